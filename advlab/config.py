@@ -1,0 +1,187 @@
+"""Everything that a run depends on: data, model, method, training. Plain frozen dataclasses, no torch.
+
+A `RunConfig` goes to JSON and back without loss; the same config and seed give the same run on the
+same machine. The method and its settings are a mapping `{"name": "freelb", "eps": 0.5, …}`, because
+methods live above this module: `advlab.methods.build_method` checks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from advlab.settings import build, plain, setting
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the examples come from, and how the file or data set is read."""
+
+    source: str = setting(
+        "reviews", "A built-in corpus, a file (CSV, TSV, JSONL), or hub:NAME for a public data set"
+    )
+    text_column: str | None = setting(
+        None, "Column with the text: its name, or its number from 0; guessed when empty"
+    )
+    label_column: str | None = setting(
+        None, "Column with the label: its name, or its number from 0; guessed when empty"
+    )
+    eval_source: str | None = setting(
+        None, "A second file to test on; without it a fixed part of the first is held out"
+    )
+    encoding: str | None = setting(None, "Character encoding; guessed when empty", advanced=True)
+    delimiter: str | None = setting(
+        None, "Character between columns; guessed when empty", advanced=True
+    )
+    quoting: bool | None = setting(
+        None, "Whether double quotes enclose cells; guessed when empty", advanced=True
+    )
+    header: bool | None = setting(
+        None, "Whether the first row names the columns; guessed when empty", advanced=True
+    )
+    hub_config: str | None = setting(
+        None, "Configuration of a public data set, where it has several", advanced=True
+    )
+    limit: int | None = setting(
+        None, "Use at most this many training texts, drawn at random", unit="texts", low=10
+    )
+    seed: int = setting(
+        0, "Seed of the train/validation/test split and of the limit", low=0, advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network is trained, and from where its weights start."""
+
+    source: str = setting(
+        "tiny",
+        "tiny (0.5 M parameters, from scratch), small (1.3 M), minilm (22 M, pretrained), "
+        "or a Hugging Face name or local folder",
+    )
+    max_length: int = setting(
+        128, "Longer texts are cut", unit="tokens", low=8, high=1024, label="maximum length"
+    )
+    unit_norm: bool = setting(
+        True,
+        "From scratch: keep every word vector at length 1, so that the model cannot escape an "
+        "absolute ε by growing its embeddings",
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The outer loop. The defaults of `lr` and `epochs` depend on the model: see `for_model`."""
+
+    epochs: int = setting(6, "Passes over the training texts", unit="epochs", low=1, high=200)
+    batch_size: int = setting(32, "Texts per optimiser step", unit="texts", low=1, high=1024)
+    lr: float = setting(
+        1e-3, "Peak learning rate of AdamW", low=0.0, high=1.0, label="learning rate"
+    )
+    lr_warmup: float = setting(
+        0.1,
+        "Part of training in which the learning rate rises; it falls linearly to 0 afterwards",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        advanced=True,
+    )
+    weight_decay: float = setting(
+        0.01, "AdamW's decoupled weight decay", low=0.0, high=10.0, advanced=True
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of each label spread over all classes", low=0.0, high=0.9, advanced=True
+    )
+    clip: float = setting(
+        1.0, "Gradients longer than this are shortened to it", unit="L2 norm", low=0.0, advanced=True
+    )
+    eps_warmup: float = setting(
+        0.33,
+        "Part of training in which ε rises from 0 to its full value; full ε from the first step "
+        "collapses to chance",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        label="ε warm-up",
+    )
+    clean_start: float = setting(
+        0.05,
+        "Part of training before the ε warm-up in which ε is 0",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        advanced=True,
+    )
+    eval_eps: float = setting(
+        0.25,
+        "ε of the PGD-5 that measures robust accuracy after each epoch",
+        unit="× mean word-vector norm",
+        low=0.0,
+        high=100.0,
+        label="validation ε",
+    )
+    eval_limit: int = setting(
+        256, "Validation texts used after each epoch", unit="texts", low=8, advanced=True
+    )
+    choose: Literal["robust", "clean", "last"] = setting(
+        "robust",
+        "Which epoch's weights are kept: best clean + robust accuracy, best clean accuracy, or last",
+        label="keep the epoch with the best",
+    )
+    patience: int | None = setting(
+        None,
+        "Stop after this many epochs without improvement; never when empty",
+        unit="epochs",
+        low=1,
+        advanced=True,
+    )
+    seed: int = setting(0, "Seed of the weights, the order of texts, dropout and attacks", low=0)
+
+    @staticmethod
+    def for_model(source: str, **changes: Any) -> TrainConfig:
+        """Defaults that suit the model: from scratch 6 epochs at 1e-3, pretrained 3 at 3e-5."""
+        base = {} if source in SCRATCH else {"epochs": 3, "lr": 3e-5, "batch_size": 16}
+        return build(TrainConfig, base | changes)
+
+
+SCRATCH = ("tiny", "small")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that decides a run. `name` is for people and changes nothing."""
+
+    name: str = ""
+    task: str = "classification"
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
+    train: TrainConfig = TrainConfig()
+
+    def to_json(self) -> str:
+        """One JSON object, keys in a fixed order."""
+        return json.dumps(plain(self), indent=2, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(text: str) -> RunConfig:
+        """The config that `to_json` wrote; SettingError names what does not fit."""
+        return build(RunConfig, json.loads(text))
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of everything but the name."""
+        rest = {k: v for k, v in plain(self).items() if k != "name"}
+        return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def home() -> Path:
+    """The user's data folder: `$ADVLAB_HOME`, or `~/.advlab`; made when missing."""
+    import os
+
+    folder = Path(os.environ.get("ADVLAB_HOME") or Path.home() / ".advlab").expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()

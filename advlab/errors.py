@@ -1,0 +1,36 @@
+"""Every error that advlab raises on purpose.
+
+    AdvlabError (ValueError)       a caller's mistake or a user's input; its text is fit to show
+    ├── DataError                  a data set cannot be read or used as given
+    ├── ModelError                 a model cannot be loaded, or fails the identity check
+    ├── SettingError               a setting is unknown, of the wrong type or out of range
+    └── RunError                   a run does not exist, or is not in the state the request needs
+
+Each message says what was expected, what came, and what to do. Pages show the text as it is; the
+command line prints it to standard error and exits with 2.
+"""
+
+
+class AdvlabError(ValueError):
+    """A mistake in what advlab was given. The message is meant for the person at the screen."""
+
+
+class DataError(AdvlabError):
+    """A data set cannot be read or used as given."""
+
+
+class ModelError(AdvlabError):
+    """A model cannot be loaded, or its embeddings path differs from its ids path."""
+
+
+class SettingError(AdvlabError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class RunError(AdvlabError):
+    """A run does not exist, or is not in the state that the request needs."""
+
+
+def unknown(kind: str, name: str, choices: object) -> str:
+    """The one wording for a name that a registry lacks."""
+    return f"unknown {kind} {name!r}; choose from {', '.join(sorted(map(str, choices)))}"  # type: ignore[call-overload]

@@ -1,0 +1,218 @@
+"""What was read, what happened and what was found: frozen dataclasses of numpy arrays and text.
+
+No torch here. Axes: T tokens, W words, D embedding width, C classes, K neighbours, S attack steps,
+N values of ε, R random draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text and its class (an index into the data set's `label_names`)."""
+
+    id: str
+    text: str
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three disjoint splits of labelled texts. `notes` says what the loader did or noticed."""
+
+    name: str
+    label_names: tuple[str, ...]
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    about: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def majority(self) -> float:
+        """Accuracy on `test` of always answering its most frequent class."""
+        labels = [e.label for e in self.test]
+        return max(labels.count(i) for i in range(len(self.label_names))) / max(len(labels), 1)
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of every text, label and split."""
+        digest = hashlib.sha256(repr(self.label_names).encode())
+        for split in (self.train, self.validation, self.test):
+            for example in split:
+                digest.update(f"{example.text}\x00{example.label}\x01".encode("utf-8", "replace"))
+            digest.update(b"\x02")
+        return digest.hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a run's diary. `kind`: start, step, epoch, alarm, note or end."""
+
+    kind: str
+    step: int
+    time: float  # seconds since 1970
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Lengths that give ε a meaning: L2, raw embedding units, over ordinary vocabulary rows."""
+
+    mean_norm: float  # mean length of a word vector
+    half_nn: float  # median half distance from a word vector to its nearest other
+
+    def raw(self, eps: float, unit: str) -> float:
+        """ε in raw embedding units. `unit`: raw, norm (× mean norm) or half-nn."""
+        return eps * {"raw": 1.0, "norm": self.mean_norm, "half-nn": self.half_nn}[unit]
+
+    def units(self, raw: float) -> dict[str, float]:
+        """A raw length in all three units."""
+        return {"raw": raw, "norm": raw / self.mean_norm, "half-nn": raw / self.half_nn}
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Nearest vocabulary rows of each token's perturbed embedding, under one metric."""
+
+    metric: str  # l2, cosine or dot
+    tokens: tuple[tuple[str, ...], ...]  # T × K, nearest first
+    ids: np.ndarray  # (T,K)
+    scores: np.ndarray  # (T,K) distance (l2, cosine) or product (dot)
+    own_rank: np.ndarray  # (T,) 1 when the token's own row is the nearest
+    margin: np.ndarray  # (T,) score gap between first and second; positive
+    excluded: int  # vocabulary rows left out: specials and unused
+
+
+@dataclass(frozen=True)
+class Saliency:
+    """One attribution method on the clean and on the perturbed embeddings, same target."""
+
+    method: str
+    target: str  # what is explained, in words
+    clean: np.ndarray  # (T,)
+    adversarial: np.ndarray  # (T,)
+    signed: bool
+    words_clean: np.ndarray  # (W,)
+    words_adversarial: np.ndarray  # (W,)
+    remainder_clean: float = 0.0  # special tokens' share: sum(words) + remainder = sum(tokens)
+    remainder_adversarial: float = 0.0
+    completeness_clean: float | None = None  # |Σ − (F(x) − F(b))| / |F(x) − F(b)|
+    completeness_adversarial: float | None = None
+    baseline: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Probability of each class against ε, for the attack and for random noise of equal norm."""
+
+    eps: np.ndarray  # (N,) raw units, first 0
+    adversarial: np.ndarray  # (N,C)
+    random_low: np.ndarray  # (N,C) lowest of the draws
+    random_mean: np.ndarray  # (N,C)
+    random_high: np.ndarray  # (N,C)
+    delta_norm: np.ndarray  # (N,T) ‖δ‖ per token
+    flip_eps: float | None  # smallest ε of the grid that changes the prediction
+
+
+@dataclass(frozen=True)
+class LocalPlane:
+    """One token's neighbourhood: x along δ (exact), y along the neighbours' main other direction."""
+
+    token: int
+    x: np.ndarray  # (J,) coordinates of the nearest vocabulary rows, raw units
+    y: np.ndarray  # (J,)
+    residual: np.ndarray  # (J,) distance out of the plane
+    labels: tuple[str, ...]  # J
+    delta: float  # ‖δ‖ of this token: the arrow goes from (0,0) to (delta,0)
+    exit_radius: float
+    grid_x: np.ndarray  # (G,)
+    grid_y: np.ndarray  # (G,)
+    cell: np.ndarray  # (G,G) index into `labels`, −1 for the token itself: true nearest row
+    magnification: float  # of the lens in which the arrow fills a third of the width
+
+
+@dataclass(frozen=True)
+class AttackRecord:
+    """One sentence, one model, one attack: everything the Explore page draws."""
+
+    text: str
+    label: int  # the class whose loss the attack raises
+    label_given: bool  # False: no label was given, and the model's own prediction stands in
+    label_names: tuple[str, ...]
+    model: str
+    model_hash: str
+    attack: Mapping[str, Any]  # settings as given, with "name"
+    seed: int
+    eps: float  # raw units
+    scale: Scale
+    tokens: tuple[str, ...]  # T
+    word_of: np.ndarray  # (T,) index into `words`, −1 for special tokens
+    words: tuple[str, ...]  # W
+    perturbable: np.ndarray  # (T,) bool
+    clean: np.ndarray  # (C,) probabilities
+    adversarial: np.ndarray  # (C,)
+    random: np.ndarray  # (R,C) equal-norm noise
+    projected: np.ndarray  # (C,) every token replaced by its nearest vocabulary row
+    round_trip: np.ndarray  # (C,) those tokens written as text and tokenised again
+    round_trip_text: str
+    round_trip_tokens: tuple[str, ...]
+    losses: np.ndarray  # (S+1,) of the kept restart, step 0 is the start
+    step_probs: np.ndarray  # (S+1,C)
+    step_norms: np.ndarray  # (S+1,T)
+    best_step: int
+    flip_step: int | None
+    delta: np.ndarray  # (T,D)
+    delta_norm: np.ndarray  # (T,)
+    embed_norm: np.ndarray  # (T,)
+    exit_radius: np.ndarray  # (T,) distance to the next token's cell along δ; inf: none that way
+    certificate: np.ndarray  # (T,) half distance to the nearest other row: no direction exits below
+    neighbours: Mapping[str, Neighbours]
+    saliency: Mapping[str, Saliency]
+    curve: Curve
+    planes: tuple[LocalPlane, ...]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moved(self) -> np.ndarray:
+        """(T,) bool: tokens whose nearest vocabulary row (L2) is no longer their own."""
+        return (self.neighbours["l2"].own_rank > 1) & self.perturbable
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the attack changed the prediction."""
+        return bool(self.adversarial.argmax() != self.clean.argmax())
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share of examples with its Wilson 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model on one data set: clean accuracy and robust accuracy at each ε."""
+
+    model: str
+    model_hash: str
+    data: str
+    attack: Mapping[str, Any]
+    n: int
+    majority: float
+    clean: Rate
+    robust: tuple[tuple[float, str, float, Rate], ...]  # (ε, unit, raw ε, rate)
+    noise: tuple[tuple[float, str, float, Rate], ...]  # random noise of the same norm
+    seconds: float

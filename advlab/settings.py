@@ -1,0 +1,153 @@
+"""Settings as frozen dataclasses: one declaration feeds the form, the flags, the JSON and the checks.
+
+A field made with `setting(...)` carries its help sentence, unit and bounds. `build` turns plain JSON
+into the dataclass and names what is wrong; `plain` goes the other way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from advlab.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a person needs to know about one setting."""
+
+    help: str
+    unit: str = ""
+    low: float | None = None  # inclusive
+    high: float | None = None  # inclusive
+    label: str = ""  # shown in forms; the field's name with spaces when empty
+    advanced: bool = False  # forms fold it away
+
+
+def setting(
+    default: Any,
+    help: str,  # noqa: A002  the word that argparse and Streamlit use
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    label: str = "",
+    advanced: bool = False,
+) -> Any:
+    """A dataclass field with its help sentence, unit and inclusive bounds."""
+    meta = Meta(help, unit, low, high, label, advanced)
+    return dataclasses.field(default=default, metadata={"meta": meta})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a settings class, as forms and flags read it."""
+
+    name: str
+    kind: type  # bool, int, float or str
+    optional: bool  # None is allowed
+    choices: tuple[str, ...]  # empty unless the hint is a Literal
+    default: Any
+    meta: Meta
+
+    @property
+    def label(self) -> str:
+        """The name for people, with its unit."""
+        text = self.meta.label or self.name.replace("_", " ")
+        return f"{text} ({self.meta.unit})" if self.meta.unit else text
+
+
+def settings_of(cls: type) -> tuple[Setting, ...]:
+    """The fields of a settings class that were made with `setting`, in order."""
+    hints = get_type_hints(cls)
+    found = []
+    for field in dataclasses.fields(cls):
+        if "meta" not in field.metadata:
+            continue
+        kind, optional, choices = _kind(hints[field.name])
+        found.append(
+            Setting(field.name, kind, optional, choices, field.default, field.metadata["meta"])
+        )
+    return tuple(found)
+
+
+def _kind(hint: Any) -> tuple[type, bool, tuple[str, ...]]:
+    optional = False
+    if get_origin(hint) in (Union, types.UnionType):
+        options = [a for a in get_args(hint) if a is not type(None)]
+        optional = len(options) < len(get_args(hint))
+        hint = options[0]
+    if get_origin(hint) is Literal:
+        return str, optional, tuple(get_args(hint))
+    return hint, optional, ()
+
+
+def check(instance: Any) -> None:
+    """Raise SettingError where a field of `instance` is of the wrong type or out of its bounds."""
+    for item in settings_of(type(instance)):
+        value = getattr(instance, item.name)
+        where = f"{type(instance).__name__}.{item.name}"
+        if value is None:
+            if not item.optional:
+                raise SettingError(f"{where}: expected {_wanted(item)}, got nothing; give a value")
+            continue
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = {
+            float: numeric,
+            int: numeric and float(value).is_integer() if numeric else False,
+            bool: isinstance(value, bool),
+            str: isinstance(value, str),
+        }.get(item.kind, True)
+        if item.choices:
+            fits = value in item.choices
+        if fits and numeric:
+            below = item.meta.low is not None and value < item.meta.low
+            above = item.meta.high is not None and value > item.meta.high
+            fits = not (below or above) and value == value  # NaN is equal to nothing
+        if not fits:
+            raise SettingError(f"{where}: expected {_wanted(item)}, got {value!r}; change it")
+
+
+def _wanted(item: Setting) -> str:
+    if item.choices:
+        return "one of " + ", ".join(item.choices)
+    name = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
+    text = name.get(item.kind, item.kind.__name__)
+    if item.meta.low is not None and item.meta.high is not None:
+        return f"{text} from {item.meta.low:g} to {item.meta.high:g}"
+    if item.meta.low is not None:
+        return f"{text} of at least {item.meta.low:g}"
+    return text
+
+
+def build(cls: type, values: Mapping[str, Any]) -> Any:
+    """`cls(**values)` with nested settings classes built too; SettingError names what is wrong."""
+    hints = get_type_hints(cls)
+    names = {field.name for field in dataclasses.fields(cls)}
+    strangers = sorted(set(values) - names)
+    if strangers:
+        raise SettingError(
+            f"{cls.__name__} has no setting {', '.join(map(repr, strangers))}; "
+            f"choose from {', '.join(sorted(names))}"
+        )
+    made = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+            value = build(hint, value)  # type: ignore[arg-type]
+        elif hint is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        elif get_origin(hint) is tuple and isinstance(value, list):
+            value = tuple(value)
+        made[name] = value
+    instance = cls(**made)
+    check(instance)
+    return instance
+
+
+def plain(instance: Any) -> dict[str, Any]:
+    """A settings instance as JSON-ready plain values."""
+    return dataclasses.asdict(instance)
