@@ -1,0 +1,259 @@
+"""Attack records as Plotly figures: predictions, δ per token, saliency, loss.
+
+Records in, figures out. Backgrounds are transparent and fonts are left to the page's theme; colours
+are Okabe and Ito's, and every colour has a second sign (shape, dash or number). All text that came
+from a user or a tokenizer is escaped, because Plotly reads some HTML in labels.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from advlab.records import AttackRecord, Saliency
+from advlab.story import METHOD_NAMES, exit_share, norm_share, number, percent, signed
+from advlab.tables import conditions
+
+SIDES = (("#0072B2", "circle", "solid"), ("#D55E00", "diamond", "dash"))  # model A, model B
+CLASSES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "hexagon")
+NEUTRAL = "#808080"  # visible on white and on near-black
+DIVERGING = ((0.0, "#f59322"), (0.5, "#e8eaeb"), (1.0, "#0877bd"))
+CLEAR = "rgba(0,0,0,0)"
+
+
+def label(text: str, limit: int = 24) -> str:
+    """Text fit for a Plotly label: escaped, without line breaks, cut with an ellipsis."""
+    text = " ".join(text.split()) or "␣"
+    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
+
+
+def tokens_of(record: AttackRecord) -> list[str]:
+    """The tokens as labels."""
+    return [label(t, 14) for t in record.tokens]
+
+
+def predictions(record: AttackRecord) -> go.Figure:
+    """One row a version of the sentence, one mark a class; the band is the range of the draws."""
+    rows = conditions(record)
+    names = list(rows)
+    C = len(record.label_names)
+    # classes get a height of their own within the row, so that equal values do not hide each other
+    offsets = np.linspace(0.22, -0.22, C) if C > 1 else np.zeros(1)
+    y = np.arange(len(names))[::-1]
+    figure = go.Figure()
+    noise_row = y[names.index("random noise")]
+    for c, name in enumerate(record.label_names):
+        colour = CLASSES[c % len(CLASSES)]
+        if len(record.random):
+            low, high = float(record.random[:, c].min()), float(record.random[:, c].max())
+            figure.add_scatter(
+                x=[low, high], y=[noise_row + offsets[c]] * 2, mode="lines",
+                line={"color": colour, "width": 9}, opacity=0.35, showlegend=False,
+                hovertemplate=f"{label(name)}, {len(record.random)} draws:"
+                f" {percent(low)} to {percent(high)}<extra></extra>",
+            )  # fmt: skip
+        values = np.array([p[c] for p in rows.values()])
+        top = [int(p.argmax()) == c for p in rows.values()]
+        figure.add_scatter(
+            x=values, y=y + offsets[c], mode="markers", name=label(name), opacity=1.0,
+            marker={"color": colour, "size": [13 if t else 9 for t in top], "opacity": 1.0,
+                    "symbol": SHAPES[c % len(SHAPES)]},
+            customdata=names,
+            hovertemplate=f"%{{customdata}}<br>{label(name)}: %{{x:.1%}}<extra></extra>",
+        )  # fmt: skip
+        inward = np.where(values > 0.5, -1, 1)  # the number stands on the side with room
+        edge = values.copy()
+        if len(record.random):  # beside the band, not on it
+            edge[names.index("random noise")] = low if values[1] > 0.5 else high
+        figure.add_scatter(
+            x=edge + 0.02 * inward, y=y + offsets[c], mode="text", showlegend=False,
+            text=[f"<b>{percent(v)}</b>" if t else "" for v, t in zip(values, top, strict=True)],
+            textposition=["middle left" if k < 0 else "middle right" for k in inward],
+            hoverinfo="skip",
+        )  # fmt: skip
+    figure.add_vline(x=1 / C, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_yaxes(tickvals=y, ticktext=names, range=[-0.6, len(names) - 0.4], zeroline=False)
+    figure.update_xaxes(
+        range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", zeroline=False
+    )
+    return finish(figure, 44 * len(names) + 60, legend_rows=1 + C // 3)
+
+
+def attacked_title(records: Sequence[AttackRecord], against: str) -> str:
+    """‘P(positive) against ε’, or each model's own class where these differ."""
+    names = [label(r.label_names[r.label], 14) for r in list(records)[:2]]
+    if len(set(names)) == 1:
+        return f"P({names[0]}) against {against}"
+    return ", ".join(f"{'AB'[i]}: P({n})" for i, n in enumerate(names)) + f", against {against}"
+
+
+def side(i: int, record: AttackRecord) -> str:
+    """‘A: plain’: how a model is called in a figure that shows two."""
+    return f"{'AB'[i]}: {label(record.model, 18)}"
+
+
+def token_norms(record: AttackRecord, limit: float | None = None) -> go.Figure:
+    """‖δ‖ per token (× mean norm) with its exit radius share; special tokens are hatched.
+
+    `limit` is the right end of the axis, for a scale shared by two models.
+    """
+    scale = record.scale.mean_norm
+    norms = record.delta_norm / scale
+    share, part = exit_share(record), norm_share(record)
+    T = len(norms)
+    y = np.arange(T)[::-1]
+    ticks = tokens_of(record)
+    figure = go.Figure(
+        go.Bar(
+            x=norms, y=y, orientation="h", showlegend=False,
+            marker={
+                "color": [SIDES[0][0] if p else CLEAR for p in record.perturbable],
+                "line": {"width": 0},
+            },
+            text=[
+                f"{percent(s)} of exit" if p else "" for s, p in
+                zip(share, record.perturbable, strict=True)
+            ],
+            textposition="outside", cliponaxis=False, textfont={"size": 11},
+            customdata=[
+                [ticks[t], number(record.delta_norm[t]), percent(part[t]),
+                 number(record.exit_radius[t]), percent(share[t]), number(record.certificate[t])]
+                for t in range(T)
+            ],
+            hovertemplate="%{customdata[0]}<br>‖δ‖ = %{customdata[1]} raw, %{customdata[2]} of ‖δ‖²"
+            "<br>exit radius %{customdata[3]} raw: %{customdata[4]} of the way"
+            "<br>certificate %{customdata[5]} raw<extra></extra>",
+        )
+    )  # fmt: skip
+    end = 1.0 * (limit or float(norms.max()) or 1.0)
+    special = np.flatnonzero(~record.perturbable)
+    if len(special):
+        figure.add_bar(
+            x=[0.035 * end] * len(special), y=y[special], orientation="h", showlegend=False,
+            marker={"color": CLEAR, "line": {"color": NEUTRAL, "width": 1},
+                    "pattern": {"shape": "/", "fgcolor": NEUTRAL}},
+            text=["special"] * len(special), textposition="outside", textfont={"size": 11},
+            hovertemplate="special token: never perturbed<extra></extra>", base=0,
+        )  # fmt: skip
+    figure.update_layout(barmode="overlay", bargap=0.25)
+    figure.update_yaxes(tickvals=y, ticktext=ticks, range=[-0.7, T - 0.3], tickfont={"size": 12})
+    figure.update_xaxes(range=[0, 1.45 * end], nticks=5, title={"text": "‖δ‖ (× mean norm)"})
+    return finish(figure, 80 + 22 * T, legend_rows=0)
+
+
+def saliency_limits(records: Sequence[AttackRecord]) -> dict[str, float]:
+    """Method -> largest |value| over words, clean and perturbed, of all records: a shared scale."""
+    limits: dict[str, float] = {}
+    for record in records:
+        for name, s in record.saliency.items():
+            both = np.abs(np.concatenate([s.words_clean, s.words_adversarial, [0.0]]))
+            limits[name] = max(limits.get(name, 0.0), float(both.max()))
+    return limits
+
+
+def saliency(record: AttackRecord, limits: dict[str, float] | None = None) -> go.Figure:
+    """Words × methods, clean beside perturbed. Each method has its own colour range (`limits`).
+
+    Signed methods: orange against, blue for the explained class. Unsigned ones: Cividis.
+    """
+    limits = limits or saliency_limits([record])
+    words = [label(w, 16) for w in record.words]
+    W = len(words)
+    methods = list(record.saliency.values())
+    figure = make_subplots(
+        rows=1, cols=len(methods), shared_yaxes=True, horizontal_spacing=0.02,
+        subplot_titles=[METHOD_NAMES.get(s.method, s.method).replace(" ", "<br>", 1)
+                        for s in methods],
+    )  # fmt: skip
+    for column, s in enumerate(methods, start=1):
+        figure.add_trace(_heat(s, words, limits.get(s.method) or 1.0), row=1, col=column)
+        figure.update_xaxes(
+            row=1, col=column, tickvals=[0, 1], ticktext=["clean", "pert."], side="bottom",
+            showgrid=False,
+        )  # fmt: skip
+    figure.update_yaxes(
+        tickvals=list(range(W)), ticktext=words, autorange="reversed", showgrid=False,
+        tickfont={"size": 12},
+    )  # fmt: skip
+    finish(figure, 110 + 24 * max(W, 2), legend_rows=0)
+    figure.update_layout(margin={"t": 56})
+    figure.update_annotations(font={"size": 12})
+    return figure
+
+
+def _heat(s: Saliency, words: list[str], limit: float) -> go.Heatmap:
+    values = np.stack([s.words_clean, s.words_adversarial], axis=1).astype(float)  # (W,2)
+    write = signed if s.signed else number
+    return go.Heatmap(
+        z=values, x=[0, 1], y=list(range(len(words))), showscale=False, xgap=2, ygap=1,
+        zmin=-limit if s.signed else 0.0, zmax=limit,
+        colorscale=[list(stop) for stop in DIVERGING] if s.signed else "Cividis",
+        text=[[write(v) for v in row] for row in values], texttemplate="%{text}",
+        textfont={"size": 11}, customdata=[[w, w] for w in words],
+        hovertemplate=f"%{{customdata}}: %{{text}}<extra>{METHOD_NAMES.get(s.method, s.method)}"
+        "</extra>",
+    )  # fmt: skip
+
+
+def losses(records: Sequence[AttackRecord]) -> go.Figure:
+    """Loss and probability of the attacked class against the attack's steps."""
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.14,
+        subplot_titles=["Loss", attacked_title(records, "step")],
+    )  # fmt: skip
+    for i, record in enumerate(list(records)[:2]):
+        colour, shape, dash = SIDES[i]
+        steps = np.arange(len(record.losses))
+        probability = record.step_probs[:, record.label]
+        for row, values in ((1, record.losses), (2, probability)):
+            figure.add_scatter(
+                x=steps, y=values, mode="lines+markers", row=row, col=1, name=side(i, record),
+                showlegend=row == 1, marker={"symbol": shape, "size": 5},
+                line={"color": colour, "dash": dash},
+                hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
+            )  # fmt: skip
+            marks = [("best", "star", record.best_step)]
+            if record.flip_step is not None and record.flip_step < len(values):
+                marks.append(("first flip", "x", record.flip_step))
+            for word, symbol, step in marks:
+                figure.add_scatter(
+                    x=[step], y=[values[step]], mode="markers", row=row, col=1,
+                    name=f"{'AB'[i]}: {word}", showlegend=row == 1,
+                    marker={"symbol": symbol, "size": 13, "color": colour,
+                            "line": {"width": 1, "color": NEUTRAL}},
+                    hovertemplate=f"{word}: step %{{x}}<extra></extra>",
+                )  # fmt: skip
+    longest = max(len(r.losses) for r in records)
+    figure.update_xaxes(tickformat="d", range=[-0.4, longest - 0.6], nticks=min(longest, 11))
+    figure.update_xaxes(row=2, col=1, title={"text": "attack step"})
+    figure.update_yaxes(row=1, col=1, rangemode="tozero", nticks=5)
+    figure.update_yaxes(row=2, col=1, range=[-0.03, 1.03], tickformat=".0%", nticks=5)
+    return finish(figure, 460, legend_rows=3)
+
+
+def faded(colour: str, alpha: float) -> str:
+    """A hex colour with an opacity."""
+    r, g, b = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"
+
+
+def finish(figure: go.Figure, height: int, *, legend_rows: int = 0) -> go.Figure:
+    """What all figures share: transparent, small margins, the legend below, no drag.
+
+    `legend_rows` reserves room at the foot, counted for a phone's width.
+    """
+    figure.update_layout(
+        height=height + 22 * legend_rows, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, dragmode=False,
+        margin={"l": 8, "r": 8, "t": 30, "b": 30 + 22 * legend_rows},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 0,
+                "yanchor": "bottom", "title": {"text": ""}},
+        hoverlabel={"align": "left"},
+    )  # fmt: skip
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True)
+    return figure

@@ -1,0 +1,172 @@
+"""One figure in which ε follows the hand: probability against ε, and ‖δ‖ per token at that ε.
+
+All values of ε are computed before; the slider moves Plotly frames in the browser and asks nothing
+of the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from advlab.plots import CLEAR, NEUTRAL, SIDES, attacked_title, faded, finish, side, tokens_of
+from advlab.records import AttackRecord
+from advlab.story import number, percent
+
+
+def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
+    """Probability of the attacked class against ε, and ‖δ‖ per token at the ε under the cursor.
+
+    The slider moves Plotly frames in the browser: dragging asks nothing of the server. Both axes
+    count in each model's own mean word-vector norm, so that two models compare; hovers give raw.
+    """
+    records = list(records)[:2]
+    top = max(float(r.curve.eps[-1]) / r.scale.mean_norm for r in records)
+    grid = np.linspace(0.0, top, frames)
+    rows = 1 + len(records)
+    figure = make_subplots(
+        rows=rows, cols=1, vertical_spacing=0.14 if rows == 3 else 0.2,
+        row_heights=[0.5] + [0.5 / len(records)] * len(records),
+        subplot_titles=[
+            attacked_title(records, "ε (× mean norm)"),
+            *(f"‖δ‖ per token, {side(i, r)} (× mean norm)" for i, r in enumerate(records)),
+        ],
+    )  # fmt: skip
+    for i, record in enumerate(records):
+        _curves(figure, i, record)
+    moving: list[int] = []  # traces that frames replace, in the order of `_moment`
+    start = _moment(records, grid[-1])
+    for trace, row in zip(start, [1, 1, *range(2, rows + 1)][-len(start) :], strict=True):
+        moving.append(len(figure.data))  # type: ignore[arg-type]
+        figure.add_trace(trace, row=row, col=1)
+    figure.frames = [
+        go.Frame(name=f"{k}", data=_moment(records, eps), traces=moving)
+        for k, eps in enumerate(grid)
+    ]
+    tallest = max(float(r.curve.delta_norm.max()) / r.scale.mean_norm for r in records) or 1.0
+    for i, record in enumerate(records):
+        ticks = tokens_of(record)
+        every = max(1, len(ticks) // 40)
+        figure.update_xaxes(
+            row=2 + i, col=1, tickvals=list(range(0, len(ticks), every)),
+            ticktext=ticks[::every], tickangle=-60, tickfont={"size": 10}, showgrid=False,
+        )  # fmt: skip
+        figure.update_yaxes(row=2 + i, col=1, range=[0, 1.08 * tallest], nticks=4)
+    figure.update_yaxes(row=1, col=1, range=[-0.02, 1.04], tickformat=".0%", nticks=5)
+    figure.update_xaxes(row=1, col=1, range=[-0.02 * top, 1.02 * top], title_standoff=4)
+    steps = [
+        {
+            "label": _eps_text(records, eps),
+            "method": "animate",
+            "args": [
+                [f"{k}"],
+                {
+                    "mode": "immediate",
+                    "transition": {"duration": 0},
+                    "frame": {"duration": 0, "redraw": False},
+                },
+            ],
+        }
+        for k, eps in enumerate(grid)
+    ]
+    figure.update_layout(
+        barmode="overlay",
+        sliders=[{
+            "active": frames - 1, "x": 0, "len": 1, "y": 0, "yanchor": "top", "steps": steps,
+            "pad": {"t": 64, "b": 0, "l": 8, "r": 8}, "transition": {"duration": 0},
+            # tick labels would be 25 long lines: only the current value is written
+            "font": {"color": CLEAR, "size": 1}, "ticklen": 0, "minorticklen": 0,
+            "currentvalue": {
+                "font": {"size": 12, "color": NEUTRAL}, "xanchor": "left", "offset": 12,
+            },
+        }],
+    )  # fmt: skip
+    finish(figure, 300 + 200 * len(records), legend_rows=3)
+    figure.update_layout(margin={"b": 64 + 90 + 60})
+    return figure
+
+
+def _curves(figure: go.Figure, i: int, record: AttackRecord) -> None:
+    """Row 1 of the scrubber for one model: band, mean noise, attack, flip point."""
+    colour, _, dash = SIDES[i]
+    curve, c = record.curve, record.label
+    x = curve.eps / record.scale.mean_norm
+    raw = [number(v) for v in curve.eps]
+    name = side(i, record)
+    for values, fill in ((curve.random_high, None), (curve.random_low, "tonexty")):
+        figure.add_scatter(
+            x=x, y=values[:, c], mode="lines", line={"width": 0}, fill=fill, hoverinfo="skip",
+            fillcolor=faded(colour, 0.22), name=f"{'AB'[i]} random noise",
+            showlegend=fill is not None, row=1, col=1,
+        )  # fmt: skip
+    figure.add_scatter(
+        x=x, y=curve.adversarial[:, c], mode="lines", name=f"{'AB'[i]} attacked",
+        line={"color": colour, "width": 2.5, "dash": dash}, customdata=raw,
+        hovertemplate="ε = %{x:.3f} × mean norm (%{customdata} raw)<br>%{y:.1%}"
+        f"<extra>{name}</extra>",
+        row=1, col=1,
+    )  # fmt: skip
+    if curve.flip_eps is not None:
+        at = curve.flip_eps / record.scale.mean_norm
+        figure.add_scatter(
+            x=[at], y=[float(np.interp(curve.flip_eps, curve.eps, curve.adversarial[:, c]))],
+            mode="markers", name=f"{'AB'[i]} flips", customdata=[number(curve.flip_eps)],
+            marker={"symbol": "x", "size": 12, "color": colour, "line": {"width": 1}},
+            hovertemplate="flips at ε = %{x:.3f} × mean norm (%{customdata} raw)<extra></extra>",
+            row=1, col=1,
+        )  # fmt: skip
+
+
+def _moment(records: Sequence[AttackRecord], eps: float) -> list[go.Scatter | go.Bar]:
+    """The traces that depend on ε (× mean norm): cursor, points on the curves, bars."""
+    points = [
+        float(np.interp(eps * r.scale.mean_norm, r.curve.eps, r.curve.adversarial[:, r.label]))
+        for r in records
+    ]
+    traces: list[go.Scatter | go.Bar] = [
+        go.Scatter(
+            x=[eps, eps], y=[-0.02, 1.04], mode="lines", showlegend=False, hoverinfo="skip",
+            line={"color": NEUTRAL, "width": 1.5},
+        ),
+        go.Scatter(
+            x=[eps] * len(points), y=points, mode="markers+text", showlegend=False,
+            hoverinfo="skip", text=[f"<b>{percent(p)}</b>" for p in points],
+            textposition="top left" if eps > 0 else "top right",
+            textfont={"color": [SIDES[i][0] for i in range(len(points))]},
+            marker={
+                "size": 11, "color": [SIDES[i][0] for i in range(len(points))],
+                "symbol": [SIDES[i][1] for i in range(len(points))],
+            },
+        ),
+    ]  # fmt: skip
+    for i, record in enumerate(records):
+        raw = eps * record.scale.mean_norm
+        norms = np.array([np.interp(raw, record.curve.eps, d) for d in record.curve.delta_norm.T])
+        traces.append(
+            go.Bar(
+                x=list(range(len(norms))), y=norms / record.scale.mean_norm, showlegend=False,
+                marker={"color": SIDES[i][0]}, customdata=_pairs(record, norms),
+                hovertemplate="%{customdata[0]}<br>‖δ‖ = %{customdata[1]} raw<extra></extra>",
+            )
+        )  # fmt: skip
+    return traces
+
+
+def _pairs(record: AttackRecord, norms: np.ndarray) -> list[list[str]]:
+    return [[t, number(v)] for t, v in zip(tokens_of(record), norms, strict=True)]
+
+
+def _eps_text(records: Sequence[AttackRecord], eps: float) -> str:
+    """ε in its three units, on one line a model."""
+    lines = []
+    for i, record in enumerate(records):
+        u = record.scale.units(eps * record.scale.mean_norm)
+        who = f"{'AB'[i]}: " if len(records) > 1 else "ε "
+        lines.append(
+            f"{who}{number(u['norm'])} × mean norm = {number(u['raw'])} raw"
+            f" = {number(u['half-nn'])} × half-NN"
+        )
+    return "<br>".join(lines)

@@ -1,0 +1,238 @@
+"""What an `AttackRecord` says, in plain words: headline, findings, and one sentence per figure.
+
+Takes a record, gives plain text: no markup, nothing escaped. Whoever draws it escapes it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advlab.records import AttackRecord, Scale
+
+METHOD_NAMES = {
+    "saliency": "saliency",
+    "input_x_gradient": "input × gradient",
+    "integrated_gradients": "integrated gradients",
+}
+
+
+def number(value: float) -> str:
+    """Two or three significant digits, no exponent for everyday sizes, a true minus sign."""
+    if not np.isfinite(value):
+        return "∞" if value > 0 else "−∞" if value < 0 else "–"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 1e-3 or size >= 1e5:
+        text = f"{value:.1e}"
+    elif size >= 100:
+        text = f"{value:.0f}"
+    elif size >= 10:
+        text = f"{value:.1f}"
+    else:
+        text = f"{value:.2f}" if size >= 0.1 else f"{value:.3f}" if size >= 0.01 else f"{value:.4f}"
+    return text.replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """A share as a percentage; extremes keep the digit that tells them from 0 and 100."""
+    if 0.99 < value < 1 or 0 < value < 0.01:
+        return f"{min(max(100 * value, 0.1), 99.9):.1f} %"
+    return f"{100 * value:.0f} %"
+
+
+def units(raw: float, scale: Scale) -> str:
+    """A length in all three units."""
+    u = scale.units(raw)
+    return (
+        f"{number(u['raw'])} raw = {number(u['norm'])} × mean norm"
+        f" = {number(u['half-nn'])} × half nearest-neighbour distance"
+    )
+
+
+def class_name(record: AttackRecord, probabilities: np.ndarray) -> str:
+    """The name of the most probable class."""
+    return record.label_names[int(probabilities.argmax())]
+
+
+def moved_words(record: AttackRecord, limit: int = 3) -> str:
+    """The tokens that now stand nearest to another: ‘good’ → ‘bad’, … ; empty when none moved."""
+    rows = np.flatnonzero(record.moved)
+    pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours['l2'].tokens[t][0]}’" for t in rows]
+    more = f" and {len(pairs) - limit} more" if len(pairs) > limit else ""
+    return ", ".join(pairs[:limit]) + more
+
+
+def headline(record: AttackRecord) -> str:
+    """What happened, in two or three sentences: the flip, and whether any of it is text."""
+    return f"{attack_sentence(record)} {text_sentence(record)}".strip()
+
+
+def attack_sentence(record: AttackRecord) -> str:
+    """Whether and where the prediction flips."""
+    name = record.label_names[record.label]
+    before, after = record.clean[record.label], record.adversarial[record.label]
+    if not record.perturbable.any():
+        return "There is no word here that the attack may change."
+    if record.attack.get("targeted"):
+        reached = int(record.adversarial.argmax()) == record.label
+        verb = "Reaches" if reached else "Does not reach"
+        return (
+            f"{verb} the target {name} within ε = {number(record.eps)}"
+            f" ({_share(record, record.eps)}): its probability goes from {percent(before)}"
+            f" to {percent(after)}."
+        )
+    if int(record.clean.argmax()) != record.label:
+        return (
+            f"Wrong before any attack: the label is {name}, the model says"
+            f" {class_name(record, record.clean)} ({percent(float(record.clean.max()))})."
+        )
+    flip = record.curve.flip_eps
+    if flip is None and record.flipped:
+        flip = record.eps
+    if flip is not None:
+        return f"Flips at ε = {number(flip)} ({_share(record, flip)})."
+    return (
+        f"Does not flip up to ε = {number(record.eps)} ({_share(record, record.eps)}):"
+        f" {name} goes from {percent(before)} to {percent(after)}."
+    )
+
+
+def text_sentence(record: AttackRecord) -> str:
+    """What is left of the attack when the vectors are read as text."""
+    count = int(record.moved.sum())
+    if not record.perturbable.any():
+        return ""
+    same = int(record.round_trip.argmax()) == int(record.clean.argmax())
+    if count == 0:
+        if not record.flipped:
+            return "No token moved: read as text, the sentence is unchanged."
+        if same:
+            return (
+                "No token moved: read as text, the sentence is unchanged"
+                " and the prediction reverts."
+            )
+        return (
+            "No token moved, yet the text made from the tokens is split differently and is read"
+            f" as {class_name(record, record.round_trip)}."
+        )
+    plural = f"{count} tokens moved" if count > 1 else "1 token moved"
+    verdict = (
+        f"the prediction stays {class_name(record, record.clean)}"
+        if same
+        else f"the new text is read as {class_name(record, record.round_trip)}"
+    )
+    if record.flipped and same:
+        verdict = "the prediction reverts"
+    return f"{plural} ({moved_words(record)}): read as text, {verdict}."
+
+
+def noise_sentence(record: AttackRecord) -> str:
+    """What random noise of the same norm does: the null that the attack must beat."""
+    draws = len(record.random)
+    if not draws:
+        return ""
+    flips = int((record.random.argmax(1) != record.clean.argmax()).sum())
+    low, high = record.random[:, record.label].min(), record.random[:, record.label].max()
+    return (
+        f"Random noise of the same length flips {flips} of {draws} draws"
+        f" ({record.label_names[record.label]} {percent(float(low))} to {percent(float(high))})."
+    )
+
+
+def distance_sentence(record: AttackRecord) -> str:
+    """How far the perturbed tokens are from becoming other tokens."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    if not len(rows):
+        return "δ is zero on every token."
+    share = exit_share(record)[rows]
+    top = rows[int(share.argmax())]
+    certified = bool((record.delta_norm[rows] < record.certificate[rows]).all())
+    if share.max() >= 1:
+        crossed = int((share >= 1).sum())
+        text = f"{crossed} of {len(rows)} tokens left their cell; furthest ‘{record.tokens[top]}’, "
+    else:
+        text = f"Closest to becoming another token is ‘{record.tokens[top]}’, "
+    text += f"at {percent(float(share.max()))} of the way out along its δ."
+    if certified:
+        text += " Every ‖δ‖ is below its certificate: no direction of that length leaves a cell."
+    return text
+
+
+def exit_share(record: AttackRecord) -> np.ndarray:
+    """(T,) ‖δ‖ as a share of the exit radius; 0 where nothing lies that way."""
+    radius = record.exit_radius
+    reachable = np.isfinite(radius) & (radius > 0)
+    return np.where(reachable, record.delta_norm / np.where(reachable, radius, 1.0), 0.0)
+
+
+def norm_share(record: AttackRecord) -> np.ndarray:
+    """(T,) each token's part of ‖δ‖², which sums to 1: squares add up, lengths do not."""
+    squares = record.delta_norm.astype(float) ** 2
+    return squares / squares.sum() if squares.sum() > 0 else squares
+
+
+def completeness_sentence(record: AttackRecord, method: str = "integrated_gradients") -> str:
+    """Whether the attributions add up to what they claim to explain."""
+    found = record.saliency.get(method)
+    if found is None or found.completeness_clean is None:
+        return ""
+    errors = [found.completeness_clean, found.completeness_adversarial or 0.0]
+    judged = "adds up" if max(errors) < 0.05 else "does not add up; read it with care"
+    against = f" against {found.baseline}" if found.baseline else ""
+    return (
+        f"{METHOD_NAMES.get(method, method).capitalize()}{against} {judged}: its sum misses the"
+        f" change of the {found.target} by {percent(errors[0])} on the clean sentence and"
+        f" {percent(errors[1])} on the perturbed one."
+    )
+
+
+def remainder_sentence(record: AttackRecord) -> str:
+    """How much of each signed method falls on special tokens, which are no words."""
+    parts = [
+        f"{METHOD_NAMES.get(s.method, s.method)} {signed(s.remainder_clean)} clean,"
+        f" {signed(s.remainder_adversarial)} perturbed"
+        for s in record.saliency.values()
+        if s.signed
+    ]
+    return "Left on special tokens: " + "; ".join(parts) + "." if parts else ""
+
+
+def signed(value: float) -> str:
+    """A number that always shows its sign."""
+    text = number(value)
+    return text if text.startswith(("−", "–")) or value == 0 else f"+{text}"
+
+
+def lost_stage(record: AttackRecord) -> str:
+    """At which stage of the round trip the attack is lost."""
+    start = int(record.clean.argmax())
+    stages = {
+        "as vectors": record.adversarial,
+        "as nearest tokens": record.projected,
+        "as text, tokenised again": record.round_trip,
+    }
+    flips = [int(p.argmax()) != start for p in stages.values()]
+    names = list(stages)
+    if not flips[0]:
+        return "The attack does not flip the prediction, so there is nothing to lose on the way."
+    for before, after, flip in zip(names, names[1:], flips[1:], strict=False):
+        if not flip:
+            return f"The attack works {before} and is lost {after}."
+    return "The attack survives all the way to text: this is a real change of words."
+
+
+def loss_sentence(record: AttackRecord) -> str:
+    """How the search went."""
+    if len(record.losses) < 2:
+        return f"The attack takes no steps; loss {number(float(record.losses[-1]))}."
+    flip = f", first flip at step {record.flip_step}" if record.flip_step is not None else ""
+    return (
+        f"Loss from {number(float(record.losses[0]))} to"
+        f" {number(float(record.losses[record.best_step]))} at step {record.best_step} of"
+        f" {len(record.losses) - 1} (the one kept){flip}."
+    )
+
+
+def _share(record: AttackRecord, raw: float) -> str:
+    return f"{percent(raw / record.scale.mean_norm)} of a word vector"

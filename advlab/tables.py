@@ -1,0 +1,168 @@
+"""The numbers behind the pictures: an `AttackRecord` as columns, CSV and JSON.
+
+Columns are dicts of lists, which any table widget or writer takes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from advlab.records import AttackRecord
+from advlab.story import METHOD_NAMES, exit_share, norm_share
+
+Columns = dict[str, list[Any]]
+_RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these as formulas
+
+
+def conditions(record: AttackRecord) -> dict[str, np.ndarray]:
+    """Name -> (C,) probabilities: what the model says to each version of the sentence."""
+    noise = record.random.mean(0) if len(record.random) else record.clean
+    return {
+        "clean": record.clean,
+        "random noise": noise,
+        "adversarial": record.adversarial,
+        "nearest tokens": record.projected,
+        "as text again": record.round_trip,
+    }
+
+
+def prediction_columns(record: AttackRecord) -> Columns:
+    """One row a condition: the prediction and each class's probability."""
+    table: Columns = {"input": [], "prediction": []}
+    names = distinct(record.label_names)
+    for name, p in conditions(record).items():
+        table["input"].append(name)
+        table["prediction"].append(record.label_names[int(p.argmax())])
+        for label, value in zip(names, p, strict=True):
+            table.setdefault(label, []).append(float(value))
+    return table
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, told apart where two are equal or would hide a column of ours."""
+    seen: list[str] = []
+    for name in names:
+        while name in seen or name in ("input", "prediction"):
+            name += "′"
+        seen.append(name)
+    return seen
+
+
+def token_columns(record: AttackRecord) -> Columns:
+    """One row a token: its δ, and how far it is from becoming another token."""
+    return {
+        "token": list(record.tokens),
+        "kind": ["word" if p else "special" for p in record.perturbable],
+        "‖δ‖": record.delta_norm.tolist(),
+        "‖δ‖ ÷ ‖e‖": _ratio(record.delta_norm, record.embed_norm),
+        "share of ‖δ‖²": norm_share(record).tolist(),
+        "exit radius": [float(v) if np.isfinite(v) else None for v in record.exit_radius],
+        "share of exit radius": exit_share(record).tolist(),
+        "certificate": record.certificate.tolist(),
+        "certified": [
+            bool(d < c) for d, c in zip(record.delta_norm, record.certificate, strict=True)
+        ],
+    }
+
+
+def neighbour_columns(record: AttackRecord, metric: str) -> Columns:
+    """One row a perturbable token: own rank, margin, exit radius and its nearest tokens."""
+    found = record.neighbours[metric]
+    rows = np.flatnonzero(record.perturbable)
+    table: Columns = {
+        "token": [record.tokens[t] for t in rows],
+        "own rank": [int(found.own_rank[t]) for t in rows],
+        "margin": [float(found.margin[t]) for t in rows],
+        "‖δ‖": [float(record.delta_norm[t]) for t in rows],
+        "exit radius": [
+            float(record.exit_radius[t]) if np.isfinite(record.exit_radius[t]) else None
+            for t in rows
+        ],
+    }
+    for k in range(found.ids.shape[1]):
+        table[f"nearest {k + 1}"] = [found.tokens[t][k] for t in rows]
+        table[f"score {k + 1}"] = [float(found.scores[t, k]) for t in rows]
+    return table
+
+
+def saliency_columns(record: AttackRecord) -> Columns:
+    """One row a word, and a last one for the special tokens; clean and perturbed per method."""
+    table: Columns = {"word": [*record.words, "(special tokens)"]}
+    for s in record.saliency.values():
+        name = METHOD_NAMES.get(s.method, s.method)
+        table[f"{name}, clean"] = [*s.words_clean.tolist(), float(s.remainder_clean)]
+        table[f"{name}, perturbed"] = [
+            *s.words_adversarial.tolist(),
+            float(s.remainder_adversarial),
+        ]
+    return table
+
+
+def curve_columns(record: AttackRecord) -> Columns:
+    """One row an ε: all three units, and the probability of the attacked class."""
+    curve, c = record.curve, record.label
+    return {
+        "ε raw": curve.eps.tolist(),
+        "ε × mean norm": (curve.eps / record.scale.mean_norm).tolist(),
+        "ε × half-NN": (curve.eps / record.scale.half_nn).tolist(),
+        "adversarial": curve.adversarial[:, c].tolist(),
+        "random lowest": curve.random_low[:, c].tolist(),
+        "random mean": curve.random_mean[:, c].tolist(),
+        "random highest": curve.random_high[:, c].tolist(),
+    }
+
+
+def step_columns(record: AttackRecord) -> Columns:
+    """One row an attack step: loss, probability of the attacked class, length of δ."""
+    return {
+        "step": list(range(len(record.losses))),
+        "loss": record.losses.tolist(),
+        f"P({record.label_names[record.label]})": record.step_probs[:, record.label].tolist(),
+        "‖δ‖": np.linalg.norm(record.step_norms, axis=1).tolist(),
+    }
+
+
+def to_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Comma-separated text; cells that a spreadsheet would run as formulas get a leading quote."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_safe(name) for name in columns])
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([_safe(cell) for cell in row])
+    return out.getvalue()
+
+
+def to_json(record: AttackRecord) -> str:
+    """The whole record as one JSON object; infinite and missing numbers become null."""
+    return json.dumps(_plain(record), ensure_ascii=False, allow_nan=False)
+
+
+def _safe(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RISKY) else cell
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> list[float]:
+    return (top / np.where(bottom > 0, bottom, 1.0)).tolist()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,219 @@
+"""A self-consistent AttackRecord made with numpy alone: a linear model over mean-pooled words.
+
+Everything in it follows from one small vocabulary table, so that identities (words + remainder =
+tokens, crossing = exit radius, certificate below every exit) hold as they do for a real model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from advlab.records import AttackRecord, Curve, LocalPlane, Neighbours, Saliency, Scale
+
+SENTENCE = "[CLS] the film was slow , but i would see it a ##gain [SEP]"
+TOKENS = tuple(SENTENCE.split())
+WORDS = (
+    "[CLS] [SEP] the film was slow , but i would see it a ##gain good bad dull great boring fine "
+    "movie play seen watch never always not very plot actor calm quick fast late early"
+)
+VOCABULARY = tuple(WORDS.split())
+SPECIAL = ("[CLS]", "[SEP]")
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def sample_record(
+    *,
+    eps: float = 0.5,
+    seed: int = 1,
+    classes: tuple[str, ...] = ("negative", "positive"),
+    tokens: tuple[str, ...] = TOKENS,
+    vocabulary: tuple[str, ...] = VOCABULARY,
+    model: str = "plain",
+    strength: float = 12.0,
+    width: int = 16,
+    text: str | None = None,
+    label_given: bool = True,
+) -> AttackRecord:
+    """One sentence attacked by one normalised gradient step per ε, ε in × mean norm."""
+    rng = np.random.default_rng(seed)
+    vocabulary = tuple(dict.fromkeys((*vocabulary, *tokens)))
+    V, D, T, C, S = len(vocabulary), width, len(tokens), len(classes), 10
+    table = rng.normal(size=(V, D))
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    head = rng.normal(size=(D, C)) * strength / np.sqrt(D)
+    ids = np.array([vocabulary.index(t) for t in tokens])
+    x = table[ids]  # (T,D)
+    perturbable = np.array([t not in SPECIAL for t in tokens])
+    weight = np.abs(rng.normal(size=T)) + 0.2  # (T,) how much the model listens to each token
+    weight /= weight.sum()
+
+    def logits(e: np.ndarray) -> np.ndarray:
+        return np.tanh((weight[:, None] * e).sum(0)) @ head
+
+    def gradient(e: np.ndarray, c: int) -> np.ndarray:
+        """(T,D) of logit c against the mean of the others."""
+        mixed = np.tanh((weight[:, None] * e).sum(0))
+        direction = head[:, c] - (head.sum(1) - head[:, c]) / max(C - 1, 1)
+        return weight[:, None] * ((1 - mixed**2) * direction)[None]
+
+    clean = softmax(logits(x))
+    label = int(clean.argmax())
+    ordinary = np.array([v not in SPECIAL for v in vocabulary])
+    distances = np.linalg.norm(table[ordinary][:, None] - table[ordinary][None], axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    scale = Scale(1.0, float(np.median(distances.min(1)) / 2))
+
+    def attack(radius: float) -> np.ndarray:
+        g = -gradient(x, label) * perturbable[:, None]
+        return radius * g / max(np.linalg.norm(g), 1e-12)
+
+    def noise(radius: float) -> np.ndarray:
+        n = rng.normal(size=(T, D)) * perturbable[:, None]
+        return radius * n / max(np.linalg.norm(n), 1e-12)
+
+    grid = np.linspace(0, eps, 25)
+    along = np.stack([softmax(logits(x + attack(e))) for e in grid])
+    draws = np.stack([[softmax(logits(x + noise(e))) for _ in range(20)] for e in grid])  # (N,R,C)
+    flips = np.flatnonzero(along.argmax(1) != label)
+    curve = Curve(
+        grid, along, draws.min(1), draws.mean(1), draws.max(1),
+        np.stack([np.linalg.norm(attack(e), axis=1) for e in grid]),
+        float(grid[flips[0]]) if len(flips) else None,
+    )  # fmt: skip
+    delta = attack(eps)
+    step_deltas = [delta * s / S for s in range(S + 1)]
+    step_probs = np.stack([softmax(logits(x + d)) for d in step_deltas])
+    flip_steps = np.flatnonzero(step_probs.argmax(1) != label)
+    moved = x + delta
+
+    neighbours = {}
+    for metric in ("l2", "cosine", "dot"):
+        dot = moved @ table.T
+        score = {
+            "l2": np.linalg.norm(moved[:, None] - table[None], axis=-1),
+            "cosine": 1 - dot / np.linalg.norm(moved, axis=1, keepdims=True),
+            "dot": -dot,
+        }[metric]
+        score = np.where(ordinary[None] | (np.arange(V)[None] == ids[:, None]), score, np.inf)
+        order = score.argsort(1)[:, :5]
+        top = np.take_along_axis(score, order, 1)
+        own = 1 + (score < score[np.arange(T), ids][:, None]).sum(1)
+        sign = -1 if metric == "dot" else 1
+        neighbours[metric] = Neighbours(
+            metric,
+            tuple(tuple(vocabulary[i] for i in row) for row in order),
+            order, sign * top, own, top[:, 1] - top[:, 0], int((~ordinary).sum()),
+        )  # fmt: skip
+
+    delta_norm = np.linalg.norm(delta, axis=1)
+    exits, certificate = np.full(T, np.inf), np.zeros(T)
+    for t in range(T):
+        gap = table - x[t]
+        far = np.linalg.norm(gap, axis=1)
+        others = ordinary & (np.arange(V) != ids[t])
+        certificate[t] = far[others].min() / 2
+        if delta_norm[t] > 0:
+            along_u = gap @ (delta[t] / delta_norm[t])
+            ahead = others & (along_u > 1e-9)
+            if ahead.any():
+                exits[t] = (far[ahead] ** 2 / (2 * along_u[ahead])).min()
+
+    word_of, words = [], []
+    for token in tokens:
+        if token in SPECIAL:
+            word_of.append(-1)
+        elif token.startswith("##") and words:
+            words[-1] += token[2:]
+            word_of.append(len(words) - 1)
+        else:
+            words.append(token)
+            word_of.append(len(words) - 1)
+    owners = np.array(word_of, dtype=int)
+
+    def by_word(values: np.ndarray) -> tuple[np.ndarray, float]:
+        sums = np.array([values[owners == w].sum() for w in range(len(words))])
+        return sums, float(values[owners < 0].sum())
+
+    saliency = {}
+    for method in ("saliency", "input_x_gradient", "integrated_gradients"):
+        pieces = []
+        for e in (x, moved):
+            g = gradient(e, label)
+            tokenwise = np.linalg.norm(g, axis=1) if method == "saliency" else (e * g).sum(1)
+            pieces.append((tokenwise, *by_word(tokenwise)))
+        (c, wc, rc), (a, wa, ra) = pieces
+        error = 0.004 if method == "integrated_gradients" else None
+        saliency[method] = Saliency(
+            method, f"logit of {classes[label]}", c, a, method != "saliency", wc, wa, rc, ra,
+            error, error, "zero vectors" if error else "",
+        )  # fmt: skip
+
+    snapped = np.where(perturbable, neighbours["l2"].ids[:, 0], ids)
+    projected = softmax(logits(table[snapped]))
+    read = [vocabulary[i] for i in snapped if vocabulary[i] not in SPECIAL]
+    planes = tuple(
+        _plane(int(t), x[t], delta[t], table[ordinary], [v for v in vocabulary if v not in SPECIAL],
+               tokens[t], float(exits[t]))
+        for t in np.flatnonzero(perturbable)
+    )  # fmt: skip
+    return AttackRecord(
+        text=" ".join(words) if text is None else text,
+        label=label, label_given=label_given, label_names=classes, model=model,
+        model_hash=f"{seed:012x}",
+        attack={"name": "pgd", "eps": eps, "unit": "norm", "p": "l2", "steps": S},
+        seed=seed, eps=eps, scale=scale, tokens=tokens, word_of=owners, words=tuple(words),
+        perturbable=perturbable, clean=clean, adversarial=softmax(logits(moved)), random=draws[-1],
+        projected=projected, round_trip=projected,
+        round_trip_text=" ".join(read).replace(" ##", ""),
+        round_trip_tokens=tuple(read), losses=-np.log(step_probs[:, label]), step_probs=step_probs,
+        step_norms=np.stack([np.linalg.norm(d, axis=1) for d in step_deltas]), best_step=S,
+        flip_step=int(flip_steps[0]) if len(flip_steps) else None, delta=delta,
+        delta_norm=delta_norm, embed_norm=np.linalg.norm(x, axis=1), exit_radius=exits,
+        certificate=certificate, neighbours=neighbours, saliency=saliency, curve=curve,
+        planes=planes, seconds=0.2,
+    )  # fmt: skip
+
+
+def _plane(
+    token: int,
+    origin: np.ndarray,
+    delta: np.ndarray,
+    rows: np.ndarray,
+    names: list[str],
+    own: str,
+    exit_radius: float,
+) -> LocalPlane:
+    others = np.array([i for i, n in enumerate(names) if n != own])
+    gap = rows[others] - origin
+    nearest = np.linalg.norm(gap, axis=1).argsort()[:30]
+    gap, labels = gap[nearest], tuple(names[others[i]] for i in nearest)
+    u = delta / max(np.linalg.norm(delta), 1e-12)
+    flat = gap - np.outer(gap @ u, u)
+    v = np.linalg.svd(flat, full_matrices=False)[2][0]
+    px, py = gap @ u, gap @ v
+    reach = 1.1 * float(np.abs(np.concatenate([px, py])).max())
+    side = np.linspace(-reach, reach, 61)
+    points = side[None, :, None] * u + side[:, None, None] * v  # (G,G,D)
+    away = np.linalg.norm(points[:, :, None] - gap[None, None], axis=-1)
+    cell = np.where(np.linalg.norm(points, axis=-1) <= away.min(-1), -1, away.argmin(-1))
+    length = float(np.linalg.norm(delta))
+    return LocalPlane(
+        token, px, py, np.linalg.norm(gap - np.outer(px, u) - np.outer(py, v), axis=1), labels,
+        length, exit_radius, side, side, cell, 2 * reach / (3 * length) if length else 1.0,
+    )  # fmt: skip
+
+
+def robust_record(**changes: object) -> AttackRecord:
+    """The same sentence under a model that the same ε does not flip."""
+    return sample_record(**{"model": "freelb", "seed": 22} | changes)  # type: ignore[arg-type]
+
+
+def renamed(record: AttackRecord, **changes: object) -> AttackRecord:
+    """`record` with some fields replaced."""
+    return replace(record, **changes)  # type: ignore[arg-type]
