@@ -1,0 +1,149 @@
+"""The server: starts Streamlit with the scheduler, security headers, and torch warming up behind.
+
+The first page must not wait for torch (seconds), so a thread imports it while the page is drawn;
+pages that need it call `warm_up` and find it there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from advlab import jobs
+
+# No script that the server itself did not send, and no request to anywhere else: a token or a file
+# name that slips through as HTML can neither run nor load anything. Plotly, WebGL, tables and
+# Streamlit's own components work under it.
+POLICY = (
+    "default-src 'self'; script-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; font-src 'self' data:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+
+_warm = threading.Thread()  # replaced when warming begins
+_lock = threading.Lock()
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class SecurityHeaders:
+    """ASGI middleware: the same headers on every answer."""
+
+    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass the request on; add the headers when the answer begins."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+def few_threads() -> None:
+    """One thread for torch, unless the environment says otherwise; before torch is imported.
+
+    With a training run beside it, torch's default two threads were 14 to 24 times slower than one.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def start_warming() -> None:
+    """Begin to import torch and what stands on it, in a thread; once a process."""
+    global _warm
+    with _lock:
+        if _warm.ident is None:
+            few_threads()
+            _warm = threading.Thread(target=_import_slowly, name="advlab-warm-up", daemon=True)
+            _warm.start()
+
+
+def is_warm() -> bool:
+    """Whether the slow imports are done."""
+    return _warm.ident is not None and not _warm.is_alive()
+
+
+def warm_up() -> None:
+    """Return once torch is there.
+
+    Pages wait here rather than import beside the thread: two threads in the midst of torch's
+    circular imports can see half a module.
+    """
+    start_warming()
+    _warm.join()
+
+
+def _import_slowly() -> None:
+    import torch
+
+    import advlab.lab
+    import advlab.train  # noqa: F401
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1") or "1"))
+
+
+def prepare_session() -> None:
+    """What each run of app.py needs, whoever started the server: cheap when done already."""
+    few_threads()
+    jobs.ensure_scheduler()
+    start_warming()
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """The scheduler lives as long as the server; workers outlive it."""
+    jobs.ensure_scheduler()
+    start_warming()
+    try:
+        yield
+    finally:
+        jobs.stop_scheduler()
+
+
+def app_script() -> Path:
+    """app.py: beside the package in a checkout, inside it where a wheel was installed."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_app", package.parent):
+        if (folder / "app.py").is_file() and (folder / "pages").is_dir():
+            return folder / "app.py"
+    raise FileNotFoundError(
+        f"expected app.py in {package.parent} or {package / '_app'}, found none; reinstall advlab"
+    )
+
+
+def serve(*, port: int | None = None, host: str = "127.0.0.1", browser: bool = True) -> None:
+    """Serve the app until it is stopped. `port` None: 8501, or the next free one.
+
+    `host`: the address to listen on; anything but this machine's own is a decision about who may
+    train here. `browser`: open one.
+    """
+    few_threads()
+    import streamlit as st
+    from starlette.middleware import Middleware
+
+    script = app_script()
+    # Streamlit looks for .streamlit/config.toml beside the program that was started, which for the
+    # console script is a bin/ folder; app.py is where ours stands
+    sys.argv = [str(script)]
+    settings: dict[str, Any] = {"server.address": host, "server.headless": not browser}
+    if port is not None:
+        settings["server.port"] = port
+    app = st.App(script, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
+    app.run(config=settings)
