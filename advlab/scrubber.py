@@ -38,7 +38,9 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
     for i, record in enumerate(records):
         _curves(figure, i, record)
     moving: list[int] = []  # traces that frames replace, in the order of `_moment`
-    start = _moment(records, grid[-1])
+    own = max(r.eps / r.scale.mean_norm for r in records)
+    active = int(np.abs(grid - own).argmin())  # the slider starts at the attack's own ε
+    start = _moment(records, grid[active])
     for trace, row in zip(start, [1, 1, *range(2, rows + 1)][-len(start) :], strict=True):
         moving.append(len(figure.data))  # type: ignore[arg-type]
         figure.add_trace(trace, row=row, col=1)
@@ -75,7 +77,7 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
     figure.update_layout(
         barmode="overlay",
         sliders=[{
-            "active": frames - 1, "x": 0, "len": 1, "y": 0, "yanchor": "top", "steps": steps,
+            "active": active, "x": 0, "len": 1, "y": 0, "yanchor": "top", "steps": steps,
             "pad": {"t": 64, "b": 0, "l": 8, "r": 8}, "transition": {"duration": 0},
             # tick labels would be 25 long lines: only the current value is written
             "font": {"color": CLEAR, "size": 1}, "ticklen": 0, "minorticklen": 0,

@@ -88,14 +88,18 @@ def attack_sentence(record: AttackRecord) -> str:
             f" {class_name(record, record.clean)} ({percent(float(record.clean.max()))})."
         )
     flip = record.curve.flip_eps
-    if flip is None and record.flipped:
+    if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
-    if flip is not None:
+    if flip is not None and flip <= record.eps:
         return f"Flips at ε = {number(flip)} ({_share(record, flip)})."
-    return (
-        f"Does not flip up to ε = {number(record.eps)} ({_share(record, record.eps)}):"
+    held = (
+        f"Holds at ε = {number(record.eps)} ({_share(record, record.eps)}):"
         f" {name} goes from {percent(before)} to {percent(after)}."
     )
+    if flip is not None:
+        return f"{held} It flips only at ε = {number(flip)} ({_share(record, flip)})."
+    end = float(record.curve.eps[-1])
+    return f"{held} Nor does it flip up to ε = {number(end)}." if end > 1.01 * record.eps else held
 
 
 def text_sentence(record: AttackRecord) -> str:
@@ -235,4 +239,5 @@ def loss_sentence(record: AttackRecord) -> str:
 
 
 def _share(record: AttackRecord, raw: float) -> str:
-    return f"{percent(raw / record.scale.mean_norm)} of a word vector"
+    share = raw / record.scale.mean_norm
+    return f"{percent(share)} of a word vector" if share < 2 else f"{number(share)} word vectors"

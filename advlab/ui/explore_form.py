@@ -1,0 +1,197 @@
+"""What the Explore page asks for, kept in the address: a sentence, two models, one attack, a seed.
+
+The address holds the whole request, so a reload or a copied link brings it back. A link that comes
+from elsewhere in the app may name only some of it; the rest stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from advlab.attacks import ATTACKS, Attack, attack_settings
+from advlab.records import Example
+from advlab.settings import Setting, settings_of
+from advlab.ui import plain_text
+from advlab.ui.explore_examples import pick_example
+from advlab.ui.forms import field, form_for
+from advlab.ui.state import load_victim, model_choices
+
+LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
+DEFAULT_TEXT = "The plot is slow, but I would happily see it again."
+TITLES = {"pgd": "PGD", "fgm": "FGM", "fgsm": "FGSM", "noise": "Random noise"}
+_PLAIN = ("a", "b", "text", "label", "attack", "seed")
+_FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}
+_MEMORY, _WRITTEN, _TURN = "explore.memory", "explore.written", "explore.turn"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sentence to attack. `label` is a class name; None: each model's own prediction."""
+
+    text: str
+    label: str | None
+    models: tuple[str, ...]  # ids, A then B
+    attack: Attack
+    seed: int
+    cut: int = 0  # characters left out at the end
+
+
+def ask() -> Request | None:
+    """Draw the controls; None while there is no model, no text or no valid attack."""
+    titles = model_choices()
+    known = _from_address()
+    turn = f"explore.{st.session_state.get(_TURN, 0)}"
+    if not titles:
+        _no_models()
+        return None
+
+    st.session_state.setdefault(f"{turn}.text", known.get("text", DEFAULT_TEXT))
+    typed = st.text_area(
+        "Sentence", key=f"{turn}.text", height=88, persist_state="session",
+        help="Any text. Press Ctrl+Enter, or the button, to attack it.",
+    ) or ""  # fmt: skip
+    columns = st.columns([3, 3, 2, 2, 2, 2])
+    ids = list(titles)
+    missing = [known[k] for k in ("a", "b") if known.get(k) and known[k] not in titles]
+    for name in missing:
+        st.warning(f"The model {plain_text(name, 60)} of this link is not here; another is shown.")
+    a = columns[0].selectbox(
+        "Model A", ids, key=f"{turn}.a", format_func=titles.__getitem__,
+        index=_index(ids, known.get("a"), min(1, len(ids) - 1)),
+    )  # fmt: skip
+    others: list[str | None] = [None, *ids]
+    b = columns[1].selectbox(
+        "Model B", others, key=f"{turn}.b",
+        format_func=lambda i: "none" if i is None else titles[i],
+        index=_index(others, known.get("b") or None, 1 if len(ids) > 1 and "a" not in known else 0),
+    )  # fmt: skip
+    attack = _attack(columns[2:5], known, turn)
+    seed = columns[5].number_input(
+        "Seed", min_value=0, max_value=2**31 - 1, step=1, key=f"{turn}.seed",
+        value=_number(known.get("seed"), 0), help="Of random starts and of the noise draws.",
+    )  # fmt: skip
+
+    labels = [None, *load_victim(a).label_names]
+    label_key = f"{turn}.label"
+    if st.session_state.get(label_key) not in labels:
+        wanted = known.get("label")
+        st.session_state[label_key] = wanted if wanted in labels else None
+
+    def use(example: Example, names: tuple[str, ...]) -> None:
+        st.session_state[f"{turn}.text"] = example.text
+        name = None if example.label is None else names[example.label]
+        st.session_state[label_key] = name if name in labels else None
+
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    label = left.selectbox(
+        "True class", labels, key=label_key,
+        format_func=lambda n: "not given: the model's own prediction" if n is None else n,
+        help="The attack raises the loss of this class (a targeted one lowers it).",
+    )  # fmt: skip
+    right.button("Attack", type="primary", icon=":material/bolt:", width="stretch")
+    pick_example(a, use, key=f"{turn}.example")
+
+    text = typed.strip()
+    cut = max(len(text) - LIMIT, 0)
+    text = text[:LIMIT]
+    if attack is None:
+        return None
+    _to_address(a, b, text, label, seed, attack)
+    if not text:
+        st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
+        return None
+    models = (a,) if b is None else (a, b)
+    return Request(text, label, models, attack, int(seed), cut)
+
+
+def _attack(columns: Any, known: Mapping[str, str], turn: str) -> Attack | None:
+    """The attack's name, ε and unit in the row; its other settings folded away."""
+    names = list(ATTACKS)
+    name = columns[0].selectbox(
+        "Attack", names, key=f"{turn}.attack", format_func=lambda n: TITLES.get(n, n),
+        index=_index(names, known.get("attack"), 0),
+        help="PGD: gradient steps. FGM and FGSM: a single step. Random noise: the null.",
+    )  # fmt: skip
+    cls = ATTACKS[name]
+    items = {item.name: item for item in settings_of(cls)}
+    values = {
+        k: _parse(item, known[k]) for k, item in items.items() if k in known and known["attack"]
+    } if known.get("attack", names[0]) == name else {}  # fmt: skip
+    values = {k: v for k, v in values.items() if v is not None}
+    key = f"{turn}.{name}"
+    for column, k in zip(columns[1:], ("eps", "unit"), strict=True):
+        with column:
+            values[k] = field(items[k], key, values.get(k, items[k].default))
+    with st.expander("Attack settings", icon=":material/tune:"):
+        return form_for(cls, key, values, exclude=("eps", "unit"))
+
+
+def _from_address() -> dict[str, str]:
+    """The request as text, from the address or, where that says nothing, from this session."""
+    given = {k: v for k, v in st.query_params.items() if k in _PLAIN or k in _FIELDS}
+    memory: dict[str, str] = st.session_state.get(_MEMORY, {})
+    if given and given != st.session_state.get(_WRITTEN):
+        if "attack" in given:  # a whole attack: what it leaves out is at its default
+            memory = {k: v for k, v in memory.items() if k not in _FIELDS}
+        memory = {"attack": next(iter(ATTACKS))} | memory | given
+        st.session_state[_MEMORY] = st.session_state[_WRITTEN] = memory
+        # new keys for all widgets, since Streamlit keeps what was entered under the old ones
+        st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    return memory
+
+
+def _to_address(
+    a: str, b: str | None, text: str, label: str | None, seed: int, attack: Attack
+) -> None:
+    settings = attack_settings(attack)
+    wanted = {
+        "a": a, "b": b or "", "text": text, "label": label or "", "seed": str(seed),
+        "attack": settings.pop("name"), "eps": f"{settings.pop('eps'):g}",
+        "unit": settings.pop("unit"),
+    }  # fmt: skip
+    defaults = {item.name: item.default for item in settings_of(type(attack))}
+    wanted |= {k: str(v) for k, v in settings.items() if v != defaults.get(k)}
+    for name in (*_PLAIN, *_FIELDS):
+        if name in wanted and st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]
+        elif name not in wanted and name in st.query_params:
+            del st.query_params[name]
+    st.session_state[_MEMORY] = st.session_state[_WRITTEN] = wanted
+
+
+def _no_models() -> None:
+    st.info(
+        "There is no trained model yet. Train the starter pair on the first page: a plain and a"
+        " robust model, in about a minute.",
+        icon=":material/model_training:",
+    )
+    st.page_link("pages/learn/start.py", label="Go to Start", icon=":material/home:")
+
+
+def _parse(item: Setting, text: str) -> Any:
+    """A setting from an address; None where it does not fit, so that the default stays."""
+    try:
+        if item.kind is bool:
+            return {"True": True, "False": False}.get(text)
+        value: Any = item.kind(text)
+    except ValueError:
+        return None
+    if item.choices:
+        return value if value in item.choices else None
+    if isinstance(value, int | float):
+        low, high = item.meta.low, item.meta.high
+        fits = value == value and (low is None or value >= low) and (high is None or value <= high)
+        return value if fits and abs(value) != float("inf") else None
+    return value
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def _index(options: list[Any], wanted: Any, default: int) -> int:
+    return options.index(wanted) if wanted in options else default
