@@ -91,7 +91,7 @@ class TrainConfig:
         advanced=True,
     )
     weight_decay: float = setting(
-        0.01, "AdamW's decoupled weight decay", low=0.0, high=10.0, advanced=True
+        0.1, "AdamW's decoupled weight decay", low=0.0, high=10.0, advanced=True
     )
     label_smoothing: float = setting(
         0.0, "Share of each label spread over all classes", low=0.0, high=0.9, advanced=True

@@ -1,0 +1,137 @@
+"""How often is a model right, clean and under attack? Whole data sets, with intervals.
+
+Accuracy under attack counts an example as right only if no iterate of any restart flips it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import torch
+
+from advlab.attacks import Attack, RandomNoise, attack_settings
+from advlab.errors import DataError
+from advlab.records import Evaluation, Example, Rate
+
+if TYPE_CHECKING:
+    from advlab.tasks import Batch
+    from advlab.victim import Victim
+
+Z = 1.959964  # 97.5 % point of the normal distribution
+
+
+def wilson(hits: int, n: int) -> Rate:
+    """A share with its 95 % interval (Wilson 1927, JASA 22, 209-212)."""
+    if n == 0:
+        return Rate(float("nan"), 0.0, 1.0, 0)
+    share = hits / n
+    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+    return Rate(share, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+def by_length(
+    victim: Victim, examples: Sequence[Example], size: int
+) -> Iterator[tuple[list[int], Batch]]:
+    """Batches of similar length, with the places of their examples in the given order."""
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].text))
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
+        yield places, victim.encode([examples[i] for i in places])
+
+
+def survives(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack | None = None,
+    *,
+    seed: int = 0,
+    batch_size: int = 128,
+) -> list[bool]:
+    """For each example: is it classified right, and still so at every iterate of the attack?
+
+    `attack` may be in any unit; without one this is clean correctness. Examples that are wrong
+    already are not attacked.
+    """
+    if not examples:
+        raise DataError("expected at least one example to evaluate on, got none; check the data")
+    right = [False] * len(examples)
+    generator = torch.Generator().manual_seed(seed)
+    with victim.analysing(), torch.no_grad():
+        for places, batch in by_length(victim, examples, batch_size):
+            correct = victim.task.correct(victim.logits(victim.embed(batch.input_ids), batch), batch)
+            for place, ok in zip(places, correct.tolist(), strict=True):
+                right[place] = ok
+        if attack is None:
+            return right
+        raw = attack.at(victim.scale)
+        alive = [i for i, ok in enumerate(right) if ok]
+        if not alive or raw.eps == 0:
+            return right
+        for places, batch in by_length(victim, [examples[i] for i in alive], batch_size):
+            objective = victim.objective(batch)
+            with torch.enable_grad():
+                found = raw(
+                    objective, victim.embed(batch.input_ids).detach(), batch.perturbable,
+                    generator, flips=objective.flips,
+                )  # fmt: skip
+            for place, step in zip(places, found.first_flip.tolist(), strict=True):
+                right[alive[place]] = step < 0
+    return right
+
+
+def rate(outcomes: Sequence[bool]) -> Rate:
+    """The share of true outcomes, with its interval."""
+    return wilson(sum(outcomes), len(outcomes))
+
+
+def evaluate(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack,
+    *,
+    eps: Sequence[float],
+    seed: int = 0,
+    data: str = "",
+    noise_draws: int = 5,
+) -> Evaluation:
+    """Clean accuracy, and accuracy under `attack` and under equal-norm noise at each ε.
+
+    `eps` is in the attack's own unit. An example broken at one ε counts as broken at every larger
+    one, since the smaller δ lies in the larger ball.
+    """
+    from dataclasses import replace
+
+    began = time.perf_counter()
+    clean = survives(victim, examples, seed=seed)
+    robust, noisy = [], []
+    alive = clean
+    for radius in sorted(eps):
+        stronger = replace(attack, eps=float(radius))
+        raw = victim.scale.raw(stronger.eps, stronger.unit)
+        still = [e for e, ok in zip(examples, alive, strict=True) if ok]
+        left = iter(survives(victim, still, stronger, seed=seed) if still else [])
+        alive = [ok and next(left) for ok in alive]
+        robust.append((stronger.eps, stronger.unit, raw, rate(alive)))
+        noise = RandomNoise(
+            stronger.eps, stronger.unit, stronger.p, stronger.ball, draws=noise_draws
+        )
+        noisy.append(
+            (stronger.eps, stronger.unit, raw, rate(survives(victim, examples, noise, seed=seed)))
+        )
+    labels = [e.label for e in examples]
+    return Evaluation(
+        model=victim.name,
+        model_hash=victim.hash,
+        data=data,
+        attack=attack_settings(attack),
+        n=len(examples),
+        majority=max(labels.count(label) for label in set(labels)) / len(labels),
+        clean=rate(clean),
+        robust=tuple(robust),
+        noise=tuple(noisy),
+        seconds=time.perf_counter() - began,
+    )

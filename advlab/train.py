@@ -1,0 +1,330 @@
+"""The outer loop: min over θ of what the method's inner loop maximises. A generator of events.
+
+Runs alone, in a worker process, or from the command line; whoever iterates decides on bars and files.
+The folder it is given holds what can be resumed (`checkpoints/`) and what is kept (`model/`).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from advlab.attacks import PGD
+from advlab.checkpoints import keep_model, load_checkpoint, save_checkpoint
+from advlab.config import SCRATCH, DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.data import load_data
+from advlab.errors import RunError
+from advlab.evaluate import by_length, rate, survives
+from advlab.methods import Plain, build_method
+from advlab.records import Dataset, Event, Example
+from advlab.tasks import Batch, build_task
+from advlab.tiny import tiny_victim
+from advlab.victim import Victim
+
+REPORT_EVERY = 0.5  # seconds between step events
+CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
+PLAIN_EVERY = 40  # steps between timings of a plain step, for the cost ratio
+
+
+def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
+    """The data and the untrained (or pretrained) model that a run begins with."""
+    data = load_data(config.data)
+    source, seed = config.model.source, config.train.seed
+    if source in SCRATCH:
+        victim = tiny_victim(source, data, seed=seed, max_length=config.model.max_length)
+        victim.model.to(device)
+    else:
+        torch.manual_seed(seed)  # a new head is drawn from torch's own generator
+        victim = Victim.load(
+            source,
+            label_names=data.label_names,
+            max_length=config.model.max_length,
+            device=device,
+        )
+    victim.task = build_task(config.task, smoothing=config.train.label_smoothing)
+    return victim, data
+
+
+def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
+    """The two runs of the first minute: plain and adversarial, alike in everything else."""
+    train = TrainConfig(epochs=5, eval_limit=128, eval_eps=0.5, seed=seed)
+    plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
+    robust = replace(
+        plain, name="Starter: adversarial (PGD-2)", method={"name": "pgd", "eps": 1.0, "steps": 2}
+    )
+    return plain, robust
+
+
+def epoch_batches(
+    lengths: Sequence[int], batch_size: int, seed: int, epoch: int
+) -> list[list[int]]:
+    """Places of the examples, batch by batch: shuffled, then sorted by length within 50 batches.
+
+    Padding stays small and the order random. Depends on seed and epoch alone, so that a resumed run
+    meets the same batches.
+    """
+    dice = random.Random(f"{seed}/{epoch}")
+    order = list(range(len(lengths)))
+    dice.shuffle(order)
+    batches = []
+    for start in range(0, len(order), 50 * batch_size):
+        pool = sorted(order[start : start + 50 * batch_size], key=lambda i: lengths[i])
+        batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+    dice.shuffle(batches)
+    return batches
+
+
+def eps_strength(step: int, total: int, config: TrainConfig) -> float:
+    """The share of ε in force at a step: 0 in the clean start, then rising linearly to 1."""
+    start, rise = config.clean_start * total, config.eps_warmup * total
+    if step < start:
+        return 0.0
+    return min(1.0, (step - start + 1) / rise) if rise >= 1 else 1.0
+
+
+def lr_share(step: int, total: int, config: TrainConfig) -> float:
+    """The share of the peak learning rate at a step: linear up, then linear down to 0."""
+    rise = max(1.0, config.lr_warmup * total)
+    if step < rise:
+        return (step + 1) / rise
+    return max(0.0, (total - step) / max(1.0, total - rise))
+
+
+def train(
+    config: RunConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    stop: Callable[[], str | None] = lambda: None,
+    device: str = "cpu",
+) -> Iterator[Event]:
+    """Train as `config` says; yields start, step, epoch, alarm, note and end events.
+
+    `stop()` is asked after every step and answers None, "pause" (a checkpoint is written) or
+    "cancel". With `resume` the newest checkpoint of `folder` continues, bit for bit as if it had not
+    been interrupted. Raises RunError when the loss is not finite, DataError or ModelError when
+    something cannot be loaded.
+    """
+    method = build_method(config.method)
+    settings = config.train
+    victim, data = prepare(config, device)
+    parameters = [p for p in victim.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+    generator = torch.Generator().manual_seed(settings.seed)
+    torch.manual_seed(settings.seed)
+    scale = victim.scale  # measured now and kept: ε must not move with the embeddings
+
+    lengths = [len(ids) for ids in _token_ids(victim, data.train)]
+    per_epoch = math.ceil(len(lengths) / settings.batch_size)
+    total = per_epoch * settings.epochs
+    rescale = config.model.unit_norm and config.model.source in SCRATCH
+    state: dict[str, Any] = {
+        "step": 0, "best": -1.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
+        "seen_tokens": 0, "padding": 0, "step_seconds": 0.0, "plain_seconds": 0.0, "plain_steps": 0,
+    }  # fmt: skip
+    if resume and (found := load_checkpoint(folder, victim.model, optimizer, generator)):
+        state |= found
+        yield _event("note", state, message=f"resumed from step {state['step']} of {total}")
+
+    yield _event(
+        "start", state,
+        name=config.name, model=config.model.source, method=dict(config.method),
+        parameters=sum(p.numel() for p in parameters), vocabulary=len(victim.tokenizer),
+        train_texts=len(data.train), validation_texts=len(data.validation),
+        test_texts=len(data.test), steps=total, epochs=settings.epochs,
+        label_names=list(data.label_names), majority=data.majority, scale=vars(scale),
+        eps=getattr(method, "radius", lambda *_: 0.0)(victim, 1.0), eval_eps=settings.eval_eps,
+        data=data.fingerprint, notes=list(data.notes),
+    )  # fmt: skip
+
+    held_out = list(data.validation)
+    random.Random(settings.seed).shuffle(held_out)
+    held_out = held_out[: settings.eval_limit]
+    judge = PGD(settings.eval_eps, steps=5, step_size=0.4)
+    alarms: set[str] = set()
+    recent: deque[float] = deque(maxlen=max(50, total // 10))
+    chance = math.log(len(data.label_names))
+    began = last_report = last_saved = time.perf_counter()
+    paid = state["seconds"]  # seconds of earlier stretches of a resumed run
+    ended = "done"
+
+    victim.model.train()
+    for epoch in range(state["step"] // per_epoch, settings.epochs):
+        batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
+        for places in batches[state["step"] - epoch * per_epoch :]:
+            step = state["step"]
+            batch = victim.encode([data.train[i] for i in places])
+            for group in optimizer.param_groups:
+                group["lr"] = settings.lr * lr_share(step, total, settings)
+            strength = eps_strength(step, total, settings)
+
+            ticked = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            numbers = method.backward(victim, batch, strength=strength, generator=generator)
+            spent = time.perf_counter() - ticked
+            grad_norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip or math.inf).item()
+            if not math.isfinite(sum(numbers.values()) + grad_norm):
+                raise RunError(
+                    f"expected a finite loss, got {numbers} with gradient norm {grad_norm:.3g} at "
+                    f"step {step}; lower the learning rate or ε"
+                )
+            optimizer.step()
+            if rescale:
+                victim.normalise_table()
+
+            state["step"] = step + 1
+            state["seen_tokens"] += batch.input_ids.numel()
+            state["padding"] += int((batch.attention_mask == 0).sum())
+            if step % PLAIN_EVERY == 3:
+                state["plain_seconds"] += _time_plain(victim, batch, optimizer)
+                state["plain_steps"] += 1
+                state["step_seconds"] += spent
+            recent.append(numbers.get("clean_loss", numbers.get("adv_loss", 0.0)))
+            stuck = len(recent) == recent.maxlen and sum(recent) / len(recent) > 0.985 * chance
+            if stuck and step > total // 4 and "collapse" not in alarms:
+                alarms.add("collapse")
+                yield _collapse(state, f"the loss has stayed at chance ({chance:.2f}) for "
+                                       f"{len(recent)} steps")  # fmt: skip
+
+            now = time.perf_counter()
+            state["seconds"] = paid + now - began
+            if now - last_report >= REPORT_EVERY or step == 0 or state["step"] == total:
+                last_report = now
+                if "clean_loss" not in numbers:
+                    numbers["clean_loss"] = _clean_loss(victim, batch)
+                yield _event(
+                    "step", state, **numbers,
+                    epoch=state["step"] / per_epoch, grad_norm=grad_norm,
+                    embed_norm=_mean_norm(victim), lr=optimizer.param_groups[0]["lr"],
+                    strength=strength, texts_per_second=_pace(state, settings),
+                    eta=state["seconds"] / state["step"] * (total - state["step"]),
+                    padding=state["padding"] / state["seen_tokens"], cost=_cost(state),
+                )  # fmt: skip
+            asked = stop()
+            if asked or now - last_saved > CHECKPOINT_EVERY:
+                last_saved = now
+                save_checkpoint(folder, victim, optimizer, generator, state)
+            if asked:
+                ended = {"pause": "paused", "cancel": "cancelled"}.get(asked, asked)
+                break
+        if ended != "done":
+            break
+
+        clean, robust, loss, classes = _validate(victim, held_out, judge, settings.seed)
+        score = {
+            "robust": (clean.value + robust.value) / 2, "clean": clean.value, "last": epoch + 1.0
+        }[settings.choose]  # fmt: skip
+        better = score > state["best"]
+        state["idle"] = 0 if better else state["idle"] + 1
+        if better:
+            state["best"], state["best_epoch"] = score, epoch + 1
+            keep_model(folder, victim, config.name or victim.name)
+        save_checkpoint(folder, victim, optimizer, generator, state)
+        last_saved = time.perf_counter()
+        state["seconds"] = paid + last_saved - began
+        yield _event(
+            "epoch", state, epoch=epoch + 1, clean_accuracy=vars(clean),
+            robust_accuracy=vars(robust), validation_loss=loss, eval_eps=settings.eval_eps,
+            majority=data.majority, best=better, strength=strength,
+        )  # fmt: skip
+        if classes == 1 and len(data.label_names) > 1 and "collapse" not in alarms and epoch:
+            alarms.add("collapse")
+            yield _collapse(state, "every validation text gets the same class")
+        if settings.patience and state["idle"] >= settings.patience:
+            ended = "early stop"
+            break
+
+    if ended in ("paused", "cancelled"):
+        yield _event("end", state, reason=ended, seconds=state["seconds"])
+        return
+    best = Victim.load(folder / "model", device=device)
+    final = rate(survives(best, data.test))
+    attacked = list(data.test)
+    random.Random(settings.seed).shuffle(attacked)
+    attacked = attacked[: settings.eval_limit]
+    stronger = PGD(settings.eval_eps, steps=10)
+    yield _event(
+        "end", state, reason=ended, seconds=state["seconds"], best_epoch=state["best_epoch"],
+        test_accuracy=vars(final), eval_eps=settings.eval_eps,
+        test_robust_accuracy=vars(rate(survives(best, attacked, stronger, seed=settings.seed))),
+        cost=_cost(state), padding=state["padding"] / max(1, state["seen_tokens"]),
+    )  # fmt: skip
+
+
+# ---- the loop's small helpers ---------------------------------------------------------------
+
+
+def _event(kind: str, state: dict[str, Any], **values: Any) -> Event:
+    return Event(kind, state["step"], time.time(), values)
+
+
+def _collapse(state: dict[str, Any], seen: str) -> Event:
+    return _event(
+        "alarm", state, name="collapse",
+        message=f"Training has collapsed: {seen}. Lower ε, or let it rise more slowly "
+                "(ε warm-up), or lower the learning rate.",
+    )  # fmt: skip
+
+
+def _token_ids(victim: Victim, examples: Sequence[Example]) -> list[list[int]]:
+    return victim.tokenizer(
+        [e.text for e in examples], truncation=True, max_length=victim.max_length
+    )["input_ids"]
+
+
+def _time_plain(victim: Victim, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
+    """Seconds of a plain step's passes on this batch; leaves gradients and dice as they were."""
+    with torch.random.fork_rng(devices=[]):
+        optimizer.zero_grad(set_to_none=True)
+        ticked = time.perf_counter()
+        Plain().backward(victim, batch)
+        spent = time.perf_counter() - ticked
+    optimizer.zero_grad(set_to_none=True)
+    return spent
+
+
+def _clean_loss(victim: Victim, batch: Batch) -> float:
+    """The mean clean loss of a batch, for methods whose own passes are all perturbed."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        return victim.objective(batch)(victim.embed(batch.input_ids)).mean().item()
+
+
+def _mean_norm(victim: Victim) -> float:
+    with torch.no_grad():
+        return victim.model.get_input_embeddings().weight.norm(dim=1).mean().item()
+
+
+def _pace(state: dict[str, Any], settings: TrainConfig) -> float:
+    return state["step"] * settings.batch_size / max(state["seconds"], 1e-9)
+
+
+def _cost(state: dict[str, Any]) -> float | None:
+    """Seconds of a step's passes divided by those of a plain step, timed on the same batches."""
+    return state["step_seconds"] / state["plain_seconds"] if state["plain_seconds"] else None
+
+
+def _validate(
+    victim: Victim, examples: Sequence[Example], judge: PGD, seed: int
+) -> tuple[Any, Any, float, int]:
+    """Clean and robust accuracy, mean clean loss, and how many different classes are predicted."""
+    losses, classes = [], set()
+    with victim.analysing(), torch.no_grad():
+        for _, batch in by_length(victim, examples, 128):
+            objective = victim.objective(batch)
+            logits = objective.logits(victim.embed(batch.input_ids))
+            losses += objective.loss_of(logits).tolist()
+            classes |= set(logits.argmax(-1).tolist())
+    clean = rate(survives(victim, examples))
+    robust = rate(survives(victim, examples, judge, seed=seed))
+    return clean, robust, sum(losses) / len(losses), len(classes)
+
+
+__all__ = ["ModelConfig", "prepare", "starter_pair", "train"]
