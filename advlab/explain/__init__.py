@@ -1,0 +1,1 @@
+"""Explanations of one example: saliency, nearest tokens and exit radii, faithful geometry."""

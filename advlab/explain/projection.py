@@ -1,0 +1,78 @@
+"""What are perturbed embeddings nearest to in the vocabulary, and how far is the next word?
+
+Perturbed vectors live in the space of raw word embeddings, so that is where neighbours are searched.
+Candidates are the ordinary rows; special and unused ones are left out, but a token's own row never is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  its usual name
+
+Metric = Literal["l2", "cosine", "dot"]
+METRICS: tuple[Metric, ...] = ("l2", "cosine", "dot")
+
+
+def scores(x: Tensor, table: Tensor, metric: Metric) -> Tensor:
+    """(T,D), (V,D) -> (T,V); smaller is nearer for l2 and cosine, larger for dot."""
+    if metric == "l2":
+        # not the matrix-product shortcut: it loses small distances to cancellation
+        return torch.cdist(x, table, compute_mode="donot_use_mm_for_euclid_dist")
+    if metric == "cosine":
+        return 1 - F.normalize(x, dim=-1) @ F.normalize(table, dim=-1).T
+    return x @ table.T
+
+
+def nearest_tokens(
+    x: Tensor, own: Tensor, table: Tensor, allowed: Tensor, k: int = 5, metric: Metric = "l2"
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The k nearest rows of each vector.
+
+    x (T,D) vectors, own (T,) their tokens' rows, table (V,D), allowed (V,) bool. Returns ids (T,k)
+    and scores (T,k), nearest first; own_rank (T,), 1 when no allowed row is nearer than the own one;
+    and margin (T,), the score gap between the first and the second.
+    """
+    found = scores(x, table, metric)
+    towards = -found if metric != "dot" else found  # larger is nearer
+    blocked = (~allowed).expand_as(towards).clone()
+    blocked.scatter_(1, own.unsqueeze(1), False)
+    towards = towards.masked_fill(blocked, -torch.inf)
+    best = towards.topk(max(k, 2), dim=-1)
+    mine = towards.gather(1, own.unsqueeze(1))
+    own_rank = (towards > mine).sum(1) + 1
+    margin = best.values[:, 0] - best.values[:, 1]
+    return best.indices[:, :k], found.gather(1, best.indices[:, :k]), own_rank, margin
+
+
+def exit_radius(own: Tensor, direction: Tensor, table: Tensor, allowed: Tensor) -> Tensor:
+    """How far each token goes along its direction before another row is nearer: (T,), raw units.
+
+    own (T,) rows, direction (T,D) of any length, table (V,D), allowed (V,). Along the unit vector u
+    the cell of eᵢ ends at t = min over j with u·(eⱼ−eᵢ) > 0 of ‖eⱼ−eᵢ‖² / (2u·(eⱼ−eᵢ)); cells are
+    convex, so the token has moved exactly when ‖δᵢ‖ > t. Infinite where nothing lies that way or
+    the direction is 0.
+    """
+    radii = torch.full((len(own),), torch.inf, dtype=table.dtype, device=table.device)
+    for i, row in enumerate(own.tolist()):
+        length = direction[i].norm()
+        if length == 0:
+            continue
+        away = table - table[row]  # (V,D)
+        ahead = away @ (direction[i] / length)
+        squared = away.pow(2).sum(1)
+        # a row equal to the own one is never strictly nearer
+        useful = allowed & (ahead > 0) & (squared > 0)
+        if useful.any():
+            radii[i] = (squared[useful] / (2 * ahead[useful])).min()
+    return radii
+
+
+def certificate(own: Tensor, table: Tensor, allowed: Tensor) -> Tensor:
+    """Half the distance to the nearest other row: (T,). Below it no direction leaves the cell."""
+    apart = scores(table[own], table, "l2")
+    blocked = (~allowed).expand_as(apart).clone()
+    blocked.scatter_(1, own.unsqueeze(1), True)
+    return apart.masked_fill(blocked, torch.inf).min(1).values / 2

@@ -1,0 +1,287 @@
+"""One sentence in, one record out: attack it, project it, explain it. What the Explore page calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advlab.attacks import Attack, RandomNoise, attack_settings
+from advlab.errors import DataError, SettingError
+from advlab.explain.geometry import local_plane
+from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens
+from advlab.explain.saliency import Margin, explain
+from advlab.norms import norm, random_in_ball
+from advlab.records import AttackRecord, Curve, Example, Neighbours
+from advlab.tasks import Batch
+from advlab.victim import Victim
+
+SALIENCY_METHODS = ("saliency", "input_x_gradient", "integrated_gradients")
+MAX_CHARACTERS = 20_000
+
+
+def explore(
+    victim: Victim,
+    text: str,
+    *,
+    label: int | str | None = None,
+    attack: Attack,
+    seed: int = 0,
+    saliency: Sequence[str] = SALIENCY_METHODS,
+    neighbours: int = 5,
+    draws: int = 20,
+    points: int = 25,
+    planes: int = 6,
+) -> AttackRecord:
+    """Attack one text and record everything that can be seen of it.
+
+    `label` is the class (index or name) whose loss is raised; without one, the model's own
+    prediction. `attack` may have ε in any unit. The curve has `points` values of ε from 0 to twice
+    the attack's. The victim is left as it was; share one between threads through `view()` only.
+    """
+    began = time.perf_counter()
+    text, notes = _readable(text)
+    raw = attack.at(victim.scale)
+    with victim.analysing():
+        batch = victim.encode([Example("text", text)])
+        if not batch.perturbable.any():
+            raise DataError("expected some words, got none that this model can read; type a sentence")
+        notes += _cut_note(victim, text)
+        embeds = victim.embed(batch.input_ids).detach()
+        clean = victim.probs(embeds, batch)[0]
+        target = int(clean.argmax()) if label is None else _class(victim, label)
+        batch = batch.with_labels(torch.full_like(batch.labels, target))
+        objective = victim.objective(batch)
+        generator = torch.Generator().manual_seed(seed)
+        found = raw(
+            objective, embeds, batch.perturbable, generator, flips=objective.flips, keep_path=True
+        )
+        assert found.path is not None
+        delta = found.delta
+        adversarial = embeds + delta
+
+        path = found.path[:, 0]  # (S+1,T,D)
+        step_probs = victim.probs(embeds + path, batch.repeat(len(path)))
+        flipped = (step_probs.argmax(-1) != clean.argmax()).nonzero()
+        noise = _noise(victim, embeds, batch, raw, norm(delta, raw.p, raw.ball).amax(), draws, seed)
+
+        own = batch.input_ids[0]
+        table, allowed = victim.table, victim.ordinary
+        near = {
+            metric: nearest_tokens(adversarial[0], own, table, allowed, neighbours, metric)
+            for metric in METRICS
+        }
+        snapped = torch.where(batch.perturbable[0], near["l2"][0][:, 0], own)
+        projected = victim.probs(victim.embed(snapped.unsqueeze(0)), batch)[0]
+        read = victim.tokenizer.decode(
+            snapped[batch.perturbable[0]].tolist(), clean_up_tokenization_spaces=True
+        )
+        again = victim.encode([read])
+        round_trip = victim.probs(victim.embed(again.input_ids), again)[0]
+
+        words, word_of = _words(victim, text, len(own))
+        runner = int(clean.index_fill(0, clean.argmax(), -1.0).argmax())
+        margin = Margin(victim, batch, int(clean.argmax()), runner)
+        maps = {m: explain(m, margin, embeds, adversarial, word_of) for m in saliency}
+        curve = _curve(victim, embeds, batch, raw, points, seed, (delta, float(found.loss[0])))
+
+        names = victim.token_texts(range(len(table))) if planes else []
+        size = delta[0].norm(dim=-1)
+        largest = [int(i) for i in size.argsort(descending=True)[:planes] if size[i] > 0]
+        drawn = tuple(
+            local_plane(i, int(own[i]), delta[0, i], table, allowed, names) for i in sorted(largest)
+        )
+        leaves = exit_radius(own, delta[0], table, allowed)
+        safe = certificate(own, table, allowed)
+
+    excluded = int((~allowed).sum())
+    return AttackRecord(
+        text=text,
+        label=target,
+        label_given=label is not None,
+        label_names=victim.label_names,
+        model=victim.name,
+        model_hash=victim.hash,
+        attack=attack_settings(attack),
+        seed=seed,
+        eps=float(raw.eps),
+        scale=victim.scale,
+        tokens=tuple(victim.token_texts(own.tolist())),
+        word_of=np.array(word_of),
+        words=words,
+        perturbable=_np(batch.perturbable[0]),
+        clean=_np(clean),
+        adversarial=_np(step_probs[int(found.best_step[0])]),
+        random=_np(noise),
+        projected=_np(projected),
+        round_trip=_np(round_trip),
+        round_trip_text=read,
+        round_trip_tokens=tuple(victim.token_texts(again.input_ids[0].tolist())),
+        losses=_np(found.losses[:, 0]),
+        step_probs=_np(step_probs),
+        step_norms=_np(path.norm(dim=-1)),
+        best_step=int(found.best_step[0]),
+        flip_step=int(flipped[0, 0]) if len(flipped) else None,
+        delta=_np(delta[0]),
+        delta_norm=_np(size),
+        embed_norm=_np(embeds[0].norm(dim=-1)),
+        exit_radius=_np(leaves),
+        certificate=_np(safe),
+        neighbours={
+            metric: Neighbours(
+                metric=metric,
+                tokens=tuple(tuple(victim.token_texts(row)) for row in ids.tolist()),
+                ids=_np(ids), scores=_np(values), own_rank=_np(rank), margin=_np(gap),
+                excluded=excluded,
+            )
+            for metric, (ids, values, rank, gap) in near.items()
+        },
+        saliency=maps,
+        curve=curve,
+        planes=drawn,
+        seconds=time.perf_counter() - began,
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _readable(text: str) -> tuple[str, list[str]]:
+    notes = []
+    if len(text) > MAX_CHARACTERS:
+        notes.append(f"Only the first {MAX_CHARACTERS:,} of {len(text):,} characters were read.")
+        text = text[:MAX_CHARACTERS]
+    # lone surrogates cannot be encoded, and tokenizers refuse them
+    text = text.encode("utf-8", "replace").decode()
+    if not text.strip():
+        raise DataError("expected a sentence, got an empty text; type one or pick an example")
+    return text, notes
+
+
+def _cut_note(victim: Victim, text: str) -> list[str]:
+    whole = len(victim.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+    if whole <= victim.max_length:
+        return []
+    return [f"Only the first {victim.max_length} of {whole:,} tokens were read: the model's limit."]
+
+
+def _class(victim: Victim, label: int | str) -> int:
+    names = victim.label_names
+    if isinstance(label, str) and label in names:
+        return names.index(label)
+    if isinstance(label, int) and 0 <= label < len(names):
+        return label
+    raise SettingError(
+        f"expected a label among {', '.join(names)} (or 0 to {len(names) - 1}), got {label!r}; "
+        "choose one of them"
+    )
+
+
+def _words(victim: Victim, text: str, T: int) -> tuple[tuple[str, ...], list[int]]:
+    """The words of a text, and for each token the word it is part of (−1: special)."""
+    found = victim.tokenizer(
+        text, truncation=True, max_length=victim.max_length, return_offsets_mapping=True
+    )
+    spans: dict[int, list[int]] = {}
+    for word, (start, end) in zip(found.word_ids(), found["offset_mapping"], strict=True):
+        if word is not None:
+            span = spans.setdefault(word, [start, end])
+            span[0], span[1] = min(span[0], start), max(span[1], end)
+    order = {word: i for i, word in enumerate(sorted(spans))}
+    words = tuple(text[slice(*spans[word])].strip() for word in sorted(spans))
+    word_of = [-1 if word is None else order[word] for word in found.word_ids()]
+    assert len(word_of) == T
+    return words, word_of
+
+
+def _noise(
+    victim: Victim, embeds: Tensor, batch: Batch, attack: Attack, eps: Tensor, draws: int, seed: int
+) -> Tensor:
+    """(draws,C) probabilities under random noise exactly as long as the attack's δ."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    many = batch.repeat(draws)
+    noise = random_in_ball(
+        embeds.expand(draws, -1, -1), many.perturbable, float(eps), attack.p, attack.ball,
+        generator, surface=True,
+    )  # fmt: skip
+    return victim.probs(embeds + noise, many)
+
+
+def _curve(
+    victim: Victim,
+    embeds: Tensor,
+    batch: Batch,
+    attack: Attack,
+    points: int,
+    seed: int,
+    known: tuple[Tensor, float],
+) -> Curve:
+    """Probabilities against ε. All radii are attacked at once, as one batch with a radius each.
+
+    A δ that is in a small ball is in every larger one, so the best δ so far is carried upwards: the
+    loss never falls as ε grows. `known` is the δ (and its loss) that the record shows, at its own ε.
+    """
+    eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype)
+    deltas, losses = _at_radii(victim, embeds, batch, attack, eps, seed)
+    place = int((eps - attack.eps).abs().argmin())
+    if torch.isclose(eps[place], torch.tensor(attack.eps, dtype=eps.dtype)):
+        if known[1] >= float(losses[place]):
+            deltas[place], losses[place] = known[0][0], known[1]
+    for i in range(1, points):
+        if losses[i] < losses[i - 1]:
+            deltas[i], losses[i] = deltas[i - 1], losses[i - 1]
+    probs = victim.probs(embeds + deltas, batch.repeat(points))
+
+    draws = 8  # enough for a band on a curve of many points
+    generator = torch.Generator().manual_seed(seed + 1)
+    many = batch.repeat(points * draws)
+    noise = random_in_ball(
+        embeds.expand(len(many), -1, -1), many.perturbable, eps.repeat_interleave(draws),
+        attack.p, attack.ball, generator, surface=True,
+    )  # fmt: skip
+    random = torch.cat(
+        [
+            victim.probs(embeds + noise[i : i + 100], batch.repeat(len(noise[i : i + 100])))
+            for i in range(0, len(noise), 100)
+        ]
+    ).reshape(points, draws, -1)
+
+    flips = (probs.argmax(-1) != probs[0].argmax()).nonzero()
+    flip_eps = None
+    if len(flips):
+        first = int(flips[0, 0])
+        # one finer pass between the last radius that holds and the first that flips
+        finer = torch.linspace(float(eps[first - 1]), float(eps[first]), 7, dtype=eps.dtype)[1:-1]
+        closer, _ = _at_radii(victim, embeds, batch, attack, finer, seed)
+        hit = victim.probs(embeds + closer, batch.repeat(len(finer))).argmax(-1) != probs[0].argmax()
+        flip_eps = float(finer[int(hit.nonzero()[0, 0])]) if hit.any() else float(eps[first])
+    return Curve(
+        eps=_np(eps),
+        adversarial=_np(probs),
+        random_low=_np(random.amin(1)),
+        random_mean=_np(random.mean(1)),
+        random_high=_np(random.amax(1)),
+        delta_norm=_np(deltas.norm(dim=-1)),
+        flip_eps=flip_eps,
+    )
+
+
+def _at_radii(
+    victim: Victim, embeds: Tensor, batch: Batch, attack: Attack, eps: Tensor, seed: int
+) -> tuple[Tensor, Tensor]:
+    """The attack's δ (N,T,D) and loss (N,) at each radius of `eps` (N,)."""
+    many = batch.repeat(len(eps))
+    objective = victim.objective(many)
+    found = attack(
+        objective, embeds.expand(len(eps), -1, -1), many.perturbable,
+        torch.Generator().manual_seed(seed), eps=eps,
+    )  # fmt: skip
+    return found.delta, found.loss.clone()
+
+
+def _np(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+__all__ = ["MAX_CHARACTERS", "SALIENCY_METHODS", "RandomNoise", "explore"]
