@@ -7,6 +7,7 @@ tokens, crossing = exit radius, certificate below every exit) hold as they do fo
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -214,6 +215,6 @@ def robust_record(**changes: object) -> AttackRecord:
     return sample_record(**{"model": "freelb", "seed": 22} | changes)  # type: ignore[arg-type]
 
 
-def renamed(record: AttackRecord, **changes: object) -> AttackRecord:
-    """`record` with some fields replaced."""
-    return replace(record, **changes)  # type: ignore[arg-type]
+def renamed(record: Any, **changes: object) -> Any:
+    """`record`, or a part of one, with some fields replaced."""
+    return replace(record, **changes)

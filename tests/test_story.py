@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from samples import renamed, robust_record, sample_record
+
+from advlab import story, tables
+
+
+def test_headline_names_the_flip_in_raw_units_and_as_share_of_a_word_vector():
+    record = sample_record()
+    text = story.headline(record)
+    assert record.curve.flip_eps is not None
+    assert f"Flips at ε = {story.number(record.curve.flip_eps)} (29 % of a word vector)." in text
+    assert "No token moved: read as text, the sentence is unchanged" in text
+    assert text.endswith("the prediction reverts.")
+
+
+def test_headline_says_that_a_model_holds_and_where_it_would_flip():
+    record = robust_record()
+    assert "Holds at ε = 0.50" in story.headline(record)
+    assert "Flips" not in story.headline(record)
+    beyond = renamed(
+        sample_record(seed=2), eps=0.3, adversarial=sample_record(seed=2).curve.adversarial[14]
+    )
+    assert not beyond.flipped
+    assert "It flips only at ε = 0.46" in story.headline(beyond)
+
+
+def test_headline_of_a_wrong_prediction_claims_no_flip():
+    record = sample_record()
+    wrong = renamed(record, label=1 - record.label, label_given=True)
+    assert story.headline(wrong).startswith("Wrong before any attack: the label is positive")
+
+
+def test_headline_of_a_targeted_attack_speaks_of_the_target():
+    record = sample_record()
+    aimed = renamed(record, label=1 - record.label, attack={**record.attack, "targeted": True})
+    assert story.headline(aimed).startswith("Reaches the target positive")
+
+
+def test_moved_tokens_are_named_and_counted():
+    record = sample_record(eps=6.0)
+    count = int(record.moved.sum())
+    assert count > 3
+    assert f"{count} tokens moved" in story.headline(record)
+    assert f"and {count - 3} more" in story.headline(record)
+
+
+def test_a_sentence_without_words_gets_a_sentence_not_an_error():
+    record = sample_record()
+    nothing = renamed(
+        record, perturbable=np.zeros_like(record.perturbable), delta_norm=record.delta_norm * 0
+    )
+    assert "no word here" in story.headline(nothing)
+    assert story.distance_sentence(nothing) == "δ is zero on every token."
+
+
+def test_shares_agree_with_the_radii_and_sum_to_one():
+    record = sample_record(eps=6.0)
+    assert story.norm_share(record).sum() == pytest.approx(1.0)
+    crossed = story.exit_share(record) > 1
+    assert (crossed == record.moved).all()  # cells are convex: crossing is passing the exit radius
+
+
+def test_certified_is_said_only_when_every_token_is_below_its_certificate():
+    assert "certificate" in story.distance_sentence(sample_record(eps=0.3))
+    assert "certificate" not in story.distance_sentence(sample_record(eps=6.0))
+
+
+def test_lost_stage_names_the_stage():
+    assert "lost as nearest tokens" in story.lost_stage(sample_record())
+    record = sample_record()
+    half = renamed(record, projected=record.adversarial)
+    assert "lost as text" in story.lost_stage(half)
+    whole = renamed(half, round_trip=record.adversarial)
+    assert "survives" in story.lost_stage(whole)
+    assert "nothing to lose" in story.lost_stage(robust_record())
+
+
+def test_incomplete_attributions_are_called_so():
+    record = sample_record()
+    assert "adds up" in story.completeness_sentence(record)
+    broken = renamed(record.saliency["integrated_gradients"], completeness_clean=0.4)
+    bad = renamed(record, saliency={**record.saliency, "integrated_gradients": broken})
+    assert "does not add up" in story.completeness_sentence(bad)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.0873, "0.087"), (-0.5, "−0.50"), (12.34, "12.3"), (np.inf, "∞")],
+)
+def test_numbers_are_short_and_keep_their_sign(value: float, text: str):
+    assert story.number(value) == text
+
+
+def test_all_three_units_stand_together():
+    record = sample_record()
+    text = story.units(record.eps, record.scale)
+    assert "raw" in text
+    assert "× mean norm" in text
+    assert "× half nearest-neighbour distance" in text
+
+
+def test_words_and_remainder_add_up_to_the_tokens_in_the_table():
+    record = sample_record()
+    columns = tables.saliency_columns(record)
+    for method in ("input_x_gradient", "integrated_gradients"):
+        total = sum(columns[f"{story.METHOD_NAMES[method]}, clean"])
+        assert total == pytest.approx(float(record.saliency[method].clean.sum()))
+
+
+def test_json_is_valid_and_has_no_infinity():
+    record = sample_record()
+    assert not np.isfinite(record.exit_radius).all()
+    found = json.loads(tables.to_json(record))
+    assert found["exit_radius"][0] is None
+    assert found["tokens"] == list(record.tokens)
+
+
+def test_csv_cells_cannot_become_formulas():
+    text = tables.to_csv({"token": ["=1+1", "@x", "a,b"], "value": [-1.0, 2.0, 3.0]})
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[1:] == [["'=1+1", "-1.0"], ["'@x", "2.0"], ["a,b", "3.0"]]
+
+
+def test_class_names_that_would_hide_a_column_are_told_apart():
+    record = sample_record(classes=("prediction", "input"))
+    columns = tables.prediction_columns(record)
+    assert len(columns) == 4
+    assert len({len(v) for v in columns.values()}) == 1
