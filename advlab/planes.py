@@ -46,7 +46,7 @@ def plane_figure(record: AttackRecord, plane: LocalPlane, *, lens: bool = False)
             line={"color": NEUTRAL, "width": 3, "dash": "dot"}, showlegend=False,
             hovertemplate=f"exit radius along δ: {number(plane.exit_radius)} raw<extra></extra>",
         )  # fmt: skip
-    title = f"Lens: magnified {number(plane.magnification)} ×" if lens else "True scale, raw units"
+    title = f"Lens: magnified {number(magnification(plane))} ×" if lens else "True scale, raw units"
     figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"})
     figure.update_xaxes(
         range=[left, left + width], constrain="domain", nticks=5, zeroline=False, showgrid=False,

@@ -61,13 +61,14 @@ def ask() -> Request | None:
         st.warning(f"The model {plain_text(name, 60)} of this link is not here; another is shown.")
     a = columns[0].selectbox(
         "Model A", ids, key=f"{turn}.a", format_func=titles.__getitem__,
-        index=_index(ids, known.get("a"), min(1, len(ids) - 1)),
+        index=_index(ids, known.get("a"), len(ids) - 1),
     )  # fmt: skip
     others: list[str | None] = [None, *ids]
+    other = None if known else next((i for i in ids if i != a), None)
     b = columns[1].selectbox(
         "Model B", others, key=f"{turn}.b",
         format_func=lambda i: "none" if i is None else titles[i],
-        index=_index(others, known.get("b") or None, 1 if len(ids) > 1 and "a" not in known else 0),
+        index=_index(others, known.get("b") or other, 0),
     )  # fmt: skip
     attack = _attack(columns[2:5], known, turn)
     seed = columns[5].number_input(

@@ -49,7 +49,7 @@ def explore_view(records: Sequence[AttackRecord]) -> None:
 @contextmanager
 def _section(title: str, how: str) -> Iterator[None]:
     """A heading, and one sentence on how to read what follows."""
-    st.subheader(title, help=how, anchor=False)
+    st.subheader(title, anchor=False)
     st.caption(how)
     yield
 
