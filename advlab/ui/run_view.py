@@ -371,6 +371,23 @@ def table(infos: Sequence[RunInfo]) -> None:
     )  # fmt: skip
 
 
+def recent(infos: Sequence[RunInfo]) -> None:
+    """A few runs as links."""
+    if not infos:
+        return
+    st.markdown("**Latest runs**")
+    for info in infos:
+        now = standing(diary(info.id))
+        clean, robust = now.test or now.clean, now.test_robust or now.robust
+        scores = f" · {percent(clean)} clean, {percent(robust)} robust" if clean else ""
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(
+                RUNS, label=plain_text(info.name, 60), icon=LOOKS[info.status][0],
+                query_params={"run": info.id},
+            )  # fmt: skip
+            st.caption(plain_text(f"{info.status} · {summary(info)}{scores}"))
+
+
 def _value(rate: Rate | None) -> float | None:
     return None if rate is None else rate.value
 

@@ -1,0 +1,89 @@
+"""The starter pair on the first page: found after a reload, followed live, then landed from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab import curves, jobs
+from advlab.curves import standing
+from advlab.jobs import RunInfo
+from advlab.ui import plain_text
+from advlab.ui.run_view import (
+    RUNS,
+    attempt,
+    badge,
+    chart,
+    diary,
+    messages,
+    percent,
+    progress,
+    times,
+    watch,
+)  # fmt: skip
+
+GROUP = "starter"  # ties the two runs together in the queue
+Pair = tuple[RunInfo, RunInfo]
+
+
+def find_pair() -> Pair | None:
+    """The newest starter pair, plain first; None where there is none or one half was deleted."""
+    runs = jobs.runs(group=GROUP)
+    plain = next((r for r in runs if _method(r) == "plain"), None)
+    robust = next((r for r in runs if _method(r) != "plain"), None)
+    return (plain, robust) if plain is not None and robust is not None else None
+
+
+def _method(run: RunInfo) -> str:
+    return str(run.config.method.get("name", "plain"))
+
+
+def landing(pair: Pair) -> dict[str, str]:
+    """The address of a good sentence, both models beside each other."""
+    from advlab.data.corpora import CORPORA
+
+    corpus = CORPORA.get(pair[0].config.data.source)
+    text = corpus.showcase if corpus is not None else ""
+    text = text if isinstance(text, str) else next(iter(text), "")
+    return {"a": pair[0].id, "b": pair[1].id} | ({"text": text} if text else {})
+
+
+def follow_pair(pair: Pair) -> None:
+    """Both runs live, side by side, with what can be done when one stopped."""
+    st.subheader("Training the starter pair", anchor=False)
+    for column, run in zip(st.columns(2, gap="medium"), pair, strict=True):
+        with column, st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{plain_text(run.name)}**", width="stretch")
+                badge(run)
+            watch(run, _card, f"watch.{run.id}")
+            with st.container(horizontal=True):
+                if run.resumable:
+                    st.button(
+                        "Resume", key=f"resume.{run.id}", icon=":material/play_arrow:",
+                        type="primary", on_click=attempt, args=(jobs.resume, run.id),
+                    )  # fmt: skip
+                elif run.active:
+                    st.button(
+                        "Cancel", key=f"cancel.{run.id}", icon=":material/stop:",
+                        disabled=run.request == "cancel", on_click=attempt,
+                        args=(jobs.cancel, run.id),
+                    )  # fmt: skip
+                st.page_link(
+                    RUNS, label="All of it", icon=":material/monitoring:",
+                    query_params={"run": run.id},
+                )  # fmt: skip
+    if any(run.active for run in pair):
+        st.caption("You may close this page: the runs go on. When both are done, a sentence opens.")
+
+
+def _card(run: RunInfo) -> None:
+    events = diary(run.id)
+    now = standing(events)
+    progress(run, now)
+    messages(run, now)
+    with st.container(horizontal=True):
+        st.metric("Clean accuracy", percent(now.test or now.clean))
+        st.metric("Under attack", percent(now.test_robust or now.robust))
+        st.metric("Cost of a step", times(now.cost))
+    chart(curves.losses(events), f"losses.{run.id}", "Training loss by step")
+    chart(curves.accuracy(events), f"accuracy.{run.id}", "Accuracy by epoch")

