@@ -1,0 +1,179 @@
+"""Tiny classifiers of many architectures, with random weights and word tokenizers; no downloads.
+
+Weights are drawn wide, so that the logits of a mistake differ from the right ones by far more than
+rounding. In float64, where one wants to see that far.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    ElectraConfig,
+    ElectraForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+
+from advlab.victim import Victim
+
+KINDS = ("bert", "roberta", "distilbert", "deberta", "electra", "gpt2", "llama")
+DECODERS = ("gpt2", "llama")
+D = 16
+WORDS = (
+    "the a film movie plot actor scene was is felt seems good bad great dull fine poor slow quick "
+    "not never but and very quite i we saw see would again first second longer sentence to be padded "
+    "against short"
+).split()
+TEXTS = (
+    "the film was good",
+    "i would not see the slow dull movie again but the actor was great",
+    "poor plot",
+    "we saw a very fine scene and a bad second scene",
+)
+LABELS = ("no", "yes", "maybe")
+
+_BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def word_tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    """A word-level fast tokenizer with the special tokens and the template of its architecture."""
+    specials, template, names = {
+        "roberta": (_ROBERTA, "<s> $A </s>", ("<unk>", "<pad>", "<s>", "</s>")),
+        "gpt2": (("<|endoftext|>",), "", ("<|endoftext|>", None, None, None)),
+        "llama": (("<unk>", "<s>", "</s>"), "<s> $A", ("<unk>", None, None, None)),
+    }.get(kind, (_BERT, "[CLS] $A [SEP]", ("[UNK]", "[PAD]", "[CLS]", "[SEP]")))
+    vocab = {w: i for i, w in enumerate((*specials, *WORDS))}
+    unk, pad, cls, sep = names
+    backend = Tokenizer(models.WordLevel(vocab, unk_token=unk))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    if template:
+        backend.post_processor = processors.TemplateProcessing(
+            single=template, special_tokens=[(s, vocab[s]) for s in specials if s in template]
+        )
+    roles: dict[str, Any] = {"unk_token": unk}
+    if pad:
+        roles |= {"pad_token": pad, "cls_token": cls, "sep_token": sep}
+    else:
+        roles |= {"eos_token": specials[-1], "bos_token": specials[min(1, len(specials) - 1)]}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)
+
+
+def tiny_model(kind: str, tokenizer: Any, *, labels: int = 3, dropout: float = 0.0) -> Any:
+    """Two layers, two heads, D=16, weights from torch's global dice."""
+    common = {
+        "vocab_size": len(tokenizer),
+        "num_labels": labels,
+        "initializer_range": 0.3,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    bert = common | {
+        "hidden_size": D,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 40,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+    }
+    if kind == "bert":
+        return BertForSequenceClassification(BertConfig(**bert))
+    if kind == "roberta":
+        return RobertaForSequenceClassification(
+            RobertaConfig(**bert, bos_token_id=0, eos_token_id=2)
+        )
+    if kind == "distilbert":
+        config = DistilBertConfig(
+            **common, dim=D, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=40,
+            dropout=dropout, attention_dropout=dropout, seq_classif_dropout=dropout,
+        )  # fmt: skip
+        return DistilBertForSequenceClassification(config)
+    if kind == "deberta":
+        config = DebertaV2Config(
+            **bert, relative_attention=True, pos_att_type=["p2c", "c2p"],
+            position_biased_input=False, max_relative_positions=16, pooler_dropout=dropout,
+        )  # fmt: skip
+        return DebertaV2ForSequenceClassification(config)
+    if kind == "electra":  # an embedding width below the hidden one, as the small ELECTRA has
+        return ElectraForSequenceClassification(ElectraConfig(**bert, embedding_size=12))
+    if kind == "gpt2":
+        config = GPT2Config(
+            **common, bos_token_id=0, eos_token_id=0, n_embd=D, n_layer=2, n_head=2,
+            n_positions=40, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout,
+        )  # fmt: skip
+        return GPT2ForSequenceClassification(config)
+    if kind == "llama":
+        config = LlamaConfig(
+            **common, hidden_size=D, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=1, intermediate_size=32, max_position_embeddings=40,
+            attention_dropout=dropout,
+        )  # fmt: skip
+        return LlamaForSequenceClassification(config)
+    raise ValueError(f"expected one of {KINDS}, got {kind!r}")
+
+
+def make_victim(
+    kind: str = "bert",
+    *,
+    labels: int = 3,
+    dropout: float = 0.0,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+) -> Victim:
+    """A new victim in evaluation mode; it has passed the identity check."""
+    tokenizer = word_tokenizer(kind)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = tiny_model(kind, tokenizer, labels=labels, dropout=dropout)
+    return Victim(
+        model.to(dtype).eval(), tokenizer, label_names=LABELS[:labels], name=kind, max_length=32
+    )
+
+
+@lru_cache
+def shared_victim(kind: str) -> Victim:
+    """The float64 victim of a kind that all tests share: for reading only."""
+    return make_victim(kind)
+
+
+def labelled(victim: Victim, texts: tuple[str, ...] = TEXTS) -> Any:
+    """The texts as a batch whose labels are those that the model gives."""
+    batch = victim.encode(texts)
+    with torch.no_grad():
+        return batch.with_labels(victim.logits(victim.embed(batch.input_ids), batch).argmax(-1))
+
+
+def write_reviews(path: Path, n: int = 240, seed: int = 0) -> Path:
+    """A CSV of `n` distinct two-class texts, separable by one word, of different lengths."""
+    dice = random.Random(seed)
+    signs = {"positive": ("good", "great", "fine"), "negative": ("bad", "dull", "poor")}
+    filler = [w for w in WORDS if w not in {*signs["positive"], *signs["negative"], "not", "never"}]
+    rows: dict[str, str] = {}
+    while len(rows) < n:
+        label = ("positive", "negative")[len(rows) % 2]
+        words = dice.choices(filler, k=dice.randint(2, 12))
+        words.insert(dice.randrange(len(words) + 1), dice.choice(signs[label]))
+        rows.setdefault(" ".join(words), label)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        writer.writerows(rows.items())
+    return path
