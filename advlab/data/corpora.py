@@ -1,0 +1,102 @@
+"""Which data sets come with advlab? Three, written for it and rebuilt from their words on demand.
+
+No file is stored and no network is used: each corpus is a generator (see the module of its name)
+with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
+
+    python -c "from advlab.data.corpora import CORPORA; print(CORPORA['reviews'].build().train[:3])"
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from advlab.data import grammar, headlines, messages, reviews
+from advlab.records import Dataset
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A built-in data set, as a menu shows it. `build` is cached: every call gives the same object.
+
+    `showcase` holds sentences worth exploring first; they are not among the training texts.
+    """
+
+    name: str
+    title: str
+    about: str
+    label_names: tuple[str, ...]
+    build: Callable[[], Dataset]
+    showcase: tuple[str, ...]
+
+
+def _corpus(
+    name: str,
+    title: str,
+    about: str,
+    label_names: tuple[str, ...],
+    sentences: Callable[[], list[grammar.Sentence]],
+    seed: int,
+    showcase: tuple[str, ...],
+) -> Corpus:
+    @functools.cache
+    def build() -> Dataset:
+        return grammar.split(name, label_names, sentences(), seed=seed, about=about)
+
+    return Corpus(name, title, about, label_names, build, showcase)
+
+
+CORPORA: dict[str, Corpus] = {
+    corpus.name: corpus
+    for corpus in (
+        _corpus(
+            "reviews",
+            "Reviews: negative or positive",
+            "4,080 invented opinions on films, books, meals, hotels, gadgets, rides and shows, half "
+            "of them negative. In half of the texts negation, contrast or concession decides, so "
+            "counting good and bad words is not enough.",
+            ("negative", "positive"),
+            reviews.sentences,
+            11,
+            (
+                "The soup was cold, but I would eat there again tomorrow.",
+                "The soup was hot, but I would never eat there again.",
+                "Although the plot was predictable, the acting was convincing.",
+                "The steering was unpredictable, and the seat was hard.",
+                "The bed was not hard but soft.",
+            ),
+        ),
+        _corpus(
+            "messages",
+            "Messages: ham or spam",
+            "2,400 invented text messages, half of them spam for brands that do not exist. Friends "
+            "write of prizes, parcels and banks too, and some spam sounds like a friend.",
+            ("ham", "spam"),
+            messages.sentences,
+            12,
+            (
+                "Hi Tom, I won a gift card at the school fair! Come and see it tonight.",
+                "Congratulations! Your number was chosen for a gift card. Call 555-0142 today.",
+                "Hey, your parcel is at the station. To release it, tap pay.example.com.",
+                "Hey, your parcel came, I put it with the spare keys. Thanks a lot.",
+            ),
+        ),
+        _corpus(
+            "headlines",
+            "Headlines: five topics",
+            "2,500 invented headlines from world news, business, science, sport and culture, the "
+            "same number of each. Topics borrow each other's words: banks win races and teams pay "
+            "the price.",
+            headlines.LABELS,
+            headlines.sentences,
+            13,
+            (
+                "Lumira Bank wins race to sell coffee in Kenya",
+                "Biologists win race to explain how bees count",
+                "Comets pay price for slow start in home derby",
+                "Stage comedy about football team breaks box-office record",
+            ),
+        ),
+    )
+}
