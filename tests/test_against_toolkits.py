@@ -103,7 +103,7 @@ def test_single_steps_are_foolbox_single_steps(case: Any, p: Any, name: str) -> 
 
 
 def test_pgd_continues_from_a_given_start_as_foolbox_does(case: Any) -> None:
-    """A random start injected into both: Foolbox's one step from x0 against advlab's next iterate."""
+    """One random start for both: Foolbox's step from it is advlab's next iterate."""
     victim, batch, x = case
     objective, everywhere = victim.objective(batch), torch.ones_like(batch.perturbable)
     attack = PGD(EPS, "raw", "linf", steps=1, step_size=REL, start="random")

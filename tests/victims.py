@@ -37,11 +37,11 @@ from advlab.victim import Victim
 KINDS = ("bert", "roberta", "distilbert", "deberta", "electra", "gpt2", "llama")
 DECODERS = ("gpt2", "llama")
 D = 16
-WORDS = (
-    "the a film movie plot actor scene was is felt seems good bad great dull fine poor slow quick "
-    "not never but and very quite i we saw see would again first second longer sentence to be padded "
-    "against short"
-).split()
+_TEXT = """
+the a film movie plot actor scene was is felt seems good bad great dull fine poor slow quick not never
+but and very quite i we saw see would again first second longer sentence to be padded against short
+"""
+WORDS = _TEXT.split()
 TEXTS = (
     "the film was good",
     "i would not see the slow dull movie again but the actor was great",
@@ -71,7 +71,7 @@ def word_tokenizer(kind: str) -> PreTrainedTokenizerFast:
         )
     roles: dict[str, Any] = {"unk_token": unk}
     if pad:
-        roles |= {"pad_token": pad, "cls_token": cls, "sep_token": sep}
+        roles |= {"pad_token": pad, "cls_token": cls, "sep_token": sep, "mask_token": specials[-1]}
     else:
         roles |= {"eos_token": specials[-1], "bos_token": specials[min(1, len(specials) - 1)]}
     return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)
