@@ -24,7 +24,7 @@ _HOMES = {
     "explore": "advlab.lab",
     "evaluate": "advlab.evaluate",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  built from the table above
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -97,7 +97,11 @@ class TrainConfig:
         0.0, "Share of each label spread over all classes", low=0.0, high=0.9, advanced=True
     )
     clip: float = setting(
-        1.0, "Gradients longer than this are shortened to it", unit="L2 norm", low=0.0, advanced=True
+        1.0,
+        "Gradients longer than this are shortened to it",
+        unit="L2 norm",
+        low=0.0,
+        advanced=True,
     )
     eps_warmup: float = setting(
         0.33,

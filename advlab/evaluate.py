@@ -62,7 +62,9 @@ def survives(
     generator = torch.Generator().manual_seed(seed)
     with victim.analysing(), torch.no_grad():
         for places, batch in by_length(victim, examples, batch_size):
-            correct = victim.task.correct(victim.logits(victim.embed(batch.input_ids), batch), batch)
+            correct = victim.task.correct(
+                victim.logits(victim.embed(batch.input_ids), batch), batch
+            )
             for place, ok in zip(places, correct.tolist(), strict=True):
                 right[place] = ok
         if attack is None:

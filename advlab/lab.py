@@ -48,7 +48,9 @@ def explore(
     with victim.analysing():
         batch = victim.encode([Example("text", text)])
         if not batch.perturbable.any():
-            raise DataError("expected some words, got none that this model can read; type a sentence")
+            raise DataError(
+                "expected some words, got none that this model can read; type a sentence"
+            )
         notes += _cut_note(victim, text)
         embeds = victim.embed(batch.input_ids).detach()
         clean = victim.probs(embeds, batch)[0]
@@ -225,9 +227,9 @@ def _curve(
     eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype)
     deltas, losses = _at_radii(victim, embeds, batch, attack, eps, seed)
     place = int((eps - attack.eps).abs().argmin())
-    if torch.isclose(eps[place], torch.tensor(attack.eps, dtype=eps.dtype)):
-        if known[1] >= float(losses[place]):
-            deltas[place], losses[place] = known[0][0], known[1]
+    at_own = torch.isclose(eps[place], torch.tensor(attack.eps, dtype=eps.dtype))
+    if at_own and known[1] >= float(losses[place]):
+        deltas[place], losses[place] = known[0][0], known[1]
     for i in range(1, points):
         if losses[i] < losses[i - 1]:
             deltas[i], losses[i] = deltas[i - 1], losses[i - 1]
@@ -254,7 +256,9 @@ def _curve(
         # one finer pass between the last radius that holds and the first that flips
         finer = torch.linspace(float(eps[first - 1]), float(eps[first]), 7, dtype=eps.dtype)[1:-1]
         closer, _ = _at_radii(victim, embeds, batch, attack, finer, seed)
-        hit = victim.probs(embeds + closer, batch.repeat(len(finer))).argmax(-1) != probs[0].argmax()
+        hit = (
+            victim.probs(embeds + closer, batch.repeat(len(finer))).argmax(-1) != probs[0].argmax()
+        )
         flip_eps = float(finer[int(hit.nonzero()[0, 0])]) if hit.any() else float(eps[first])
     return Curve(
         eps=_np(eps),

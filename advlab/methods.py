@@ -31,14 +31,14 @@ class TiedDropout:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         device = objective.batch.input_ids.device
-        self._cuda = device if device.type == "cuda" else None
+        self._device = device
         self._state = torch.get_rng_state()
-        self._cuda_state = torch.cuda.get_rng_state(self._cuda) if self._cuda else None
+        self._cuda_state = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
     def _replay(self) -> None:
         torch.set_rng_state(self._state)
         if self._cuda_state is not None:
-            torch.cuda.set_rng_state(self._cuda_state, self._cuda)
+            torch.cuda.set_rng_state(self._cuda_state, self._device)
 
     def __call__(self, embeds: Tensor) -> Tensor:
         """(B,T,D) -> (B,)."""
@@ -108,7 +108,7 @@ class Noise(Adversarial):
 
     weight: float = setting(1.0, "Weight λ of the symmetric divergence", low=0.0, high=100.0)
 
-    def backward(  # noqa: D102
+    def backward(
         self,
         victim: Victim,
         batch: Batch,
@@ -147,7 +147,7 @@ class FGMTraining(Adversarial):
         0.5, "Share of the perturbed loss; the clean loss has the rest", low=0.0, high=0.9
     )
 
-    def backward(  # noqa: D102
+    def backward(
         self,
         victim: Victim,
         batch: Batch,
@@ -190,14 +190,16 @@ class PGDTraining(Adversarial):
     Departure: the paper trains on the perturbed loss alone (weight 1); the clean half keeps accuracy.
     """
 
-    steps: int = setting(3, "Ascent steps K; a training step costs about K + 2 passes", low=1, high=50)
+    steps: int = setting(
+        3, "Ascent steps K; a training step costs about K + 2 passes", low=1, high=50
+    )
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
     start: Literal["zero", "random"] = setting("random", "Where δ begins")
     adv_weight: float = setting(
         0.5, "Share of the perturbed loss; the clean loss has the rest", low=0.0, high=1.0
     )
 
-    def backward(  # noqa: D102
+    def backward(
         self,
         victim: Victim,
         batch: Batch,
@@ -228,7 +230,7 @@ class PGDTraining(Adversarial):
 
 @dataclass(frozen=True)
 class FreeLB(Adversarial):
-    """Parameter gradients averaged over the ascent: (1/K)·Σ L(x + δₜ) (Zhu et al. 2020, arXiv:1909.11764).
+    """Parameter gradients averaged over the ascent: (1/K)·Σ L(x + δₜ) (Zhu et al., arXiv:1909.11764).
 
     Every pass trains, so K steps cost K passes. Departure: δ₀ is uniform in a ball of radius
     `start_size`·ε, where the paper draws each coordinate from U(−1,1)·m/√(T·D).
@@ -240,7 +242,7 @@ class FreeLB(Adversarial):
         0.3, "Radius of the ball that δ₀ is drawn from", unit="× ε", low=0.0, high=1.0
     )
 
-    def backward(  # noqa: D102
+    def backward(
         self,
         victim: Victim,
         batch: Batch,

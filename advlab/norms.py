@@ -1,4 +1,4 @@
-"""Norms of a perturbation: length, steepest direction, projection, random points. Per example or per token.
+"""Norms of a perturbation: length, steepest direction, projection, random points.
 
 Everything takes `x` of shape (B,T,D). `ball` says what one ball covers: "example" (all T·D numbers
 of an example share one radius) or "token" (each token has its own). `eps` is a number or one radius
@@ -94,16 +94,18 @@ def random_in_ball(
     device = generator.device if generator is not None else like.device
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
+        return torch.rand(shape, generator=generator, dtype=like.dtype, device=device).to(
+            like.device
+        )
 
     limit = radius(eps, like)
     if p == "linf":
         noise = 2 * uniform(*like.shape) - 1
         return limit * mask * (noise.sign() if surface else noise)
     if p == "l2":
-        noise = torch.randn(
-            like.shape, generator=generator, dtype=like.dtype, device=device
-        ).to(like.device)
+        noise = torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device).to(
+            like.device
+        )
     else:  # signed exponentials, divided by their sum, are uniform on the L1 sphere
         noise = -uniform(*like.shape).clamp_min(TINY).log() * (uniform(*like.shape) - 0.5).sign()
     noise = noise * mask

@@ -64,9 +64,7 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     vocab = {token: i for i, (token, _) in enumerate(pieces)}
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(
-            word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
-        )
+        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
     for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if count < 2 or len(vocab) >= vocabulary:
             break

@@ -53,7 +53,7 @@ class Victim:
         self.label_names = tuple(label_names)
         self._scale, self._hash = scale, ""
         self._tables: tuple[Tensor, Tensor] | None = None
-        if tokenizer.pad_token is None:  # GPT-2 and Llama have none; the mask hides what stands there
+        if tokenizer.pad_token is None:  # as in GPT-2 and Llama; the mask hides what stands there
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         tokenizer.padding_side = "right"
         if model.config.pad_token_id is None:
@@ -148,7 +148,12 @@ class Victim:
             list(texts), truncation=True, max_length=self.max_length, padding=True,
             return_special_tokens_mask=True, return_tensors="pt",
         )  # fmt: skip
-        return found["input_ids"], found["attention_mask"], found["special_tokens_mask"].bool()
+        ids, special = found["input_ids"], found["special_tokens_mask"].bool()
+        # a user who types "[SEP]" gets the special token, which the tokenizer's mask does not mark;
+        # an unknown word is still a word
+        marks = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
+        special |= torch.isin(ids, torch.tensor(sorted(marks), dtype=ids.dtype))
+        return ids, found["attention_mask"], special
 
     def encode(self, examples: Sequence[Example | str]) -> Batch:
         """Examples or bare texts -> a batch on the model's device."""
@@ -286,11 +291,14 @@ class Victim:
     def view(self) -> Victim:
         """A copy that shares the weights but owns its flags and hooks: milliseconds, no memory.
 
-        In evaluation mode. What happens to the view's mode or hooks leaves this victim alone.
+        In evaluation mode, without parameter gradients. What happens to the view's mode, hooks,
+        `requires_grad` or `.grad` leaves this victim alone.
         """
-        shared = [*self.model.parameters(), *self.model.buffers()]
+        shared: dict[int, Tensor] = {id(b): b for b in self.model.buffers()}
+        for p in self.model.parameters():  # new parameters over the same storage
+            shared[id(p)] = nn.Parameter(p.data, requires_grad=False)
         twin = copy.copy(self)
-        twin.model = copy.deepcopy(self.model, {id(t): t for t in shared}).eval()
+        twin.model = copy.deepcopy(self.model, shared).eval()
         return twin
 
     @contextlib.contextmanager

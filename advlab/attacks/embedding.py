@@ -97,7 +97,7 @@ class RandomNoise(Attack):
 
     targeted: ClassVar[bool] = False
 
-    def __call__(  # noqa: D102
+    def __call__(
         self,
         loss_fn: LossFn,
         embeds: Tensor,
@@ -129,7 +129,7 @@ class FGSM(Attack):
     eps: float = setting(0.05, "Radius of the ball that holds δ", low=0.0, label="ε")
     targeted: bool = setting(False, "Step towards a given label instead of away from the true one")
 
-    def __call__(  # noqa: D102
+    def __call__(
         self,
         loss_fn: LossFn,
         embeds: Tensor,
@@ -168,7 +168,9 @@ class PGD(Attack):
     start: Literal["zero", "random"] = setting(
         "zero", "Where the first restart begins; further ones begin at random points of the ball"
     )
-    restarts: int = setting(1, "Runs from different starts, of which the best is kept", low=1, high=100)
+    restarts: int = setting(
+        1, "Runs from different starts, of which the best is kept", low=1, high=100
+    )
     momentum: float = setting(
         0.0, "Share of the previous direction that is kept", low=0.0, high=2.0, advanced=True
     )
@@ -176,7 +178,7 @@ class PGD(Attack):
         False, "Lower the loss of a given label instead of raising the true one's", advanced=True
     )
 
-    def __call__(  # noqa: D102
+    def __call__(
         self,
         loss_fn: LossFn,
         embeds: Tensor,

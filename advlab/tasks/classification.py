@@ -36,7 +36,10 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         return Batch(
-            *(t.to(device) for t in (self.input_ids, self.attention_mask, self.perturbable, self.labels))
+            *(
+                t.to(device)
+                for t in (self.input_ids, self.attention_mask, self.perturbable, self.labels)
+            )
         )
 
     def repeat(self, times: int) -> Batch:
