@@ -11,7 +11,8 @@ from advlab.ui.launch import prepare_session
 # drawn here, since Streamlit fetches its own icons for the tab from a font server
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
-    '<rect width="32" height="32" rx="7" fill="#0072b2"/><circle cx="16" cy="16" r="9" fill="none" stroke="#fff" stroke-width="2"'
+    '<rect width="32" height="32" rx="7" fill="#0072b2"/>'
+    '<circle cx="16" cy="16" r="9" fill="none" stroke="#fff" stroke-width="2"'
     ' stroke-dasharray="3 2"/><path d="M16 16l6-6" stroke="#e69f00" stroke-width="3"/>'
     '<circle cx="16" cy="16" r="2.5" fill="#fff"/></svg>'
 )

@@ -153,19 +153,22 @@ def accuracy(events: Sequence[Event]) -> Figure:
         if not points:
             continue
         _band(figure, [x for x, _, _ in points], [rate for _, rate, _ in points], colour)
-        kept = max((i for i, (_, _, e) in enumerate(points) if e.values.get("best")), default=-1)
         figure["data"].append(
             {"type": "scatter", "mode": "lines+markers", "name": title,
              "x": [x for x, _, _ in points], "y": [rate.value for _, rate, _ in points],
              "line": {"color": colour, "width": 2.5, "dash": dash},
-             "marker": {"color": colour,
-                        "size": [15 if i == kept else 8 for i in range(len(points))],
-                        "symbol": ["star" if i == kept else shape for i in range(len(points))]},
+             "marker": {"color": colour, "size": 8, "symbol": shape},
              "customdata": [[rate.low, rate.high, rate.n] for _, rate, _ in points],
              "hovertemplate": f"epoch %{{x}}<br>{title} %{{y:.1%}}<br>95 %% interval "
                               "%{customdata[0]:.1%} to %{customdata[1]:.1%}, "
                               "%{customdata[2]} texts<extra></extra>"}
         )  # fmt: skip
+        kept = [(x, rate.value) for x, rate, e in points if e.values.get("best")][-1:]
+        figure["data"] += [
+            {"type": "scatter", "mode": "markers", "x": [x], "y": [y], "showlegend": False,
+             "marker": {"color": colour, "size": 17, "symbol": "star"}, "hoverinfo": "skip"}
+            for x, y in kept
+        ]  # fmt: skip
     majority = next((e.values["majority"] for e in rows if "majority" in e.values), None)
     majority = start.get("majority") if majority is None else majority
     if _number(majority):
@@ -227,7 +230,8 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
             last = max([last, *x])
             shown = f"{label(name)}: {title}"
             figure["data"].append(
-                {"type": "scatter", "mode": "lines+markers", "name": shown, "x": x, "y": y,
+                {"type": "scatter", "mode": "lines+markers", "name": label(name), "x": x, "y": y,
+                 "legendgroup": str(i), "showlegend": not hollow,
                  "line": {"color": colour, "dash": dash, "width": 2.5},
                  "marker": {"symbol": shape + ("-open" if hollow else ""), "size": 9},
                  "hovertemplate": f"{shown}<br>epoch %{{x}}: %{{y:.1%}}<extra></extra>"}

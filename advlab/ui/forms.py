@@ -61,7 +61,7 @@ def _grid(
 def field(item: Setting, key: str, value: Any) -> Any:
     """One widget for one setting; what it holds, empty text as None."""
     common: dict[str, Any] = {
-        "label": plain_text(_capital(item.label)),
+        "label": plain_text(_label(item)),
         "help": plain_text(help_text(item)),
         "key": f"{key}.{item.name}",
         "persist_state": "session",  # a visit to another page loses nothing
@@ -115,5 +115,6 @@ def _whole(bound: float | None) -> int | None:
     return None if bound is None else int(bound)
 
 
-def _capital(text: str) -> str:
+def _label(item: Setting) -> str:
+    text = item.name if item.meta.unit == item.name else item.label  # not "Epochs (epochs)"
     return text[:1].upper() + text[1:] if text[:1].isascii() else text

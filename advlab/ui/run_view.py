@@ -166,14 +166,15 @@ def messages(info: RunInfo, now: Standing) -> None:
 
 def charts(events: Sequence[Event], key: str) -> None:
     """Four live figures."""
-    left, right = st.columns(2)
+    one, two = st.columns(2)
+    three, four = st.columns(2)  # a second row, so that phones show accuracy right after the loss
     drawn: tuple[tuple[Any, str, str, Callable[..., curves.Figure]], ...] = (
-        (left, "Loss", "Training loss, clean and adversarial, by step", curves.losses),
-        (right, "Accuracy on validation texts", "Accuracy, clean and robust, by epoch",
+        (one, "Loss", "Training loss, clean and adversarial, by step", curves.losses),
+        (two, "Accuracy on validation texts", "Accuracy, clean and robust, by epoch",
          curves.accuracy),
-        (left, "How long δ and the word vectors are",
+        (three, "How long δ and the word vectors are",
          "Length of the perturbation and of a word vector, by step", curves.lengths),
-        (right, "Throughput", "Texts per second, by step", curves.throughput),
+        (four, "Throughput", "Texts per second, by step", curves.throughput),
     )  # fmt: skip
     for column, title, alt, figure in drawn:
         with column:
@@ -182,7 +183,11 @@ def charts(events: Sequence[Event], key: str) -> None:
 
 
 def chart(figure: curves.Figure, key: str, alt: str) -> None:
-    """A figure without the tool bar."""
+    """A figure without the tool bar; while it holds nothing, its place is kept."""
+    if not figure["data"]:
+        with st.container(height=300, vertical_alignment="center", horizontal_alignment="center"):
+            st.caption("Nothing measured yet", width="content")
+        return
     st.plotly_chart(figure, key=key, alt=alt, config=CHART)
 
 
@@ -359,7 +364,7 @@ def table(infos: Sequence[RunInfo]) -> None:
                 "texts": now.train_texts, "started": when(info.created),
             }
         )  # fmt: skip
-    share = st.column_config.NumberColumn(format="percent")
+    share = st.column_config.NumberColumn(format="%.1f %%")
     st.dataframe(
         rows, hide_index=True, alt="All runs with their results",
         column_config={
@@ -389,7 +394,7 @@ def recent(infos: Sequence[RunInfo]) -> None:
 
 
 def _value(rate: Rate | None) -> float | None:
-    return None if rate is None else rate.value
+    return None if rate is None else 100 * rate.value
 
 
 def compare(infos: Sequence[RunInfo]) -> None:
@@ -399,6 +404,7 @@ def compare(infos: Sequence[RunInfo]) -> None:
     with left:
         st.markdown("**Accuracy on validation texts**")
         chart(curves.compare_accuracy(named), "compare.accuracy", "Accuracy of the chosen runs")
+        st.caption("Filled and solid: under attack. Hollow and dotted: clean.")
     with right:
         st.markdown("**Clean training loss**")
         chart(curves.compare_losses(named), "compare.losses", "Training loss of the chosen runs")

@@ -47,14 +47,29 @@ elif not trained:
     with st.container(border=True):
         st.subheader("Begin with two models", anchor=False)
         st.markdown(
-            "One is trained plainly, the other on perturbed word vectors, on 3,000 film and place "
-            "reviews written for advlab. It takes under a minute, and everything stays on this "
-            "computer."
+            "One is trained plainly, the other on perturbed word vectors, both on "
+            "invented reviews of films, meals and hotels. It takes about a minute, and all stays on "
+            "this computer."
         )
         if st.button("Train the starter pair", type="primary", icon=":material/rocket_launch:"):
             train_pair()
-    st.caption("Or choose data, model and method yourself:")
-    st.page_link(NEW, label="New run", icon=":material/add_circle:")
+    for column, icon, title, about in zip(
+        st.columns(3),
+        ("model_training", "bolt", "travel_explore"),
+        ("Train", "Attack", "Look"),
+        (
+            "Losses and accuracy appear as they are measured, clean and under attack.",
+            "Type a sentence and push its word vectors, as little as it takes to flip the answer.",
+            "How far each word moved, and whether it still reads as the same word.",
+        ),
+        strict=True,
+    ):
+        column.markdown(f":material/{icon}: **{title}**")
+        column.caption(about)
+    st.space("small")
+    st.page_link(
+        NEW, label="Or choose data, model and method yourself", icon=":material/add_circle:"
+    )
 
 if trained:
     one, two, three = st.columns(3)

@@ -57,6 +57,9 @@ name = st.selectbox(
     format_func=lambda n: f"{n} – {(inspect.getdoc(METHODS[n]) or '').splitlines()[0]}",
     persist_state="session",
 )  # fmt: skip
+about = (inspect.getdoc(METHODS[name]) or "").partition("\n\n")[2]
+if about:
+    st.caption(plain_text(about))
 if settings_of(METHODS[name]):
     method = form_for(METHODS[name], f"method.{name}")
 else:
