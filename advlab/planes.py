@@ -27,7 +27,7 @@ def plane_figure(record: AttackRecord, plane: LocalPlane, *, lens: bool = False)
     figure = go.Figure()
     figure.add_trace(_cells(plane))
     if not lens:
-        _neighbours(figure, plane)
+        _neighbours(figure, plane, width)
     own = label(record.tokens[plane.token])
     figure.add_scatter(
         x=[0], y=[0], mode="markers+text", text=[f"<b>{own}</b>"], textposition="bottom center",
@@ -56,7 +56,7 @@ def plane_figure(record: AttackRecord, plane: LocalPlane, *, lens: bool = False)
         range=[bottom, bottom + width], scaleanchor="x", scaleratio=1, constrain="domain", nticks=5,
         zeroline=False, showgrid=False, title={"text": "across"},
     )  # fmt: skip
-    finish(figure, 380)
+    finish(figure, 340)
     figure.update_layout(margin={"t": 40})
     return figure
 
@@ -96,16 +96,16 @@ def _cells(plane: LocalPlane) -> go.Heatmap:
     )  # fmt: skip
 
 
-def _neighbours(figure: go.Figure, plane: LocalPlane) -> None:
+def _neighbours(figure: go.Figure, plane: LocalPlane, width: float) -> None:
     """The nearest vocabulary rows; the further out of the plane, the fainter."""
     distance = np.sqrt(plane.x**2 + plane.y**2 + plane.residual**2)
     share = np.clip(plane.residual / np.where(distance > 0, distance, 1.0), 0.0, 1.0)
-    shown = distance.argsort()[:6]  # more labels would overlap
+    shown = _room(plane, distance.argsort(), width)
     names = [label(t) for t in plane.labels]
     figure.add_scatter(
         x=plane.x, y=plane.y, mode="markers+text", showlegend=False,
         marker={"color": NEUTRAL, "size": 8, "opacity": 1.0 - 0.8 * share},
-        text=[n if j in set(shown.tolist()) else "" for j, n in enumerate(names)],
+        text=[n if j in shown else "" for j, n in enumerate(names)],
         textposition=["top center" if v >= 0 else "bottom center" for v in plane.y],
         textfont={"size": 11},
         customdata=[
@@ -115,3 +115,18 @@ def _neighbours(figure: go.Figure, plane: LocalPlane) -> None:
         hovertemplate="%{customdata[0]}<br>distance %{customdata[1]} raw, of which"
         " %{customdata[2]} out of this plane<extra></extra>",
     )  # fmt: skip
+
+
+def _room(plane: LocalPlane, order: np.ndarray, width: float, most: int = 6) -> set[int]:
+    """The nearest rows whose labels do not lie on one another, or on the token's own."""
+    placed = [(0.0, -0.04 * width)]
+    shown: set[int] = set()
+    for j in order.tolist():
+        lift = 0.05 if plane.y[j] >= 0 else -0.05
+        x, y = float(plane.x[j]), float(plane.y[j]) + lift * width
+        if all(abs(x - a) > 0.3 * width or abs(y - b) > 0.08 * width for a, b in placed):
+            placed.append((x, y))
+            shown.add(j)
+        if len(shown) == most:
+            break
+    return shown

@@ -71,7 +71,7 @@ def predictions(record: AttackRecord) -> go.Figure:
         if len(record.random):  # beside the band, not on it
             edge[names.index("random noise")] = low if values[1] > 0.5 else high
         figure.add_scatter(
-            x=edge + 0.02 * inward, y=y + offsets[c], mode="text", showlegend=False,
+            x=edge + 0.045 * inward, y=y + offsets[c], mode="text", showlegend=False,
             text=[f"<b>{percent(v)}</b>" if t else "" for v, t in zip(values, top, strict=True)],
             textposition=["middle left" if k < 0 else "middle right" for k in inward],
             hoverinfo="skip",
@@ -84,12 +84,12 @@ def predictions(record: AttackRecord) -> go.Figure:
     return finish(figure, 44 * len(names) + 60, legend_rows=1 + C // 3)
 
 
-def attacked_title(records: Sequence[AttackRecord], against: str) -> str:
-    """‘P(positive) against ε’, or each model's own class where these differ."""
+def attacked_title(records: Sequence[AttackRecord]) -> str:
+    """‘P(positive)’, or each model's own class where these differ."""
     names = [label(r.label_names[r.label], 14) for r in list(records)[:2]]
     if len(set(names)) == 1:
-        return f"P({names[0]}) against {against}"
-    return ", ".join(f"{'AB'[i]}: P({n})" for i, n in enumerate(names)) + f", against {against}"
+        return f"P({names[0]})"
+    return ", ".join(f"{'AB'[i]}: P({n})" for i, n in enumerate(names))
 
 
 def side(i: int, record: AttackRecord) -> str:
@@ -110,7 +110,7 @@ def token_norms(record: AttackRecord, limit: float | None = None) -> go.Figure:
     ticks = tokens_of(record)
     figure = go.Figure(
         go.Bar(
-            x=norms, y=y, orientation="h", showlegend=False,
+            x=norms, y=y, orientation="h", showlegend=False, width=0.75,
             marker={
                 "color": [SIDES[0][0] if p else CLEAR for p in record.perturbable],
                 "line": {"width": 0},
@@ -134,13 +134,13 @@ def token_norms(record: AttackRecord, limit: float | None = None) -> go.Figure:
     special = np.flatnonzero(~record.perturbable)
     if len(special):
         figure.add_bar(
-            x=[0.035 * end] * len(special), y=y[special], orientation="h", showlegend=False,
+            x=[0.035 * end] * len(special), y=y[special], orientation="h", showlegend=False, width=0.75,
             marker={"color": CLEAR, "line": {"color": NEUTRAL, "width": 1},
                     "pattern": {"shape": "/", "fgcolor": NEUTRAL}},
             text=["special"] * len(special), textposition="outside", textfont={"size": 11},
             hovertemplate="special token: never perturbed<extra></extra>", base=0,
         )  # fmt: skip
-    figure.update_layout(barmode="overlay", bargap=0.25)
+    figure.update_layout(barmode="overlay")
     figure.update_yaxes(tickvals=y, ticktext=ticks, range=[-0.7, T - 0.3], tickfont={"size": 12})
     figure.update_xaxes(range=[0, 1.45 * end], nticks=5, title={"text": "‖δ‖ (× mean norm)"})
     return finish(figure, 80 + 22 * T, legend_rows=0)
@@ -177,7 +177,7 @@ def saliency(record: AttackRecord, limits: dict[str, float] | None = None) -> go
             showgrid=False,
         )  # fmt: skip
     figure.update_yaxes(
-        tickvals=list(range(W)), ticktext=words, autorange="reversed", showgrid=False,
+        tickvals=list(range(W)), ticktext=words, autorange="reversed", showgrid=False, ticks="",
         tickfont={"size": 12},
     )  # fmt: skip
     finish(figure, 110 + 24 * max(W, 2), legend_rows=0)
@@ -188,14 +188,20 @@ def saliency(record: AttackRecord, limits: dict[str, float] | None = None) -> go
 
 def _heat(s: Saliency, words: list[str], limit: float) -> go.Heatmap:
     values = np.stack([s.words_clean, s.words_adversarial], axis=1).astype(float)  # (W,2)
-    write = signed if s.signed else number
+    # as many decimals as the largest value of the scale needs for two digits
+    digits = int(np.clip(1 - np.floor(np.log10(limit)), 0, 4))
+    write = signed if s.signed else number  # the hover keeps them all
+    plus = "+" if s.signed else ""
     return go.Heatmap(
         z=values, x=[0, 1], y=list(range(len(words))), showscale=False, xgap=2, ygap=1,
         zmin=-limit if s.signed else 0.0, zmax=limit,
         colorscale=[list(stop) for stop in DIVERGING] if s.signed else "Cividis",
-        text=[[write(v) for v in row] for row in values], texttemplate="%{text}",
-        textfont={"size": 11}, customdata=[[w, w] for w in words],
-        hovertemplate=f"%{{customdata}}: %{{text}}<extra>{METHOD_NAMES.get(s.method, s.method)}"
+        text=[[f"{v:{plus}.{digits}f}".replace("-", "−") for v in row] for row in values],
+        texttemplate="%{text}", textfont={"size": 11},
+        customdata=[
+            [f"{w}: {write(v)}" for v in row] for w, row in zip(words, values, strict=True)
+        ],
+        hovertemplate=f"%{{customdata}}<extra>{METHOD_NAMES.get(s.method, s.method)}"
         "</extra>",
     )  # fmt: skip
 
@@ -204,7 +210,7 @@ def losses(records: Sequence[AttackRecord]) -> go.Figure:
     """Loss and probability of the attacked class against the attack's steps."""
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.14,
-        subplot_titles=["Loss", attacked_title(records, "step")],
+        subplot_titles=["Loss", attacked_title(records)],
     )  # fmt: skip
     for i, record in enumerate(list(records)[:2]):
         colour, shape, dash = SIDES[i]
@@ -251,7 +257,7 @@ def finish(figure: go.Figure, height: int, *, legend_rows: int = 0) -> go.Figure
         height=height + 22 * legend_rows, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, dragmode=False,
         margin={"l": 8, "r": 8, "t": 30, "b": 30 + 22 * legend_rows},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 0,
-                "yanchor": "bottom", "title": {"text": ""}},
+                "yanchor": "bottom", "title": {"text": ""}, "traceorder": "normal"},
         hoverlabel={"align": "left"},
     )  # fmt: skip
     figure.update_xaxes(automargin=True, fixedrange=True)

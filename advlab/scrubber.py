@@ -28,11 +28,11 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
     grid = np.linspace(0.0, top, frames)
     rows = 1 + len(records)
     figure = make_subplots(
-        rows=rows, cols=1, vertical_spacing=0.14 if rows == 3 else 0.2,
+        rows=rows, cols=1, vertical_spacing=0.17 if rows == 3 else 0.24,
         row_heights=[0.5] + [0.5 / len(records)] * len(records),
         subplot_titles=[
-            attacked_title(records, "ε (× mean norm)"),
-            *(f"‖δ‖ per token, {side(i, r)} (× mean norm)" for i, r in enumerate(records)),
+            attacked_title(records),
+            *(f"‖δ‖ per token, {side(i, r)}" for i, r in enumerate(records)),
         ],
     )  # fmt: skip
     for i, record in enumerate(records):
@@ -58,7 +58,10 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
         )  # fmt: skip
         figure.update_yaxes(row=2 + i, col=1, range=[0, 1.08 * tallest], nticks=4)
     figure.update_yaxes(row=1, col=1, range=[-0.02, 1.04], tickformat=".0%", nticks=5)
-    figure.update_xaxes(row=1, col=1, range=[-0.02 * top, 1.02 * top], title_standoff=4)
+    figure.update_xaxes(
+        row=1, col=1, range=[-0.02 * top, 1.02 * top],
+        title={"text": "ε (× mean norm)", "standoff": 2, "font": {"size": 12}},
+    )  # fmt: skip
     steps = [
         {
             "label": _eps_text(records, eps),
@@ -86,7 +89,7 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
             },
         }],
     )  # fmt: skip
-    finish(figure, 300 + 200 * len(records), legend_rows=3)
+    finish(figure, 340 + 200 * len(records), legend_rows=3)
     figure.update_layout(margin={"b": 64 + 90 + 60})
     return figure
 

@@ -54,7 +54,7 @@ def ask() -> Request | None:
         "Sentence", key=f"{turn}.text", height=88, persist_state="session",
         help="Any text. Press Ctrl+Enter, or the button, to attack it.",
     ) or ""  # fmt: skip
-    columns = st.columns([3, 3, 2, 2, 2, 2])
+    columns = st.columns([3, 3, 2, 2, 2])
     ids = list(titles)
     missing = [known[k] for k in ("a", "b") if known.get(k) and known[k] not in titles]
     for name in missing:
@@ -70,15 +70,10 @@ def ask() -> Request | None:
         format_func=lambda i: "none" if i is None else titles[i],
         index=_index(others, known.get("b") or other, 0),
     )  # fmt: skip
-    attack = _attack(columns[2:5], known, turn)
-    seed = columns[5].number_input(
-        "Seed", min_value=0, max_value=2**31 - 1, step=1, key=f"{turn}.seed",
-        value=_number(known.get("seed"), 0), help="Of random starts and of the noise draws.",
-    )  # fmt: skip
-
+    attack, seed = _attack(columns[2:], known, turn)
     labels = [None, *load_victim(a).label_names]
     label_key = f"{turn}.label"
-    if st.session_state.get(label_key) not in labels:
+    if label_key not in st.session_state or st.session_state[label_key] not in labels:
         wanted = known.get("label")
         st.session_state[label_key] = wanted if wanted in labels else None
 
@@ -106,11 +101,11 @@ def ask() -> Request | None:
         st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
         return None
     models = (a,) if b is None else (a, b)
-    return Request(text, label, models, attack, int(seed), cut)
+    return Request(text, label, models, attack, seed, cut)
 
 
-def _attack(columns: Any, known: Mapping[str, str], turn: str) -> Attack | None:
-    """The attack's name, ε and unit in the row; its other settings folded away."""
+def _attack(columns: Any, known: Mapping[str, str], turn: str) -> tuple[Attack | None, int]:
+    """The attack's name, ε and unit in the row; its other settings and the seed folded away."""
     names = list(ATTACKS)
     name = columns[0].selectbox(
         "Attack", names, key=f"{turn}.attack", format_func=lambda n: TITLES.get(n, n),
@@ -127,8 +122,13 @@ def _attack(columns: Any, known: Mapping[str, str], turn: str) -> Attack | None:
     for column, k in zip(columns[1:], ("eps", "unit"), strict=True):
         with column:
             values[k] = field(items[k], key, values.get(k, items[k].default))
-    with st.expander("Attack settings", icon=":material/tune:"):
-        return form_for(cls, key, values, exclude=("eps", "unit"))
+    with st.expander("Attack settings and seed", icon=":material/tune:"):
+        attack = form_for(cls, key, values, exclude=("eps", "unit"))
+        seed = st.number_input(
+            "Seed", min_value=0, max_value=2**31 - 1, step=1, key=f"{turn}.seed",
+            value=_number(known.get("seed"), 0), help="Of random starts and of the noise draws.",
+        )  # fmt: skip
+    return attack, int(seed)
 
 
 def _from_address() -> dict[str, str]:

@@ -100,7 +100,7 @@ def _overview(records: list[AttackRecord]) -> None:
     with _section(
         "Drag ε",
         "Drag the slider: lines are the attack, bands equally long random noise, a cross marks"
-        " where the prediction flips; the bars show where the perturbation sits at that ε.",
+        " where the prediction flips; the bars are ‖δ‖ per token (× mean norm) at that ε.",
     ):
         found = "; ".join(
             f"{plots.side(i, r)}: {story.attack_sentence(r)}" for i, r in enumerate(records)

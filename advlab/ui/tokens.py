@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 _HTML = """<div id="strip" role="group" dir="auto"></div>
 """
@@ -63,7 +64,7 @@ export default function (component) {
 }
 """
 
-_STRIP = st.components.v2.component("advlab_token_strip", html=_HTML, css=_CSS, js=_JS)
+_STRIP = component("advlab_token_strip", html=_HTML, css=_CSS, js=_JS)
 
 
 @dataclass(frozen=True)
