@@ -10,7 +10,7 @@ import re
 
 # every sign that begins something in Streamlit's Markdown: emphasis, links, code, LaTeX, colours
 # and icons (":red[", ":material/"), HTML, tables, lists and headings
-_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&@])")
+_SIGNS = re.compile(r"([\\`*_\[\]<>#+\-.!|~$:&@])")
 
 
 def plain_text(text: str, limit: int | None = None) -> str:

@@ -297,31 +297,31 @@ def model_zip(run_id: str) -> io.BytesIO:
 @st.dialog("Rename run")
 def rename(run_id: str, name: str) -> None:
     """Ask for another name."""
-    new = st.text_input("Name", value=name, max_chars=200, key=f"new-name.{run_id}")
-    if st.button("Save", type="primary", key="save-name"):
-        try:
-            jobs.rename(run_id, new)
-        except RunError as error:
-            st.error(plain_text(str(error)))
-        else:
-            st.rerun()
+    key = f"new-name.{run_id}"
+    st.text_input("Name", value=name, max_chars=200, key=key)
+
+    def save() -> None:
+        attempt(lambda id_: jobs.rename(id_, st.session_state[key] or ""), run_id)
+        st.rerun()  # the whole page, which closes the dialog
+
+    st.button("Save", type="primary", key="save-name", on_click=save)
 
 
 @st.dialog("Delete run?")
 def delete(run_id: str, name: str) -> None:
     """Ask before the files are gone."""
-    st.markdown(f"**{plain_text(name, 80)}** with its model, checkpoints and events. "
-                "This cannot be undone.")  # fmt: skip
+    st.markdown(
+        f"**{plain_text(name, 80)}** with its model, checkpoints and events. This cannot be undone."
+    )
+
+    def for_good() -> None:
+        attempt(jobs.delete, run_id)
+        st.session_state.get("diaries", {}).pop(run_id, None)
+        st.query_params.pop("run", None)
+        st.rerun()
+
     with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", key="delete-for-good"):
-            try:
-                jobs.delete(run_id)
-            except RunError as error:
-                st.error(plain_text(str(error)))
-            else:
-                st.session_state.get("diaries", {}).pop(run_id, None)
-                st.query_params.pop("run", None)
-                st.rerun()
+        st.button("Delete for good", type="primary", key="delete-for-good", on_click=for_good)
         if st.button("Keep it", key="keep"):
             st.rerun()
 
