@@ -225,7 +225,7 @@ def test_more_padding_changes_no_gradient(kind: str, name: str) -> None:
         method = replace(method, start="zero")
     if isinstance(method, FreeLB):
         method = replace(method, start_size=0.0)
-    B, T = batch.input_ids.shape
+    B = len(batch)
     longer = Batch(
         torch.cat([batch.input_ids, torch.full((B, 5), victim.tokenizer.pad_token_id)], 1),
         torch.cat([batch.attention_mask, torch.zeros(B, 5, dtype=torch.long)], 1),

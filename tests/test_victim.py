@@ -263,7 +263,7 @@ def test_other_label_names_make_a_new_head(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="found none at .*nowhere"):
+    with pytest.raises(ModelError, match=r"found none at .*nowhere"):
         Victim.load(tmp_path / "nowhere")
     empty = tmp_path / "empty"
     empty.mkdir()
