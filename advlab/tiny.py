@@ -51,10 +51,16 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     splitter = pre_tokenizers.BertPreTokenizer()
     learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     learner.normalizer, learner.pre_tokenizer = normalizer, splitter
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    # The trainer numbers inner characters as a randomly seeded hash map yields them, and breaks ties
+    # by number: two trainings on the same texts would differ. Named first, they have fixed numbers.
+    inner = ["##" + c for c in sorted({c for word in counts for c in word[1:]})]
     learner.train_from_iterator(
         texts,
         WordPieceTrainer(
-            vocab_size=vocabulary // 7, min_frequency=2, special_tokens=list(SPECIALS),
+            vocab_size=vocabulary // 7, min_frequency=2, special_tokens=[*SPECIALS, *inner],
             show_progress=False,
             # so that no plain text of a user becomes [UNK] for want of a sign
             initial_alphabet=list(string.digits + string.ascii_lowercase + string.punctuation),
@@ -62,9 +68,6 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     )  # fmt: skip
     pieces = sorted(learner.get_vocab().items(), key=lambda item: item[1])
     vocab = {token: i for i, (token, _) in enumerate(pieces)}
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
     for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if count < 2 or len(vocab) >= vocabulary:
             break
