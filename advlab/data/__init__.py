@@ -1,0 +1,104 @@
+"""Where the examples come from: built-in corpora, a person's own files, public data sets.
+
+    load_data(DataConfig("reviews"))                       a built-in corpus
+    load_data(DataConfig("train.tsv", eval_source="dev.tsv"))
+    load_data(DataConfig("hub:ag_news"))                   a public data set, by name
+
+A page shows `advlab.data.files.guess(path)` before anything runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advlab.config import DataConfig
+from advlab.errors import DataError
+
+if TYPE_CHECKING:
+    from advlab.data.corpora import CORPORA
+    from advlab.data.files import Guess, Table
+    from advlab.records import Dataset
+
+HUB = "hub:"
+
+__all__ = ["CORPORA", "load_data"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "CORPORA":
+        raise AttributeError(f"module 'advlab.data' has no attribute {name!r}")
+    from advlab.data.corpora import CORPORA
+
+    return CORPORA
+
+
+def load_data(config: DataConfig) -> Dataset:
+    """The data set that `config` names, checked and split; DataError says what does not fit."""
+    from advlab.data.splits import limit_train, make_dataset, replace_test
+
+    source = config.source.strip()
+    if source in _corpora():
+        data = _corpora()[source].build()
+        if config.eval_source:
+            data = replace_test(data, _test_table(config))
+        return limit_train(data, config.limit, config.seed)
+    if source.startswith(HUB):
+        from advlab.data.hub import read_hub
+
+        tables = read_hub(source.removeprefix(HUB), config)
+        test = _test_table(config) if config.eval_source else tables.get("test")
+        name = Path(source.removeprefix(HUB)).name.removesuffix(".parquet")
+        validation = tables.get("validation")
+        return make_dataset(tables["train"], config, test=test, validation=validation, name=name)
+    table, guess = _file_table(source, config)
+    test = _test_table(config, guess) if config.eval_source else None
+    return make_dataset(table, config, test=test)
+
+
+def _corpora() -> dict[str, Any]:
+    from advlab.data.corpora import CORPORA
+
+    return CORPORA
+
+
+def _file_table(
+    source: str, config: DataConfig, training: Guess | None = None
+) -> tuple[Table, Guess]:
+    """A file's rows. A second file is read with the columns of the `training` file if it has them."""
+    from advlab.data.files import corrections, guess, read_rows
+
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise DataError(_nothing_at(source))
+    found = guess(path, **corrections(config))
+    if training and {training.text_column, training.label_column} <= set(found.columns):
+        found = dataclasses.replace(
+            found, text_column=training.text_column, label_column=training.label_column
+        )
+    return read_rows(path, found), found
+
+
+def _test_table(config: DataConfig, training: Guess | None = None) -> Table:
+    """The rows to test on: a second file, or the test split of a public data set."""
+    source = (config.eval_source or "").strip()
+    if source.startswith(HUB):
+        from advlab.data.hub import read_hub
+
+        tables = read_hub(source.removeprefix(HUB), config)
+        return tables.get("test") or tables.get("validation") or tables["train"]
+    return _file_table(source, config, training)[0]
+
+
+def _nothing_at(source: str) -> str:
+    names = sorted(_corpora())
+    if Path(source).suffix or "/" in source or "\\" in source:
+        return f"there is no file at {source}; check the path (now in {Path.cwd()})"
+    near = difflib.get_close_matches(source, names, n=1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return (
+        f"there is no built-in corpus and no file {source!r}{meant}; the corpora are "
+        f"{', '.join(names)}; give one of them, a CSV, TSV or JSONL file, or hub:NAME"
+    )
