@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_buckets_keep_padding_small_and_the_order_mixed() -> None:
     slots = sum(len(b) * max(lengths[i] for i in b) for b in batches)
     assert 1 - sum(lengths) / slots < 0.03
     means = [sum(lengths[i] for i in b) / len(b) for b in batches]
-    rises = sum(a < b for a, b in zip(means, means[1:], strict=False))
+    rises = sum(a < b for a, b in itertools.pairwise(means))
     assert 0.3 < rises / len(means) < 0.7  # neither sorted up nor down
 
 
@@ -131,7 +132,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 
 def test_a_run_tells_its_story(finished: tuple[list[Event], Path], texts: Path) -> None:
-    events, folder = finished
+    events, _ = finished
     kinds = [e.kind for e in events]
     assert kinds[0] == "start"
     assert kinds[-1] == "end"
@@ -176,7 +177,7 @@ def test_the_kept_model_opens_without_advlab(finished: tuple[list[Event], Path])
 
 
 def test_word_vectors_keep_length_one(finished: tuple[list[Event], Path], texts: Path) -> None:
-    events, folder = finished
+    _, folder = finished
     table = Victim.load(folder / "model").table
     lengths = table.norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones_like(lengths) * (lengths > 0), atol=1e-5, rtol=0)
@@ -198,7 +199,7 @@ def test_the_same_config_gives_the_same_run(
         for e in (events, again)
     ]
     assert ends[0] == ends[1]
-    starts = [[e.values["clean_loss"] for e in of_kind(es, "step")][0] for es in (events, again)]
+    starts = [of_kind(es, "step")[0].values["clean_loss"] for es in (events, again)]
     assert starts[0] == starts[1]
 
 
