@@ -7,6 +7,7 @@ into the dataclass and names what is wrong; `plain` goes the other way.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def check(instance: Any) -> None:
         if fits and numeric:
             below = item.meta.low is not None and value < item.meta.low
             above = item.meta.high is not None and value > item.meta.high
-            fits = not (below or above) and value == value  # NaN is equal to nothing
+            fits = math.isfinite(value) and not (below or above)
         if not fits:
             raise SettingError(f"{where}: expected {_wanted(item)}, got {value!r}; change it")
 
@@ -140,6 +141,8 @@ def build(cls: type, values: Mapping[str, Any]) -> Any:
             value = build(hint, value)  # type: ignore[arg-type]
         elif hint is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        elif hint in (int, int | None) and isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON from elsewhere may say 3.0
         elif get_origin(hint) is tuple and isinstance(value, list):
             value = tuple(value)
         made[name] = value
