@@ -62,8 +62,11 @@ def stamp_of(config: DataConfig) -> float:
     return max(times)
 
 
-def look(config: DataConfig) -> bool:
-    """Counts, balance and samples of the data; False with the reason where it cannot be used."""
+def look(config: DataConfig, said: str = "") -> bool:
+    """Counts, balance and samples of the data; False with the reason where it cannot be used.
+
+    `said`: a note that stands on the page already.
+    """
     try:
         data = read(config, stamp_of(config))
     except DataError as error:
@@ -78,7 +81,7 @@ def look(config: DataConfig) -> bool:
             f"{data.majority:.0%} of the test texts"
         )
     )
-    for note in data.notes[:6]:
+    for note in [n for n in data.notes if n != said][:6]:
         st.caption(f":material/info: {plain_text(note, 400)}")
     sample = data.train[:SHOWN]
     st.dataframe(
@@ -164,7 +167,7 @@ def _file() -> DataConfig | None:
     if config.text_column is None or config.label_column is None:
         st.warning("Choose the column with the text and the column with the class.")
         return None
-    return config if look(config) else None
+    return config if look(config, looks.summary) else None
 
 
 def _given(config: DataConfig) -> dict[str, Any]:

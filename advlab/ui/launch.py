@@ -145,5 +145,19 @@ def serve(*, port: int | None = None, host: str = "127.0.0.1", browser: bool = T
     settings: dict[str, Any] = {"server.address": host, "server.headless": not browser}
     if port is not None:
         settings["server.port"] = port
+    _navigation_only()
     app = st.App(script, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
     app.run(config=settings)
+
+
+def _navigation_only() -> None:
+    """Tell Streamlit that pages/ is no directory of its old kind, before the first visitor comes.
+
+    It takes any folder of that name for one until app.py has run once, so that a first visit by a
+    link to a page met "page not found". The switch is not public: where it is gone, so be it.
+    """
+    try:
+        from streamlit.runtime.pages_manager import PagesManager
+    except ImportError:
+        return
+    PagesManager.uses_pages_directory = False
