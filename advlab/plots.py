@@ -188,8 +188,8 @@ def saliency(record: AttackRecord, limits: dict[str, float] | None = None) -> go
 
 def _heat(s: Saliency, words: list[str], limit: float) -> go.Heatmap:
     values = np.stack([s.words_clean, s.words_adversarial], axis=1).astype(float)  # (W,2)
-    # as many decimals as the largest value of the scale needs for two digits
-    digits = int(np.clip(1 - np.floor(np.log10(limit)), 0, 4))
+    # as many decimals as the largest value of the scale needs for two or three digits
+    digits = int(np.clip(1 - np.floor(np.log10(limit)), 2 if limit < 10 else 0, 4))
     write = signed if s.signed else number  # the hover keeps them all
     plus = "+" if s.signed else ""
     return go.Heatmap(

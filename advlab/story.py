@@ -35,10 +35,14 @@ def number(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share as a percentage; extremes keep the digit that tells them from 0 and 100."""
-    if 0.99 < value < 1 or 0 < value < 0.01:
-        return f"{min(max(100 * value, 0.1), 99.9):.1f} %"
-    return f"{100 * value:.0f} %"
+    """A share as a percentage; extremes keep what tells them from 0 and 100."""
+    if 0 < value < 0.001:
+        return "< 0.1 %"
+    if 0.999 < value < 1:
+        return "> 99.9 %"
+    return (
+        f"{100 * value:.1f} %" if 0 < value < 0.01 or 0.99 < value < 1 else f"{100 * value:.0f} %"
+    )
 
 
 def units(raw: float, scale: Scale) -> str:

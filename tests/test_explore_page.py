@@ -81,6 +81,12 @@ def test_a_link_restores_everything_and_is_written_again(two_models: Path):
     assert {k: kept.get(k) for k in given} == given
 
 
+def test_without_a_class_the_prediction_stands_in(two_models: Path):
+    app = page(text="a boring film")
+    assert widget(app, "selectbox", "label").value == ""
+    assert "Wrong before any attack" not in shown(app)
+
+
 def test_what_is_typed_goes_to_the_address(two_models: Path):
     app = page()
     widget(app, "text_area", "text").set_value("never a dull film").run()

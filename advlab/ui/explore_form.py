@@ -23,6 +23,7 @@ from advlab.ui.state import load_victim, model_choices
 LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
 DEFAULT_TEXT = "The plot is slow, but I would happily see it again."
 TITLES = {"pgd": "PGD", "fgm": "FGM", "fgsm": "FGSM", "noise": "Random noise"}
+OWN = ""  # no class was given: the attack is on what the model says itself
 _PLAIN = ("a", "b", "text", "label", "attack", "seed")
 _FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}
 _MEMORY, _WRITTEN, _TURN = "explore.memory", "explore.written", "explore.turn"
@@ -71,23 +72,23 @@ def ask() -> Request | None:
         index=_index(others, known.get("b") or other, 0),
     )  # fmt: skip
     attack, seed = _attack(columns[2:], known, turn)
-    labels = [None, *load_victim(a).label_names]
+    labels = [OWN, *load_victim(a).label_names]
     label_key = f"{turn}.label"
-    if label_key not in st.session_state or st.session_state[label_key] not in labels:
+    if st.session_state.get(label_key) not in labels:
         wanted = known.get("label")
-        st.session_state[label_key] = wanted if wanted in labels else None
+        st.session_state[label_key] = wanted if wanted in labels else OWN
 
     def use(example: Example, names: tuple[str, ...]) -> None:
         st.session_state[f"{turn}.text"] = example.text
-        name = None if example.label is None else names[example.label]
-        st.session_state[label_key] = name if name in labels else None
+        name = OWN if example.label is None else names[example.label]
+        st.session_state[label_key] = name if name in labels else OWN
 
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     label = left.selectbox(
         "True class", labels, key=label_key,
-        format_func=lambda n: "not given: the model's own prediction" if n is None else n,
+        format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
         help="The attack raises the loss of this class (a targeted one lowers it).",
-    )  # fmt: skip
+    ) or None  # fmt: skip
     right.button("Attack", type="primary", icon=":material/bolt:", width="stretch")
     pick_example(a, use, key=f"{turn}.example")
 

@@ -210,7 +210,8 @@ def _nearest(records: list[AttackRecord]) -> None:
 
 def _geometry(records: list[AttackRecord]) -> None:
     first = records[0]
-    choices = [int(p.token) for p in first.planes]
+    alike = [r for r in records if r.tokens == first.tokens]
+    choices = sorted({int(p.token) for r in alike for p in r.planes})
     if not choices:
         said("There is no perturbed token to look at.")
         return
@@ -239,7 +240,7 @@ def _geometry(records: list[AttackRecord]) -> None:
         for i, record in _beside(records):
             plane = _plane_for(first, record, token)
             if plane is None:
-                said("This model splits the sentence so that it has no such token.")
+                said("No picture: they are made for the tokens with this model's largest δ.")
                 continue
             said(
                 f"‖δ‖ = {story.number(plane.delta)} raw, exit radius"
