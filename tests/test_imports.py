@@ -140,7 +140,7 @@ def test_the_names_of_the_package_exist() -> None:
 
     assert run_python(code) == str(len(advlab.__all__))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        advlab.nonsense  # noqa: B018
+        advlab.nonsense
 
 
 @pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=lambda p: str(p.relative_to(ROOT)))
