@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -50,7 +51,7 @@ def shown(app: AppTest) -> str:
     return " ".join([*(e.proto.body for e in app.get("html")), *(m.value for m in app.markdown)])
 
 
-def widget(app: AppTest, kind: str, name: str):
+def widget(app: AppTest, kind: str, name: str) -> Any:
     """The widget whose key ends in `name`: keys carry the number of the link they came from."""
     return next(w for w in app.get(kind) if w.key and w.key.endswith(f".{name}"))
 
