@@ -123,7 +123,7 @@ def losses(events: Sequence[Event]) -> Figure:
         figure["data"] += [
             {"type": "scatter", "mode": "lines", "x": x, "y": y, "opacity": 0.3,
              "line": {"color": colour, "width": 1}, "hoverinfo": "skip", "showlegend": False},
-            {"type": "scatter", "mode": "lines", "name": title, "x": x, "y": smooth(y),
+            {"type": "scatter", "mode": _mode(x), "name": title, "x": x, "y": smooth(y),
              "line": {"color": colour, "width": 2.5, "dash": dash},
              "hovertemplate": f"step %{{x}}<br>{title} %{{y:.3f}}<extra></extra>"},
         ]  # fmt: skip
@@ -318,10 +318,14 @@ def _frame(x: str, y: str) -> Figure:
 
 def _line(x: list[float], y: list[float], name: str, colour: str, dash: str, form: str) -> Figure:
     return {
-        "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y,
+        "type": "scatter", "mode": _mode(x), "name": name, "x": x, "y": y,
         "line": {"color": colour, "width": 2.5, "dash": dash},
         "hovertemplate": f"step %{{x}}<br>{name} %{{y:{form}}}<extra></extra>",
     }  # fmt: skip
+
+
+def _mode(x: Sequence[float]) -> str:
+    return "lines" if len(x) > 2 else "lines+markers"  # a line through one point is not seen
 
 
 def _band(figure: Figure, x: list[float], rates: list[Rate], colour: str) -> None:

@@ -62,10 +62,10 @@ def stamp_of(config: DataConfig) -> float:
     return max(times)
 
 
-def look(config: DataConfig, said: str = "") -> bool:
+def look(config: DataConfig, said: Guess | None = None) -> bool:
     """Counts, balance and samples of the data; False with the reason where it cannot be used.
 
-    `said`: a note that stands on the page already.
+    `said`: how the file is read, where that and its first rows stand on the page already.
     """
     try:
         data = read(config, stamp_of(config))
@@ -81,8 +81,10 @@ def look(config: DataConfig, said: str = "") -> bool:
             f"{data.majority:.0%} of the test texts"
         )
     )
-    for note in [n for n in data.notes if n != said][:6]:
+    for note in [n for n in data.notes if said is None or n != said.summary][:6]:
         st.caption(f":material/info: {plain_text(note, 400)}")
+    if said is not None:
+        return True
     sample = data.train[:SHOWN]
     st.dataframe(
         {"text": [e.text for e in sample],
@@ -167,7 +169,7 @@ def _file() -> DataConfig | None:
     if config.text_column is None or config.label_column is None:
         st.warning("Choose the column with the text and the column with the class.")
         return None
-    return config if look(config, looks.summary) else None
+    return config if look(config, looks) else None
 
 
 def _given(config: DataConfig) -> dict[str, Any]:

@@ -102,4 +102,5 @@ def _load(id_: str, weights: str, folder: str, title: str) -> Victim:
 
     victim = Victim.load(folder, name=title)
     victim.model.eval().requires_grad_(False)
+    _ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
     return victim
