@@ -20,9 +20,8 @@ _HOMES = {
     "Victim": "advlab.victim",
     "ATTACKS": "advlab.attacks",
     "METHODS": "advlab.methods",
-    "train": "advlab.train",
+    "starter_pair": "advlab.train",
     "explore": "advlab.lab",
-    "evaluate": "advlab.evaluate",
 }
 __all__ = [*_HOMES, "__version__"]
 
