@@ -104,7 +104,7 @@ class TrainConfig:
         advanced=True,
     )
     eps_warmup: float = setting(
-        0.33,
+        0.3,
         "Part of training in which ε rises from 0 to its full value; full ε from the first step "
         "collapses to chance",
         unit="fraction of steps",
@@ -113,7 +113,7 @@ class TrainConfig:
         label="ε warm-up",
     )
     clean_start: float = setting(
-        0.05,
+        0.2,
         "Part of training before the ε warm-up in which ε is 0",
         unit="fraction of steps",
         low=0.0,

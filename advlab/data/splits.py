@@ -29,7 +29,7 @@ MAX_CLASSES = 100
 MAX_TEXT = 10**6  # characters; longer is a misread file, not a text
 MAX_DROPPED = 0.1  # share of rows that may be empty or unlabelled
 TEST_SHARE, VALIDATION_SHARE = 0.18, 0.12  # of one file
-HELD_OUT_SHARE = 0.11  # of the training file where the test is a second file
+HELD_OUT_SHARE, HELD_OUT_MOST = 0.11, 350  # of the training file where the test is a second file
 MISSING = {"", "nan", "null", "na", "n/a", "<na>"}
 SUFFIXES = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".gz", ".tab", ".parquet"}
 
@@ -56,7 +56,7 @@ def make_dataset(
     """Checked, de-duplicated and split: the same table, config and seed give the same splits.
 
     Without `test`: 70 % training, 12 % validation, 18 % test, each class divided alike. With it,
-    `test` is used whole and 11 % of `table` validate (unless `validation` is given). `limit` draws
+    `test` is used whole and 11 % of `table`, at most 350 texts, validate (unless `validation` is given). `limit` draws
     from the training texts that remain; validation and test do not depend on it.
     """
     notes = list(table.notes)
@@ -78,7 +78,9 @@ def make_dataset(
     if test is None:
         items, tested = _divide(items, TEST_SHARE, 2, rng)
     if validation is None:
-        share = HELD_OUT_SHARE if test is not None else VALIDATION_SHARE / (1 - TEST_SHARE)
+        share = VALIDATION_SHARE / (1 - TEST_SHARE)
+        if test is not None:  # a tested-on second file leaves more to train on
+            share = min(HELD_OUT_SHARE, HELD_OUT_MOST / max(len(items), 1))
         items, validated = _divide(items, share, 2, rng)
     if not validated or not tested:
         raise DataError(
