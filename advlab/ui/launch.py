@@ -30,7 +30,10 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
 )
 
+HEAD_START = 1.5  # seconds that the first page has to itself before torch is imported behind it
+
 _warm = threading.Thread()  # replaced when warming begins
+_wanted = threading.Event()  # somebody waits: no more head start
 _lock = threading.Lock()
 
 Message = MutableMapping[str, Any]
@@ -86,11 +89,13 @@ def warm_up() -> None:
     Pages wait here rather than import beside the thread: two threads in the midst of torch's
     circular imports can see half a module.
     """
+    _wanted.set()
     start_warming()
     _warm.join()
 
 
 def _import_slowly() -> None:
+    _wanted.wait(HEAD_START)
     import torch
 
     import advlab.lab
