@@ -366,7 +366,7 @@ def table(infos: Sequence[RunInfo]) -> None:
         )  # fmt: skip
     share = st.column_config.NumberColumn(format="%.1f %%")
     st.dataframe(
-        rows, hide_index=True, alt="All runs with their results",
+        rows, hide_index=True, placeholder="–", alt="All runs with their results",
         column_config={
             "clean": share, "robust": share,
             "ε": st.column_config.NumberColumn("validation ε", format="%g × mean norm"),
