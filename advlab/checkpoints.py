@@ -106,6 +106,4 @@ def keep_model(folder: Path, victim: Victim, name: str) -> None:
 
 def _complete(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
-    return sorted(
-        p for p in (folder / "checkpoints").glob("step-*") if (p / STATE).is_file()
-    )
+    return sorted(p for p in (folder / "checkpoints").glob("step-*") if (p / STATE).is_file())

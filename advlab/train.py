@@ -53,12 +53,15 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     return victim, data
 
 
+STARTER_EPS = 0.5  # × mean word-vector norm: where the starter pair is compared
+
+
 def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
     """The two runs of the first minute: plain and adversarial, alike in everything else."""
-    train = TrainConfig(epochs=5, eval_limit=128, eval_eps=0.5, seed=seed)
+    train = TrainConfig(epochs=6, eval_limit=128, eval_eps=STARTER_EPS, seed=seed)
     plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
     robust = replace(
-        plain, name="Starter: adversarial (PGD-2)", method={"name": "pgd", "eps": 1.0, "steps": 2}
+        plain, name="Starter: adversarial (PGD-2)", method={"name": "pgd", "eps": 0.5, "steps": 2}
     )
     return plain, robust
 
@@ -127,7 +130,7 @@ def train(
     total = per_epoch * settings.epochs
     rescale = config.model.unit_norm and config.model.source in SCRATCH
     state: dict[str, Any] = {
-        "step": 0, "best": -1.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
+        "step": 0, "validated": 0, "best": -9.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
         "seen_tokens": 0, "padding": 0, "step_seconds": 0.0, "plain_seconds": 0.0, "plain_steps": 0,
     }  # fmt: skip
     if resume and (found := load_checkpoint(folder, victim.model, optimizer, generator)):
@@ -150,14 +153,17 @@ def train(
     held_out = held_out[: settings.eval_limit]
     judge = PGD(settings.eval_eps, steps=5, step_size=0.4)
     alarms: set[str] = set()
-    recent: deque[float] = deque(maxlen=max(50, total // 10))
+    recent: deque[tuple[int, float]] = deque()  # step and clean loss, of the last stretch
     chance = math.log(len(data.label_names))
     began = last_report = last_saved = time.perf_counter()
     paid = state["seconds"]  # seconds of earlier stretches of a resumed run
     ended = "done"
 
     victim.model.train()
-    for epoch in range(state["step"] // per_epoch, settings.epochs):
+    strength = eps_strength(max(0, state["step"] - 1), total, settings)
+    # from the epochs that were judged, not from the steps: a run stopped between an epoch's last
+    # step and its validation has that validation still to come
+    for epoch in range(state["validated"], settings.epochs):
         batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
         for places in batches[state["step"] - epoch * per_epoch :]:
             step = state["step"]
@@ -187,12 +193,6 @@ def train(
                 state["plain_seconds"] += _time_plain(victim, batch, optimizer)
                 state["plain_steps"] += 1
                 state["step_seconds"] += spent
-            recent.append(numbers.get("clean_loss", numbers.get("adv_loss", 0.0)))
-            stuck = len(recent) == recent.maxlen and sum(recent) / len(recent) > 0.985 * chance
-            if stuck and step > total // 4 and "collapse" not in alarms:
-                alarms.add("collapse")
-                yield _collapse(state, f"the loss has stayed at chance ({chance:.2f}) for "
-                                       f"{len(recent)} steps")  # fmt: skip
 
             now = time.perf_counter()
             state["seconds"] = paid + now - began
@@ -200,6 +200,18 @@ def train(
                 last_report = now
                 if "clean_loss" not in numbers:
                     numbers["clean_loss"] = _clean_loss(victim, batch)
+                if strength == 1.0:  # before that a slow start is no collapse
+                    recent.append((step, numbers["clean_loss"]))
+                while recent and recent[0][0] < step - total // 8:
+                    recent.popleft()
+                level = sum(loss for _, loss in recent) / max(1, len(recent))
+                spans = recent and step - recent[0][0] > total // 10 and len(recent) >= 5
+                if spans and level > 0.985 * chance and "collapse" not in alarms:
+                    alarms.add("collapse")
+                    yield _collapse(
+                        state, f"the clean loss has stayed at chance ({chance:.2f}) for "
+                        f"{step - recent[0][0]} steps at full ε",
+                    )  # fmt: skip
                 yield _event(
                     "step", state, **numbers,
                     epoch=state["step"] / per_epoch, grad_norm=grad_norm,
@@ -222,11 +234,14 @@ def train(
         score = {
             "robust": (clean.value + robust.value) / 2, "clean": clean.value, "last": epoch + 1.0
         }[settings.choose]  # fmt: skip
+        if classes == 1:  # always one class is never "robust", whatever the figures say
+            score -= 1.0
         better = score > state["best"]
         state["idle"] = 0 if better else state["idle"] + 1
         if better:
             state["best"], state["best_epoch"] = score, epoch + 1
             keep_model(folder, victim, config.name or victim.name)
+        state["validated"] = epoch + 1
         save_checkpoint(folder, victim, optimizer, generator, state)
         last_saved = time.perf_counter()
         state["seconds"] = paid + last_saved - began
@@ -235,7 +250,9 @@ def train(
             robust_accuracy=vars(robust), validation_loss=loss, eval_eps=settings.eval_eps,
             majority=data.majority, best=better, strength=strength,
         )  # fmt: skip
-        if classes == 1 and len(data.label_names) > 1 and "collapse" not in alarms and epoch:
+        # in the first half one class may just be a slow start; the loss alarm above is the early one
+        late = epoch and 2 * state["step"] >= total
+        if classes == 1 and len(data.label_names) > 1 and "collapse" not in alarms and late:
             alarms.add("collapse")
             yield _collapse(state, "every validation text gets the same class")
         if settings.patience and state["idle"] >= settings.patience:
