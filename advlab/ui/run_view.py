@@ -1,4 +1,4 @@
-"""How runs are drawn: status, progress, live curves, what can be done with them, and side by side.
+"""How a run is drawn: status, progress, live curves, and what can be done with it.
 
 Everything that polls is in a fragment without buttons; buttons stand outside, so that nothing a
 person is about to press is redrawn under the pointer.
@@ -20,7 +20,6 @@ from advlab.curves import Standing, standing
 from advlab.errors import AdvlabError, RunError
 from advlab.jobs import RunInfo
 from advlab.records import Event, Rate
-from advlab.settings import plain
 from advlab.ui import plain_text
 
 EVERY = 2.0  # seconds between polls of a run that is queued or running
@@ -345,102 +344,3 @@ def _end_of(file: Path, size: int = 8000) -> str:
 def when(moment: float) -> str:
     """A moment as local date and time."""
     return time.strftime("%d %b %Y, %H:%M", time.localtime(moment))
-
-
-# -- several runs ------------------------------------------------------------------------------
-
-
-def table(infos: Sequence[RunInfo]) -> None:
-    """All runs in a table, for reading and sorting."""
-    rows = []
-    for info in infos:
-        now = standing(diary(info.id))
-        rows.append(
-            {
-                "name": info.name, "status": info.status, "what": summary(info),
-                "clean": _value(now.test or now.clean),
-                "robust": _value(now.test_robust or now.robust),
-                "ε": now.eval_eps, "cost": now.cost, "seconds": now.seconds,
-                "texts": now.train_texts, "started": when(info.created),
-            }
-        )  # fmt: skip
-    share = st.column_config.NumberColumn(format="%.1f %%")
-    st.dataframe(
-        rows, hide_index=True, placeholder="–", alt="All runs with their results",
-        column_config={
-            "clean": share, "robust": share,
-            "ε": st.column_config.NumberColumn("validation ε", format="%g × mean norm"),
-            "cost": st.column_config.NumberColumn("cost of a step", format="%.1f ×"),
-            "seconds": st.column_config.NumberColumn("time trained", format="%.0f s"),
-        },
-    )  # fmt: skip
-
-
-def recent(infos: Sequence[RunInfo]) -> None:
-    """A few runs as links."""
-    if not infos:
-        return
-    st.markdown("**Latest runs**")
-    for info in infos:
-        now = standing(diary(info.id))
-        clean, robust = now.test or now.clean, now.test_robust or now.robust
-        scores = f" · {percent(clean)} clean, {percent(robust)} robust" if clean else ""
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(
-                RUNS, label=plain_text(info.name, 60), icon=LOOKS[info.status][0],
-                query_params={"run": info.id},
-            )  # fmt: skip
-            st.caption(plain_text(f"{info.status} · {summary(info)}{scores}"))
-
-
-def _value(rate: Rate | None) -> float | None:
-    return None if rate is None else 100 * rate.value
-
-
-def compare(infos: Sequence[RunInfo]) -> None:
-    """Curves over each other, the results, and the settings in which the runs differ."""
-    named = [(info.name, diary(info.id)) for info in infos]
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Accuracy on validation texts**")
-        chart(curves.compare_accuracy(named), "compare.accuracy", "Accuracy of the chosen runs")
-        st.caption("Filled and solid: under attack. Hollow and dotted: clean.")
-    with right:
-        st.markdown("**Clean training loss**")
-        chart(curves.compare_losses(named), "compare.losses", "Training loss of the chosen runs")
-    table(infos)
-    rows = differences(infos)
-    if rows:
-        st.markdown("**Settings that differ**")
-        st.dataframe(rows, hide_index=True, alt="Settings in which the runs differ")
-
-
-def differences(infos: Sequence[RunInfo]) -> list[dict[str, str]]:
-    """One row a setting that is not the same in all runs; one column a run."""
-    flat: dict[str, dict[str, Any]] = {}
-    for info in infos:
-        try:
-            flat[info.id] = dict(_flat(plain(info.config)))
-        except AdvlabError:
-            flat[info.id] = {}
-    names = dict.fromkeys(name for values in flat.values() for name in values if name != "name")
-    titles = [info.name for info in infos]
-    rows = []
-    for name in names:
-        values = [str(flat[info.id].get(name, "–")) for info in infos]
-        if len(set(values)) > 1:
-            row = {"setting": name}
-            for info, title, value in zip(infos, titles, values, strict=True):
-                row[title if titles.count(title) == 1 else f"{title} · {info.id[-4:]}"] = value
-            rows.append(row)
-    return rows
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{prefix}{name}.")
-        else:
-            found.append((f"{prefix}{name}", value))
-    return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab import jobs
+from advlab.ui.compare_view import recent
 from advlab.ui.launch import is_warm, warm_up
-from advlab.ui.run_view import EXPLORE, NEW, RUNS, recent
+from advlab.ui.run_view import EXPLORE, NEW, RUNS
 from advlab.ui.starter import GROUP, find_pair, follow_pair, landing
 
 st.title("advlab", anchor=False)

@@ -7,19 +7,18 @@ import streamlit as st
 from advlab import jobs
 from advlab.jobs import RunInfo
 from advlab.ui import plain_text
+from advlab.ui.compare_view import compare, table
 from advlab.ui.run_view import (
     LOOKS,
     NEW,
     actions,
     badge,
-    compare,
     details,
     diary,
     panel,
     percent,
     standing,
     summary,
-    table,
     watch,
 )
 
