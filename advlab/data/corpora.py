@@ -54,8 +54,8 @@ CORPORA: dict[str, Corpus] = {
             "reviews",
             "Reviews: negative or positive",
             "4,080 invented opinions on films, books, meals, hotels, gadgets, rides and shows, half "
-            "of them negative. In half of the texts negation, contrast or concession decides, so "
-            "counting good and bad words is not enough.",
+            "of them negative. In two thirds of the texts negation, contrast or concession decides, "
+            "so counting good and bad words is not enough.",
             ("negative", "positive"),
             reviews.sentences,
             11,
@@ -95,7 +95,7 @@ CORPORA: dict[str, Corpus] = {
                 "Lumira Bank wins race to sell coffee in Kenya",
                 "Biologists win race to explain how bees count",
                 "Comets pay price for slow start in home derby",
-                "Stage comedy about football team breaks box-office record",
+                "Stage comedy about football coach breaks box-office record",
             ),
         ),
     )

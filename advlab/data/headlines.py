@@ -244,7 +244,7 @@ KINDS = (
         "{venue} in {city} reopens {when}",
         "review: {work} about {studied} is a quiet triumph",
         "{artist} turns {disaster} into {work}",
-        "{work} about {sport} team breaks box-office record",
+        "{work} about {sport} {player} breaks box-office record",
         "{country} lends {number} paintings to {venue} in {city}",
         "review: {work} on life of {leader} loses its way",
         "{artist} and {artist} share prize at {venue}",

@@ -6,9 +6,9 @@ so that "but", "although" or "not" says nothing by itself, and the same praise s
 in one class and after it in the other. Whether an adjective praises depends on its noun: cold beer
 and cold soup, an unpredictable plot and unpredictable steering.
 
-About half of the texts agree with themselves and hold two or three clues; in the other half word
-order or negation decides, and counting words is close to guessing (`KINDS` has the shares).
-Rebuild and print:
+A third of the texts agree with themselves and hold two or three clues; in the others negation,
+contrast, concession or expectation decides, and counting words helps little (`KINDS` has the
+shares). Rebuild and print:
 
     python -c "from advlab.data.corpora import CORPORA; print(CORPORA['reviews'].build())"
 """
@@ -236,24 +236,26 @@ RULES: dict[str, Rule] = {
         "{aspect} {was} {adj}",
         "{aspect} {was} {adj}",
         "{aspect} {was} {very} {adj}",
+        "{aspect} {was} {mild}",
         "I found {aspect} {adj}",
         "I thought {aspect} {was} {adj}",
     ),
     "both": ("{aspect} {was} {adj} and {adj}",),
+    # of anything; most negations turn one of these
+    "mild/1": ("good", "pleasant", "impressive", "satisfying", "special", "nice"),
+    "mild/0": ("bad", "unpleasant", "disappointing", "poor", "mediocre", "annoying"),
+    "turned": ("{!mild}", "{!clear}"),
     "negated": (
-        "{aspect} {was} not {!clear}",
-        "{aspect} {was} not {!clear} at all",
-        "{aspect} {was} never {!clear}",
-        "{aspect} {was} hardly {!clear}",
-        "{aspect} {was} far from {!clear}",
-        "{aspect} {was} anything but {!clear}",
-        "I did not find {aspect} {!clear}",
-        "nobody would call {aspect} {!clear}",
+        "{aspect} {was} not {turned}",
+        "{aspect} {was} not {turned} at all",
+        "{aspect} {was} never {turned}",
+        "{aspect} {was} hardly {turned}",
+        "{aspect} {was} far from {turned}",
+        "I did not find {aspect} {turned}",
     ),
     # negative words that turn nothing round
     "kept": (
         "{aspect} {was} not only {adj} but also {adj}",
-        "{aspect} {was} never less than {adj}",
         "there is no doubt that {aspect} {was} {adj}",
     ),
     "verdict/1": (
@@ -289,7 +291,7 @@ RULES: dict[str, Rule] = {
 }
 
 KINDS = (
-    Kind("agreeing", 760, (
+    Kind("agreeing", 560, (
         "{clause}, and {clause}.",
         "{clause} and {clause}.",
         "{both}, and {clause}.",
@@ -306,51 +308,52 @@ KINDS = (
         "{scene}. {opener} {both}, and {clause}.",
         "{verdict}.",
     )),
-    Kind("intensifier", 180, (
+    Kind("intensifier", 130, (
         "{aspect} {was} {very} {adj}. {verdict}.",
         "{aspect} {was} {very} {adj}. {aspect} {was} {very} {adj}.",
         "it was a truly {great} {thing}, with {np}.",
         "such a {great} {thing}! {aspect} {was} {very} {adj}.",
         "{aspect} {was} {very} {adj}, and {aspect} {was} {very} {adj}.",
     )),
-    Kind("negation", 440, (
+    Kind("negation", 280, (
         "{negated}.",
         "{negated}, and {negated}.",
         "{negated}, and {clause}.",
-        "{clause}, and {negated}.",
+        "{negated}, {clause}, and {verdict}.",
+        "{scene}. {negated}, and {clause}.",
         "{negated}. {verdict}.",
         "{verdict}: {negated}, and {clause}.",
-        "{scene}. {negated}, and {clause}.",
-        "{aspect} {was} not {!clear} but {adj}.",
-        "{aspect} {was} not {!clear} but {adj}, and {negated}.",
-        "{opener} {negated}: {it} {was} {adj}. {verdict}.",
-        "this {thing} is not {!great} at all: {negated}, and {clause}.",
-        "this {thing} is far from {!great}: {clause}.",
-        "{kept}.",
+        "{aspect} {was} not {!clear} but {adj}, and {verdict}.",
+        "{opener} {negated}: {it} {was} {adj}.",
+        "this {thing} is far from {!great}: {clause}, and {clause}.",
+        "this was not a {!great} {thing} at all: {clause}.",
         "{kept}, and {clause}.",
     )),
-    Kind("contrast", 260, (
+    Kind("contrast", 560, (
+        "{!clause}, but {clause}.",
         "{!clause}, but {clause}.",
         "{!clause}, but {verdict}.",
         "{!clause}, but {clause} and {clause}.",
         "{!clause} and {!clause}, but {clause}.",
         "{!clause} and {!clause}, but {verdict}.",
         "{scene}. {!clause}, but {clause}.",
-        "{!clause}. Still, {verdict}.",
-        "yes, {!clause}, but {clause}, and that is what counts.",
-        "{opener} {!clause}, but {verdict}.",
+        "{opener} {!clause}, but {clause}.",
+        "{!clause}. Still, {clause}.",
+        "yes, {!clause}, but {clause}, and {verdict}.",
     )),
-    Kind("concession", 200, (
+    Kind("concession", 260, (
+        "although {!clause}, {clause}.",
         "although {!clause}, {clause}.",
         "although {!clause}, {verdict}.",
-        "{clause}, although {!clause}.",
-        "{verdict}, although {!clause}.",
+        "even though {!clause}, {clause} and {clause}.",
+        "even though {!clause}, {clause}.",
+        "despite {the_np_other}, {clause}.",
         "despite {the_np_other}, {verdict}.",
         "{verdict}, despite {the_np_other}.",
-        "even though {!clause}, {clause} and {verdict}.",
-        "{clause}, and {verdict}, even though {!clause}.",
+        "{verdict}, although {!clause}.",
+        "{clause}, and {verdict}, although {!clause}.",
     )),
-    Kind("expectation", 90, (
+    Kind("expectation", 100, (
         "I expected {np_other} and got {np}.",
         "I expected {aspect} to be {!adj}; instead {it} {was} {adj}.",
         "I was told that {aspect} would be {!adj}, yet {it} {was} {adj}.",
@@ -359,16 +362,15 @@ KINDS = (
         "instead of the {!great} {thing} I expected, I found a {great} one.",
         "I expected a {!great} {thing}; instead, {clause}.",
     )),
-    Kind("comparison", 70, (
+    Kind("comparison", 100, (
         "the last {thing} we {used} was {!great}; this one is {great}.",
-        "this {thing} is {great}; the last one we {used} was {!great}.",
         "unlike the {!great} {thing} we {used} last year, this one is {great}: {clause}.",
-        "{aspect} {was} not as {!adj} as {they} had said.",
-        "{aspect} {was} every bit as {adj} as {they} had said.",
-        "{aspect} {was} nowhere near as {!adj} as last time, and {clause}.",
+        "{aspect} {was} not as {!mild} as {they} had said, and {verdict}.",
+        "{aspect} {was} every bit as {mild} as {they} had said, and {verdict}.",
+        "{aspect} {was} nowhere near as {!mild} as last time, and {clause}.",
     )),
-    Kind("turn", 40, (
-        "{they} told me that {aspect} {was} {!adj}, and that is wrong.",
+    Kind("turn", 50, (
+        "{they} told me that {aspect} {was} {!clear}, and that is wrong: {it} {was} {adj}.",
         "{they} told me that {aspect} {was} {adj}, and that is right.",
         "{aspect} used to be {!adj}; now {it} {is} {adj}.",
         "{aspect} {was} {!adj} at first and {adj} in the end.",
