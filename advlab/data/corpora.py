@@ -62,9 +62,9 @@ CORPORA: dict[str, Corpus] = {
             (
                 "The soup was cold, but I would eat there again tomorrow.",
                 "The soup was hot, but I would never eat there again.",
-                "Although the plot was predictable, the acting was convincing.",
+                "Although the plot was predictable, I would gladly watch it again.",
                 "The steering was unpredictable, and the seat was hard.",
-                "The bed was not hard but soft.",
+                "The service was not slow but quick, and it made my week.",
             ),
         ),
         _corpus(
