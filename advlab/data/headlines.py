@@ -1,8 +1,8 @@
 """What is `headlines` made of? Invented news headlines in five topics.
 
 Written for advlab: events, companies, teams and works are made up. Topics borrow each other's
-words (a bank "wins the race", a team "pays the price", a film "breaks records"), so that what the
-headline is about has to be read, not spotted. Rebuild and print:
+words (a bank "wins the race", a team "pays the price", a film "breaks records"), so one word may
+mislead; all words counted together do not, unlike in `reviews`. Rebuild and print:
 
     python -c "from advlab.data.corpora import CORPORA; print(CORPORA['headlines'].build())"
 """

@@ -3,7 +3,8 @@
 Written for advlab: nothing is quoted. Brands are invented, numbers are from the range reserved for
 fiction (555-0100 to 555-0199) and addresses end in example.com, example.net or example.org. Friends
 write of prizes, parcels, free seats, banks and codes too, and some spam is as quiet as a friend, so
-that no single word decides. Rebuild and print:
+that few single words decide. Counting all of them does, unlike in `reviews`: this is the easy
+corpus. Rebuild and print:
 
     python -c "from advlab.data.corpora import CORPORA; print(CORPORA['messages'].build())"
 """
