@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks import Attack, RandomNoise, attack_settings
+from advlab.attacks import Attack, attack_settings
 from advlab.errors import DataError, SettingError
+from advlab.explain import radii
 from advlab.explain.geometry import local_plane
-from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens
+from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens, scores
 from advlab.explain.saliency import Margin, explain
 from advlab.norms import norm, random_in_ball
-from advlab.records import AttackRecord, Curve, Example, Neighbours
+from advlab.records import AttackRecord, Example, Neighbours
 from advlab.tasks import Batch
 from advlab.victim import Victim
 
@@ -72,6 +73,7 @@ def explore(
 
         own = batch.input_ids[0]
         table, allowed = victim.table, victim.ordinary
+        apart = scores(table[own], table, "l2")  # (T,V)
         near = {
             metric: nearest_tokens(adversarial[0], own, table, allowed, neighbours, metric)
             for metric in METRICS
@@ -88,16 +90,18 @@ def explore(
         runner = int(clean.index_fill(0, clean.argmax(), -1.0).argmax())
         margin = Margin(victim, batch, int(clean.argmax()), runner)
         maps = {m: explain(m, margin, embeds, adversarial, word_of) for m in saliency}
-        curve = _curve(victim, embeds, batch, raw, points, seed, (delta, float(found.loss[0])))
+        curve = radii.curve(victim, embeds, batch, raw, delta[0], points=points, seed=seed)
 
-        names = victim.token_texts(range(len(table))) if planes else []
         size = delta[0].norm(dim=-1)
         largest = [int(i) for i in size.argsort(descending=True)[:planes] if size[i] > 0]
         drawn = tuple(
-            local_plane(i, int(own[i]), delta[0, i], table, allowed, names) for i in sorted(largest)
+            local_plane(
+                i, int(own[i]), delta[0, i], table, allowed, victim.token_texts, apart=apart[i]
+            )
+            for i in sorted(largest)
         )
-        leaves = exit_radius(own, delta[0], table, allowed)
-        safe = certificate(own, table, allowed)
+        leaves = exit_radius(own, delta[0], table, allowed, apart)
+        safe = certificate(own, table, allowed, apart)
 
     excluded = int((~allowed).sum())
     return AttackRecord(
@@ -210,82 +214,8 @@ def _noise(
     return victim.probs(embeds + noise, many)
 
 
-def _curve(
-    victim: Victim,
-    embeds: Tensor,
-    batch: Batch,
-    attack: Attack,
-    points: int,
-    seed: int,
-    known: tuple[Tensor, float],
-) -> Curve:
-    """Probabilities against ε. All radii are attacked at once, as one batch with a radius each.
-
-    A δ that is in a small ball is in every larger one, so the best δ so far is carried upwards: the
-    loss never falls as ε grows. `known` is the δ (and its loss) that the record shows, at its own ε.
-    """
-    eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype)
-    deltas, losses = _at_radii(victim, embeds, batch, attack, eps, seed)
-    place = int((eps - attack.eps).abs().argmin())
-    at_own = torch.isclose(eps[place], torch.tensor(attack.eps, dtype=eps.dtype))
-    if at_own and known[1] >= float(losses[place]):
-        deltas[place], losses[place] = known[0][0], known[1]
-    for i in range(1, points):
-        if losses[i] < losses[i - 1]:
-            deltas[i], losses[i] = deltas[i - 1], losses[i - 1]
-    probs = victim.probs(embeds + deltas, batch.repeat(points))
-
-    draws = 8  # enough for a band on a curve of many points
-    generator = torch.Generator().manual_seed(seed + 1)
-    many = batch.repeat(points * draws)
-    noise = random_in_ball(
-        embeds.expand(len(many), -1, -1), many.perturbable, eps.repeat_interleave(draws),
-        attack.p, attack.ball, generator, surface=True,
-    )  # fmt: skip
-    random = torch.cat(
-        [
-            victim.probs(embeds + noise[i : i + 100], batch.repeat(len(noise[i : i + 100])))
-            for i in range(0, len(noise), 100)
-        ]
-    ).reshape(points, draws, -1)
-
-    flips = (probs.argmax(-1) != probs[0].argmax()).nonzero()
-    flip_eps = None
-    if len(flips):
-        first = int(flips[0, 0])
-        # one finer pass between the last radius that holds and the first that flips
-        finer = torch.linspace(float(eps[first - 1]), float(eps[first]), 7, dtype=eps.dtype)[1:-1]
-        closer, _ = _at_radii(victim, embeds, batch, attack, finer, seed)
-        hit = (
-            victim.probs(embeds + closer, batch.repeat(len(finer))).argmax(-1) != probs[0].argmax()
-        )
-        flip_eps = float(finer[int(hit.nonzero()[0, 0])]) if hit.any() else float(eps[first])
-    return Curve(
-        eps=_np(eps),
-        adversarial=_np(probs),
-        random_low=_np(random.amin(1)),
-        random_mean=_np(random.mean(1)),
-        random_high=_np(random.amax(1)),
-        delta_norm=_np(deltas.norm(dim=-1)),
-        flip_eps=flip_eps,
-    )
-
-
-def _at_radii(
-    victim: Victim, embeds: Tensor, batch: Batch, attack: Attack, eps: Tensor, seed: int
-) -> tuple[Tensor, Tensor]:
-    """The attack's δ (N,T,D) and loss (N,) at each radius of `eps` (N,)."""
-    many = batch.repeat(len(eps))
-    objective = victim.objective(many)
-    found = attack(
-        objective, embeds.expand(len(eps), -1, -1), many.perturbable,
-        torch.Generator().manual_seed(seed), eps=eps,
-    )  # fmt: skip
-    return found.delta, found.loss.clone()
-
-
 def _np(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-__all__ = ["MAX_CHARACTERS", "SALIENCY_METHODS", "RandomNoise", "explore"]
+__all__ = ["MAX_CHARACTERS", "SALIENCY_METHODS", "explore"]

@@ -119,7 +119,8 @@ class Curve:
     random_mean: np.ndarray  # (N,C)
     random_high: np.ndarray  # (N,C)
     delta_norm: np.ndarray  # (N,T) ‖δ‖ per token
-    flip_eps: float | None  # smallest ε of the grid that changes the prediction
+    flip_eps: float | None  # smallest ε found that changes the prediction, raw units
+    draws: int = 0  # random draws behind the band at each ε; 0: not recorded
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,13 @@ def scores(x: Tensor, table: Tensor, metric: Metric) -> Tensor:
 def nearest_tokens(
     x: Tensor, own: Tensor, table: Tensor, allowed: Tensor, k: int = 5, metric: Metric = "l2"
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The k nearest rows of each vector.
+    """The k nearest rows of each vector; fewer in a vocabulary of fewer.
 
     x (T,D) vectors, own (T,) their tokens' rows, table (V,D), allowed (V,) bool. Returns ids (T,k)
     and scores (T,k), nearest first; own_rank (T,), 1 when no allowed row is nearer than the own one;
     and margin (T,), the score gap between the first and the second.
     """
+    k = min(k, int(allowed.sum()))
     found = scores(x, table, metric)
     towards = -found if metric != "dot" else found  # larger is nearer
     blocked = (~allowed).expand_as(towards).clone()
@@ -47,32 +48,32 @@ def nearest_tokens(
     return best.indices[:, :k], found.gather(1, best.indices[:, :k]), own_rank, margin
 
 
-def exit_radius(own: Tensor, direction: Tensor, table: Tensor, allowed: Tensor) -> Tensor:
+def exit_radius(
+    own: Tensor, direction: Tensor, table: Tensor, allowed: Tensor, apart: Tensor | None = None
+) -> Tensor:
     """How far each token goes along its direction before another row is nearer: (T,), raw units.
 
-    own (T,) rows, direction (T,D) of any length, table (V,D), allowed (V,). Along the unit vector u
-    the cell of eᵢ ends at t = min over j with u·(eⱼ−eᵢ) > 0 of ‖eⱼ−eᵢ‖² / (2u·(eⱼ−eᵢ)); cells are
-    convex, so the token has moved exactly when ‖δᵢ‖ > t. Infinite where nothing lies that way or
-    the direction is 0.
+    own (T,) rows, direction (T,D) of any length, table (V,D), allowed (V,); apart (T,V), the rows'
+    L2 distances from the own ones, when the caller has them. Along the unit vector u the cell of eᵢ
+    ends at t = min over j with u·(eⱼ−eᵢ) > 0 of ‖eⱼ−eᵢ‖² / (2u·(eⱼ−eᵢ)); cells are convex, so the
+    token has moved exactly when ‖δᵢ‖ > t. Infinite where nothing lies that way or the direction
+    is 0.
     """
-    radii = torch.full((len(own),), torch.inf, dtype=table.dtype, device=table.device)
-    for i, row in enumerate(own.tolist()):
-        length = direction[i].norm()
-        if length == 0:
-            continue
-        away = table - table[row]  # (V,D)
-        ahead = away @ (direction[i] / length)
-        squared = away.pow(2).sum(1)
-        # a row equal to the own one is never strictly nearer
-        useful = allowed & (ahead > 0) & (squared > 0)
-        if useful.any():
-            radii[i] = (squared[useful] / (2 * ahead[useful])).min()
-    return radii
+    apart = scores(table[own], table, "l2") if apart is None else apart
+    unit = F.normalize(direction, dim=-1)
+    ahead = unit @ table.T - (unit * table[own]).sum(-1, keepdim=True)  # (T,V)
+    # a row equal to the own one is never strictly nearer
+    useful = allowed & (ahead > 0) & (apart > 0)
+    radii = torch.where(useful, apart.pow(2) / (2 * ahead), torch.inf)
+    return radii.min(1).values.masked_fill(direction.norm(dim=-1) == 0, torch.inf)
 
 
-def certificate(own: Tensor, table: Tensor, allowed: Tensor) -> Tensor:
-    """Half the distance to the nearest other row: (T,). Below it no direction leaves the cell."""
-    apart = scores(table[own], table, "l2")
+def certificate(own: Tensor, table: Tensor, allowed: Tensor, apart: Tensor | None = None) -> Tensor:
+    """Half the distance to the nearest other row: (T,). Below it no direction leaves the cell.
+
+    `apart` (T,V) as for `exit_radius`.
+    """
+    apart = scores(table[own], table, "l2") if apart is None else apart
     blocked = (~allowed).expand_as(apart).clone()
     blocked.scatter_(1, own.unsqueeze(1), True)
     return apart.masked_fill(blocked, torch.inf).min(1).values / 2
