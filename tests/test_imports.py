@@ -18,15 +18,15 @@ PAGES = sorted([*(ROOT / "pages").rglob("*.py"), ROOT / "app.py"])
 # records, never tensors. `evaluate` lies below `train`, which measures robust accuracy by it.
 LAYERS = (
     {"errors", "settings", "records"},
-    {"config", "data", "runs"},
+    {"config", "data", "runs", "flags"},
     {"norms", "tasks", "victim", "tiny"},
     {"attacks", "methods", "explain", "checkpoints"},
     {"evaluate"},
     {"train"},
     {"lab", "jobs"},
 )
-PICTURES = {"plots", "planes", "scrubber", "story", "tables", "curves"}
-HEADS = {"ui", "cli", "__main__", "__init__"}  # may import everything below
+PICTURES = {"plots", "planes", "scrubber", "story", "tables", "curves", "console"}
+HEADS = {"ui", "cli", "commands", "__main__", "__init__"}  # may import everything below
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 
 

@@ -1,0 +1,343 @@
+"""What each command does: advlab app | demo | train | attack | evaluate | runs.
+
+Each takes the parsed arguments and returns the exit status. What is slow to import is imported by
+the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from advlab.console import Progress, evaluation_json, print_json, print_table, rate_text
+from advlab.errors import AdvlabError, SettingError
+from advlab.flags import given, given_of
+
+if TYPE_CHECKING:
+    from advlab.records import Dataset, Event
+    from advlab.victim import Victim
+
+
+def run_app(args: argparse.Namespace) -> int:
+    """Serve the app until interrupted."""
+    from advlab.ui.launch import serve
+
+    serve(port=args.port, host=args.host, browser=not args.no_browser)
+    return 0
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train in this process, listed among the runs; Ctrl-C leaves a run that can be resumed."""
+    from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+    from advlab.methods import METHODS, build_method, method_settings
+    from advlab.settings import build
+
+    model = build(ModelConfig, given(args, ModelConfig))
+    method = build_method({"name": args.method} | given_of(args, args.method, METHODS))
+    config = RunConfig(
+        name=args.name or f"{args.method}, {model.source}",
+        data=build(DataConfig, given(args, DataConfig)),
+        model=model,
+        method=method_settings(method),
+        train=TrainConfig.for_model(model.source, **given(args, TrainConfig)),
+    )
+    result = carry_out(config, device=args.device)
+    if args.json:
+        print_json(result)
+    else:
+        end = result["end"]
+        print(f"\n{result['status']}: {config.name}  (run {result['run']})")
+        if "test_accuracy" in end:
+            print(f"  test accuracy          {rate_text(end['test_accuracy'])}")
+            print(
+                f"  under PGD-10, ε = {end['eval_eps']:g}  {rate_text(end['test_robust_accuracy'])}"
+            )
+            print(f"  seconds                {end['seconds']:.1f}")
+            if end.get("cost"):
+                print(f"  cost of a step         {end['cost']:.2f} × plain")
+        print(f"  model                  {result['model']}")
+        print(f'\nnext: advlab attack {result["run"]} "a sentence"')
+    return 0 if result["status"] == "done" else 1
+
+
+def carry_out(config: Any, device: str = "cpu", run_id: str | None = None) -> dict[str, Any]:
+    """Train `config` here and now (or go on with a run), with a progress line on standard error."""
+    import functools
+
+    from advlab import jobs
+    from advlab.jobs import worker
+    from advlab.train import train
+
+    info = jobs.run(run_id) if run_id else jobs.open_here(config)
+    seen: dict[str, Any] = {"end": {}, "alarms": []}
+    begun = Progress(config.name)
+
+    def watch(event: Event) -> None:
+        begun.show(event)
+        if event.kind == "end":
+            seen["end"] = dict(event.values)
+        if event.kind == "alarm":
+            seen["alarms"].append(dict(event.values))
+
+    status = worker.run(info.id, train=functools.partial(train, device=device), on_event=watch)
+    begun.close()
+    info = jobs.run(info.id)
+    if status == "failed":
+        raise AdvlabError(info.error or "the run failed; see its worker.log")
+    return {
+        "run": info.id, "name": info.name, "status": status, "error": info.error,
+        "model": str(info.folder.model), "config": json.loads(config.to_json()), **seen,
+    }  # fmt: skip
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """Train the starter pair, compare it clean and under attack, attack one sentence."""
+    import time
+
+    from advlab.attacks import PGD
+    from advlab.data import CORPORA, load_data
+    from advlab.evaluate import evaluate
+    from advlab.lab import explore
+    from advlab.story import headline
+    from advlab.train import STARTER_EPS, starter_pair
+    from advlab.victim import Victim
+
+    began = time.perf_counter()
+    results, victims = [], []
+    pair = starter_pair(args.seed)
+    for config in pair:
+        results.append(carry_out(config))
+        victims.append(Victim.load(results[-1]["model"]))
+    data = load_data(pair[0].data)
+    attack = PGD(STARTER_EPS, steps=20, step_size=0.2)
+    texts = list(data.test)
+    found = [
+        evaluate(v, texts, attack, eps=[STARTER_EPS / 2, STARTER_EPS], data=data.name)
+        for v in victims
+    ]
+    sentence, records = "", []
+    for candidate in CORPORA[pair[0].data.source].showcase:
+        sentence = candidate
+        records = [explore(v, sentence, attack=attack, seed=args.seed, planes=0) for v in victims]
+        if records[0].flipped and not records[1].flipped:
+            break
+    total = time.perf_counter() - began
+    models = [
+        {
+            "name": config.name, "run": result["run"], "model": result["model"],
+            "method": config.method, "seconds_trained": round(result["end"]["seconds"], 2),
+            "cost_ratio": result["end"].get("cost"), **evaluation_json(evaluation),
+        }
+        for config, result, evaluation in zip(pair, results, found, strict=True)
+    ]  # fmt: skip
+    gain = found[1].robust[-1][3].value - found[0].robust[-1][3].value
+    summary = {
+        "data": data.name, "seed": args.seed, "attack": found[0].attack, "eps": STARTER_EPS,
+        "unit": "norm", "models": models,
+        "robust_gain": gain,
+        "clean_loss": found[0].clean.value - found[1].clean.value,
+        "training_time_ratio": models[1]["seconds_trained"] / models[0]["seconds_trained"],
+        "sentence": {
+            "text": sentence,
+            "found": {m["name"]: headline(r) for m, r in zip(models, records, strict=True)},
+        },
+        "seconds": round(total, 2),
+    }  # fmt: skip
+    if args.json:
+        print_json(summary)
+        return 0
+    print(
+        f"\n{data.name}: {len(data.train)} training texts, {len(texts)} test texts, seed {args.seed}"
+    )
+    print_table(found, [config.name for config in pair])
+    print(
+        f"\nUnder PGD-20 at ε = {STARTER_EPS:g} × the mean word-vector norm the adversarially trained "
+        f"model keeps {gain:+.1%} more;\nits clean accuracy differs by {-summary['clean_loss']:+.1%}, "
+        f"its training took {summary['training_time_ratio']:.1f} × as long."
+    )
+    print(f"\n“{sentence}”")
+    for model, record in zip(models, records, strict=True):
+        print(f"  {model['name']}: {headline(record)}")
+    print(f"\n{total:.0f} s in all. Next: advlab app")
+    return 0
+
+
+def run_attack(args: argparse.Namespace) -> int:
+    """Attack one sentence; print the story, or the whole record with --json."""
+    from advlab.attacks import ATTACKS, build_attack
+    from advlab.lab import explore
+    from advlab.story import headline, noise_sentence, units
+    from advlab.tables import to_json
+
+    victim = open_model(args.model)
+    attack = build_attack({"name": args.attack} | given_of(args, args.attack, ATTACKS))
+    label = args.label
+    if label and label.isdecimal() and label not in victim.label_names:
+        label = int(label)  # a class may itself be called 1
+    record = explore(victim, args.text, label=label, attack=attack, seed=args.attack_seed, planes=0)
+    if args.json:
+        print(to_json(record))
+        return 0
+    print(f"{record.model}, {args.attack}, ε = {units(record.eps, record.scale)}")
+    rows = [
+        ("clean", record.clean), ("under attack", record.adversarial),
+        ("random noise, mean", record.random.mean(0)), ("nearest tokens", record.projected),
+        ("read as text", record.round_trip),
+    ]  # fmt: skip
+    width = max(len(n) for n in record.label_names)
+    print(" " * 22 + "  ".join(f"{n:>{max(width, 7)}}" for n in record.label_names))
+    for name, probs in rows:
+        print(f"  {name:20}" + "  ".join(f"{p:{max(width, 7)}.1%}" for p in probs))
+    print(f"\n{headline(record)} {noise_sentence(record)}")
+    for note in record.notes:
+        print(f"note: {note}")
+    return 0
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Clean and robust accuracy of one or more models on the same texts."""
+    from advlab.attacks import ATTACKS, build_attack
+    from advlab.config import DataConfig
+    from advlab.data import load_data
+    from advlab.evaluate import evaluate
+    from advlab.settings import build
+
+    settings = {"name": args.attack} | given_of(args, args.attack, ATTACKS)
+    attack, *_ = [build_attack(settings | {"eps": eps}) for eps in args.radii]  # each is checked
+    if args.max_texts is not None and args.max_texts < 1:
+        raise SettingError(f"expected --max-texts of at least 1, got {args.max_texts}; change it")
+    victims = [open_model(name) for name in args.models]
+    values = given(args, DataConfig)
+    config = build(DataConfig, values) if values else run_data(args.models[0])
+    data = load_data(config)
+    _same_classes(victims, data)
+    texts = list(data.test)
+    if args.max_texts:
+        import random
+
+        random.Random(args.attack_seed).shuffle(texts)
+        texts = texts[: args.max_texts]
+    found = [
+        evaluate(v, texts, attack, eps=args.radii, seed=args.attack_seed, data=data.name)
+        for v in victims
+    ]
+    if args.json:
+        models = [{"name": e.model, **evaluation_json(e)} for e in found]
+        print_json(
+            {"data": data.name, "n": len(texts), "attack": found[0].attack, "models": models}
+        )
+    else:
+        print_table(found, [e.model for e in found])
+    return 0
+
+
+def run_runs(args: argparse.Namespace) -> int:
+    """List and manage runs."""
+    from advlab import jobs
+
+    if args.action == "list":
+        listed = jobs.runs()
+        if args.json:
+            print_json({"runs": [_run_row(r) for r in listed]})
+        elif not listed:
+            print("No runs yet. Start one: advlab demo")
+        for info in [] if args.json else listed:
+            row = _run_row(info)
+            shares = [row[k] for k in ("clean", "robust") if row[k] is not None]
+            accuracy = " / ".join(f"{share:.1%}" for share in shares)
+            print(f"{row['id']}  {row['status']:11}  {accuracy:15}  {row['name']}")
+        return 0
+    if not args.which:
+        raise SettingError(
+            f"expected a run's id or name after '{args.action}', got none; see: advlab runs"
+        )
+    info = find_run(args.which)
+    if args.action == "resume":
+        jobs.resume(info.id)
+        result = carry_out(info.config, run_id=info.id)
+        if args.json:
+            print_json(result)
+        else:
+            print(f"{result['status']}: {result['model']}")
+        return 0 if result["status"] == "done" else 1
+    if args.action == "rename":
+        if not args.name:
+            raise SettingError("expected the new name after the run, got none; give it in quotes")
+        jobs.rename(info.id, args.name)
+    elif args.action != "show":
+        getattr(jobs, args.action)(info.id)
+    if args.action == "delete":
+        shown = {"id": info.id, "deleted": True}
+    else:
+        info = jobs.run(info.id)
+        shown = _run_row(info) | {
+            "config": json.loads(info.config_json),
+            "metrics": dict(info.metrics),
+        }
+    if args.json:
+        print_json(shown)
+    else:
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
+    return 0
+
+
+# ---- names and rows ------------------------------------------------------------------------
+
+
+def find_run(which: str) -> Any:
+    """A run by id, or the newest of that name; RunError lists what there is."""
+    from advlab import jobs
+    from advlab.errors import RunError
+
+    listed = jobs.runs()
+    for info in listed:
+        if which in (info.id, info.name):
+            return info
+    known = ", ".join(f"{r.id} ({r.name})" for r in listed[:5]) or "none yet"
+    raise RunError(f"expected a run's id or name, got {which!r}; the newest runs: {known}")
+
+
+def open_model(which: str) -> Victim:
+    """The model of a run (by id or name), of a folder, or of the hub."""
+    from advlab import jobs
+    from advlab.errors import RunError
+    from advlab.victim import Victim
+
+    for info in jobs.runs():
+        if which in (info.id, info.name):
+            if not info.folder.has_model:
+                raise RunError(
+                    f"run {which} has no model yet (it is {info.status}); wait for its first epoch"
+                )
+            return Victim.load(info.folder.model, name=info.name)
+    return Victim.load(which)
+
+
+def run_data(which: str) -> Any:
+    """The data settings of a run; SettingError for a model that is no run."""
+    from advlab import jobs
+
+    for info in jobs.runs():
+        if which in (info.id, info.name):
+            return info.config.data
+    raise SettingError(f"expected --data, since {which!r} is not a run; give a corpus or a file")
+
+
+def _same_classes(victims: Sequence[Victim], data: Dataset) -> None:
+    for victim in victims:
+        if tuple(victim.label_names) != tuple(data.label_names):
+            raise SettingError(
+                f"expected data with the classes of {victim.name} ({', '.join(victim.label_names)}), "
+                f"got {', '.join(data.label_names)}; evaluate on data with the same labels"
+            )
+
+
+def _run_row(info: Any) -> dict[str, Any]:
+    metrics = dict(info.metrics)
+    return {
+        "id": info.id, "name": info.name, "status": info.status, "error": info.error,
+        "clean": metrics.get("test_accuracy"), "robust": metrics.get("test_robust_accuracy"),
+        "folder": str(info.folder.path),
+    }  # fmt: skip
