@@ -77,7 +77,7 @@ class ModelConfig:
 class TrainConfig:
     """The outer loop. The defaults of `lr` and `epochs` depend on the model: see `for_model`."""
 
-    epochs: int = setting(6, "Passes over the training texts", unit="epochs", low=1, high=200)
+    epochs: int = setting(8, "Passes over the training texts", unit="epochs", low=1, high=200)
     batch_size: int = setting(32, "Texts per optimiser step", unit="texts", low=1, high=1024)
     lr: float = setting(
         1e-3, "Peak learning rate of AdamW", low=0.0, high=1.0, label="learning rate"
@@ -113,7 +113,7 @@ class TrainConfig:
         label="ε warm-up",
     )
     clean_start: float = setting(
-        0.2,
+        0.15,
         "Part of training before the ε warm-up in which ε is 0",
         unit="fraction of steps",
         low=0.0,
@@ -147,7 +147,7 @@ class TrainConfig:
 
     @staticmethod
     def for_model(source: str, **changes: Any) -> TrainConfig:
-        """Defaults that suit the model: from scratch 6 epochs at 1e-3, pretrained 3 at 3e-5."""
+        """Defaults that suit the model: from scratch 8 epochs at 1e-3, pretrained 3 at 3e-5."""
         base = {} if source in SCRATCH else {"epochs": 3, "lr": 3e-5, "batch_size": 16}
         return build(TrainConfig, base | changes)
 
