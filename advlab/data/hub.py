@@ -125,9 +125,9 @@ def _from_cache(name: str, hub_config: str | None) -> Any | None:
 
 def _probe(name: str) -> None:
     """DataError within PROBE_SECONDS unless the hub, or the proxy before it, takes a connection."""
-    import datasets
+    from datasets import config
 
-    endpoint = os.environ.get("HF_ENDPOINT") or datasets.config.HF_ENDPOINT
+    endpoint = os.environ.get("HF_ENDPOINT") or config.HF_ENDPOINT
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
         reason: str | None = "HF_HUB_OFFLINE is set"
     else:
@@ -138,7 +138,7 @@ def _probe(name: str) -> None:
         f"the public data set {name!r} is not on this machine, and the hub at {endpoint} cannot be "
         f"reached ({reason}). Where there is a network, fetch it once with "
         f"`hf download {name} --repo-type dataset --local-dir FOLDER`, copy FOLDER here and give "
-        f"hub:FOLDER; downloads are kept in {datasets.config.HF_DATASETS_CACHE}. Or give a local "
+        f"hub:FOLDER; downloads are kept in {config.HF_DATASETS_CACHE}. Or give a local "
         "CSV, TSV or JSONL file"
     )
 
