@@ -84,6 +84,23 @@ def test_every_cell_of_the_picture_belongs_to_the_truly_nearest_row(seed: int, g
     assert len(owners) > 2
 
 
+def test_cells_smaller_than_a_tile_of_the_search_are_found() -> None:
+    dice = torch.Generator().manual_seed(0)
+    table = torch.randn(4000, 2, generator=dice, dtype=torch.float64)
+    delta = torch.tensor([0.4, 0.3], dtype=torch.float64)
+    allowed = torch.ones(4000, dtype=torch.bool)
+    own = int(table.norm(dim=1).argmin())
+    plane = local_plane(0, own, delta, table, allowed, numbered)
+    x_axis, y_axis = axes_of(plane, own, delta, table)
+    y, x = np.meshgrid(plane.grid_y, plane.grid_x, indexing="ij")
+    points = table[own] + torch.from_numpy(x)[..., None] * x_axis
+    points = points + torch.from_numpy(y)[..., None] * y_axis
+    nearest = torch.cdist(points.reshape(-1, 2), table).argmin(1).reshape(33, 33).numpy()
+    rows = np.array([int(name) for name in plane.labels] + [own])
+    assert (rows[plane.cell] == nearest).all()
+    assert len(np.unique(nearest)) > 500
+
+
 def test_thirty_nearest_ordinary_rows_are_listed_nearest_first() -> None:
     own, _, table, allowed = case()
     distance = (table - table[own]).norm(dim=1)

@@ -192,24 +192,32 @@ def test_flip_point_flips_and_a_slightly_smaller_radius_of_its_grid_does_not() -
     victim = shared_victim("bert")
     batch = victim.encode([TEXT])
     embeds = victim.embed(batch.input_ids).detach()
-    record = flipping("bert")
-    attack = PGD(record.eps, "raw", steps=6)
-    scene = radii.Scene(victim, embeds, batch.with_labels(torch.tensor([record.label])), attack)
-    eps = torch.from_numpy(record.curve.eps)
-    deltas, logits = radii._attacked(scene, eps, torch.from_numpy(record.delta), 4, radii.THOROUGH)
-    np.testing.assert_allclose(logits.softmax(-1).numpy(), record.curve.adversarial, atol=1e-12)
-    first = int((logits.argmax(-1) != record.label).nonzero()[0, 0])
-    radius = record.curve.flip_eps
-    assert radius is not None
+    places = set()
+    for size in (1.5, 2.0, 3.0, 4.0, 5.0):
+        record = record_of("bert", PGD(size, steps=6))
+        attack = PGD(record.eps, "raw", steps=6)
+        own = batch.with_labels(torch.tensor([record.label]))
+        scene = radii.Scene(victim, embeds, own, attack)
+        eps = torch.from_numpy(record.curve.eps)
+        deltas, logits = radii._attacked(
+            scene, eps, torch.from_numpy(record.delta), 4, radii.THOROUGH
+        )
+        np.testing.assert_allclose(logits.softmax(-1).numpy(), record.curve.adversarial, atol=1e-12)
+        first = int((logits.argmax(-1) != record.label).nonzero()[0, 0])
+        radius = record.curve.flip_eps
+        assert radius is not None
 
-    def flips(at: float) -> bool:
-        tries = [deltas[i] * (at / eps[i]) for i in (first - 1, first) if i > 0]
-        assert all(float(d.norm()) <= at * (1 + 1e-9) for d in tries)
-        return bool((scene.logits(torch.stack(tries)).argmax(-1) != record.label).any())
+        def flips(at: float) -> bool:
+            tries = [deltas[i] * (at / eps[i]) for i in (first - 1, first) if i > 0]  # noqa: B023
+            assert all(float(d.norm()) <= at * (1 + 1e-9) for d in tries)
+            found = scene.logits(torch.stack(tries)).argmax(-1)  # noqa: B023
+            return bool((found != record.label).any())  # noqa: B023
 
-    step = float(eps[first] - eps[first - 1]) / (radii.FINER + 1)
-    assert flips(radius)
-    assert not flips(radius - step)
+        step = float(eps[first] - eps[first - 1]) / (radii.FINER + 1)
+        places.add(round((radius - float(eps[first - 1])) / step))
+        assert flips(radius)
+        assert not flips(radius - step)
+    assert len(places) > 2
 
 
 def test_targeted_attack_never_gets_farther_from_its_target_as_the_ball_grows() -> None:
@@ -314,6 +322,13 @@ def test_the_victim_is_left_as_it_was_found_after_errors_too(training: bool) -> 
     with pytest.raises(SettingError):
         explore(victim, TEXT, label="nonsense", attack=ATTACK)
     unchanged()
+
+
+def test_a_victim_in_training_gets_the_record_of_one_at_rest() -> None:
+    victim = make_victim("bert", dropout=0.3)
+    at_rest = explore(victim, TEXT, attack=ATTACK, planes=1)
+    victim.model.train()
+    assert same(explore(victim, TEXT, attack=ATTACK, planes=1), at_rest)
 
 
 def test_two_threads_on_views_of_one_victim_get_what_one_alone_gets() -> None:
