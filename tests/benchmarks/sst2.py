@@ -51,7 +51,9 @@ def main() -> None:
     torch.set_num_threads(1)
 
     heads = [f"PGD-{args.steps} ε = {radius:g}" for radius in args.radii]
-    print("| method | seed | clean | " + " | ".join(heads) + " | noise | seconds | × plain | alarms |")
+    print(
+        "| method | seed | clean | " + " | ".join(heads) + " | noise | seconds | × plain | alarms |"
+    )
     print("|---" * (7 + len(heads)) + "|")
     for name in args.methods:
         for seed in args.seeds:

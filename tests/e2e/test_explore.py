@@ -1,0 +1,108 @@
+"""Looking at one sentence in a real browser: what follows the hand, what a text may not do."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from urllib.parse import urlencode
+
+import pytest
+from conftest import ROOT, Server, settled
+from playwright.sync_api import Page, WebSocket, expect
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = (
+    "<script>window.__xss = 1</script> <img src=x onerror='window.__xss = 1'> **bold** $x^2$ "
+    "مرحبا بالعالم שלום 👩‍🚀 [link](javascript:window.__xss=1) fine"
+)
+
+
+@pytest.fixture(scope="module")
+def pair(server: Server) -> tuple[str, str]:
+    """The ids of two small models in the server's data folder, trained from the command line."""
+    ids = []
+    environment = os.environ | {"ADVLAB_HOME": str(server.home), "PYTHONPATH": str(ROOT)}
+    for method in ("plain", "fgm"):
+        command = [
+            sys.executable, "-m", "advlab", "train", "--data", "reviews", "--limit", "800",
+            "--method", method, "--epochs", "3", "--eval-limit", "32", "--name", f"Browser {method}",
+            "--json",
+        ]  # fmt: skip
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        found = re.search(r'"run": "(\w{12})"', done.stdout)
+        assert found
+        ids.append(found[1])
+    return ids[0], ids[1]
+
+
+def link(server: Server, pair: tuple[str, str], text: str, **more: str) -> str:
+    values = {"a": pair[0], "b": pair[1], "text": text} | more
+    return f"{server.url}/explore?{urlencode(values)}"
+
+
+def test_eps_follows_the_hand_without_the_server(server: Server, pair: tuple[str, str], page: Page):
+    sent: list[object] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(frame))
+
+    page.on("websocket", listen)
+    page.goto(link(server, pair, "The plot was slow, but I would see it again."))
+    grip = page.locator(".slider-grip-rect").first
+    expect(grip).to_be_visible(timeout=60_000)
+    settled(page)
+    label = page.locator(".slider-group").first
+    before = label.text_content() or ""
+    grip.scroll_into_view_if_needed()
+    box = grip.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    sent.clear()
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(1, 16):
+        page.mouse.move(x + 10 * i, y)
+    page.mouse.up()
+    expect(label).not_to_have_text(before)
+    assert sent == []
+
+
+def test_a_hostile_text_is_only_text(server: Server, pair: tuple[str, str], page: Page):
+    page.goto(link(server, pair, "Fine."))
+    box = page.get_by_role("textbox", name="Sentence")
+    expect(box).to_have_value("Fine.")
+    box.fill(HOSTILE)
+    page.get_by_role("button", name="Attack", exact=True).click()
+    expect(page).to_have_url(re.compile("script"))
+    settled(page)
+    expect(page.get_by_text("of a word vector").first).to_be_visible(timeout=60_000)
+    for tab in ("Perturbation", "Saliency", "Nearest tokens", "Geometry", "Data"):
+        page.get_by_role("tab", name=tab).click()
+        settled(page)
+    assert page.evaluate("window.__xss") is None
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_twenty_thousand_characters_are_cut_with_a_note(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.goto(link(server, pair, "Fine."))
+    page.get_by_role("textbox", name="Sentence").fill("rather slow " * 1666 + "The end")
+    page.get_by_role("button", name="Attack", exact=True).click()
+    expect(page.get_by_text(re.compile(r"[Oo]nly the first")).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("of a word vector").first).to_be_visible(timeout=60_000)
+
+
+def test_a_link_restores_the_picture_and_a_phone_shows_it_whole(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(link(server, pair, "The staff were kind.", attack="fgm", eps="0.4", view="Saliency"))
+    expect(page.get_by_role("textbox", name="Sentence")).to_have_value("The staff were kind.")
+    settled(page)
+    expect(page.get_by_role("tab", name="Saliency")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("ε", exact=True)).to_have_value("0.4")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
