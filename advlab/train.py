@@ -60,9 +60,7 @@ def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
     """The two runs of the first minute: plain and adversarial, alike in everything else."""
     train = TrainConfig(epochs=5, eval_limit=128, eval_eps=STARTER_EPS, seed=seed)
     plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
-    robust = replace(
-        plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3}
-    )
+    robust = replace(plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3})
     return plain, robust
 
 

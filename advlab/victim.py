@@ -11,15 +11,14 @@ import copy
 import hashlib
 import importlib.util
 import json
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
 
+from advlab.data.hub import unreachable
 from advlab.errors import ModelError
 from advlab.records import Example, Scale
 from advlab.tasks import Batch, Classification, Objective, build_task
@@ -374,16 +373,13 @@ def _from_hub(name: str) -> str:
         ) from error
     except OSError:
         pass  # not in the cache; LocalEntryNotFoundError is an OSError
-    where = urlparse(constants.ENDPOINT)
     missing = (
         f"model {name!r} is not in the local cache ({constants.HF_HUB_CACHE}) and the hub cannot be "
         f"reached; on a machine with access run: hf download {name}, or give a local folder"
     )
-    try:  # an unreachable hub costs many seconds of retries; a probe costs two
-        port = where.port or (443 if where.scheme == "https" else 80)
-        socket.create_connection((where.hostname or "", port), timeout=2).close()
-    except OSError as error:
-        raise ModelError(missing) from error
+    # an unreachable hub costs many seconds of retries; a probe costs two
+    if constants.HF_HUB_OFFLINE or unreachable(constants.ENDPOINT):
+        raise ModelError(missing)
     try:
         return snapshot_download(name, allow_patterns=wanted)
     except HfHubHTTPError as error:

@@ -131,7 +131,7 @@ def _probe(name: str) -> None:
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
         reason: str | None = "HF_HUB_OFFLINE is set"
     else:
-        reason = _unreachable(endpoint)
+        reason = unreachable(endpoint)
     if reason is None:
         return
     raise DataError(
@@ -143,7 +143,7 @@ def _probe(name: str) -> None:
     )
 
 
-def _unreachable(endpoint: str) -> str | None:
+def unreachable(endpoint: str) -> str | None:
     """Why no connection to `endpoint` opens; None where one does."""
     url = urllib.parse.urlsplit(endpoint)
     host = url.hostname or endpoint

@@ -56,8 +56,9 @@ def make_dataset(
     """Checked, de-duplicated and split: the same table, config and seed give the same splits.
 
     Without `test`: 70 % training, 12 % validation, 18 % test, each class divided alike. With it,
-    `test` is used whole and 11 % of `table`, at most 350 texts, validate (unless `validation` is given). `limit` draws
-    from the training texts that remain; validation and test do not depend on it.
+    `test` is used whole and 11 % of `table`, at most 350 texts, validate (unless `validation` is
+    given). `limit` draws from the training texts that remain; validation and test do not depend
+    on it.
     """
     notes = list(table.notes)
     items = _clean(table, notes)

@@ -38,7 +38,7 @@ REQUESTS = {"pause": "paused", "cancel": "cancelled", None: "done"}
 class Trainer(Protocol):
     """What `advlab.train.train` is."""
 
-    def __call__(  # noqa: D102
+    def __call__(
         self,
         config: RunConfig,
         folder: Path,
