@@ -78,9 +78,12 @@ class Adversarial:
         "norm",
         "What ε counts: the mean word-vector norm when training began, raw embedding units, or the "
         "median half distance between a word vector and its nearest other",
+        label="unit of ε",
     )
-    p: P = setting("l2", "Norm of δ", label="norm")
-    ball: Ball = setting("example", "One ball for the whole text, or one for each token")
+    p: P = setting("l2", "Norm of δ", label="norm of δ")
+    ball: Ball = setting(
+        "example", "One ball for the whole text, or one for each token", label="one ball for"
+    )
 
     def radius(self, victim: Victim, strength: float) -> float:
         """ε in raw units at this point of the warm-up."""
@@ -106,7 +109,9 @@ class Noise(Adversarial):
     other methods' δ, where the paper takes 1e-5 per coordinate. A control, not a defence.
     """
 
-    weight: float = setting(1.0, "Weight λ of the symmetric divergence", low=0.0, high=100.0)
+    weight: float = setting(
+        1.0, "Weight λ of the symmetric divergence", low=0.0, high=100.0, label="weight λ"
+    )
 
     def backward(
         self,
@@ -144,7 +149,11 @@ class FGMTraining(Adversarial):
     """
 
     adv_weight: float = setting(
-        0.5, "Share of the perturbed loss; the clean loss has the rest", low=0.0, high=0.9
+        0.5,
+        "Share of the perturbed loss; the clean loss has the rest",
+        low=0.0,
+        high=0.9,
+        label="share of the perturbed loss",
     )
 
     def backward(
@@ -179,7 +188,7 @@ class FGMTraining(Adversarial):
 class FGSMTraining(FGMTraining):
     """One signed gradient step: ½L(x) + ½L(x + ε·sign g) (Goodfellow et al. 2015, arXiv:1412.6572)."""
 
-    p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm")
+    p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm of δ")
     eps: float = setting(0.015, "Radius of the ball that holds δ", low=0.0, label="ε")
 
 
@@ -194,9 +203,13 @@ class PGDTraining(Adversarial):
         3, "Ascent steps K; a training step costs about K + 2 passes", low=1, high=50
     )
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
-    start: Literal["zero", "random"] = setting("random", "Where δ begins")
+    start: Literal["zero", "random"] = setting("random", "Where δ begins", label="start of δ")
     adv_weight: float = setting(
-        0.5, "Share of the perturbed loss; the clean loss has the rest", low=0.0, high=1.0
+        0.5,
+        "Share of the perturbed loss; the clean loss has the rest",
+        low=0.0,
+        high=1.0,
+        label="share of the perturbed loss",
     )
 
     def backward(

@@ -56,7 +56,7 @@ def plane_figure(record: AttackRecord, plane: LocalPlane, *, lens: bool = False)
         range=[bottom, bottom + width], scaleanchor="x", scaleratio=1, constrain="domain", nticks=5,
         zeroline=False, showgrid=False, title={"text": "across"},
     )  # fmt: skip
-    finish(figure, 340)
+    finish(figure, 440)
     figure.update_layout(margin={"t": 40})
     return figure
 

@@ -66,10 +66,13 @@ def predictions(record: AttackRecord) -> go.Figure:
             customdata=names,
             hovertemplate=f"%{{customdata}}<br>{label(name)}: %{{x:.1%}}<extra></extra>",
         )  # fmt: skip
-        inward = np.where(values > 0.5, -1, 1)  # the number stands on the side with room
+        # the number stands on the right where there is room and it does not cross the dotted line
+        crosses = (values < 1 / C) & (values > 1 / C - 0.2) & (values > 0.2)
+        inward = np.where((values > 0.82) | crosses, -1, 1)
         edge = values.copy()
         if len(record.random):  # beside the band, not on it
-            edge[names.index("random noise")] = low if values[1] > 0.5 else high
+            noise = names.index("random noise")
+            edge[noise] = low if inward[noise] < 0 else high
         figure.add_scatter(
             x=edge + 0.045 * inward, y=y + offsets[c], mode="text", showlegend=False,
             text=[f"<b>{percent(v)}</b>" if t else "" for v, t in zip(values, top, strict=True)],
@@ -94,13 +97,14 @@ def attacked_title(records: Sequence[AttackRecord]) -> str:
 
 def side(i: int, record: AttackRecord) -> str:
     """‘A: plain’: how a model is called in a figure that shows two."""
-    return f"{'AB'[i]}: {label(record.model, 18)}"
+    return f"{'AB'[i]}: {label(record.model, 34)}"
 
 
-def token_norms(record: AttackRecord, limit: float | None = None) -> go.Figure:
+def token_norms(record: AttackRecord, limit: float | None = None, which: int = 0) -> go.Figure:
     """‖δ‖ per token (× mean norm) with its exit radius share; special tokens are hatched.
 
-    `limit` is the right end of the axis, for a scale shared by two models.
+    `limit` is the right end of the axis, for a scale shared by two models; `which` is 0 for model
+    A, 1 for B, and gives the colour.
     """
     scale = record.scale.mean_norm
     norms = record.delta_norm / scale
@@ -112,7 +116,7 @@ def token_norms(record: AttackRecord, limit: float | None = None) -> go.Figure:
         go.Bar(
             x=norms, y=y, orientation="h", showlegend=False, width=0.75,
             marker={
-                "color": [SIDES[0][0] if p else CLEAR for p in record.perturbable],
+                "color": [SIDES[which][0] if p else CLEAR for p in record.perturbable],
                 "line": {"width": 0},
             },
             text=[

@@ -12,7 +12,17 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.plots import CLEAR, NEUTRAL, SIDES, attacked_title, faded, finish, side, tokens_of
+from advlab.plots import (
+    CLEAR,
+    NEUTRAL,
+    SIDES,
+    attacked_title,
+    faded,
+    finish,
+    label,
+    side,
+    tokens_of,
+)
 from advlab.records import AttackRecord
 from advlab.story import number, percent
 
@@ -32,7 +42,7 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
         row_heights=[0.5] + [0.5 / len(records)] * len(records),
         subplot_titles=[
             attacked_title(records),
-            *(f"‖δ‖ per token, {side(i, r)}" for i, r in enumerate(records)),
+            *(f"{side(i, r)} · ‖δ‖ per token" for i, r in enumerate(records)),
         ],
     )  # fmt: skip
     for i, record in enumerate(records):
@@ -40,24 +50,25 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
     moving: list[int] = []  # traces that frames replace, in the order of `_moment`
     own = max(r.eps / r.scale.mean_norm for r in records)
     active = int(np.abs(grid - own).argmin())  # the slider starts at the attack's own ε
-    start = _moment(records, grid[active])
+    start = _moment(records, grid[active], top)
     for trace, row in zip(start, [1, 1, *range(2, rows + 1)][-len(start) :], strict=True):
         moving.append(len(figure.data))  # type: ignore[arg-type]
         figure.add_trace(trace, row=row, col=1)
     figure.frames = [
-        go.Frame(name=f"{k}", data=_moment(records, eps), traces=moving)
+        go.Frame(name=f"{k}", data=_moment(records, eps, top), traces=moving)
         for k, eps in enumerate(grid)
     ]
     tallest = max(float(r.curve.delta_norm.max()) / r.scale.mean_norm for r in records) or 1.0
     for i, record in enumerate(records):
-        ticks = tokens_of(record)
+        ticks = [label(t, 10) for t in record.tokens]
         every = max(1, len(ticks) // 40)
         figure.update_xaxes(
             row=2 + i, col=1, tickvals=list(range(0, len(ticks), every)),
-            ticktext=ticks[::every], tickangle=-60, tickfont={"size": 10}, showgrid=False,
+            ticktext=ticks[::every], autotickangles=[0, 60, 90], tickfont={"size": 12},
+            showgrid=False,
         )  # fmt: skip
         figure.update_yaxes(row=2 + i, col=1, range=[0, 1.08 * tallest], nticks=4)
-    figure.update_yaxes(row=1, col=1, range=[-0.02, 1.04], tickformat=".0%", nticks=5)
+    figure.update_yaxes(row=1, col=1, range=[-0.12, 1.1], tickformat=".0%", nticks=5)
     figure.update_xaxes(
         row=1, col=1, range=[-0.02 * top, 1.02 * top],
         title={"text": "ε (× mean norm)", "standoff": 2, "font": {"size": 12}},
@@ -81,16 +92,19 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
         barmode="overlay",
         sliders=[{
             "active": active, "x": 0, "len": 1, "y": 0, "yanchor": "top", "steps": steps,
-            "pad": {"t": 64, "b": 0, "l": 8, "r": 8}, "transition": {"duration": 0},
+            "pad": {"t": 76, "b": 0, "l": 8, "r": 8}, "transition": {"duration": 0},
+            "bgcolor": faded(NEUTRAL, 0.25), "bordercolor": NEUTRAL,
             # tick labels would be 25 long lines: only the current value is written
             "font": {"color": CLEAR, "size": 1}, "ticklen": 0, "minorticklen": 0,
             "currentvalue": {
-                "font": {"size": 12, "color": NEUTRAL}, "xanchor": "left", "offset": 12,
+                "font": {"size": 14, "color": NEUTRAL}, "xanchor": "left", "offset": 12,
             },
         }],
     )  # fmt: skip
-    finish(figure, 340 + 200 * len(records), legend_rows=3)
-    figure.update_layout(margin={"b": 64 + 90 + 60})
+    finish(figure, 360 + 210 * len(records), legend_rows=3)
+    figure.update_layout(margin={"b": 76 + 90 + 60})
+    # titles begin at the left, where a phone has room for a model's whole name
+    figure.update_annotations(font={"size": 13}, x=0, xanchor="left")
     return figure
 
 
@@ -125,7 +139,23 @@ def _curves(figure: go.Figure, i: int, record: AttackRecord) -> None:
         )  # fmt: skip
 
 
-def _moment(records: Sequence[AttackRecord], eps: float) -> list[go.Scatter | go.Bar]:
+def _beside(points: Sequence[float], at: float) -> list[str]:
+    """Where each point's number stands: off its own falling curve, and off the other number.
+
+    That is above on the right; of two points close together, the lower one's is below on the left.
+    Near an end of the axis all stand on its inner side. `at` is from 0 to 1.
+    """
+    higher = int(np.argmax(points))
+    near = len(points) == 2 and abs(points[0] - points[1]) < 0.15
+    places = []
+    for i in range(len(points)):
+        low = near and i != higher
+        inner = "right" if at < 0.12 else "left" if at > 0.85 else "left" if low else "right"
+        places.append(f"{'bottom' if low else 'top'} {inner}")
+    return places
+
+
+def _moment(records: Sequence[AttackRecord], eps: float, top: float) -> list[go.Scatter | go.Bar]:
     """The traces that depend on ε (× mean norm): cursor, points on the curves, bars."""
     points = [
         float(np.interp(eps * r.scale.mean_norm, r.curve.eps, r.curve.adversarial[:, r.label]))
@@ -133,13 +163,13 @@ def _moment(records: Sequence[AttackRecord], eps: float) -> list[go.Scatter | go
     ]
     traces: list[go.Scatter | go.Bar] = [
         go.Scatter(
-            x=[eps, eps], y=[-0.02, 1.04], mode="lines", showlegend=False, hoverinfo="skip",
+            x=[eps, eps], y=[-0.02, 1.1], mode="lines", showlegend=False, hoverinfo="skip",
             line={"color": NEUTRAL, "width": 1.5},
         ),
         go.Scatter(
             x=[eps] * len(points), y=points, mode="markers+text", showlegend=False,
             hoverinfo="skip", text=[f"<b>{percent(p)}</b>" for p in points],
-            textposition="top left" if eps > 0 else "top right",
+            textposition=_beside(points, eps / top if top else 0.0), cliponaxis=False,
             textfont={"color": [SIDES[i][0] for i in range(len(points))]},
             marker={
                 "size": 11, "color": [SIDES[i][0] for i in range(len(points))],
@@ -165,13 +195,11 @@ def _pairs(record: AttackRecord, norms: np.ndarray) -> list[list[str]]:
 
 
 def _eps_text(records: Sequence[AttackRecord], eps: float) -> str:
-    """ε in its three units, on one line a model."""
+    """ε in its three units: × mean norm for all, the others once a model where they differ."""
     lines = []
-    for i, record in enumerate(records):
+    for record in records:
         u = record.scale.units(eps * record.scale.mean_norm)
-        who = f"{'AB'[i]}: " if len(records) > 1 else "ε "
-        lines.append(
-            f"{who}{number(u['norm'])} × mean norm = {number(u['raw'])} raw"
-            f" = {number(u['half-nn'])} × half-NN"
-        )
-    return "<br>".join(lines)
+        lines.append(f"{number(u['raw'])} raw = {number(u['half-nn'])} × half-NN")
+    if len(set(lines)) > 1:
+        lines = [f"{'AB'[i]}: {line}" for i, line in enumerate(lines)]
+    return "<br>".join([f"<b>ε = {number(eps)} × mean norm</b>", *dict.fromkeys(lines)])

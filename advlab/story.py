@@ -142,9 +142,10 @@ def noise_sentence(record: AttackRecord) -> str:
         return ""
     flips = int((record.random.argmax(1) != record.clean.argmax()).sum())
     low, high = record.random[:, record.label].min(), record.random[:, record.label].max()
+    ends = list(dict.fromkeys(percent(float(v)) for v in (low, high)))
     return (
         f"Random noise of the same length flips {flips} of {draws} draws"
-        f" ({record.label_names[record.label]} {percent(float(low))} to {percent(float(high))})."
+        f" ({record.label_names[record.label]} {' to '.join(ends)})."
     )
 
 

@@ -82,6 +82,19 @@ def test_a_link_restores_everything_and_is_written_again(two_models: Path):
     assert {k: kept.get(k) for k in given} == given
 
 
+def test_the_bands_say_how_many_draws_they_show(two_models: Path):
+    from advlab.attacks import build_attack
+    from advlab.lab import explore
+    from advlab.ui.state import borrow
+
+    with borrow("local:first") as victim:
+        attack = build_attack({"name": "pgd", "eps": 0.25})
+        record = explore(victim, "a boring film", attack=attack)
+    captions = " ".join(c.value for c in page(a="local:first", b="", text="a boring film").caption)
+    assert f"range of {len(record.random)} random" in captions
+    assert f"range of {record.curve.draws} random" in captions
+
+
 def test_without_a_class_the_prediction_stands_in(two_models: Path):
     app = page(text="a boring film")
     assert widget(app, "selectbox", "label").value == ""

@@ -125,3 +125,23 @@ def test_plain_text_leaves_no_markdown_sign_unescaped(text: str):
 def test_plain_text_is_one_line_and_cut():
     assert plain_text("a\n\n b\tc") == "a b c"
     assert plain_text("abcdef", 4) == "abc…"
+
+
+def test_choices_are_shown_in_words_and_kept_in_short():
+    from advlab.methods import FGMTraining
+
+    def draw():
+        import streamlit as st
+
+        from advlab.methods import FGMTraining
+        from advlab.ui.forms import form_for
+
+        st.session_state["made"] = form_for(FGMTraining, "f")
+
+    app = AppTest.from_function(draw).run()
+    unit = app.selectbox(key="f.unit")
+    assert unit.options[0] == "× mean norm"
+    unit.select("× half-NN").run()
+    made = app.session_state["made"]
+    assert isinstance(made, FGMTraining)
+    assert made.unit == "half-nn"

@@ -130,3 +130,20 @@ def test_many_tokens_and_many_classes_still_draw():
     figures = every_figure(record)
     assert len(figures["scrubber"].layout.xaxis2.tickvals) <= 46
     assert figures["norms"].layout.height > 1000
+
+
+def test_numbers_at_the_cursor_never_share_a_place():
+    for at in (0.0, 0.5, 1.0):
+        first, second = scrubber._beside([0.08, 0.01], at)
+        assert first != second
+    assert all(place.endswith("right") for place in scrubber._beside([0.9, 0.8], 0.0))
+
+
+def test_the_readout_names_models_only_where_their_units_differ():
+    record = sample_record()
+    big = renamed(record, scale=renamed(record.scale, mean_norm=2.0))
+    same = scrubber.scrubber([record, record]).layout.sliders[0].steps[3].label
+    differ = scrubber.scrubber([record, big]).layout.sliders[0].steps[3].label
+    assert "A: " not in same
+    assert "A: " in differ
+    assert "B: " in differ

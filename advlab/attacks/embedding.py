@@ -53,9 +53,12 @@ class Attack:
         "norm",
         "What ε counts: the model's mean word-vector norm, raw embedding units, or the median half "
         "distance between a word vector and its nearest other",
+        label="unit of ε",
     )
-    p: P = setting("l2", "Norm of δ", label="norm")
-    ball: Ball = setting("example", "One ball for the whole text, or one for each token")
+    p: P = setting("l2", "Norm of δ", label="norm of δ")
+    ball: Ball = setting(
+        "example", "One ball for the whole text, or one for each token", label="one ball for"
+    )
 
     def at(self, scale: Scale) -> Any:
         """The same attack with ε in raw units."""
@@ -125,7 +128,7 @@ class RandomNoise(Attack):
 class FGSM(Attack):
     """One signed gradient step of length ε (Goodfellow et al. 2015, arXiv:1412.6572)."""
 
-    p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm")
+    p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm of δ")
     eps: float = setting(0.05, "Radius of the ball that holds δ", low=0.0, label="ε")
     targeted: bool = setting(False, "Step towards a given label instead of away from the true one")
 
@@ -151,7 +154,7 @@ class FGSM(Attack):
 class FGM(FGSM):
     """One normalised gradient step, ε·g/‖g‖₂ (Miyato et al. 2017, arXiv:1605.07725)."""
 
-    p: P = setting("l2", "Norm of δ; L2 gives the step of the paper", label="norm")
+    p: P = setting("l2", "Norm of δ; L2 gives the step of the paper", label="norm of δ")
     eps: float = setting(0.5, "Radius of the ball that holds δ", low=0.0, label="ε")
 
 

@@ -20,8 +20,17 @@ from advlab.ui.explore_examples import pick_example
 from advlab.ui.forms import field, form_for
 from advlab.ui.state import load_victim, model_choices
 
+# a phone shows two or three of the controls in a row, so that the first result stands higher
+_NARROW = """<style>@media (max-width: 640px) {
+.st-key-controls [data-testid="stHorizontalBlock"] { gap: .5rem }
+.st-key-controls [data-testid="stColumn"] { min-width: calc(27% - .5rem) !important; flex: 1 1 0 }
+.st-key-controls [data-testid="stColumn"]:nth-child(5) { flex: 1.5 1 0 }
+.st-key-controls [data-testid="stColumn"]:nth-child(-n+2) { min-width: calc(50% - .5rem) !important }
+.st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
+}</style>"""
 LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
-DEFAULT_TEXT = "The plot is slow, but I would happily see it again."
+DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
+FIRST_EPS = 0.25  # of a first visit: the default 0.5 flips nearly every small model
 TITLES = {"pgd": "PGD", "fgm": "FGM", "fgsm": "FGSM", "noise": "Random noise"}
 OWN = ""  # no class was given: the attack is on what the model says itself
 _PLAIN = ("a", "b", "text", "label", "attack", "seed")
@@ -55,7 +64,9 @@ def ask() -> Request | None:
         "Sentence", key=f"{turn}.text", height=88, persist_state="session",
         help="Any text. Press Ctrl+Enter, or the button, to attack it.",
     ) or ""  # fmt: skip
-    columns = st.columns([3, 3, 2, 2, 2])
+    st.html(_NARROW)
+    with st.container(key="controls"):
+        columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
     ids = list(titles)
     missing = [known[k] for k in ("a", "b") if known.get(k) and known[k] not in titles]
     for name in missing:
@@ -71,7 +82,9 @@ def ask() -> Request | None:
         format_func=lambda i: "none" if i is None else titles[i],
         index=_index(others, known.get("b") or other, 0),
     )  # fmt: skip
-    attack, seed = _attack(columns[2:], known, turn)
+    fold = st.expander("True class, attack settings, seed", icon=":material/tune:")
+    place = fold.container()
+    attack, seed = _attack(columns[2:5], fold, known, turn)
     labels = [OWN, *load_victim(a).label_names]
     label_key = f"{turn}.label"
     if st.session_state.get(label_key) not in labels:
@@ -83,13 +96,12 @@ def ask() -> Request | None:
         name = OWN if example.label is None else names[example.label]
         st.session_state[label_key] = name if name in labels else OWN
 
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    label = left.selectbox(
+    label = place.selectbox(
         "True class", labels, key=label_key,
         format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
         help="The attack raises the loss of this class (a targeted one lowers it).",
     ) or None  # fmt: skip
-    right.button("Attack", type="primary", icon=":material/bolt:", width="stretch")
+    columns[5].button("Attack", type="primary", icon=":material/bolt:", width="stretch")
     pick_example(a, use, key=f"{turn}.example")
 
     text = typed.strip()
@@ -105,7 +117,9 @@ def ask() -> Request | None:
     return Request(text, label, models, attack, seed, cut)
 
 
-def _attack(columns: Any, known: Mapping[str, str], turn: str) -> tuple[Attack | None, int]:
+def _attack(
+    columns: Any, fold: Any, known: Mapping[str, str], turn: str
+) -> tuple[Attack | None, int]:
     """The attack's name, ε and unit in the row; its other settings and the seed folded away."""
     names = list(ATTACKS)
     name = columns[0].selectbox(
@@ -119,11 +133,13 @@ def _attack(columns: Any, known: Mapping[str, str], turn: str) -> tuple[Attack |
         k: _parse(item, known[k]) for k, item in items.items() if k in known and known["attack"]
     } if known.get("attack", names[0]) == name else {}  # fmt: skip
     values = {k: v for k, v in values.items() if v is not None}
+    if not known and name == names[0]:
+        values["eps"] = FIRST_EPS
     key = f"{turn}.{name}"
     for column, k in zip(columns[1:], ("eps", "unit"), strict=True):
         with column:
             values[k] = field(items[k], key, values.get(k, items[k].default))
-    with st.expander("Attack settings and seed", icon=":material/tune:"):
+    with fold:
         attack = form_for(cls, key, values, exclude=("eps", "unit"))
         seed = st.number_input(
             "Seed", min_value=0, max_value=2**31 - 1, step=1, key=f"{turn}.seed",

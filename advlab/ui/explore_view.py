@@ -75,11 +75,12 @@ def _beside(records: list[AttackRecord]) -> Iterator[tuple[int, AttackRecord]]:
 
 
 def _overview(records: list[AttackRecord]) -> None:
-    for i, record in _beside(records):
+    for _, record in _beside(records):
         said(story.headline(record), large=True)
         said(f"{story.noise_sentence(record)} ε = {story.units(record.eps, record.scale)}.")
         for note in record.notes:
             said(note)
+    for i, record in _beside(records):  # apart from the words, so that the charts stand level
         _chart(
             plots.predictions(record),
             f"predictions{i}",
@@ -94,13 +95,14 @@ def _overview(records: list[AttackRecord]) -> None:
             )  # fmt: skip
     st.caption(
         "How to read it: each row is one version of the sentence, each mark a class, the large mark"
-        " the prediction. The band is the range of 20 random perturbations of the same length. The"
-        " last two rows read the perturbed vectors as words."
+        f" the prediction. {_draws([len(r.random) for r in records])} The last two rows read the"
+        " perturbed vectors as words."
     )
     with _section(
         "Drag ε",
-        "Drag the slider: lines are the attack, bands equally long random noise, a cross marks"
-        " where the prediction flips; the bars are ‖δ‖ per token (× mean norm) at that ε.",
+        "Lines are the attack, a cross marks where the prediction flips."
+        f" {_draws([r.curve.draws for r in records])} Drag the slider: the bars below are ‖δ‖ per"
+        " token (× mean norm) at that ε.",
     ):
         found = "; ".join(
             f"{plots.side(i, r)}: {story.attack_sentence(r)}" for i, r in enumerate(records)
@@ -109,6 +111,13 @@ def _overview(records: list[AttackRecord]) -> None:
         with st.expander("Numbers"):
             for i, record in _beside(records):
                 _table(tables.curve_columns(record), f"curve_table{i}", "Probability against ε")
+
+
+def _draws(counts: list[int]) -> str:
+    """What the bands are, with how many draws where that is recorded."""
+    known = sorted({n for n in counts if n})
+    many = f"{' and '.join(map(str, known))} " if known else ""
+    return f"Bands are the range of {many}random perturbations of the same length."
 
 
 def _perturbation(records: list[AttackRecord]) -> None:
@@ -121,7 +130,7 @@ def _perturbation(records: list[AttackRecord]) -> None:
         for i, record in _beside(records):
             said(story.distance_sentence(record))
             _chart(
-                plots.token_norms(record, limit), f"norms{i}",
+                plots.token_norms(record, limit, i), f"norms{i}",
                 f"Length of δ per token. {story.distance_sentence(record)}",
             )  # fmt: skip
             with st.expander("Numbers"):
@@ -133,8 +142,9 @@ def _perturbation(records: list[AttackRecord]) -> None:
                 )  # fmt: skip
     with _section(
         "Is it text?",
-        "Top to bottom: the sentence, the perturbed vectors, the tokens nearest to them, and the"
-        " text that these spell, tokenised again. A model reads all four; a vector is no word.",
+        "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
+        " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
+        " no word.",
     ):
         for _, record in _beside(records):
             st.html(round_trip_html(record))
@@ -226,7 +236,8 @@ def _geometry(records: list[AttackRecord]) -> None:
     with _section(
         "One token's neighbourhood",
         "The arrow is δ, exact. Each shade is where another token would be nearest, measured in all"
-        " dimensions; grey is the token's own cell. Faint points lie far out of this plane.",
+        " dimensions; grey is the token's own cell, the dotted mark its exit radius. Faint"
+        " points lie far out of this plane.",
     ):
         token_strip(
             _strip(first, choices), label="Choose a token", key="strip",
@@ -237,6 +248,10 @@ def _geometry(records: list[AttackRecord]) -> None:
             format_func=lambda t: f"{t}: {first.tokens[t]}",
             help="The tokens with the largest δ.",
         )  # fmt: skip
+        lens = st.segmented_control(
+            "Scale", [False, True], default=False, required=True, key="lens",
+            format_func={False: "True scale", True: "Lens on δ"}.__getitem__,
+        ) or False  # fmt: skip
         for i, record in _beside(records):
             plane = _plane_for(first, record, token)
             if plane is None:
@@ -247,13 +262,11 @@ def _geometry(records: list[AttackRecord]) -> None:
                 f" {story.number(plane.exit_radius)} raw. The lens magnifies"
                 f" {story.number(planes.magnification(plane))} ×."
             )
-            for column, lens in zip(st.columns(2), (False, True), strict=True):
-                with column:
-                    _chart(
-                        planes.plane_figure(record, plane, lens=lens), f"plane{i}{lens}",
-                        f"{'Lens' if lens else 'True scale'}: δ of one token, length"
-                        f" {story.number(plane.delta)}, and its nearest vocabulary vectors",
-                    )  # fmt: skip
+            _chart(
+                planes.plane_figure(record, plane, lens=lens), f"plane{i}",
+                f"{'Lens' if lens else 'True scale'}: δ of one token, length"
+                f" {story.number(plane.delta)}, and its nearest vocabulary vectors",
+            )  # fmt: skip
 
 
 def _strip(record: AttackRecord, choices: list[int]) -> list[Token]:

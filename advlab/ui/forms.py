@@ -17,6 +17,11 @@ from advlab.ui import plain_text
 
 T = TypeVar("T")
 COLUMNS = 3
+# what people call a choice whose name in files and addresses is short; others stand as they are
+CHOICES = {
+    "l1": "L1", "l2": "L2", "linf": "L∞", "norm": "× mean norm", "half-nn": "× half-NN",
+    "example": "whole text", "token": "each token",
+}  # fmt: skip
 GUESS = "guess"  # what an optional yes/no field is called while it is empty
 
 
@@ -69,7 +74,9 @@ def field(item: Setting, key: str, value: Any) -> Any:
     if item.choices:
         options = list(item.choices)
         index = options.index(value) if value in options else None
-        return st.selectbox(options=options, index=index, **common)
+        return st.selectbox(
+            options=options, index=index, format_func=lambda c: CHOICES.get(c, c), **common
+        )
     if item.kind is bool:
         if not item.optional:
             return st.toggle(value=bool(value), **common)

@@ -6,8 +6,10 @@ import streamlit as st
 
 from advlab import curves, jobs
 from advlab.curves import standing
+from advlab.errors import AdvlabError
 from advlab.jobs import RunInfo
 from advlab.ui import plain_text
+from advlab.ui.launch import is_warm
 from advlab.ui.run_view import (
     RUNS,
     attempt,
@@ -20,6 +22,7 @@ from advlab.ui.run_view import (
     times,
     watch,
 )  # fmt: skip
+from advlab.ui.state import borrow
 
 GROUP = "starter"  # ties the two runs together in the queue
 Pair = tuple[RunInfo, RunInfo]
@@ -38,13 +41,43 @@ def _method(run: RunInfo) -> str:
 
 
 def landing(pair: Pair) -> dict[str, str]:
-    """The address of a good sentence, both models beside each other."""
+    """The address of a good sentence, both models under an attack of the size they were judged at.
+
+    Once torch is there, it is a sentence whose prediction flips in the plain model alone.
+    """
     from advlab.data.corpora import CORPORA
 
     corpus = CORPORA.get(pair[0].config.data.source)
-    text = corpus.showcase if corpus is not None else ""
-    text = text if isinstance(text, str) else next(iter(text), "")
-    return {"a": pair[0].id, "b": pair[1].id} | ({"text": text} if text else {})
+    texts = corpus.showcase if corpus is not None else ()
+    attack = {"attack": "pgd", "eps": f"{pair[0].config.train.eval_eps:g}", "unit": "norm"}
+    ids = {"a": pair[0].id, "b": pair[1].id}
+    if not texts:
+        return ids | attack
+    done = all(run.folder.has_model and not run.active for run in pair)
+    text = _telling(*ids.values(), attack["eps"], texts) if done and is_warm() else texts[0]
+    return ids | {"text": text} | attack
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _telling(plain: str, robust: str, eps: str, texts: tuple[str, ...]) -> str:
+    """The first sentence that flips `plain` and not `robust`; else the first. Ids of runs."""
+    from advlab.attacks import build_attack
+    from advlab.lab import explore
+
+    attack = build_attack({"name": "pgd", "eps": float(eps), "unit": "norm"})
+    try:
+        with borrow(plain) as one, borrow(robust) as other:
+            for text in texts:
+                first, second = (
+                    explore(v, text, attack=attack, saliency=(), draws=1, points=2, planes=0)
+                    for v in (one, other)
+                )
+                agree = int(first.clean.argmax()) == int(second.clean.argmax())
+                if agree and first.flipped and not second.flipped:
+                    return text
+    except AdvlabError:
+        pass  # Explore names what is wrong with a model
+    return texts[0]
 
 
 def follow_pair(pair: Pair) -> None:

@@ -48,7 +48,7 @@ elif not trained:
     with st.container(border=True):
         st.subheader("Begin with two models", anchor=False)
         st.markdown(
-            "One is trained plainly, the other on perturbed word vectors, both on "
+            "One is trained plainly, the other on perturbed word vectors (FGM), both on "
             "invented reviews of films, meals and hotels. It takes about a minute, and all stays on "
             "this computer."
         )
