@@ -136,6 +136,37 @@ def test_the_starter_pair_is_queued_together_and_shown():
     assert "Training the starter pair" in said(again)
 
 
+def test_the_pair_lands_on_a_sentence_that_flips_the_plain_model_alone(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from samples import renamed, sample_record
+
+    import advlab.lab
+    from advlab.data.corpora import CORPORA
+    from advlab.ui import starter
+
+    texts = CORPORA["reviews"].showcase
+    pair = tuple(jobs.run(str(make("done", name))) for name in ("plain", "robust"))
+    hard = sample_record()
+    soft = renamed(hard, adversarial=hard.clean)
+    assert hard.flipped
+    assert not soft.flipped
+    asked: list[str] = []
+
+    def explore(_: Any, text: str, **__: Any):
+        asked.append(text)
+        return hard if asked.count(text) == 1 and text == texts[1] else soft
+
+    monkeypatch.setattr(advlab.lab, "explore", explore)
+    monkeypatch.setattr(starter, "is_warm", lambda: False)
+    eps = f"{pair[0].config.train.eval_eps:g}"
+    cold = {"a": pair[0].id, "b": pair[1].id, "attack": "pgd", "eps": eps, "unit": "norm"}
+    assert starter.landing(pair) == cold | {"text": texts[0]}  # type: ignore[arg-type]
+    assert not asked
+    monkeypatch.setattr(starter, "is_warm", lambda: True)
+    assert starter.landing(pair) == cold | {"text": texts[1]}  # type: ignore[arg-type]
+
+
 def test_a_finished_model_leads_from_the_first_page_to_explore():
     make("done")
     assert "Attack one sentence, two models side by side" in said(page(START))

@@ -54,7 +54,7 @@ def landing(pair: Pair) -> dict[str, str]:
     if not texts:
         return ids | attack
     done = all(run.folder.has_model and not run.active for run in pair)
-    text = _telling(*ids.values(), attack["eps"], texts) if done and is_warm() else texts[0]
+    text = _telling(ids["a"], ids["b"], attack["eps"], texts) if done and is_warm() else texts[0]
     return ids | {"text": text} | attack
 
 
