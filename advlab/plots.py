@@ -84,7 +84,9 @@ def predictions(record: AttackRecord) -> go.Figure:
     figure.update_xaxes(
         range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", zeroline=False
     )
-    return finish(figure, 44 * len(names) + 60, legend_rows=1 + C // 3)
+    finish(figure, 44 * len(names) + 40, legend_rows=1 + C // 3)
+    figure.update_layout(margin={"t": 6})  # no title above
+    return figure
 
 
 def attacked_title(records: Sequence[AttackRecord]) -> str:
@@ -147,7 +149,9 @@ def token_norms(record: AttackRecord, limit: float | None = None, which: int = 0
     figure.update_layout(barmode="overlay")
     figure.update_yaxes(tickvals=y, ticktext=ticks, range=[-0.7, T - 0.3], tickfont={"size": 12})
     figure.update_xaxes(range=[0, 1.45 * end], nticks=5, title={"text": "‖δ‖ (× mean norm)"})
-    return finish(figure, 80 + 22 * T, legend_rows=0)
+    finish(figure, 60 + 22 * T, legend_rows=0)
+    figure.update_layout(margin={"t": 6})
+    return figure
 
 
 def saliency_limits(records: Sequence[AttackRecord]) -> dict[str, float]:

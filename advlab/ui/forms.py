@@ -74,9 +74,7 @@ def field(item: Setting, key: str, value: Any) -> Any:
     if item.choices:
         options = list(item.choices)
         index = options.index(value) if value in options else None
-        return st.selectbox(
-            options=options, index=index, format_func=lambda c: CHOICES.get(c, c), **common
-        )
+        return st.selectbox(options=options, index=index, format_func=_word, **common)
     if item.kind is bool:
         if not item.optional:
             return st.toggle(value=bool(value), **common)
@@ -116,6 +114,10 @@ def step_for(value: float | None) -> float:
     if not value:
         return 0.1
     return 10.0 ** math.floor(math.log10(abs(value))) / 2
+
+
+def _word(choice: Any) -> str:
+    return CHOICES.get(choice, str(choice))
 
 
 def _whole(bound: float | None) -> int | None:
