@@ -113,8 +113,8 @@ class TrainConfig:
         label="ε warm-up",
     )
     clean_start: float = setting(
-        0.15,
-        "Part of training before the ε warm-up in which ε is 0",
+        0.2,
+        "ε is 0 until the clean loss has left chance, but no longer than this part of training",
         unit="fraction of steps",
         low=0.0,
         high=1.0,

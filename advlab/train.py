@@ -31,6 +31,7 @@ from advlab.victim import Victim
 
 REPORT_EVERY = 0.5  # seconds between step events
 CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
+LEARNT = 0.97  # × the loss of guessing: a mean clean loss below it means that learning has begun
 PLAIN_EVERY = 40  # steps between timings of a plain step, for the cost ratio
 
 
@@ -83,10 +84,13 @@ def epoch_batches(
     return batches
 
 
-def eps_strength(step: int, total: int, config: TrainConfig) -> float:
-    """The share of ε in force at a step: 0 in the clean start, then rising linearly to 1."""
-    start, rise = config.clean_start * total, config.eps_warmup * total
-    if step < start:
+def eps_strength(step: int, start: int | None, total: int, config: TrainConfig) -> float:
+    """The share of ε in force at a step: 0 before `start`, then rising linearly to 1.
+
+    `start` is None while the model has not begun to learn.
+    """
+    rise = config.eps_warmup * total
+    if start is None or step < start:
         return 0.0
     return min(1.0, (step - start + 1) / rise) if rise >= 1 else 1.0
 
@@ -128,7 +132,8 @@ def train(
     total = per_epoch * settings.epochs
     rescale = config.model.unit_norm and config.model.source in SCRATCH
     state: dict[str, Any] = {
-        "step": 0, "validated": 0, "best": -9.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
+        "step": 0, "rise": None, "level": 1.0, "validated": 0,
+        "best": -9.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
         "seen_tokens": 0, "padding": 0, "step_seconds": 0.0, "plain_seconds": 0.0, "plain_steps": 0,
     }  # fmt: skip
     if resume and (found := load_checkpoint(folder, victim.model, optimizer, generator)):
@@ -158,7 +163,7 @@ def train(
     ended = "done"
 
     victim.model.train()
-    strength = eps_strength(max(0, state["step"] - 1), total, settings)
+    strength = eps_strength(max(0, state["step"] - 1), state["rise"], total, settings)
     # from the epochs that were judged, not from the steps: a run stopped between an epoch's last
     # step and its validation has that validation still to come
     for epoch in range(state["validated"], settings.epochs):
@@ -168,7 +173,10 @@ def train(
             batch = victim.encode([data.train[i] for i in places])
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * lr_share(step, total, settings)
-            strength = eps_strength(step, total, settings)
+            waited = state["level"] < LEARNT or step >= settings.clean_start * total
+            if state["rise"] is None and waited:
+                state["rise"] = step
+            strength = eps_strength(step, state["rise"], total, settings)
 
             ticked = time.perf_counter()
             optimizer.zero_grad(set_to_none=True)
@@ -180,6 +188,9 @@ def train(
                     f"expected a finite loss, got {numbers} with gradient norm {grad_norm:.3g} at "
                     f"step {step}; lower the learning rate or ε"
                 )
+            if state["rise"] is None:  # at ε = 0 every method's loss is the clean one
+                loss = numbers.get("clean_loss", numbers.get("adv_loss", 0.0))
+                state["level"] = 0.9 * state["level"] + 0.1 * loss / chance
             optimizer.step()
             if rescale:
                 victim.normalise_table()

@@ -104,15 +104,16 @@ def test_buckets_keep_padding_small_and_the_order_mixed() -> None:
 
 
 def test_eps_rises_from_nothing_to_all() -> None:
-    settings = TrainConfig(clean_start=0.1, eps_warmup=0.5)
-    shares = [eps_strength(s, 100, settings) for s in range(100)]
+    settings = TrainConfig(eps_warmup=0.5)
+    shares = [eps_strength(s, 10, 100, settings) for s in range(100)]
     assert shares[:10] == [0.0] * 10
     assert shares[10] == pytest.approx(0.02)
     assert shares[59] == pytest.approx(1.0)
     assert shares[60:] == [1.0] * 40
     assert shares == sorted(shares)
-    at_once = TrainConfig(clean_start=0.0, eps_warmup=0.0)
-    assert [eps_strength(s, 10, at_once) for s in range(10)] == [1.0] * 10
+    at_once = TrainConfig(eps_warmup=0.0)
+    assert [eps_strength(s, 0, 10, at_once) for s in range(10)] == [1.0] * 10
+    assert [eps_strength(s, None, 10, at_once) for s in range(10)] == [0.0] * 10
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
