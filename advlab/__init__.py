@@ -20,7 +20,7 @@ _HOMES = {
     "Victim": "advlab.victim",
     "ATTACKS": "advlab.attacks",
     "METHODS": "advlab.methods",
-    "starter_pair": "advlab.train",
+    "starter_pair": "advlab.config",
     "explore": "advlab.lab",
 }
 __all__ = [*_HOMES, "__version__"]

@@ -62,7 +62,9 @@ def run_train(args: argparse.Namespace) -> int:
     return 0 if result["status"] == "done" else 1
 
 
-def carry_out(config: Any, device: str = "cpu", run_id: str | None = None) -> dict[str, Any]:
+def carry_out(
+    config: Any, device: str = "cpu", run_id: str | None = None, group: str | None = None
+) -> dict[str, Any]:
     """Train `config` here and now (or go on with a run), with a progress line on standard error."""
     import functools
 
@@ -70,7 +72,7 @@ def carry_out(config: Any, device: str = "cpu", run_id: str | None = None) -> di
     from advlab.jobs import worker
     from advlab.train import train
 
-    info = jobs.run(run_id) if run_id else jobs.open_here(config)
+    info = jobs.run(run_id) if run_id else jobs.open_here(config, group=group)
     seen: dict[str, Any] = {"end": {}, "alarms": []}
     begun = Progress(config.name)
 
@@ -97,18 +99,18 @@ def run_demo(args: argparse.Namespace) -> int:
     import time
 
     from advlab.attacks import PGD
+    from advlab.config import STARTER_EPS, STARTER_GROUP, starter_pair
     from advlab.data import CORPORA, load_data
     from advlab.evaluate import evaluate
     from advlab.lab import explore
     from advlab.story import headline
-    from advlab.train import STARTER_EPS, starter_pair
     from advlab.victim import Victim
 
     began = time.perf_counter()
     results, victims = [], []
     pair = starter_pair(args.seed)
     for config in pair:
-        results.append(carry_out(config))
+        results.append(carry_out(config, group=STARTER_GROUP))
         victims.append(Victim.load(results[-1]["model"]))
     data = load_data(pair[0].data)
     attack = PGD(STARTER_EPS, steps=20, step_size=0.2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,6 +180,18 @@ class RunConfig:
         """12 hex digits of everything but the name."""
         rest = {k: v for k, v in plain(self).items() if k != "name"}
         return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
+
+
+STARTER_EPS = 0.25  # × mean word-vector norm: where the starter pair is compared
+STARTER_GROUP = "starter"  # ties the two runs together in the queue
+
+
+def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
+    """The two runs of the first minute: plain and adversarial, alike in everything else."""
+    train = TrainConfig(epochs=5, eval_limit=128, eval_eps=STARTER_EPS, seed=seed)
+    plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
+    robust = replace(plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3})
+    return plain, robust
 
 
 def home() -> Path:

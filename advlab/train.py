@@ -11,7 +11,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch
 
 from advlab.attacks import PGD
 from advlab.checkpoints import keep_model, load_checkpoint, save_checkpoint
-from advlab.config import SCRATCH, DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.config import SCRATCH, RunConfig, TrainConfig
 from advlab.data import load_data
 from advlab.errors import RunError
 from advlab.evaluate import by_length, rate, survives
@@ -52,17 +51,6 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
         )
     victim.task = build_task(config.task, smoothing=config.train.label_smoothing)
     return victim, data
-
-
-STARTER_EPS = 0.25  # × mean word-vector norm: where the starter pair is compared
-
-
-def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
-    """The two runs of the first minute: plain and adversarial, alike in everything else."""
-    train = TrainConfig(epochs=5, eval_limit=128, eval_eps=STARTER_EPS, seed=seed)
-    plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
-    robust = replace(plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3})
-    return plain, robust
 
 
 def epoch_batches(
@@ -351,6 +339,3 @@ def _validate(
     clean = rate(survives(victim, examples))
     robust = rate(survives(victim, examples, judge, seed=seed))
     return clean, robust, sum(losses) / len(losses), len(classes)
-
-
-__all__ = ["ModelConfig", "prepare", "starter_pair", "train"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab import curves, jobs
+from advlab.config import STARTER_GROUP
 from advlab.curves import standing
 from advlab.errors import AdvlabError
 from advlab.jobs import RunInfo
@@ -24,13 +25,12 @@ from advlab.ui.run_view import (
 )  # fmt: skip
 from advlab.ui.state import borrow
 
-GROUP = "starter"  # ties the two runs together in the queue
 Pair = tuple[RunInfo, RunInfo]
 
 
 def find_pair() -> Pair | None:
     """The newest starter pair, plain first; None where there is none or one half was deleted."""
-    runs = jobs.runs(group=GROUP)
+    runs = jobs.runs(group=STARTER_GROUP)
     plain = next((r for r in runs if _method(r) == "plain"), None)
     robust = next((r for r in runs if _method(r) != "plain"), None)
     return (plain, robust) if plain is not None and robust is not None else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab import jobs
+from advlab.config import STARTER_GROUP, starter_pair
 from advlab.ui.compare_view import recent
-from advlab.ui.launch import is_warm, warm_up
 from advlab.ui.run_view import EXPLORE, NEW, RUNS
-from advlab.ui.starter import GROUP, find_pair, follow_pair, landing
+from advlab.ui.starter import find_pair, follow_pair, landing
 
 st.title("advlab", anchor=False)
 st.markdown(
@@ -23,12 +23,8 @@ st.latex(
 
 
 def train_pair() -> None:
-    with st.spinner("Starting up: PyTorch is being loaded…") if not is_warm() else st.empty():
-        warm_up()
-        from advlab.train import starter_pair
-
-        for config in starter_pair():
-            jobs.submit(config, group=GROUP)
+    for config in starter_pair():
+        jobs.submit(config, group=STARTER_GROUP)
     st.session_state["follow"] = True
     st.rerun()
 
