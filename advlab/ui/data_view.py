@@ -128,6 +128,10 @@ def _hub() -> DataConfig | None:
     return config if config in looked and look(config) else None
 
 
+def _keep_path() -> None:
+    st.session_state["data.chosen"] = st.session_state["data.path"]
+
+
 def _file() -> DataConfig | None:
     left, right = st.columns([3, 2])
     with left:
@@ -138,10 +142,13 @@ def _file() -> DataConfig | None:
     # a visit to another page empties the uploader, not the choice
     if dropped is not None and st.session_state.get("data.upload.seen") != dropped.file_id:
         st.session_state["data.upload.seen"] = dropped.file_id
-        st.session_state["data.path"] = str(save_upload(dropped.getvalue(), dropped.name))
+        st.session_state["data.chosen"] = str(save_upload(dropped.getvalue(), dropped.name))
+    # the choice is not left to the widget alone: two quick clicks elsewhere can empty it
+    st.session_state["data.path"] = st.session_state.setdefault("data.chosen", "")
     with right:
         path = (st.text_input(
-            "Or its path", key="data.path", placeholder="/home/you/reviews.csv", **KEEP
+            "Or its path", key="data.path", placeholder="/home/you/reviews.csv",
+            on_change=_keep_path,
         ) or "").strip()  # fmt: skip
     if not path:
         st.caption("A file with a text and a class in each row; what it looks like is guessed.")

@@ -27,7 +27,7 @@ def test_the_starter_pair_trains_through_a_reload_and_lands_on_a_sentence(
 
     page.reload()  # nothing of the run lives in the page
     expect(page.get_by_role("heading", name="Training the starter pair")).to_be_visible()
-    expect(page.get_by_text("Starter: plain")).to_be_visible()
+    expect(page.get_by_text("Starter: plain").first).to_be_visible()
     expect(page.get_by_text(re.compile(r"running$"))).not_to_have_count(0)
 
     page.wait_for_url(re.compile(r"/explore\?a=\w{12}&b=\w{12}&text="), timeout=TRAINED)
