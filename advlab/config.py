@@ -114,7 +114,7 @@ class TrainConfig:
     )
     clean_start: float = setting(
         0.2,
-        "ε is 0 until the clean loss has left chance, but no longer than this part of training",
+        "ε is 0 for this part of training; from scratch, only until the clean loss has left chance",
         unit="fraction of steps",
         low=0.0,
         high=1.0,

@@ -161,7 +161,9 @@ def train(
             batch = victim.encode([data.train[i] for i in places])
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * lr_share(step, total, settings)
-            waited = state["level"] < LEARNT or step >= settings.clean_start * total
+            # a pretrained model leaves chance at once, long before its new head is any good
+            learnt = config.model.source in SCRATCH and state["level"] < LEARNT
+            waited = learnt or step >= settings.clean_start * total
             if state["rise"] is None and waited:
                 state["rise"] = step
             strength = eps_strength(step, state["rise"], total, settings)

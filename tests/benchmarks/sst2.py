@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--lr", type=float, help="default: that of the model")
     parser.add_argument("--train-eps", type=float, help="default: the method's own")
     parser.add_argument("--radii", nargs="+", type=float, default=[0.25, 0.5])
     parser.add_argument("--steps", type=int, default=10)
@@ -60,7 +61,8 @@ def main() -> None:
             settings = {"name": name}
             if args.train_eps is not None and name != "plain":
                 settings["eps"] = args.train_eps
-            more = {"epochs": args.epochs} if args.epochs else {}
+            given = {"epochs": args.epochs, "lr": args.lr}
+            more = {key: value for key, value in given.items() if value}
             config = RunConfig(
                 data=DataConfig(
                     str(args.data / "train.tsv"), "0", "1", str(args.data / "dev.tsv"),
