@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from advlab.attacks import Attack, attack_settings
-from advlab.errors import DataError, SettingError
+from advlab.errors import DataError, SettingError, unknown
 from advlab.explain import radii
 from advlab.explain.geometry import local_plane
 from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens, scores
 from advlab.explain.saliency import Margin, explain
+from advlab.explain.stage import Stage, token_spans
 from advlab.norms import norm, random_in_ball
-from advlab.records import AttackRecord, Example, Neighbours
+from advlab.records import AttackRecord, LocalPlane, Neighbours, Saliency
 from advlab.tasks import Batch
 from advlab.victim import Victim
 
 SALIENCY_METHODS = ("saliency", "input_x_gradient", "integrated_gradients")
 MAX_CHARACTERS = 20_000
+FRAMES = 41  # steps of the attack whose δ a record keeps, at most, besides the best and the flip
 
 
 def explore(
@@ -31,6 +35,7 @@ def explore(
     label: int | str | None = None,
     attack: Attack,
     seed: int = 0,
+    shield: Sequence[tuple[int, int]] = (),
     saliency: Sequence[str] = SALIENCY_METHODS,
     neighbours: int = 5,
     draws: int = 20,
@@ -41,22 +46,26 @@ def explore(
 
     `label` is the class (index or name) whose loss is raised; without one, the model's own
     prediction. `attack` may have ε in any unit. The curve has `points` values of ε from 0 to twice
-    the attack's. The victim is left as it was; share one between threads through `view()` only.
+    the attack's. Words that overlap a character span of `shield` are not perturbed. The victim is
+    left as it was; share one between threads through `view()` only. `saliency=()` and `planes=0`
+    save time; `analyse` makes these and more of a record later.
     """
     began = time.perf_counter()
     text, notes = _readable(text)
     raw = attack.at(victim.scale)
     with victim.analysing():
-        batch = victim.encode([Example("text", text)])
+        stage = Stage.set(victim, text, raw, shield=shield)
+        batch, embeds = stage.batch, stage.embeds
         if not batch.perturbable.any():
             raise DataError(
                 "expected some words, got none that this model can read; type a sentence"
             )
         notes += _cut_note(victim, text)
-        embeds = victim.embed(batch.input_ids).detach()
         clean = victim.probs(embeds, batch)[0]
         target = int(clean.argmax()) if label is None else _class(victim, label)
         batch = batch.with_labels(torch.full_like(batch.labels, target))
+        stage = replace(stage, batch=batch)
+        spans = token_spans(victim, text)
         objective = victim.objective(batch)
         generator = torch.Generator().manual_seed(seed)
         found = raw(
@@ -69,6 +78,7 @@ def explore(
         path = found.path[:, 0]  # (S+1,T,D)
         step_probs = victim.probs(embeds + path, batch.repeat(len(path)))
         flipped = (step_probs.argmax(-1) != clean.argmax()).nonzero()
+        kept = _kept_steps(len(path), int(found.best_step[0]), flipped[:1, 0].tolist())
         noise = _noise(victim, embeds, batch, raw, norm(delta, raw.p, raw.ball).amax(), draws, seed)
 
         own = batch.input_ids[0]
@@ -87,8 +97,7 @@ def explore(
         round_trip = victim.probs(victim.embed(again.input_ids), again)[0]
 
         words, word_of = _words(victim, text, len(own))
-        runner = int(clean.index_fill(0, clean.argmax(), -1.0).argmax())
-        margin = Margin(victim, batch, int(clean.argmax()), runner)
+        margin = _margin(stage, clean)
         maps = {m: explain(m, margin, embeds, adversarial, word_of) for m in saliency}
         curve = radii.curve(victim, embeds, batch, raw, delta[0], points=points, seed=seed)
 
@@ -118,7 +127,9 @@ def explore(
         tokens=tuple(victim.token_texts(own.tolist())),
         word_of=np.array(word_of),
         words=words,
+        spans=np.array(spans),
         perturbable=_np(batch.perturbable[0]),
+        shield=tuple((int(start), int(end)) for start, end in shield),
         clean=_np(clean),
         adversarial=_np(step_probs[int(found.best_step[0])]),
         random=_np(noise),
@@ -129,6 +140,8 @@ def explore(
         losses=_np(found.losses[:, 0]),
         step_probs=_np(step_probs),
         step_norms=_np(path.norm(dim=-1)),
+        path_steps=np.array(kept),
+        path=_np(path[kept]),
         best_step=int(found.best_step[0]),
         flip_step=int(flipped[0, 0]) if len(flipped) else None,
         delta=_np(delta[0]),
@@ -151,6 +164,49 @@ def explore(
         seconds=time.perf_counter() - began,
         notes=tuple(notes),
     )  # fmt: skip
+
+
+def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> Any:
+    """One of `ANALYSES` of a record. ModelError unless `victim` is the model that made the record."""
+    if name not in ANALYSES:
+        raise SettingError(unknown("analysis", name, ANALYSES))
+    with victim.analysing():
+        return ANALYSES[name](Stage.of(victim, record), record, **options)
+
+
+def _saliency(
+    stage: Stage, record: AttackRecord, methods: Sequence[str] = SALIENCY_METHODS
+) -> dict[str, Saliency]:
+    margin = _margin(stage, torch.as_tensor(record.clean))
+    adversarial = stage.embeds + torch.as_tensor(record.delta).to(stage.embeds)
+    words = record.word_of.tolist()
+    return {m: explain(m, margin, stage.embeds, adversarial, words) for m in methods}
+
+
+def _plane(stage: Stage, record: AttackRecord, token: int) -> LocalPlane:
+    victim = stage.victim
+    return local_plane(
+        token, int(stage.batch.input_ids[0, token]),
+        torch.as_tensor(record.delta[token]).to(stage.embeds),
+        victim.table, victim.ordinary, victim.token_texts,
+    )  # fmt: skip
+
+
+# what can be made of a record on its model when it is asked for: (stage, record, **options) -> data
+ANALYSES: dict[str, Callable[..., Any]] = {"saliency": _saliency, "plane": _plane}
+
+
+def _margin(stage: Stage, clean: Tensor) -> Margin:
+    """The predicted class against the runner-up."""
+    first = int(clean.argmax())
+    runner = int(clean.index_fill(0, torch.tensor(first), -1.0).argmax())
+    return Margin(stage.victim, stage.batch, first, runner)
+
+
+def _kept_steps(count: int, best: int, flip: Sequence[int]) -> list[int]:
+    """Steps of the path that a record keeps: evenly spaced, the first and last, best and flip."""
+    spaced = np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int).tolist()
+    return sorted({*spaced, best, *flip})
 
 
 def _readable(text: str) -> tuple[str, list[str]]:
@@ -218,4 +274,4 @@ def _np(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-__all__ = ["MAX_CHARACTERS", "SALIENCY_METHODS", "explore"]
+__all__ = ["ANALYSES", "MAX_CHARACTERS", "SALIENCY_METHODS", "analyse", "explore"]

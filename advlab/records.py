@@ -121,6 +121,7 @@ class Curve:
     delta_norm: np.ndarray  # (N,T) ‖δ‖ per token
     flip_eps: float | None  # smallest ε found that changes the prediction, raw units
     draws: int = 0  # random draws behind the band at each ε; 0: not recorded
+    deltas: np.ndarray | None = None  # (N,T,D) the attack's δ at each ε
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,9 @@ class AttackRecord:
     tokens: tuple[str, ...]  # T
     word_of: np.ndarray  # (T,) index into `words`, −1 for special tokens
     words: tuple[str, ...]  # W
-    perturbable: np.ndarray  # (T,) bool
+    spans: np.ndarray  # (T,2) where each token stands in `text`, in characters; 0, 0 for specials
+    perturbable: np.ndarray  # (T,) bool: ordinary and not shielded
+    shield: tuple[tuple[int, int], ...]  # spans of `text`, in characters, that were not attacked
     clean: np.ndarray  # (C,) probabilities
     adversarial: np.ndarray  # (C,)
     random: np.ndarray  # (R,C) equal-norm noise
@@ -168,6 +171,8 @@ class AttackRecord:
     losses: np.ndarray  # (S+1,) of the kept restart, step 0 is the start
     step_probs: np.ndarray  # (S+1,C)
     step_norms: np.ndarray  # (S+1,T)
+    path_steps: np.ndarray  # (F,) the steps that `path` holds: the first, best, flip and last too
+    path: np.ndarray  # (F,T,D) δ at these steps
     best_step: int
     flip_step: int | None
     delta: np.ndarray  # (T,D)

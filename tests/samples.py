@@ -86,6 +86,7 @@ def sample_record(
         grid, along, draws.min(1), draws.mean(1), draws.max(1),
         np.stack([np.linalg.norm(attack(e), axis=1) for e in grid]),
         float(grid[flips[0]]) if len(flips) else None,
+        draws=20, deltas=np.stack([attack(e) for e in grid]),
     )  # fmt: skip
     delta = attack(eps)
     step_deltas = [delta * s / S for s in range(S + 1)]
@@ -169,16 +170,29 @@ def sample_record(
         model_hash=f"{seed:012x}",
         attack={"name": "pgd", "eps": eps, "unit": "norm", "p": "l2", "steps": S},
         seed=seed, eps=eps, scale=scale, tokens=tokens, word_of=owners, words=tuple(words),
-        perturbable=perturbable, clean=clean, adversarial=softmax(logits(moved)), random=draws[-1],
+        spans=_spans(tokens, " ".join(words) if text is None else text), perturbable=perturbable,
+        shield=(), clean=clean, adversarial=softmax(logits(moved)), random=draws[-1],
         projected=projected, round_trip=projected,
         round_trip_text=" ".join(read).replace(" ##", ""),
         round_trip_tokens=tuple(read), losses=-np.log(step_probs[:, label]), step_probs=step_probs,
         step_norms=np.stack([np.linalg.norm(d, axis=1) for d in step_deltas]), best_step=S,
+        path_steps=np.arange(S + 1), path=np.stack(step_deltas),
         flip_step=int(flip_steps[0]) if len(flip_steps) else None, delta=delta,
         delta_norm=delta_norm, embed_norm=np.linalg.norm(x, axis=1), exit_radius=exits,
         certificate=certificate, neighbours=neighbours, saliency=saliency, curve=curve,
         planes=planes, seconds=0.2,
     )  # fmt: skip
+
+
+def _spans(tokens: tuple[str, ...], text: str) -> np.ndarray:
+    """Where each token stands in the text; (0, 0) for special tokens and for what is not there."""
+    spans, place = [], 0
+    for token in tokens:
+        piece = token.removeprefix("##")
+        start = -1 if token in SPECIAL else text.find(piece, place)
+        spans.append((0, 0) if start < 0 else (start, start + len(piece)))
+        place = spans[-1][1] or place
+    return np.array(spans)
 
 
 def _plane(

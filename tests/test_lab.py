@@ -15,6 +15,7 @@ from advlab.attacks import FGM, FGSM, PGD, Attack, RandomNoise
 from advlab.data import CORPORA
 from advlab.errors import DataError, SettingError
 from advlab.explain import radii
+from advlab.explain.stage import Stage
 from advlab.lab import MAX_CHARACTERS, explore
 from advlab.norms import norm
 from advlab.records import AttackRecord, Dataset, Example
@@ -197,7 +198,7 @@ def test_flip_point_flips_and_a_slightly_smaller_radius_of_its_grid_does_not() -
         record = record_of("bert", PGD(size, steps=6))
         attack = PGD(record.eps, "raw", steps=6)
         own = batch.with_labels(torch.tensor([record.label]))
-        scene = radii.Scene(victim, embeds, own, attack)
+        scene = Stage(victim, own, embeds, attack)
         eps = torch.from_numpy(record.curve.eps)
         deltas, logits = radii._attacked(
             scene, eps, torch.from_numpy(record.delta), 4, radii.THOROUGH

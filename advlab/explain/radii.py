@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from advlab.attacks import Attack
+from advlab.explain.stage import Stage
 from advlab.norms import random_in_ball
 from advlab.records import Curve
 from advlab.tasks import Batch
 from advlab.victim import Victim
 
-CHUNK = 128  # rows of one forward pass
 LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
 FINER = 5  # radii tried between the last that holds and the first that flips
 
@@ -33,31 +33,6 @@ class Effort:
 
 
 QUICK, THOROUGH = Effort(stride=4, steps=5, draws=4), Effort(stride=2, steps=10, draws=8)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One text under attack, and what is asked of δ."""
-
-    victim: Victim
-    embeds: Tensor  # (1,T,D)
-    batch: Batch  # of one text
-    attack: Attack  # raw ε
-
-    def logits(self, deltas: Tensor) -> Tensor:
-        """(N,T,D) -> (N,C), no gradient."""
-        with torch.no_grad():
-            return torch.cat(
-                [
-                    self.victim.logits(self.embeds + part, self.batch.repeat(len(part)))
-                    for part in deltas.split(CHUNK)
-                ]
-            )
-
-    def gain(self, logits: Tensor) -> Tensor:
-        """(N,C) -> (N,): the loss that the attack raises; targeted, the one that it lowers, × −1."""
-        loss = -logits.log_softmax(-1)[:, int(self.batch.labels[0])]
-        return -loss if getattr(self.attack, "targeted", False) else loss
 
 
 def effort_for(victim: Victim) -> Effort:
@@ -83,12 +58,12 @@ def curve(
     stands at its own ε. A δ of a small ball is in every larger one, so the best so far is carried
     upwards: the attack never does worse as ε grows.
     """
-    scene = Scene(victim, embeds, batch, attack)
+    stage = Stage(victim, batch, embeds, attack)
     effort = effort or effort_for(victim)
     eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype, device=embeds.device)
-    deltas, logits = _attacked(scene, eps, known, seed, effort)
+    deltas, logits = _attacked(stage, eps, known, seed, effort)
     probs = logits.softmax(-1)
-    noise = _noise(scene, eps, seed, effort.draws).softmax(-1)  # (N,draws,C)
+    noise = _noise(stage, eps, seed, effort.draws).softmax(-1)  # (N,draws,C)
     noise[0] = probs[0]
     flips = (probs.argmax(-1) != probs[0].argmax()).nonzero()
     return Curve(
@@ -98,22 +73,23 @@ def curve(
         random_mean=noise.mean(1).cpu().numpy(),
         random_high=noise.amax(1).cpu().numpy(),
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
-        flip_eps=_flip_eps(scene, eps, deltas, int(flips[0, 0])) if len(flips) else None,
+        flip_eps=_flip_eps(stage, eps, deltas, int(flips[0, 0])) if len(flips) else None,
         draws=effort.draws,
+        deltas=deltas.cpu().numpy(),
     )
 
 
 def _attacked(
-    scene: Scene, eps: Tensor, known: Tensor, seed: int, effort: Effort
+    stage: Stage, eps: Tensor, known: Tensor, seed: int, effort: Effort
 ) -> tuple[Tensor, Tensor]:
     """The best δ (N,T,D) found for each radius, and its logits (N,C)."""
-    N, own = len(eps), scene.attack.eps
+    N, own = len(eps), stage.attack.eps
     still = torch.zeros_like(known)
     if own == 0:  # every radius is 0
-        return still.expand(N, -1, -1), scene.logits(still.unsqueeze(0)).expand(N, -1)
+        return still.expand(N, -1, -1), stage.logits(still.unsqueeze(0)).expand(N, -1)
     at_own = [i for i in range(N) if abs(float(eps[i]) - own) <= 1e-5 * own]
     fresh = sorted({1, *range(effort.stride, N, effort.stride)} - {*at_own, N})
-    found = dict(zip(fresh, _at_radii(scene, eps[fresh], seed, effort), strict=True))
+    found = dict(zip(fresh, _at_radii(stage, eps[fresh], seed, effort), strict=True))
     anchors = [(float(eps[i]), delta) for i, delta in found.items()] + [(own, known)]
 
     places: list[int] = [0, *at_own, *fresh]
@@ -129,8 +105,8 @@ def _attacked(
                 places.append(i)
                 tried.append(anchor[1] * (radius / anchor[0]))
     candidates = torch.stack(tried)
-    logits = scene.logits(candidates)
-    gain = scene.gain(logits).tolist()
+    logits = stage.logits(candidates)
+    gain = stage.gain(logits).tolist()
     chosen: list[int] = []  # for each radius, its place among the candidates
     for i in range(N):
         options = [k for k, place in enumerate(places) if place == i]
@@ -139,32 +115,32 @@ def _attacked(
     return candidates[chosen], logits[chosen]
 
 
-def _at_radii(scene: Scene, eps: Tensor, seed: int, effort: Effort) -> Tensor:
+def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
     """(N,T,D): a short attack at each radius, all in one batch."""
     limits = {"steps": effort.steps, "restarts": 1, "draws": effort.draws}
-    names = {field.name for field in fields(scene.attack)} & set(limits)
-    short = replace(scene.attack, **{n: min(limits[n], getattr(scene.attack, n)) for n in names})
-    many = scene.batch.repeat(len(eps))
+    names = {field.name for field in fields(stage.attack)} & set(limits)
+    short = replace(stage.attack, **{n: min(limits[n], getattr(stage.attack, n)) for n in names})
+    many = stage.batch.repeat(len(eps))
     generator = torch.Generator().manual_seed(seed)
     return short(
-        scene.victim.objective(many), scene.embeds.expand(len(eps), -1, -1), many.perturbable,
+        stage.victim.objective(many), stage.embeds.expand(len(eps), -1, -1), many.perturbable,
         generator, eps=eps,
     ).delta  # fmt: skip
 
 
-def _noise(scene: Scene, eps: Tensor, seed: int, draws: int) -> Tensor:
+def _noise(stage: Stage, eps: Tensor, seed: int, draws: int) -> Tensor:
     """(N,draws,C) logits under noise whose norm is exactly each radius; the first row is unused."""
-    many = scene.batch.repeat((len(eps) - 1) * draws)
+    many = stage.batch.repeat((len(eps) - 1) * draws)
     noise = random_in_ball(
-        scene.embeds.expand(len(many), -1, -1), many.perturbable,
-        eps[1:].repeat_interleave(draws), scene.attack.p, scene.attack.ball,
+        stage.embeds.expand(len(many), -1, -1), many.perturbable,
+        eps[1:].repeat_interleave(draws), stage.attack.p, stage.attack.ball,
         torch.Generator().manual_seed(seed + 1), surface=True,
     )  # fmt: skip
-    logits = scene.logits(noise).reshape(len(eps) - 1, draws, -1)
+    logits = stage.logits(noise).reshape(len(eps) - 1, draws, -1)
     return torch.cat([logits[:1], logits])
 
 
-def _flip_eps(scene: Scene, eps: Tensor, deltas: Tensor, first: int) -> float:
+def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:
     """The smallest radius that flips, on a finer grid below the curve's first that does."""
     finer = torch.linspace(
         float(eps[first - 1]), float(eps[first]), FINER + 2, dtype=eps.dtype, device=eps.device
@@ -172,6 +148,6 @@ def _flip_eps(scene: Scene, eps: Tensor, deltas: Tensor, first: int) -> float:
     # both neighbours' δ, scaled into the ball
     sources = [first] if first == 1 else [first - 1, first]
     scaled = torch.cat([deltas[i] * (finer / eps[i]).reshape(-1, 1, 1) for i in sources])
-    held = scene.logits(deltas[:1]).argmax(-1)
-    flips = (scene.logits(scaled).argmax(-1) != held).reshape(len(sources), -1).any(0)
+    held = stage.logits(deltas[:1]).argmax(-1)
+    flips = (stage.logits(scaled).argmax(-1) != held).reshape(len(sources), -1).any(0)
     return float(finer[int(flips.nonzero()[0, 0])]) if flips.any() else float(eps[first])

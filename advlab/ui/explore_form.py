@@ -48,6 +48,7 @@ class Request:
     attack: Attack
     seed: int
     cut: int = 0  # characters left out at the end
+    shield: tuple[tuple[int, int], ...] = ()  # spans of the text that are not attacked
 
 
 def ask() -> Request | None:

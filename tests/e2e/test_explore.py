@@ -79,7 +79,7 @@ def test_a_hostile_text_is_only_text(server: Server, pair: tuple[str, str], page
     expect(page).to_have_url(re.compile("script"))
     settled(page)
     expect(page.get_by_text("of a word vector").first).to_be_visible(timeout=60_000)
-    for tab in ("Perturbation", "Saliency", "Nearest tokens", "Geometry", "Data"):
+    for tab in ("Perturbation", "Saliency", "Projection", "Geometry", "Data"):
         page.get_by_role("tab", name=tab).click()
         settled(page)
     assert page.evaluate("window.__xss") is None

@@ -1,0 +1,45 @@
+"""What every view of the Explore page is built from: sections, charts, tables, one column a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from advlab import tables
+from advlab.ui import plain_text
+from advlab.ui.looks import Look
+
+CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+@contextmanager
+def section(title: str, how: str) -> Iterator[None]:
+    """A heading, and one sentence on how to read what follows."""
+    st.subheader(title, anchor=False)
+    st.caption(how)
+    yield
+
+
+def chart(figure: Any, key: str, alt: str) -> None:
+    """A figure with its text alternative."""
+    st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
+
+
+def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> None:
+    """The numbers behind a chart."""
+    st.dataframe(
+        columns, key=key, alt=alt, hide_index=True, column_config=column_config or None
+    )  # fmt: skip
+
+
+def beside(looks: Sequence[Look]) -> Iterator[tuple[int, Look]]:
+    """One column a model, named; stacked where the screen is narrow."""
+    columns = st.columns(len(looks)) if len(looks) > 1 else [st.container()]
+    for i, (look, column) in enumerate(zip(looks, columns, strict=True)):
+        with column:
+            if len(looks) > 1:
+                st.markdown(f"**{'ABC'[i]}: {plain_text(look.record.model, 60)}**")
+            yield i, look
