@@ -18,7 +18,11 @@ from advlab.records import AttackRecord, Saliency
 from advlab.story import METHOD_NAMES, exit_share, norm_share, number, percent, signed
 from advlab.tables import conditions
 
-SIDES = (("#0072B2", "circle", "solid"), ("#D55E00", "diamond", "dash"))  # model A, model B
+SIDES = (  # models A, B and C
+    ("#0072B2", "circle", "solid"),
+    ("#D55E00", "diamond", "dash"),
+    ("#009E73", "square", "dot"),
+)
 CLASSES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "hexagon")
 NEUTRAL = "#808080"  # visible on white and on near-black
@@ -91,15 +95,15 @@ def predictions(record: AttackRecord) -> go.Figure:
 
 def attacked_title(records: Sequence[AttackRecord]) -> str:
     """‘P(positive)’, or each model's own class where these differ."""
-    names = [label(r.label_names[r.label], 14) for r in list(records)[:2]]
+    names = [label(r.label_names[r.label], 14) for r in list(records)[:3]]
     if len(set(names)) == 1:
         return f"P({names[0]})"
-    return ", ".join(f"{'AB'[i]}: P({n})" for i, n in enumerate(names))
+    return ", ".join(f"{'ABC'[i]}: P({n})" for i, n in enumerate(names))
 
 
 def side(i: int, record: AttackRecord) -> str:
     """‘A: plain’: how a model is called in a figure that shows two."""
-    return f"{'AB'[i]}: {label(record.model, 34)}"
+    return f"{'ABC'[i]}: {label(record.model, 34)}"
 
 
 def token_norms(record: AttackRecord, limit: float | None = None, which: int = 0) -> go.Figure:
@@ -220,7 +224,7 @@ def losses(records: Sequence[AttackRecord]) -> go.Figure:
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.14,
         subplot_titles=["Loss", attacked_title(records)],
     )  # fmt: skip
-    for i, record in enumerate(list(records)[:2]):
+    for i, record in enumerate(list(records)[:3]):
         colour, shape, dash = SIDES[i]
         steps = np.arange(len(record.losses))
         probability = record.step_probs[:, record.label]
@@ -237,7 +241,7 @@ def losses(records: Sequence[AttackRecord]) -> go.Figure:
             for word, symbol, step in marks:
                 figure.add_scatter(
                     x=[step], y=[values[step]], mode="markers", row=row, col=1,
-                    name=f"{'AB'[i]}: {word}", showlegend=row == 1,
+                    name=f"{'ABC'[i]}: {word}", showlegend=row == 1,
                     marker={"symbol": symbol, "size": 13, "color": colour,
                             "line": {"width": 1, "color": NEUTRAL}},
                     hovertemplate=f"{word}: step %{{x}}<extra></extra>",

@@ -33,7 +33,7 @@ def scrubber(records: Sequence[AttackRecord], frames: int = 25) -> go.Figure:
     The slider moves Plotly frames in the browser: dragging asks nothing of the server. Both axes
     count in each model's own mean word-vector norm, so that two models compare; hovers give raw.
     """
-    records = list(records)[:2]
+    records = list(records)[:3]
     top = max(float(r.curve.eps[-1]) / r.scale.mean_norm for r in records)
     grid = np.linspace(0.0, top, frames)
     rows = 1 + len(records)
@@ -118,11 +118,11 @@ def _curves(figure: go.Figure, i: int, record: AttackRecord) -> None:
     for values, fill in ((curve.random_high, None), (curve.random_low, "tonexty")):
         figure.add_scatter(
             x=x, y=values[:, c], mode="lines", line={"width": 0}, fill=fill, hoverinfo="skip",
-            fillcolor=faded(colour, 0.22), name=f"{'AB'[i]} random noise",
+            fillcolor=faded(colour, 0.22), name=f"{'ABC'[i]} random noise",
             showlegend=fill is not None, row=1, col=1,
         )  # fmt: skip
     figure.add_scatter(
-        x=x, y=curve.adversarial[:, c], mode="lines", name=f"{'AB'[i]} attacked",
+        x=x, y=curve.adversarial[:, c], mode="lines", name=f"{'ABC'[i]} attacked",
         line={"color": colour, "width": 2.5, "dash": dash}, customdata=raw,
         hovertemplate="ε = %{x:.3f} × mean norm (%{customdata} raw)<br>%{y:.1%}"
         f"<extra>{name}</extra>",
@@ -132,7 +132,7 @@ def _curves(figure: go.Figure, i: int, record: AttackRecord) -> None:
         at = curve.flip_eps / record.scale.mean_norm
         figure.add_scatter(
             x=[at], y=[float(np.interp(curve.flip_eps, curve.eps, curve.adversarial[:, c]))],
-            mode="markers", name=f"{'AB'[i]} flips", customdata=[number(curve.flip_eps)],
+            mode="markers", name=f"{'ABC'[i]} flips", customdata=[number(curve.flip_eps)],
             marker={"symbol": "x", "size": 12, "color": colour, "line": {"width": 1}},
             hovertemplate="flips at ε = %{x:.3f} × mean norm (%{customdata} raw)<extra></extra>",
             row=1, col=1,
@@ -201,5 +201,5 @@ def _eps_text(records: Sequence[AttackRecord], eps: float) -> str:
         u = record.scale.units(eps * record.scale.mean_norm)
         lines.append(f"{number(u['raw'])} raw = {number(u['half-nn'])} × half-NN")
     if len(set(lines)) > 1:
-        lines = [f"{'AB'[i]}: {line}" for i, line in enumerate(lines)]
+        lines = [f"{'ABC'[i]}: {line}" for i, line in enumerate(lines)]
     return "<br>".join([f"<b>ε = {number(eps)} × mean norm</b>", *dict.fromkeys(lines)])

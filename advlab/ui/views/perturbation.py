@@ -48,7 +48,7 @@ def perturbation(looks: Sequence[Look]) -> None:
         "How the attack searched",
         "The star is the step that was kept, the cross the first one that changed the prediction.",
     ):
-        said(" ".join(f"{'AB'[i]}: {story.loss_sentence(r)}" for i, r in enumerate(records)))
+        said(" ".join(f"{'ABC'[i]}: {story.loss_sentence(r)}" for i, r in enumerate(records)))
         found = " ".join(story.loss_sentence(r) for r in records)
         chart(plots.losses(records), "losses", f"Loss against attack step. {found}")
         with st.expander("Numbers"):
