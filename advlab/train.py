@@ -168,22 +168,29 @@ def train(
                 state["rise"] = step
             strength = eps_strength(step, state["rise"], total, settings)
 
-            ticked = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
-            numbers = method.backward(victim, batch, strength=strength, generator=generator)
-            spent = time.perf_counter() - ticked
-            grad_norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip or math.inf).item()
-            if not math.isfinite(sum(numbers.values()) + grad_norm):
-                raise RunError(
-                    f"expected a finite loss, got {numbers} with gradient norm {grad_norm:.3g} at "
-                    f"step {step}; lower the learning rate or ε"
+            carry: dict[str, Any] = {}  # what a method keeps while it replays this batch
+            spent, numbers, grad_norm = 0.0, {}, 0.0
+            for replay in range(method.replays):
+                ticked = time.perf_counter()
+                optimizer.zero_grad(set_to_none=True)
+                numbers = method.backward(
+                    victim, batch, strength=strength, generator=generator, carry=carry
                 )
-            if state["rise"] is None:  # at ε = 0 every method's loss is the clean one
-                loss = numbers.get("clean_loss", numbers.get("adv_loss", 0.0))
-                state["level"] = 0.9 * state["level"] + 0.1 * loss / chance
-            optimizer.step()
-            if rescale:
-                victim.normalise_table()
+                spent += time.perf_counter() - ticked
+                grad_norm = torch.nn.utils.clip_grad_norm_(
+                    parameters, settings.clip or math.inf
+                ).item()
+                if not math.isfinite(sum(numbers.values()) + grad_norm):
+                    raise RunError(
+                        f"expected a finite loss, got {numbers} with gradient norm {grad_norm:.3g} "
+                        f"at step {step}; lower the learning rate or ε"
+                    )
+                if state["rise"] is None and not replay:  # at ε = 0 every loss is the clean one
+                    loss = numbers.get("clean_loss", numbers.get("adv_loss", 0.0))
+                    state["level"] = 0.9 * state["level"] + 0.1 * loss / chance
+                optimizer.step()
+                if rescale:
+                    victim.normalise_table()
 
             state["step"] = step + 1
             state["seen_tokens"] += batch.input_ids.numel()

@@ -128,20 +128,20 @@ def test_plain_text_is_one_line_and_cut():
 
 
 def test_choices_are_shown_in_words_and_kept_in_short():
-    from advlab.methods import FGMTraining
+    from advlab.methods import inputs
 
     def draw():
         import streamlit as st
 
-        from advlab.methods import FGMTraining
+        from advlab.methods import inputs
         from advlab.ui.forms import form_for
 
-        st.session_state["made"] = form_for(FGMTraining, "f")
+        st.session_state["made"] = form_for(inputs.FGM, "f")
 
     app = AppTest.from_function(draw).run()
     unit = app.selectbox(key="f.unit")
     assert unit.options[0] == "× mean norm"
     unit.select("× half-NN").run()
     made = app.session_state["made"]
-    assert isinstance(made, FGMTraining)
+    assert isinstance(made, inputs.FGM)
     assert made.unit == "half-nn"

@@ -19,7 +19,7 @@ PAGES = sorted([*(ROOT / "pages").rglob("*.py"), ROOT / "app.py"])
 LAYERS = (
     {"errors", "settings", "records"},
     {"config", "data", "runs", "flags"},
-    {"norms", "tasks", "victim", "tiny"},
+    {"norms", "tasks", "victim", "blocks", "tiny"},
     {"attacks", "methods", "explain", "checkpoints"},
     {"evaluate"},
     {"train"},

@@ -325,7 +325,10 @@ def test_a_healthy_adversarial_run_raises_no_alarm(name: str, texts: Path, tmp_p
 
 def test_losses_that_are_not_finite_stop_the_run(texts: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="expected a finite loss"):
-        run(config_for(texts, {"name": "pgd", "eps": 1e38, "steps": 2}, clean_start=0.0), tmp_path)
+        run(
+            config_for(texts, {"name": "pgd", "eps": 1e38, "start": "random"}, clean_start=0.0),
+            tmp_path,
+        )
 
 
 def test_what_cannot_be_loaded_is_told_before_training(texts: Path, tmp_path: Path) -> None:

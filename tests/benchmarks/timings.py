@@ -23,7 +23,7 @@ from advlab.attacks import PGD
 from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from advlab.evaluate import by_length
 from advlab.lab import explore
-from advlab.methods import PGDTraining, Plain
+from advlab.methods import Plain, inputs
 from advlab.train import epoch_batches, prepare
 from advlab.victim import Victim
 
@@ -78,7 +78,7 @@ def picture(victim: Victim) -> float:
 def step_ratio(victim: Victim, texts: list, steps: int) -> float:
     """Seconds of a PGD training step divided by those of a plain one, alternating on each batch."""
     spent = {"plain": 0.0, "pgd": 0.0}
-    methods = {"plain": Plain(), "pgd": PGDTraining(steps=steps)}
+    methods = {"plain": Plain(), "pgd": inputs.PGD(steps=steps)}
     victim.model.train()
     for i, (_, batch) in enumerate(by_length(victim, texts, 32)):
         for name, method in methods.items():
