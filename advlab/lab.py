@@ -14,10 +14,13 @@ from torch import Tensor
 from advlab.attacks import Attack, attack_settings
 from advlab.errors import DataError, SettingError, unknown
 from advlab.explain import radii
+from advlab.explain.film import film, noise, sweep
 from advlab.explain.geometry import local_plane
 from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens, scores
 from advlab.explain.saliency import Margin, explain
-from advlab.explain.stage import Stage, token_spans
+from advlab.explain.scaled import scaled
+from advlab.explain.stage import Stage, spelled, token_spans, written
+from advlab.explain.words import embedded, exits, nearest
 from advlab.norms import norm, random_in_ball
 from advlab.records import AttackRecord, LocalPlane, Neighbours, Saliency
 from advlab.tasks import Batch
@@ -90,9 +93,7 @@ def explore(
         }
         snapped = torch.where(batch.perturbable[0], near["l2"][0][:, 0], own)
         projected = victim.probs(victim.embed(snapped.unsqueeze(0)), batch)[0]
-        read = victim.tokenizer.decode(
-            snapped[batch.perturbable[0]].tolist(), clean_up_tokenization_spaces=True
-        )
+        read = spelled(victim, snapped[written(victim, text)])  # with the shielded words too
         again = victim.encode([read])
         round_trip = victim.probs(victim.embed(again.input_ids), again)[0]
 
@@ -193,7 +194,17 @@ def _plane(stage: Stage, record: AttackRecord, token: int) -> LocalPlane:
 
 
 # what can be made of a record on its model when it is asked for: (stage, record, **options) -> data
-ANALYSES: dict[str, Callable[..., Any]] = {"saliency": _saliency, "plane": _plane}
+ANALYSES: dict[str, Callable[..., Any]] = {
+    "saliency": _saliency,
+    "plane": _plane,
+    "nearest": nearest,
+    "embedded": embedded,
+    "exits": exits,
+    "scaled": scaled,
+    "film": film,
+    "sweep": sweep,
+    "noise": noise,
+}
 
 
 def _margin(stage: Stage, clean: Tensor) -> Margin:

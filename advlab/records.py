@@ -89,6 +89,7 @@ class Neighbours:
     own_rank: np.ndarray  # (T,) 1 when the token's own row is the nearest
     margin: np.ndarray  # (T,) score gap between first and second; positive
     excluded: int  # vocabulary rows left out: specials and unused
+    own_score: np.ndarray | None = None  # (T,) the own row's; None: not recorded
 
 
 @dataclass(frozen=True)
@@ -222,3 +223,74 @@ class Evaluation:
     robust: tuple[tuple[float, str, float, Rate], ...]  # (ε, unit, raw ε, rate)
     noise: tuple[tuple[float, str, float, Rate], ...]  # random noise of the same norm
     seconds: float
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """What a text's vectors are nearest to in one space, before and after the attack."""
+
+    space: str  # which vectors these are, in words
+    clean: Mapping[str, Neighbours]  # metric -> neighbours; empty where the model has no such space
+    perturbed: Mapping[str, Neighbours]
+    shift: np.ndarray  # (T,) how far the attack moved each vector in this space, L2
+    note: str = ""  # why there is nothing, or nothing new
+
+
+@dataclass(frozen=True)
+class Exits:
+    """How far each token's vector is from being nearest to another token (L2, raw units)."""
+
+    radius: np.ndarray  # (T,) along δ, as in the record; inf: none lies that way
+    becomes: tuple[str, ...]  # T, the token met there; empty when none
+    factor: np.ndarray  # (T,) radius ÷ ‖δ‖: so many times longer δ must be; inf where ‖δ‖ is 0
+    certificate: np.ndarray  # (T,) half distance to the nearest other row
+    closest: tuple[str, ...]  # T, that row's token
+    closest_factor: np.ndarray  # (T,) certificate ÷ ‖δ‖
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """δ times a growing factor, until words change. R random draws, F factors, every one evaluated."""
+
+    factors: np.ndarray  # (F,) ascending
+    exits: np.ndarray  # (T,) factor at which each token is first nearest to another; inf: never
+    crossings: tuple[tuple[tuple[float, str], ...], ...]  # T × each change: (factor, new token)
+    changed: np.ndarray  # (F,T) bool: nearest to another token than its own
+    tokens: tuple[tuple[str, ...], ...]  # F × T nearest tokens
+    texts: tuple[str, ...]  # F, the text that these spell
+    read: tuple[tuple[str, ...], ...]  # F × its tokens when it is tokenised again
+    vectors: np.ndarray  # (F,C) probabilities of the scaled vectors
+    projected: np.ndarray  # (F,C) of the nearest rows in their place
+    reread: np.ndarray  # (F,C) of the text
+    noise: np.ndarray  # (F,R,C) of random noise as long as the scaled δ
+    noise_changed: np.ndarray  # (F,R) tokens that the noise changes
+    reachable: int  # tokens that change at some factor, however large
+    limit: float  # no factor beyond this was tried
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A series of δ, token by token: the attack's kept steps, or its δ at each ε. F frames."""
+
+    at: np.ndarray  # (F,) step, or ε in raw units
+    delta_norm: np.ndarray  # (F,T)
+    exit_radius: np.ndarray  # (F,T) distance to the next token's cell along that δ; inf: none
+    own_rank: np.ndarray  # (F,T) 1 when no other row is nearer than the token's own (L2)
+    nearest: np.ndarray  # (F,T) the nearest row
+    tokens: tuple[tuple[str, ...], ...]  # F × T, its text
+    random: np.ndarray | None = None  # (F,R,C) under noise as long as each frame's δ
+
+    @property
+    def exit_share(self) -> np.ndarray:
+        """(F,T) ‖δ‖ as a share of the exit radius; above 1 the token has moved, 0: no way out."""
+        ratio = self.delta_norm / np.where(self.exit_radius > 0, self.exit_radius, np.inf)
+        return np.where(np.isfinite(self.exit_radius), ratio, 0.0)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random noise exactly as long as an attack's δ, token by token. R draws."""
+
+    delta_norm: np.ndarray  # (R,T)
+    exit_radius: np.ndarray  # (R,T) along each draw; inf: none
+    first: np.ndarray  # (T,D) the first draw

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -7,7 +8,15 @@ import torch
 from torch import Tensor
 from victims import KINDS, TEXTS, shared_victim
 
-from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens
+from advlab.explain.projection import (
+    METRICS,
+    certificate,
+    closest,
+    crossings,
+    exit_radius,
+    first_exit,
+    nearest_tokens,
+)
 
 V, D = 60, 5
 
@@ -176,3 +185,65 @@ def test_crossing_the_exit_radius_and_losing_the_first_rank_are_the_same_thing()
     assert (crossed == (rank > 1)).all()
     assert crossed.any()
     assert not crossed.all()
+
+
+def nearest_row(table: Tensor, allowed: Tensor, own: int, x: Tensor) -> int:
+    """The row nearest to x (D,), special rows left out but for the own one, which wins ties."""
+    squared = (x - table).pow(2).sum(-1).masked_fill(~allowed & (torch.arange(V) != own), torch.inf)
+    return own if squared[own] <= squared.min() else int(squared.argmin())
+
+
+def test_the_row_behind_the_exit_is_the_one_that_a_search_finds_there() -> None:
+    table, allowed = vocabulary()
+    own, unit = torch.arange(300) % V, directions(300)
+    radii, rows = first_exit(own, 0.3 * unit, table, allowed)
+    for i in range(300):
+        if radii[i].isinf():
+            assert rows[i] == -1
+            continue
+        row = int(own[i])
+        past = table[row] + float(radii[i]) * (1 + 1e-9) * unit[i]
+        short = table[row] + float(radii[i]) * (1 - 1e-9) * unit[i]
+        assert nearest_row(table, allowed, row, past) == int(rows[i])
+        assert nearest_row(table, allowed, row, short) == row
+
+
+def test_the_closest_row_is_twice_the_certificate_away_and_is_ordinary() -> None:
+    table, allowed = vocabulary()
+    own = torch.arange(V)
+    distance, rows = closest(own, table, allowed)
+    torch.testing.assert_close(distance / 2, certificate(own, table, allowed))
+    for i in range(V):
+        away = (table - table[i]).norm(dim=1)
+        away[i] = torch.inf
+        away[~allowed] = torch.inf
+        assert int(away.argmin()) == int(rows[i])
+
+
+def test_crossings_are_all_the_changes_that_a_search_along_the_ray_finds() -> None:
+    table, allowed = vocabulary()
+    own = torch.arange(200) % V
+    delta = 0.4 * directions(200, seed=7)
+    found = crossings(own, delta, table, allowed, limit=50.0)
+    assert max(map(len, found)) >= 3
+    for i, path in enumerate(found):
+        row = int(own[i])
+        at = [f for f, _ in path]
+        assert at == sorted(at)
+        assert len({r for _, r in path}) == len(path), "no cell is entered twice"
+        steps = [(0.0, row), *path, (50.0, -1)]
+        for (low, here), (high, _) in pairwise(steps):
+            for share in (1e-6, 0.5, 1 - 1e-6):
+                x = table[row] + (low + share * (high - low)) * delta[i]
+                assert nearest_row(table, allowed, row, x) == here
+
+
+def test_crossings_begin_at_the_exit_radius_and_a_zero_delta_has_none() -> None:
+    table, allowed = vocabulary()
+    own, delta = torch.arange(100) % V, 0.4 * directions(100, seed=8)
+    delta[3] = 0
+    found = crossings(own, delta, table, allowed, limit=1e9)
+    radii = exit_radius(own, delta, table, allowed)
+    assert found[3] == []
+    for path, radius in zip(found, radii.tolist(), strict=True):
+        assert (path[0][0] if path else torch.inf) == pytest.approx(radius / 0.4)

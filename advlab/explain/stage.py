@@ -99,3 +99,16 @@ def token_spans(victim: Victim, text: str) -> list[tuple[int, int]]:
         text, truncation=True, max_length=victim.max_length, return_offsets_mapping=True
     )
     return [(int(start), int(end)) for start, end in found["offset_mapping"]]
+
+
+def written(victim: Victim, text: str) -> Tensor:
+    """(T,) bool: the tokens that stand in the text, not those that the tokenizer puts around it."""
+    found = victim.tokenizer(
+        text, truncation=True, max_length=victim.max_length, return_special_tokens_mask=True
+    )
+    return ~torch.tensor(found["special_tokens_mask"], dtype=torch.bool, device=victim.device)
+
+
+def spelled(victim: Victim, ids: Tensor) -> str:
+    """Tokens (T,) as the text that they spell."""
+    return victim.tokenizer.decode(ids.tolist(), clean_up_tokenization_spaces=True)
