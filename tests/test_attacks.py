@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -17,6 +18,7 @@ from advlab.norms import Ball, P, norm, project
 from advlab.records import Scale
 from advlab.victim import Victim
 
+RANDOM = ("noise",)  # draws depend on the batch's shape
 NORMS, BALLS = get_args(P), get_args(Ball)
 quick = settings(deadline=None, max_examples=25)
 every_attack = pytest.mark.parametrize("name", ATTACKS)
@@ -29,25 +31,44 @@ def made(name: str, p: str, ball: str, eps: float = 0.5, **more: Any) -> Any:
     """The attack by name, with a short PGD from a random start and momentum."""
     if name == "pgd":
         more = {"steps": 3, "step_size": 0.6, "start": "random", "momentum": 0.5} | more
-    return build_attack({"name": name, "eps": eps, "unit": "raw", "p": p, "ball": ball} | more)
+    short = {"autopgd": {"steps": 6}, "deepfool": {"steps": 5}, "fmn": {"steps": 10},
+             "cw": {"steps": 6, "searches": 2}, "spsa": {"steps": 3, "samples": 2},
+             "ensemble": {"effort": 4}}.get(name, {})  # fmt: skip
+    settings = {"name": name, "eps": eps, "unit": "raw", "p": p, "ball": ball}
+    return build_attack(settings | short | more)
 
 
 def dice(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def bumpy(shape: tuple[int, int, int], seed: int) -> tuple[Tensor, Tensor, Callable[..., Tensor]]:
-    """Embeddings, mask and a loss with hills: each example's is a sum of cosines of its own."""
+class Bumpy:
+    """A loss with hills: three logits, each a sum of cosines; the label is always the first."""
+
+    def __init__(self, waves: Tensor, B: int) -> None:
+        self.waves = waves  # (3,6,N)
+        self.batch = SimpleNamespace(labels=torch.zeros(B, dtype=torch.long))
+
+    def logits(self, z: Tensor) -> Tensor:
+        return torch.einsum("bn,cwn->bcw", z.flatten(1), self.waves).cos().sum(2)
+
+    def flips(self, z: Tensor) -> Tensor:
+        return self.logits(z).argmax(1) != 0
+
+    def take(self, rows: Tensor) -> Bumpy:
+        return Bumpy(self.waves, len(rows))
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return -self.logits(z).log_softmax(1)[:, 0]
+
+
+def bumpy(shape: tuple[int, int, int], seed: int) -> tuple[Tensor, Tensor, Bumpy]:
+    """Embeddings, mask and a loss with hills."""
     B, T, D = shape
     g = dice(seed)
     x = torch.randn(shape, generator=g, dtype=torch.float64)
     mask = torch.rand((B, T), generator=g) < 0.7
-    waves = 2 * torch.randn((6, T * D), generator=g, dtype=torch.float64)
-
-    def loss(z: Tensor) -> Tensor:
-        return (z.flatten(1) @ waves.T).cos().sum(1)
-
-    return x, mask, loss
+    return x, mask, Bumpy(2 * torch.randn((3, 6, T * D), generator=g, dtype=torch.float64), B)
 
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
@@ -129,7 +150,7 @@ def test_restarts_keep_losses_path_and_step_of_the_same_restart(name: str) -> No
     torch.testing.assert_close(found.losses.max(0).values, found.loss)
 
 
-@every_attack
+@pytest.mark.parametrize("name", [n for n in ATTACKS if n != "ensemble"])
 @quick
 @given(shape=shapes, seed=seeds)
 def test_the_first_flip_is_kept(name: str, shape: tuple[int, int, int], seed: int) -> None:
@@ -146,17 +167,19 @@ def test_the_first_flip_is_kept(name: str, shape: tuple[int, int, int], seed: in
         assert torch.equal(found.flip_delta[b], wanted)
 
 
-@pytest.mark.parametrize("name", [n for n in ATTACKS if n != "noise"])
+@pytest.mark.parametrize("name", [n for n in ATTACKS if n not in RANDOM])
 @every_norm
 @every_ball
 def test_no_example_depends_on_its_batch_mates(name: str, p: P, ball: Ball) -> None:
     x, mask, loss = bumpy((4, 3, 4), 3)
     start = {"start": "zero"} if name == "pgd" else {}
     attack = made(name, p, ball, 0.8, **start)
-    together = attack(loss, x, mask)
+    together = attack(loss, x, mask, dice())
     for b in range(4):
-        alone = attack(loss, x[b : b + 1], mask[b : b + 1])
+        alone = attack(loss.take(torch.tensor([b])), x[b : b + 1], mask[b : b + 1], dice())
         torch.testing.assert_close(alone.delta[0], together.delta[b], rtol=0, atol=1e-12)
+    if name not in ("fgm", "fgsm", "pgd"):
+        return  # these compare logits; no factor on the loss reaches them
     loud = attack(lambda z: loss(z) * torch.tensor([1.0, 1e6, 1e-6, 1.0]).double(), x, mask)
     torch.testing.assert_close(loud.delta, together.delta, rtol=0, atol=1e-9)
 
@@ -211,7 +234,9 @@ def test_momentum_carries_the_direction_over() -> None:
 def test_zero_gradients_give_no_nan(name: str, p: P, ball: Ball) -> None:
     x = torch.zeros(2, 3, 4)
     mask = torch.ones(2, 3, dtype=torch.bool)
-    for flat in (lambda z: (z * 0).sum((1, 2)), lambda z: (z * 1e-30).sum((1, 2))):
+    for scale in (0.0, 1e-30):
+        flat = Bumpy(torch.zeros(3, 1, 12), 2)
+        flat.logits = lambda z, k=scale: (z * k).sum(2)[:, :3]  # type: ignore[method-assign]
         found = made(name, p, ball)(flat, x, mask, dice(), keep_path=True)
         assert torch.isfinite(found.path).all()
         assert torch.isfinite(found.losses).all()
@@ -226,7 +251,7 @@ def test_radii_may_differ_by_example(name: str) -> None:
     size = norm(found.delta, "l2", "example").flatten()
     assert size[0] == 0
     assert (size <= eps * (1 + 1e-12)).all()
-    assert size[2] > 0.1
+    assert size[2] > 0.1 or name in ("fgm", "fgsm", "deepfool", "fmn", "cw")  # these may stop short
 
 
 def test_units_other_than_raw_need_a_scale() -> None:
@@ -245,8 +270,8 @@ def test_attacks_are_built_by_name_and_say_what_is_wrong() -> None:
         values = attack_settings(ATTACKS[name]())
         assert values["name"] == name
         assert build_attack(values) == ATTACKS[name]()
-    with pytest.raises(SettingError, match="choose from fgm, fgsm, noise, pgd"):
-        build_attack({"name": "deepfool"})
+    with pytest.raises(SettingError, match="choose from autopgd, cw, deepfool, ensemble"):
+        build_attack({"name": "jsma"})
     with pytest.raises(SettingError, match="no setting 'epsilon'"):
         build_attack({"name": "pgd", "epsilon": 1})
     with pytest.raises(SettingError, match=r"PGD\.steps: expected a whole number"):

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from advlab.attacks.adaptive import AutoPGD
+from advlab.attacks.blackbox import SPSA
 from advlab.attacks.embedding import FGM, FGSM, PGD, Attack, Perturbation, RandomNoise
+from advlab.attacks.ensemble import Ensemble, weighted
+from advlab.attacks.minimal import FMN, CarliniWagner, DeepFool, Minimal
 from advlab.errors import SettingError, unknown
 from advlab.settings import build, plain
 
@@ -14,6 +18,12 @@ ATTACKS: dict[str, type[Attack]] = {
     "fgm": FGM,
     "fgsm": FGSM,
     "noise": RandomNoise,
+    "autopgd": AutoPGD,
+    "deepfool": DeepFool,
+    "fmn": FMN,
+    "cw": CarliniWagner,
+    "spsa": SPSA,
+    "ensemble": Ensemble,
 }
 
 
@@ -33,13 +43,6 @@ def attack_settings(attack: Attack) -> dict[str, Any]:
 
 
 __all__ = [
-    "ATTACKS",
-    "FGM",
-    "FGSM",
-    "PGD",
-    "Attack",
-    "Perturbation",
-    "RandomNoise",
-    "attack_settings",
-    "build_attack",
-]
+    "ATTACKS", "FGM", "FGSM", "FMN", "PGD", "SPSA", "Attack", "AutoPGD", "CarliniWagner", "DeepFool",
+    "Ensemble", "Minimal", "Perturbation", "RandomNoise", "attack_settings", "build_attack", "weighted",
+]  # fmt: skip

@@ -117,7 +117,10 @@ def _attacked(
 
 def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
     """(N,T,D): a short attack at each radius, all in one batch."""
-    limits = {"steps": effort.steps, "restarts": 1, "draws": effort.draws}
+    limits = {
+        "steps": effort.steps, "restarts": 1, "draws": effort.draws, "effort": effort.steps,
+        "searches": 2,
+    }  # fmt: skip
     names = {field.name for field in fields(stage.attack)} & set(limits)
     short = replace(stage.attack, **{n: min(limits[n], getattr(stage.attack, n)) for n in names})
     many = stage.batch.repeat(len(eps))

@@ -51,6 +51,12 @@ class Batch:
             )
         )
 
+    def take(self, rows: Tensor) -> Batch:
+        """Some of the texts, by their places (n,)."""
+        return Batch(
+            *(t[rows] for t in (self.input_ids, self.attention_mask, self.perturbable, self.labels))
+        )
+
     def with_labels(self, labels: Tensor) -> Batch:
         """The same texts with other labels (B,)."""
         if labels.shape != self.labels.shape:
@@ -88,6 +94,10 @@ class Objective:
 
     def __call__(self, embeds: Tensor) -> Tensor:
         return self.loss_of(self.logits(embeds))
+
+    def take(self, rows: Tensor) -> Objective:
+        """The same for some of the texts, by their places (n,)."""
+        return Objective(self.victim, self.batch.take(rows), self.smoothing, self.targeted)
 
     def flips(self, embeds: Tensor) -> Tensor:
         """(B,) bool: the prediction differs from the label (targeted: equals it)."""
