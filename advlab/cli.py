@@ -117,7 +117,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
     """Flags of train, attack and evaluate: their settings live in modules that import torch."""
     from advlab.attacks import ATTACKS
-    from advlab.config import DataConfig, ModelConfig, TrainConfig
+    from advlab.augment import Augmentation
+    from advlab.config import DataConfig, ModelConfig, Regularisation, TrainConfig
     from advlab.methods import METHODS
 
     if name == "train":
@@ -130,6 +131,8 @@ def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
             "--method", default="plain", choices=sorted(METHODS), help="training method"
         )
         union_flags(method, METHODS)
+        add_flags(parser.add_argument_group("regularisation"), Regularisation)
+        add_flags(parser.add_argument_group("augmentation"), Augmentation)
         add_flags(parser.add_argument_group("training"), TrainConfig)
         return
     several = name == "evaluate"

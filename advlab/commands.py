@@ -30,7 +30,8 @@ def run_app(args: argparse.Namespace) -> int:
 
 def run_train(args: argparse.Namespace) -> int:
     """Train in this process, listed among the runs; Ctrl-C leaves a run that can be resumed."""
-    from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+    from advlab.augment import Augmentation
+    from advlab.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
     from advlab.methods import METHODS, build_method, method_settings
     from advlab.settings import build
 
@@ -41,6 +42,8 @@ def run_train(args: argparse.Namespace) -> int:
         data=build(DataConfig, given(args, DataConfig)),
         model=model,
         method=method_settings(method),
+        regularise=build(Regularisation, given(args, Regularisation)),
+        augment=build(Augmentation, given(args, Augmentation)),
         train=TrainConfig.for_model(model.source, **given(args, TrainConfig)),
     )
     result = carry_out(config, device=args.device)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from advlab.augment import Augmentation
 from advlab.settings import build, plain, setting
 
 
@@ -152,6 +153,46 @@ class TrainConfig:
         return build(TrainConfig, base | changes)
 
 
+@dataclass(frozen=True)
+class Regularisation:
+    """Losses added to the training method's own, and the dropout of the model."""
+
+    rdrop: float = setting(
+        0.0,
+        "Weight of the symmetric divergence between two dropout passes (R-Drop, Liang et al. 2021, "
+        "arXiv:2106.14448); two passes more. A regulariser, not a defence",
+        low=0.0,
+        high=100.0,
+        label="R-Drop",
+    )
+    mixup: float = setting(
+        0.0,
+        "Weight of the loss on blends of two texts' embeddings and labels (Zhang et al. 2018, "
+        "arXiv:1710.09412; Beta(0.4, 0.4)); one pass more",
+        low=0.0,
+        high=100.0,
+    )
+    hotflip: float = setting(
+        0.0,
+        "Weight of the loss on the batch with words replaced by HotFlip (arXiv:1712.06751); some "
+        "three passes more",
+        low=0.0,
+        high=100.0,
+        label="HotFlip texts",
+    )
+    hotflip_words: int = setting(
+        1, "Words that HotFlip replaces in a text", unit="words", low=1, high=20, advanced=True
+    )
+    dropout: float | None = setting(
+        None, "Dropout of the model; its own when empty", low=0.0, high=0.9
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether there is any loss to add."""
+        return bool(self.rdrop or self.mixup or self.hotflip)
+
+
 SCRATCH = ("tiny", "small")
 
 
@@ -164,6 +205,8 @@ class RunConfig:
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
+    regularise: Regularisation = Regularisation()
+    augment: Augmentation = field(default_factory=Augmentation)
     train: TrainConfig = TrainConfig()
 
     def to_json(self) -> str:

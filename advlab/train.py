@@ -17,12 +17,13 @@ from typing import Any
 import torch
 
 from advlab.attacks import PGD
+from advlab.augment import dice_for
 from advlab.checkpoints import keep_model, load_checkpoint, save_checkpoint
 from advlab.config import SCRATCH, RunConfig, TrainConfig
 from advlab.data import load_data
 from advlab.errors import RunError
 from advlab.evaluate import by_length, rate, survives
-from advlab.methods import Plain, build_method
+from advlab.methods import Plain, build_method, regularise
 from advlab.records import Dataset, Event, Example
 from advlab.tasks import Batch, build_task
 from advlab.tiny import tiny_victim
@@ -50,6 +51,7 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
             device=device,
         )
     victim.task = build_task(config.task, smoothing=config.train.label_smoothing)
+    regularise.set_dropout(victim, config.regularise.dropout)
     return victim, data
 
 
@@ -146,6 +148,9 @@ def train(
     alarms: set[str] = set()
     recent: deque[tuple[int, float]] = deque()  # step and clean loss, of the last stretch
     chance = math.log(len(data.label_names))
+    # own-embedding synonyms mean something only where the embeddings were learnt before
+    pretrained = config.model.source not in SCRATCH
+    neighbours = synonyms_of(victim) if config.augment.synonyms and pretrained else {}
     began = last_report = last_saved = time.perf_counter()
     paid = state["seconds"]  # seconds of earlier stretches of a resumed run
     ended = "done"
@@ -158,7 +163,7 @@ def train(
         batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
         for places in batches[state["step"] - epoch * per_epoch :]:
             step = state["step"]
-            batch = victim.encode([data.train[i] for i in places])
+            batch = victim.encode([_text(data, i, epoch, config, neighbours) for i in places])
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * lr_share(step, total, settings)
             # a pretrained model leaves chance at once, long before its new head is any good
@@ -176,6 +181,8 @@ def train(
                 numbers = method.backward(
                     victim, batch, strength=strength, generator=generator, carry=carry
                 )
+                if config.regularise.active:
+                    numbers |= regularise.backward(victim, batch, config.regularise, generator)
                 spent += time.perf_counter() - ticked
                 grad_norm = torch.nn.utils.clip_grad_norm_(
                     parameters, settings.clip or math.inf
@@ -295,6 +302,34 @@ def _collapse(state: dict[str, Any], seen: str) -> Event:
         message=f"Training has collapsed: {seen}. Lower ε, or let it rise more slowly "
                 "(ε warm-up), or lower the learning rate.",
     )  # fmt: skip
+
+
+def _text(
+    data: Dataset, place: int, epoch: int, config: RunConfig, neighbours: dict[str, list[str]]
+) -> Example:
+    """A training text, changed as the settings say."""
+    example = data.train[place]
+    if not config.augment.active:
+        return example
+    dice = dice_for(config.train.seed, epoch, place)
+    return config.augment.apply(example, dice, neighbours)
+
+
+@torch.no_grad()
+def synonyms_of(victim: Victim, nearest: int = 4) -> dict[str, list[str]]:
+    """Whole words -> their nearest whole words by the cosine of their embeddings."""
+    vocabulary = victim.tokenizer.get_vocab()
+    words = {w.lstrip("Ġ▁"): i for w, i in vocabulary.items() if victim.ordinary[i]}
+    words = {w: i for w, i in words.items() if w.isalpha() and w.islower() and len(w) > 2}
+    names = list(words)
+    rows = torch.nn.functional.normalize(victim.table[list(words.values())].float(), dim=1)
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(names), 1024):
+        close = (rows[start : start + 1024] @ rows.T).topk(min(nearest + 1, len(names))).indices
+        for row, places in enumerate(close.tolist()):
+            word = names[start + row]
+            found[word] = [names[j] for j in places if names[j] != word][:nearest]
+    return found
 
 
 def _token_ids(victim: Victim, examples: Sequence[Example]) -> list[list[int]]:

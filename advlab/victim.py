@@ -51,7 +51,8 @@ class Victim:
         self.task = task or Classification()
         self.label_names = tuple(label_names)
         self._scale, self._hash = scale, ""
-        self._tables: tuple[Tensor, Tensor] | None = None
+        self._table: Tensor | None = None
+        self._kinds: Tensor | None = None
         if tokenizer.pad_token is None:  # as in GPT-2 and Llama; the mask hides what stands there
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         tokenizer.padding_side = "right"
@@ -234,26 +235,32 @@ class Victim:
     @property
     def table(self) -> Tensor:
         """(V,D): the embedding of every vocabulary entry, as the model sees it; detached."""
-        return self._vocabulary()[0]
+        weight = self.model.get_input_embeddings().weight
+        if self._table is None or self.model.training:
+            with torch.no_grad():
+                self._table = self.embed(
+                    torch.arange(weight.shape[0], device=weight.device)
+                ).detach()
+        return self._table
 
     @property
     def ordinary(self) -> Tensor:
         """(V,) bool: entries that text can hold; special, unused and padding rows are not."""
-        return self._vocabulary()[1]
+        return self.kinds > 0
 
-    def _vocabulary(self) -> tuple[Tensor, Tensor]:
-        weight = self.model.get_input_embeddings().weight
-        if self._tables is None or self.model.training:
-            V = weight.shape[0]
-            with torch.no_grad():
-                table = self.embed(torch.arange(V, device=weight.device)).detach()
-            ordinary = torch.zeros(V, dtype=torch.bool, device=weight.device)
+    @property
+    def kinds(self) -> Tensor:
+        """(V,) 0 where an entry may not stand in a text, 1 where it begins a word, 2 where it is a
+        piece that joins the one before it."""
+        if self._kinds is None:
+            V = self.model.get_input_embeddings().weight.shape[0]
+            kinds = torch.zeros(V, dtype=torch.long)
             special = set(self.tokenizer.all_special_ids)
             for token, i in self.tokenizer.get_vocab().items():
                 if i < V and i not in special and not token.startswith("[unused"):
-                    ordinary[i] = True
-            self._tables = (table, ordinary)
-        return self._tables
+                    kinds[i] = 2 if token.startswith("##") else 1
+            self._kinds = kinds
+        return self._kinds.to(self.device)
 
     @property
     def scale(self) -> Scale:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from victims import KINDS, labelled, make_victim, shared_victim
 
-from advlab.attacks.tokens import HotFlip, candidates, first_order
+from advlab.attacks.tokens import HotFlip, first_order
 from advlab.tasks import Batch
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -25,7 +25,7 @@ def test_trying_every_word_everywhere_finds_the_worst_single_replacement(kind: s
     victim = shared_victim(kind)
     batch = labelled(victim, ("the film was good", "poor plot"))
     found = HotFlip(1, verify=100_000)(victim, batch)
-    words = [i for i, k in enumerate(candidates(victim).tolist()) if k]
+    words = [i for i, k in enumerate(victim.kinds.tolist()) if k]
     for b in range(2):
         worst = -float("inf")
         for t in batch.perturbable[b].nonzero().flatten().tolist():
@@ -66,7 +66,7 @@ def test_the_estimate_is_the_gradient_times_the_difference_of_vectors() -> None:
     batch = labelled(victim)
     x = victim.embed(batch.input_ids).detach().requires_grad_()
     (grad,) = torch.autograd.grad(victim.objective(batch)(x).sum(), x)
-    kinds = candidates(victim)
+    kinds = victim.kinds
     rise = first_order(grad, batch.input_ids, victim.table, kinds, batch.perturbable)
     for b, t, v in ((0, 2, 9), (1, 4, 20), (2, 1, 33)):
         by_hand = float(grad[b, t] @ (victim.table[v] - victim.table[batch.input_ids[b, t]]))

@@ -10,15 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
-from victims import write_reviews
+from victims import make_victim, write_reviews
 
 from advlab import train as training
-from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.augment import Augmentation
+from advlab.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
 from advlab.data import load_data
 from advlab.errors import DataError, ModelError, RunError, SettingError
 from advlab.records import Event
 from advlab.tiny import learn_tokenizer
-from advlab.train import epoch_batches, eps_strength, lr_share, prepare, train
+from advlab.train import epoch_batches, eps_strength, lr_share, prepare, synonyms_of, train
 from advlab.victim import Victim
 
 PGD2 = {"name": "pgd", "eps": 0.5, "steps": 2}
@@ -362,3 +363,39 @@ def test_the_tokenizer_is_the_same_every_time(texts: Path) -> None:
     assert all(learn_tokenizer(corpus, 700).get_vocab() == first for _ in range(4))
     other = learn_tokenizer(corpus[::-1], 700).get_vocab()
     assert other == first  # nor does the order of the texts matter
+
+
+def test_augmented_and_regularised_training_is_the_same_again_after_a_resume(
+    texts: Path, tmp_path: Path
+) -> None:
+    config = replace(
+        config_for(texts, {"name": "fgm"}, epochs=2),
+        regularise=Regularisation(rdrop=1.0, mixup=0.5, hotflip=0.5, dropout=0.2),
+        augment=Augmentation(word_dropout=0.2, word_swap=0.1, synonyms=0.2, typos=0.1),
+    )
+    whole = run(config, tmp_path / "whole")
+    steps = iter(range(10**6))
+    events = list(
+        train(config, tmp_path / "cut", stop=lambda: "pause" if next(steps) == 5 else None)
+    )
+    assert events[-1].values["reason"] == "paused"
+    rest = list(train(config, tmp_path / "cut", resume=True))
+    assert rest[-1].values["test_accuracy"] == whole[-1].values["test_accuracy"]
+    told = of_kind(whole, "step")[-1].values
+    assert {"rdrop_loss", "mixup_loss", "hotflip_loss"} <= set(told)
+    one, other = (
+        load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "cut")
+    )
+    assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_own_embedding_synonyms_are_close_whole_words() -> None:
+    victim = make_victim("bert")
+    with torch.no_grad():
+        table = victim.model.get_input_embeddings().weight
+        ids = victim.tokenizer.get_vocab()
+        table[ids["great"]] = table[ids["good"]] * 1.01
+    victim._table = None
+    found = synonyms_of(victim, nearest=2)
+    assert found["good"][0] == "great"
+    assert all(len(others) <= 2 and word not in others for word, others in found.items())

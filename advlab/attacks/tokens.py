@@ -47,7 +47,7 @@ class HotFlip:
         """Attack a batch with labels. Uses gradients of embeddings only; the model is left alone."""
         from dataclasses import replace
 
-        table, allowed = victim.table, candidates(victim)
+        table, kinds = victim.table, victim.kinds
         ids = batch.input_ids.clone()
         B = len(ids)
         free = batch.perturbable.clone()  # each place is replaced once
@@ -62,7 +62,7 @@ class HotFlip:
             flipped |= objective.flips(x)
             if step == self.replacements:
                 break
-            rise = first_order(grad, ids, table, allowed, free)  # (B,T,V)
+            rise = first_order(grad, ids, table, kinds, free)  # (B,T,V)
             best = rise.flatten(1).topk(min(self.verify, rise[0].numel()))
             k = best.indices.shape[1]
             place, word = best.indices // len(table), best.indices % len(table)  # (B,k)
@@ -87,20 +87,11 @@ class HotFlip:
         )
 
 
-def candidates(victim: Victim) -> Tensor:
-    """(V,) 0 where an entry may not stand in a text, 1 where it is a word, 2 where a piece of one."""
-    kinds = torch.zeros(len(victim.table), dtype=torch.long, device=victim.table.device)
-    for token, i in victim.tokenizer.get_vocab().items():
-        if i < len(kinds) and victim.ordinary[i]:
-            kinds[i] = 2 if token.startswith("##") else 1
-    return kinds
-
-
 def first_order(grad: Tensor, ids: Tensor, table: Tensor, kinds: Tensor, free: Tensor) -> Tensor:
     """(B,T,V) the linear estimate of the loss's rise, −∞ where a replacement is not allowed.
 
-    grad (B,T,D) at the embeddings of ids (B,T); table (V,D); kinds (V,) as `candidates` gives them: a
-    word replaces a word, a piece a piece; free (B,T).
+    grad (B,T,D) at the embeddings of ids (B,T); table (V,D); kinds (V,) as a victim's: a word replaces
+    a word, a piece a piece; free (B,T).
     """
     rise = grad @ table.T - (grad * table[ids]).sum(-1, keepdim=True)
     allowed = (kinds > 0) & (kinds == kinds[ids].unsqueeze(-1)) & free.unsqueeze(-1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import streamlit as st
 
 from advlab import jobs
-from advlab.config import SCRATCH, ModelConfig, RunConfig, TrainConfig
+from advlab.augment import Augmentation
+from advlab.config import SCRATCH, ModelConfig, Regularisation, RunConfig, TrainConfig
 from advlab.errors import AdvlabError
 from advlab.jobs.store import default_name
 from advlab.settings import plain, settings_of
@@ -66,6 +68,11 @@ else:
     method = METHODS[name]()
     st.caption("This method has no settings of its own.")
 
+with st.expander("Regularisation and augmentation, with any method", icon=":material/blur_on:"):
+    regularise = form_for(Regularisation, "regularise")
+    st.caption("Augmentation: chances for each word of the texts that are changed.")
+    augment = form_for(Augmentation, "augment")
+
 st.subheader("4 · Training", anchor=False)
 start_from = plain(TrainConfig.for_model(source))
 scratch = "scratch" if source in SCRATCH else "pretrained"
@@ -78,15 +85,18 @@ missing = [
         ("the data", data),
         ("the model", model if source else None),
         ("the method", method),
+        ("the regularisation", regularise),
+        ("the augmentation", augment),
         ("the training settings", training),
     )
     if part is None
 ]
 config = None
-if data and model and method and training and not missing:
+if data and model and method and training and regularise and augment:
     config = RunConfig(
-        data=data, model=model, method={"name": name} | plain(method), train=training
-    )
+        data=data, model=model, method={"name": name} | plain(method), regularise=regularise,
+        augment=augment, train=training,
+    )  # fmt: skip
 title = st.text_input(
     "Name of the run", key="run.name", max_chars=200, persist_state="session",
     placeholder=default_name(config) if config else "made from the choices",
@@ -101,9 +111,7 @@ if st.button(
 ):
     assert config is not None
     try:
-        named = RunConfig(title or "", config.task, config.data, config.model, config.method,
-                          config.train)  # fmt: skip
-        run_id = jobs.submit(named)
+        run_id = jobs.submit(replace(config, name=title or ""))
     except AdvlabError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
     else:
