@@ -17,16 +17,18 @@ from advlab.explain import radii
 from advlab.explain.film import film, noise, sweep
 from advlab.explain.geometry import local_plane
 from advlab.explain.projection import METRICS, certificate, exit_radius, nearest_tokens, scores
-from advlab.explain.saliency import Margin, explain
+from advlab.explain.saliency import DEFAULTS as SALIENCY_METHODS
+from advlab.explain.saliency import choices, explain, layers
+from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.scaled import scaled
 from advlab.explain.stage import Stage, spelled, token_spans, written
+from advlab.explain.targets import Case, make_target
 from advlab.explain.words import embedded, exits, nearest
 from advlab.norms import norm, random_in_ball
-from advlab.records import AttackRecord, LocalPlane, Neighbours, Saliency
+from advlab.records import AttackRecord, LocalPlane, Neighbours
 from advlab.tasks import Batch
 from advlab.victim import Victim
 
-SALIENCY_METHODS = ("saliency", "input_x_gradient", "integrated_gradients")
 MAX_CHARACTERS = 20_000
 FRAMES = 41  # steps of the attack whose δ a record keeps, at most, besides the best and the flip
 
@@ -98,8 +100,10 @@ def explore(
         round_trip = victim.probs(victim.embed(again.input_ids), again)[0]
 
         words, word_of = _words(victim, text, len(own))
-        margin = _margin(stage, clean)
-        maps = {m: explain(m, margin, embeds, adversarial, word_of) for m in saliency}
+        asked = make_target(victim, batch, clean)
+        ordinary = victim.encode([text]).perturbable[0]  # shielded words are explained too
+        case = Case(asked, torch.cat([embeds, adversarial]), tuple(word_of), ordinary)
+        maps = {m: explain(m, case) for m in saliency}
         curve = radii.curve(victim, embeds, batch, raw, delta[0], points=points, seed=seed)
 
         size = delta[0].norm(dim=-1)
@@ -175,15 +179,6 @@ def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> 
         return ANALYSES[name](Stage.of(victim, record), record, **options)
 
 
-def _saliency(
-    stage: Stage, record: AttackRecord, methods: Sequence[str] = SALIENCY_METHODS
-) -> dict[str, Saliency]:
-    margin = _margin(stage, torch.as_tensor(record.clean))
-    adversarial = stage.embeds + torch.as_tensor(record.delta).to(stage.embeds)
-    words = record.word_of.tolist()
-    return {m: explain(m, margin, stage.embeds, adversarial, words) for m in methods}
-
-
 def _plane(stage: Stage, record: AttackRecord, token: int) -> LocalPlane:
     victim = stage.victim
     return local_plane(
@@ -195,7 +190,9 @@ def _plane(stage: Stage, record: AttackRecord, token: int) -> LocalPlane:
 
 # what can be made of a record on its model when it is asked for: (stage, record, **options) -> data
 ANALYSES: dict[str, Callable[..., Any]] = {
-    "saliency": _saliency,
+    "saliency": saliency_of,
+    "saliency_choices": choices,
+    "layers": layers,
     "plane": _plane,
     "nearest": nearest,
     "embedded": embedded,
@@ -205,13 +202,6 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "sweep": sweep,
     "noise": noise,
 }
-
-
-def _margin(stage: Stage, clean: Tensor) -> Margin:
-    """The predicted class against the runner-up."""
-    first = int(clean.argmax())
-    runner = int(clean.index_fill(0, torch.tensor(first), -1.0).argmax())
-    return Margin(stage.victim, stage.batch, first, runner)
 
 
 def _kept_steps(count: int, best: int, flip: Sequence[int]) -> list[int]:

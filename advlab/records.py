@@ -105,9 +105,21 @@ class Saliency:
     words_adversarial: np.ndarray  # (W,)
     remainder_clean: float = 0.0  # special tokens' share: sum(words) + remainder = sum(tokens)
     remainder_adversarial: float = 0.0
-    completeness_clean: float | None = None  # |Σ − (F(x) − F(b))| / |F(x) − F(b)|
+    completeness_clean: float | None = None  # |Σ − (F(x) − F(b))| / |F(x) − F(b)|; None: no such
     completeness_adversarial: float | None = None
-    baseline: str = ""
+    baseline: str = ""  # what stands for "no words", in words
+    title: str = ""  # the method's name, for people
+    gap_clean: float | None = None  # |Σ − (F(x) − F(b))|, in units of the target
+    gap_adversarial: float | None = None
+    value_clean: float | None = None  # F(x), the target itself
+    value_adversarial: float | None = None
+    value_baseline: float | None = None  # F(b); drawn baselines: its mean
+    p_baseline: float | None = None  # probability of the explained class at the baseline
+    spread_clean: np.ndarray | None = None  # (W,) standard deviation of a single draw
+    spread_adversarial: np.ndarray | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""  # what this run calls for: more samples, …
+    withheld: str = ""  # why there are no scores (all NaN then)
 
 
 @dataclass(frozen=True)
@@ -294,3 +306,25 @@ class Noise:
     delta_norm: np.ndarray  # (R,T)
     exit_radius: np.ndarray  # (R,T) along each draw; inf: none
     first: np.ndarray  # (T,D) the first draw
+
+
+@dataclass(frozen=True)
+class SaliencyChoices:
+    """What can be asked of a model: its baselines, name -> in words, and methods that do not fit."""
+
+    baselines: Mapping[str, str]
+    unfit: Mapping[str, str]  # method -> why
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Gradient norms and attention rollout through L layers. The last column is special tokens."""
+
+    target: str  # what is explained, in words
+    gradients_clean: np.ndarray  # (L+1,W+1) ‖∂target/∂h‖ of each word, from the embeddings on
+    gradients_adversarial: np.ndarray
+    rollout_clean: np.ndarray | None  # (L,W+1) shares that sum to 1
+    rollout_adversarial: np.ndarray | None
+    reads: tuple[int, ...]  # tokens whose last vector the classifier reads
+    note: str = ""

@@ -1,99 +1,163 @@
-"""Where does the model look? Captum's attributions on embeddings, summed to words.
+"""Where does the model look? Methods of attribution, in words and numbers, summed to words.
 
-What is explained is a margin, the logit of one class minus that of a fixed other one: logits do not
-saturate, and a margin is what a flip changes. All methods here run on weight-sharing views.
+Each method is one function and one line in `METHODS`, with what it means, what to beware of and
+where it comes from. `saliency` is the analysis that the Explore page and `lab` call.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from advlab.errors import SettingError, unknown
-from advlab.records import Saliency
+from advlab.explain import ablations, attributions
+from advlab.explain import layers as through
+from advlab.explain.attributions import Scores
+from advlab.explain.targets import Case, Target, baseline_words, baselines_of, make_target
+from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
 
 if TYPE_CHECKING:
-    from advlab.tasks import Batch
-    from advlab.victim import Victim
+    from advlab.explain.stage import Stage
+
+Margin = Target  # the kind of target that is explained unless another is asked for
+DEFAULTS = ("saliency", "input_x_gradient", "integrated_gradients")
+TINY = 0.01  # a change of the target below this share of Σ|scores| makes no denominator
+LIMITS = {"steps": (1, 1024), "samples": (2, 8192), "noise": (0.0, 10.0), "window": (1, 64)}
 
 
 @dataclass(frozen=True)
-class Margin:
-    """Logit of `target` minus logit of `other`, for embeddings of one text: (N,T,D) -> (N,)."""
+class Method:
+    """One way of attributing. `settings`: names and defaults that its function takes."""
 
-    victim: Victim
-    batch: Batch  # of one text
-    target: int
-    other: int
-
-    def __call__(self, embeds: Tensor) -> Tensor:
-        logits = self.victim.logits(embeds, self.batch.repeat(embeds.shape[0]))
-        return logits[:, self.target] - logits[:, self.other]
-
-    @property
-    def words(self) -> str:
-        """What is explained, for people."""
-        names = self.victim.label_names
-        return f"logit of {names[self.target]} − logit of {names[self.other]}"
+    title: str
+    meaning: str  # one sentence
+    guard: str  # one sentence: what it does not say
+    source: str
+    run: Callable[..., Scores]
+    signed: bool = True  # signed scores add up; unsigned ones are norms
+    baseline: bool = False  # starts from the chosen baseline
+    sums: bool = False  # the scores should add up to F(x) − F(baseline)
+    costly: bool = False
+    settings: Mapping[str, float] = field(default_factory=dict)
+    fits: Callable[..., str] | None = None  # target -> why not; empty when it does
 
 
-@dataclass(frozen=True)
-class Attribution:
-    """Scores of each token on N views of one text, and how complete they are."""
+def explain(
+    method: str, case: Case, *, tolerance: float | None = None, **settings: float
+) -> Saliency:
+    """One method on the clean and the perturbed version of one text (`case.views`, in that order).
 
-    scores: Tensor  # (N,T)
-    signed: bool
-    completeness: Tensor | None = None  # (N,) relative error
-    baseline: str = ""
-
-
-def gradient_norm(margin: Margin, views: Tensor) -> Attribution:
-    """‖∂margin/∂eᵢ‖₂ of each token (Captum Saliency): sensitivity, unsigned."""
-    from captum.attr import Saliency as Captum
-
-    found = Captum(margin).attribute(views.clone().requires_grad_(), abs=False)
-    return Attribution(found.detach().norm(dim=-1), signed=False)
-
-
-def input_x_gradient(margin: Margin, views: Tensor) -> Attribution:
-    """eᵢ·∂margin/∂eᵢ of each token (Captum InputXGradient): local, signed, not complete."""
-    from captum.attr import InputXGradient
-
-    found = InputXGradient(margin).attribute(views.clone().requires_grad_())
-    return Attribution(found.detach().sum(-1), signed=True)
-
-
-def integrated_gradients(margin: Margin, views: Tensor, steps: int = 32) -> Attribution:
-    """Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365), Gauss–Legendre, from [PAD].
-
-    The baseline has the padding row at every ordinary token and keeps the special ones. The scores
-    of a text should sum to margin(x) − margin(baseline); `completeness` is the relative gap.
+    Settings that the method does not take are refused. `tolerance` is the largest relative
+    completeness error at which scores are given at all (default: DeepLift's own).
     """
-    from captum.attr import IntegratedGradients
-
-    victim = margin.victim
-    pad = victim.table[victim.tokenizer.pad_token_id].to(views.dtype)
-    baseline = torch.where(margin.batch.perturbable.unsqueeze(-1), pad, views)
-    found = IntegratedGradients(margin).attribute(
-        views, baselines=baseline, n_steps=steps, method="gausslegendre"
+    known = _known(method)
+    _check(method, known, settings)
+    found = _blank(case) if known.fits and known.fits(case.target) else known.run(case, **settings)
+    words = [to_words(row, case.word_of, known.signed) for row in found.tokens]
+    values = _values(case)
+    start = _start(case, known, found)
+    gaps: list[float | None] = [None, None]
+    errors: list[float | None] = [None, None]
+    if known.sums and start is not None and found.tokens.isfinite().all():
+        for i in (0, 1):
+            gap, rise = float(found.tokens[i].sum()) - (values[i] - start), values[i] - start
+            gaps[i] = abs(gap)
+            if abs(rise) > TINY * float(found.tokens[i].abs().sum()):
+                errors[i] = abs(gap / rise)
+    made = Saliency(
+        method=method,
+        title=known.title,
+        target=case.target.words,
+        clean=found.tokens[0].cpu().numpy(),
+        adversarial=found.tokens[1].cpu().numpy(),
+        signed=known.signed,
+        words_clean=words[0][0].numpy(),
+        words_adversarial=words[1][0].numpy(),
+        remainder_clean=words[0][1],
+        remainder_adversarial=words[1][1],
+        completeness_clean=errors[0],
+        completeness_adversarial=errors[1],
+        baseline=_baseline(case, method, known),
+        gap_clean=gaps[0],
+        gap_adversarial=gaps[1],
+        value_clean=values[0],
+        value_adversarial=values[1],
+        value_baseline=start,
+        p_baseline=float(case.target.probability(case.start)[0]) if known.baseline else None,
+        spread_clean=_spread(case, known, found, 0),
+        spread_adversarial=_spread(case, known, found, 1),
+        settings={**known.settings, **settings},
+        note=found.note,
     )
-    scores = found.detach().sum(-1)
-    with torch.no_grad():
-        rise = margin(views) - margin(baseline)
-    gap = (scores.sum(1) - rise).abs() / rise.abs().clamp_min(1e-6)
-    return Attribution(scores, signed=True, completeness=gap, baseline="[PAD] at every word")
+    if known.fits is None:
+        return made
+    reason = known.fits(case.target) or _gap_problem(
+        made, attributions.DEEP_LIFT_GAP if tolerance is None else tolerance
+    )
+    return _withheld(made, reason) if reason else made
 
 
-SALIENCY = {
-    "saliency": gradient_norm,
-    "input_x_gradient": input_x_gradient,
-    "integrated_gradients": integrated_gradients,
-}
+def saliency(
+    stage: Stage,
+    record: AttackRecord,
+    method: str = "integrated_gradients",
+    target: str = "margin",
+    of: int | str | None = None,
+    against: int | str | None = None,
+    baseline: str = "pad",
+    **settings: float,
+) -> Saliency:
+    """One method on a record's clean and perturbed sentence.
+
+    `target`: margin, logit or loss; `of` and `against` are classes, by default the prediction on
+    the clean text and its runner-up. Settings (steps, samples, noise, window, seed) as the method's.
+    """
+    return explain(method, case_of(stage, record, target, of, against, baseline), **settings)
+
+
+def layers(
+    stage: Stage,
+    record: AttackRecord,
+    target: str = "margin",
+    of: int | str | None = None,
+    against: int | str | None = None,
+) -> Layers:
+    """Attention rollout and gradient norms through the layers, on a record's sentence."""
+    return through.layers(case_of(stage, record, target, of, against, "zero"))
+
+
+def choices(stage: Stage, record: AttackRecord) -> SaliencyChoices:
+    """Which baselines a model has, and which methods do not fit it, with the reason."""
+    case = case_of(stage, record)
+    have = baselines_of(stage.victim)
+    fits = {name: m.fits(case.target) for name, m in METHODS.items() if m.fits}
+    return SaliencyChoices(
+        baselines={b: baseline_words(stage.victim, b) for b in have},
+        unfit={name: reason for name, reason in fits.items() if reason},
+        methods=tuple(METHODS),
+    )
+
+
+def case_of(
+    stage: Stage,
+    record: AttackRecord,
+    target: str = "margin",
+    of: int | str | None = None,
+    against: int | str | None = None,
+    baseline: str = "pad",
+) -> Case:
+    """A record's sentence, clean and perturbed, ready to be explained. Shielded words count too."""
+    victim = stage.victim
+    asked = make_target(victim, stage.batch, torch.as_tensor(record.clean), target, of, against)
+    moved = stage.embeds + torch.as_tensor(record.delta).to(stage.embeds)
+    ordinary = victim.encode([record.text]).perturbable[0]
+    words = tuple(int(w) for w in record.word_of)
+    return Case(asked, torch.cat([stage.embeds, moved]), words, ordinary, baseline)
 
 
 def to_words(scores: Tensor, word_of: Sequence[int], signed: bool) -> tuple[Tensor, float]:
@@ -110,29 +174,184 @@ def to_words(scores: Tensor, word_of: Sequence[int], signed: bool) -> tuple[Tens
     return sums[:W], float(sums[W])
 
 
-def explain(
-    method: str, margin: Margin, clean: Tensor, adversarial: Tensor, word_of: Sequence[int]
-) -> Saliency:
-    """One method on the clean and the perturbed embeddings (each (1,T,D)) of one text."""
-    if method not in SALIENCY:
-        raise SettingError(unknown("saliency method", method, SALIENCY))
-    with warnings.catch_warnings():
-        # Captum sets requires_grad on inputs that lack it and says so
-        warnings.filterwarnings("ignore", message="Input Tensor", category=UserWarning)
-        found = SALIENCY[method](margin, torch.cat([clean, adversarial]))
-    words = [to_words(found.scores[i], word_of, found.signed) for i in (0, 1)]
-    complete = found.completeness.tolist() if found.completeness is not None else [None, None]
-    return Saliency(
-        method=method,
-        target=margin.words,
-        clean=found.scores[0].cpu().numpy(),
-        adversarial=found.scores[1].cpu().numpy(),
-        signed=found.signed,
-        words_clean=words[0][0].numpy(),
-        words_adversarial=words[1][0].numpy(),
-        remainder_clean=words[0][1],
-        remainder_adversarial=words[1][1],
-        completeness_clean=complete[0],
-        completeness_adversarial=complete[1],
-        baseline=found.baseline,
+def _known(method: str) -> Method:
+    if method not in METHODS:
+        raise SettingError(unknown("saliency method", method, METHODS))
+    return METHODS[method]
+
+
+def _check(method: str, known: Method, settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        if name not in known.settings:
+            raise SettingError(unknown(f"setting of {method}", name, known.settings))
+        low, high = LIMITS.get(name, (0, 2**31))
+        whole = isinstance(known.settings[name], int)
+        right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not right or not low <= value <= high:
+            kind = "a whole number" if whole else "a number"
+            raise SettingError(
+                f"expected {kind} from {low} to {high} for {name} of {method}, got {value!r}; "
+                "change it"
+            )
+
+
+def _values(case: Case) -> list[float]:
+    with torch.no_grad():
+        return case.target(case.views).double().tolist()
+
+
+def _start(case: Case, known: Method, found: Scores) -> float | None:
+    if found.start is not None:
+        return float(found.start)
+    if not known.baseline:
+        return None
+    with torch.no_grad():
+        return float(case.target(case.start)[0])
+
+
+def _baseline(case: Case, method: str, known: Method) -> str:
+    if method == "gradient_shap":
+        return "ordinary words drawn at random from the vocabulary, at every word"
+    if method == "leave_one_out":
+        name = ablations.stand_in(case.target.victim)
+        return baseline_words(case.target.victim, name).replace("every word", "one word at a time")
+    return baseline_words(case.target.victim, case.baseline) if known.baseline else ""
+
+
+def _spread(case: Case, known: Method, found: Scores, i: int) -> np.ndarray | None:
+    """(W,) standard deviation of one draw's word scores."""
+    if found.draws is not None:
+        rows = torch.stack([to_words(d, case.word_of, known.signed)[0] for d in found.draws[i]])
+        return rows.std(0, correction=0).numpy()
+    if found.spread is not None:
+        return to_words(found.spread[i], case.word_of, signed=False)[0].numpy()
+    return None
+
+
+def _blank(case: Case) -> Scores:
+    return Scores(torch.full_like(case.views[:, :, 0], torch.nan))
+
+
+def _gap_problem(made: Saliency, tolerance: float) -> str:
+    errors = [e for e in (made.completeness_clean, made.completeness_adversarial) if e is not None]
+    worst = max(errors, default=np.inf)
+    if worst <= tolerance:
+        return ""
+    size = f"by {100 * worst:.0f} %" if np.isfinite(worst) else "beyond measure"
+    return (
+        f"on this sentence its scores miss the change that they should add up to {size} (at most "
+        f"{100 * tolerance:.0f} % is shown): attention and LayerNorm are not what its rule covers"
     )
+
+
+def _withheld(made: Saliency, reason: str) -> Saliency:
+    blank = {
+        name: np.full_like(getattr(made, name), np.nan)
+        for name in ("clean", "adversarial", "words_clean", "words_adversarial")
+    }
+    nan = float("nan")
+    return replace(made, **blank, remainder_clean=nan, remainder_adversarial=nan, withheld=reason)
+
+
+METHODS: dict[str, Method] = {
+    "saliency": Method(
+        "Saliency",
+        "How much a small change of a word's vector can change the target: the gradient's length.",
+        "Sensitivity, not contribution: it has no sign.",
+        "Simonyan et al. 2013, arXiv:1312.6034",
+        attributions.gradient_norm,
+        signed=False,
+    ),
+    "input_x_gradient": Method(
+        "Input × gradient",
+        "What a word's vector would contribute if the model were linear around this sentence.",
+        "Local, and it need not add up to anything.",
+        "Shrikumar et al. 2016, arXiv:1605.01713",
+        attributions.input_x_gradient,
+    ),
+    "integrated_gradients": Method(
+        "Integrated gradients",
+        "What each word adds on the straight way from the baseline to the sentence.",
+        "Another baseline gives another answer; adding up does not make it right.",
+        "Sundararajan et al. 2017, arXiv:1703.01365",
+        attributions.integrated_gradients,
+        baseline=True,
+        sums=True,
+        settings={"steps": 32},
+    ),
+    "leave_one_out": Method(
+        "Leave one out",
+        "How much the target falls when one word is replaced by MASK (PAD where there is none).",
+        "A sentence with a hole is unusual input too, and words that stand in for each other hide.",
+        "Li et al. 2016, arXiv:1612.08220",
+        ablations.leave_one_out,
+    ),
+    "smooth_grad": Method(
+        "SmoothGrad",
+        "Saliency of the mean gradient over copies with noise on every word.",
+        "Sensitivity again; the noise's size is a choice.",
+        "Smilkov et al. 2017, arXiv:1706.03825",
+        attributions.smooth_grad,
+        signed=False,
+        settings={"samples": 32, "noise": 0.25, "seed": 0},
+    ),
+    "feature_ablation": Method(
+        "Feature ablation",
+        "How much the target falls when one word is replaced by the baseline.",
+        "One word at a time: words that act together are missed.",
+        "Captum; Zeiler and Fergus 2014, arXiv:1311.2901",
+        ablations.feature_ablation,
+        baseline=True,
+    ),
+    "occlusion": Method(
+        "Occlusion",
+        "How much the target falls when neighbouring words are replaced together, on average.",
+        "Blurs over the window, so that a word shares in its neighbours' effect.",
+        "Zeiler and Fergus 2014, arXiv:1311.2901",
+        ablations.occlusion,
+        baseline=True,
+        settings={"window": 2},
+    ),
+    "gradient_shap": Method(
+        "GradientShap",
+        "Integrated gradients averaged over random baselines, with one random point on each way.",
+        "A mean of few draws: the SD beside it belongs to it.",
+        "Lundberg and Lee 2017, arXiv:1705.07874; Erion et al. 2019, arXiv:1906.10670",
+        attributions.gradient_shap,
+        sums=True,
+        costly=True,
+        settings={"samples": 64, "seed": 0},
+    ),
+    "kernel_shap": Method(
+        "Kernel SHAP",
+        "A word's Shapley value: what it adds on average over all orders of putting words in.",
+        "Long sentences are sampled; sentences with many holes are unlike any text.",
+        "Lundberg and Lee 2017, arXiv:1705.07874",
+        ablations.kernel_shap,
+        baseline=True,
+        sums=True,
+        costly=True,
+        settings={"samples": 256, "seed": 0},
+    ),
+    "lime": Method(
+        "LIME",
+        "A word's slope in a straight-line model of the target around this sentence.",
+        "Depends on kernel width and samples; it need not add up.",
+        "Ribeiro et al. 2016, arXiv:1602.04938",
+        ablations.lime,
+        baseline=True,
+        costly=True,
+        settings={"samples": 256, "seed": 0, "width": 0.25},
+    ),
+    "deep_lift": Method(
+        "DeepLift",
+        "The difference from the baseline, passed back through the activations.",
+        "Made for plain networks: shown only where it adds up.",
+        "Shrikumar et al. 2017, arXiv:1704.02685",
+        attributions.deep_lift,
+        baseline=True,
+        sums=True,
+        costly=True,
+        fits=attributions.deep_lift_problem,
+    ),
+}

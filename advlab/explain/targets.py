@@ -1,0 +1,179 @@
+"""What an attribution explains, and from where: a number of the model's output, and a baseline.
+
+The default is a margin, the logit of one class minus that of a fixed other one: logits do not
+saturate as probabilities do, and a margin is what a flip changes. A baseline stands for "no words":
+it replaces every word's vector and keeps special tokens, positions and the attention mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from advlab.errors import SettingError, unknown
+
+if TYPE_CHECKING:
+    from advlab.tasks import Batch
+    from advlab.victim import Victim
+
+KINDS = {
+    "margin": "Margin: one class's logit minus another's",
+    "logit": "Logit of one class",
+    "loss": "Loss of the attacked class",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The explained number as a function of one text's embeddings: (N,T,D) -> (N,)."""
+
+    victim: Victim
+    batch: Batch  # of one text
+    of: int  # the explained class
+    against: int = -1  # the other class of a margin
+    kind: str = "margin"
+
+    def __call__(self, embeds: Tensor) -> Tensor:
+        logits = self.victim.logits(embeds, self.batch.repeat(embeds.shape[0]))
+        if self.kind == "margin":
+            return logits[:, self.of] - logits[:, self.against]
+        if self.kind == "logit":
+            return logits[:, self.of]
+        return -logits.log_softmax(-1)[:, self.of]
+
+    @torch.no_grad()
+    def probability(self, embeds: Tensor) -> Tensor:
+        """(N,T,D) -> (N,) of the explained class."""
+        return self.victim.probs(embeds, self.batch.repeat(embeds.shape[0]))[:, self.of]
+
+    @property
+    def words(self) -> str:
+        """What is explained, for people."""
+        name = self.victim.label_names[self.of]
+        if self.kind == "margin":
+            return f"logit of {name} − logit of {self.victim.label_names[self.against]}"
+        return f"logit of {name}" if self.kind == "logit" else f"loss of {name}, in nats"
+
+
+def make_target(
+    victim: Victim,
+    batch: Batch,
+    clean: Tensor,
+    kind: str = "margin",
+    of: int | str | None = None,
+    against: int | str | None = None,
+) -> Target:
+    """A target from names. `clean` (C,) are the probabilities of the clean text.
+
+    Left open, `of` is the predicted class (for the loss the batch's label) and `against` the most
+    probable other one. Both are fixed here, so that clean and perturbed texts explain one number.
+    """
+    if kind not in KINDS:
+        raise SettingError(unknown("target", kind, KINDS))
+    if kind == "loss":
+        of = int(batch.labels[0]) if of is None else of
+    first = int(clean.argmax()) if of is None else _class(victim, of)
+    if against is None:
+        rest = clean.detach().clone()
+        rest[first] = -1.0
+        other = int(rest.argmax())
+    else:
+        other = _class(victim, against)
+    if kind == "margin" and other == first:
+        raise SettingError(
+            f"expected two different classes for a margin, got {victim.label_names[first]} twice; "
+            "choose another"
+        )
+    return Target(victim, batch, first, other, kind)
+
+
+def _class(victim: Victim, label: int | str) -> int:
+    names = victim.label_names
+    if isinstance(label, str) and label in names:
+        return names.index(label)
+    if isinstance(label, int) and 0 <= label < len(names):
+        return label
+    raise SettingError(
+        f"expected a class among {', '.join(names)} (or 0 to {len(names) - 1}), got {label!r}; "
+        "choose one of them"
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One text to be explained: the target, the versions of the text, its words, its baseline."""
+
+    target: Target
+    views: Tensor  # (N,T,D) versions of the text: clean, then perturbed
+    word_of: tuple[int, ...]  # (T,) the word that each token is part of, −1 for special tokens
+    ordinary: Tensor  # (T,) bool: tokens that a baseline replaces
+    baseline: str = "pad"
+
+    @property
+    def W(self) -> int:  # noqa: N802  an axis
+        """Words."""
+        return max(self.word_of, default=-1) + 1
+
+    @cached_property
+    def start(self) -> Tensor:
+        """(1,T,D): the baseline in place of every ordinary token, the rest as it was."""
+        row = baseline_row(self.target.victim, self.baseline).to(self.views.dtype)
+        return torch.where(self.ordinary[None, :, None], row, self.views[:1])
+
+    def gated(self, view: Tensor, gates: Tensor) -> Tensor:
+        """(T,D), (N,W) -> (N,T,D): words whose gate is 1 as they are, 0 as in the baseline."""
+        words = torch.tensor(self.word_of, device=view.device)
+        held = torch.where(
+            (words >= 0) & self.ordinary,
+            gates[:, words.clamp_min(0)],
+            torch.ones_like(gates[:, :1]),
+        )  # (N,T)
+        return self.start + held.unsqueeze(-1) * (view - self.start)
+
+
+def baseline_row(victim: Victim, name: str) -> Tensor:
+    """(D,): the vector that stands for no word. SettingError where this model has none."""
+    if name not in BASELINES:
+        raise SettingError(unknown("baseline", name, BASELINES))
+    row = BASELINES[name](victim)
+    if row is None:
+        have = ", ".join(baselines_of(victim))
+        raise SettingError(
+            f"expected a baseline that this model has, got {name!r}: its tokenizer has no such "
+            f"token; choose among {have}"
+        )
+    return row
+
+
+def baselines_of(victim: Victim) -> list[str]:
+    """The names of the baselines that this model has."""
+    return [name for name, make in BASELINES.items() if make(victim) is not None]
+
+
+def baseline_words(victim: Victim, name: str) -> str:
+    """A baseline for people: ‘[PAD] at every word’."""
+    token = {"pad": victim.tokenizer.pad_token, "mask": victim.tokenizer.mask_token}.get(name)
+    what = {"zero": "the zero vector", "mean": "the mean word vector"}.get(name, token or name)
+    return f"{what} at every word"
+
+
+def _token_row(role: str) -> Callable[[Victim], Tensor | None]:
+    def row(victim: Victim) -> Tensor | None:
+        found = getattr(victim.tokenizer, f"{role}_token_id")
+        # a padding token that was added beside the model may have no row
+        return victim.table[found] if found is not None and found < len(victim.table) else None
+
+    return row
+
+
+BASELINES: dict[str, Callable[[Victim], Tensor | None]] = {
+    "pad": _token_row("pad"),
+    "mask": _token_row("mask"),
+    "zero": lambda victim: torch.zeros_like(victim.table[0]),
+    "mean": lambda victim: victim.table[victim.ordinary].mean(0),
+}
