@@ -113,6 +113,13 @@ class TrainConfig:
         high=1.0,
         label="ε warm-up",
     )
+    eps_schedule: Literal["linear", "cosine", "earned"] = setting(
+        "linear",
+        "How ε rises: evenly, slowly at both ends, or (a curriculum) only while the perturbed loss "
+        "stays below 0.9 of the loss of guessing",
+        label="ε schedule",
+        advanced=True,
+    )
     clean_start: float = setting(
         0.2,
         "ε is 0 for this part of training; from scratch, only until the clean loss has left chance",

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from advlab.attacks import PGD
+from advlab.attacks import FGM, PGD
 from advlab.augment import dice_for
 from advlab.checkpoints import keep_model, load_checkpoint, save_checkpoint
 from advlab.config import SCRATCH, RunConfig, TrainConfig
@@ -24,7 +24,7 @@ from advlab.data import load_data
 from advlab.errors import RunError
 from advlab.evaluate import by_length, rate, survives
 from advlab.methods import Plain, build_method, regularise
-from advlab.records import Dataset, Event, Example
+from advlab.records import Dataset, Event, Example, Rate
 from advlab.tasks import Batch, build_task
 from advlab.tiny import tiny_victim
 from advlab.victim import Victim
@@ -32,6 +32,7 @@ from advlab.victim import Victim
 REPORT_EVERY = 0.5  # seconds between step events
 CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
 LEARNT = 0.97  # × the loss of guessing: a mean clean loss below it means that learning has begun
+EARNED = 0.9  # × the loss of guessing: above it an earned ε waits
 PLAIN_EVERY = 40  # steps between timings of a plain step, for the cost ratio
 
 
@@ -75,14 +76,15 @@ def epoch_batches(
 
 
 def eps_strength(step: int, start: int | None, total: int, config: TrainConfig) -> float:
-    """The share of ε in force at a step: 0 before `start`, then rising linearly to 1.
+    """The share of ε in force at a step: 0 before `start`, then rising to 1.
 
     `start` is None while the model has not begun to learn.
     """
     rise = config.eps_warmup * total
     if start is None or step < start:
         return 0.0
-    return min(1.0, (step - start + 1) / rise) if rise >= 1 else 1.0
+    share = min(1.0, (step - start + 1) / rise) if rise >= 1 else 1.0
+    return (1 - math.cos(math.pi * share)) / 2 if config.eps_schedule == "cosine" else share
 
 
 def lr_share(step: int, total: int, config: TrainConfig) -> float:
@@ -122,7 +124,7 @@ def train(
     total = per_epoch * settings.epochs
     rescale = config.model.unit_norm and config.model.source in SCRATCH
     state: dict[str, Any] = {
-        "step": 0, "rise": None, "level": 1.0, "validated": 0,
+        "step": 0, "rise": None, "level": 1.0, "hard": 0.0, "validated": 0, "best_robust": 0.0,
         "best": -9.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
         "seen_tokens": 0, "padding": 0, "step_seconds": 0.0, "plain_seconds": 0.0, "plain_steps": 0,
     }  # fmt: skip
@@ -145,6 +147,7 @@ def train(
     random.Random(settings.seed).shuffle(held_out)
     held_out = held_out[: settings.eval_limit]
     judge = PGD(settings.eval_eps, steps=5, step_size=0.4)
+    one_step = FGM(settings.eval_eps)
     alarms: set[str] = set()
     recent: deque[tuple[int, float]] = deque()  # step and clean loss, of the last stretch
     chance = math.log(len(data.label_names))
@@ -195,6 +198,11 @@ def train(
                 if state["rise"] is None and not replay:  # at ε = 0 every loss is the clean one
                     loss = numbers.get("clean_loss", numbers.get("adv_loss", 0.0))
                     state["level"] = 0.9 * state["level"] + 0.1 * loss / chance
+                if settings.eps_schedule == "earned" and state["rise"] is not None and strength < 1:
+                    loss = numbers.get("adv_loss", numbers.get("clean_loss", 0.0))
+                    past = state["hard"] or loss / chance
+                    state["hard"] = 0.9 * past + 0.1 * loss / chance
+                    state["rise"] += state["hard"] > EARNED  # ε waits a step
                 optimizer.step()
                 if rescale:
                     victim.normalise_table()
@@ -263,6 +271,17 @@ def train(
             robust_accuracy=vars(robust), validation_loss=loss, eval_eps=settings.eval_eps,
             majority=data.majority, best=better, strength=strength,
         )  # fmt: skip
+        if method.one_step and strength > 0 and "catastrophic overfitting" not in alarms:
+            easy = rate(survives(victim, held_out, one_step, seed=settings.seed))
+            if overfitted(easy, robust, state["best_robust"]):
+                alarms.add("catastrophic overfitting")
+                yield _event(
+                    "alarm", state, name="catastrophic overfitting",
+                    message=f"Accuracy under one step is {easy.value:.0%}, but PGD-5 leaves "
+                    f"{robust.value:.0%} (before: {state['best_robust']:.0%}): the model has learnt to "
+                    "defeat the one step that it trains on. Take a smaller ε, or pgd or freelb.",
+                )  # fmt: skip
+        state["best_robust"] = max(state["best_robust"], robust.value)
         # in the first half one class may just be a slow start; the loss alarm above is the early one
         late = epoch and 2 * state["step"] >= total
         if classes == 1 and len(data.label_names) > 1 and "collapse" not in alarms and late:
@@ -287,6 +306,15 @@ def train(
         test_robust_accuracy=vars(rate(survives(best, attacked, stronger, seed=settings.seed))),
         cost=_cost(state), padding=state["padding"] / max(1, state["seen_tokens"]),
     )  # fmt: skip
+
+
+def overfitted(easy: Rate, hard: Rate, before: float) -> bool:
+    """Catastrophic overfitting (Wong et al. 2020, arXiv:2001.03994): one step fails, many succeed.
+
+    `easy` and `hard` are accuracies under one step and under PGD, `before` the best of the latter so
+    far. Both the gap and the fall must be larger than chance explains.
+    """
+    return easy.low > hard.high and easy.value - hard.value > 0.2 and hard.high < before
 
 
 # ---- the loop's small helpers ---------------------------------------------------------------

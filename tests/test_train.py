@@ -17,9 +17,18 @@ from advlab.augment import Augmentation
 from advlab.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
 from advlab.data import load_data
 from advlab.errors import DataError, ModelError, RunError, SettingError
+from advlab.evaluate import wilson
 from advlab.records import Event
 from advlab.tiny import learn_tokenizer
-from advlab.train import epoch_batches, eps_strength, lr_share, prepare, synonyms_of, train
+from advlab.train import (
+    epoch_batches,
+    eps_strength,
+    lr_share,
+    overfitted,
+    prepare,
+    synonyms_of,
+    train,
+)
 from advlab.victim import Victim
 
 PGD2 = {"name": "pgd", "eps": 0.5, "steps": 2}
@@ -399,3 +408,60 @@ def test_own_embedding_synonyms_are_close_whole_words() -> None:
     found = synonyms_of(victim, nearest=2)
     assert found["good"][0] == "great"
     assert all(len(others) <= 2 and word not in others for word, others in found.items())
+
+
+def test_an_earned_eps_waits_while_the_perturbed_loss_is_near_guessing(
+    texts: Path, tmp_path: Path
+) -> None:
+    def strengths(eps: float, schedule: str) -> list[float]:
+        config = config_for(
+            texts, {"name": "fgm", "eps": eps}, epochs=3, eps_schedule=schedule, clean_start=0.1
+        )
+        events = run(config, tmp_path / f"{schedule}{eps}")
+        return [e.values["strength"] for e in of_kind(events, "epoch")]
+
+    assert strengths(0.05, "earned") == strengths(0.05, "linear")
+    assert strengths(50.0, "earned")[-1] < strengths(50.0, "linear")[-1] == 1.0
+
+
+def test_the_cosine_schedule_ends_where_the_linear_one_ends() -> None:
+    cosine = TrainConfig(eps_schedule="cosine", eps_warmup=0.5)
+    linear = TrainConfig(eps_warmup=0.5)
+    assert eps_strength(5, 10, 100, cosine) == 0
+    assert eps_strength(60, 10, 100, cosine) == eps_strength(60, 10, 100, linear) == 1
+    assert eps_strength(15, 10, 100, cosine) < eps_strength(15, 10, 100, linear)
+
+
+def test_catastrophic_overfitting_is_a_gap_and_a_fall() -> None:
+    def rates(easy: int, hard: int) -> tuple[Any, Any]:
+        return wilson(easy, 256), wilson(hard, 256)
+
+    assert overfitted(*rates(220, 40), before=0.6)
+    assert not overfitted(*rates(220, 190), before=0.8)  # PGD is always a little stronger
+    assert not overfitted(*rates(220, 40), before=0.1)  # never was robust
+    assert not overfitted(*rates(40, 40), before=0.6)  # collapsed, or ε too large: another matter
+
+
+def test_a_one_step_run_that_overfits_says_so_and_no_other_does(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accuracies as such a run has them stand in for the attacks' outcomes."""
+    seen: list[str] = []
+
+    def outcomes(victim: Any, examples: Any, attack: Any = None, **_: Any) -> list[bool]:
+        seen.append(type(attack).__name__)
+        share = 0.9
+        if type(attack).__name__ == "PGD":
+            share = 0.7 if seen.count("PGD") == 1 else 0.1
+        return [i < share * len(examples) for i in range(len(examples))]
+
+    monkeypatch.setattr(training, "survives", outcomes)
+    for method, expected in (({"name": "fgm"}, 1), ({"name": "pgd", "steps": 1}, 0)):
+        seen.clear()
+        events = run(
+            config_for(texts, method, epochs=4, clean_start=0.0), tmp_path / method["name"]
+        )
+        alarms = [e.values for e in of_kind(events, "alarm")]
+        found = [a for a in alarms if a["name"] == "catastrophic overfitting"]
+        assert len(found) == expected
+        assert all("pgd or freelb" in a["message"] for a in found)

@@ -56,6 +56,11 @@ class Inner:
     objective: Literal["loss", "kl", "sym_kl"] = "loss"  # divergence from the clean prediction
     power: bool = False  # keep only the direction that a step finds (power iteration), not the sum
     projected: bool = True
+    falling: bool = False  # steps shrink linearly: the last of K is 1/K of the first
+
+    def share(self, step: int) -> float:
+        """The length of a step, × ε."""
+        return self.step_size * (1 - step / self.steps if self.falling else 1.0)
 
 
 @dataclass(frozen=True)
@@ -262,7 +267,7 @@ def ascend(
             last = step == inner.steps - 1
             delta = threat.step(grad * place.mask, inner.step_size if last else inner.start_size)
         else:
-            delta = delta + threat.step(grad * place.mask, inner.step_size)
+            delta = delta + threat.step(grad * place.mask, inner.share(step))
         if inner.projected:
             delta = threat.project(delta)
     return delta
@@ -283,7 +288,7 @@ def _play_free(
             assert delta.grad is not None
             # undo the mean over B and K, as above
             grad = delta.grad * (len(place.batch) * inner.steps) * place.mask
-            delta = delta.detach() + threat.step(grad, inner.step_size)
+            delta = delta.detach() + threat.step(grad, inner.share(step))
             if inner.projected:
                 delta = threat.project(delta)
     return told

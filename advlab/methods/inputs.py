@@ -73,6 +73,9 @@ class PGD(Adversarial):
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
+    step_rule: Literal["fixed", "falling"] = setting(
+        "fixed", "Whether all steps are alike or shrink linearly towards the last", advanced=True
+    )
     start: Literal["zero", "random"] = setting(
         "zero", "Where δ begins; a random start costs one pass more", label="start of δ"
     )
@@ -80,7 +83,8 @@ class PGD(Adversarial):
 
     def parts(self) -> tuple[Inner, Outer]:
         start = "zero" if self.start == "zero" else "inside"
-        return Inner(self.steps, self.step_size, start), Outer("mix", self.adv_weight)
+        inner = Inner(self.steps, self.step_size, start, falling=self.step_rule == "falling")
+        return inner, Outer("mix", self.adv_weight)
 
 
 @dataclass(frozen=True)
