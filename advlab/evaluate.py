@@ -7,30 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import torch
 
 from advlab.attacks import Attack, RandomNoise, attack_settings
 from advlab.errors import DataError
-from advlab.records import Evaluation, Example, Rate
+from advlab.records import Evaluation, Example
+from advlab.statistics import rate, wilson
 
 if TYPE_CHECKING:
     from advlab.tasks import Batch
     from advlab.victim import Victim
-
-Z = 1.959964  # 97.5 % point of the normal distribution
-
-
-def wilson(hits: int, n: int) -> Rate:
-    """A share with its 95 % interval (Wilson 1927, JASA 22, 209-212)."""
-    if n == 0:
-        return Rate(float("nan"), 0.0, 1.0, 0)
-    share = hits / n
-    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return Rate(share, max(0.0, centre - half), min(1.0, centre + half), n)
 
 
 def by_length(
@@ -85,11 +73,6 @@ def survives(
     return right
 
 
-def rate(outcomes: Sequence[bool]) -> Rate:
-    """The share of true outcomes, with its interval."""
-    return wilson(sum(outcomes), len(outcomes))
-
-
 def evaluate(
     victim: Victim,
     examples: Sequence[Example],
@@ -137,3 +120,6 @@ def evaluate(
         noise=tuple(noisy),
         seconds=time.perf_counter() - began,
     )
+
+
+__all__ = ["by_length", "evaluate", "rate", "survives", "wilson"]

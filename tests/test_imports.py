@@ -17,7 +17,7 @@ PAGES = sorted([*(ROOT / "pages").rglob("*.py"), ROOT / "app.py"])
 # A part may import parts of a lower layer, and its own. Pictures stand beside the backend: they know
 # records, never tensors. `evaluate` lies below `train`, which measures robust accuracy by it.
 LAYERS = (
-    {"errors", "settings", "records", "augment"},
+    {"errors", "settings", "records", "augment", "statistics"},
     {"config", "data", "runs", "flags"},
     {"norms", "tasks", "victim", "blocks", "tiny"},
     {"attacks", "methods", "explain", "checkpoints"},
