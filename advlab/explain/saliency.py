@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Margin = Target  # the kind of target that is explained unless another is asked for
 DEFAULTS = ("saliency", "input_x_gradient", "integrated_gradients")
 TINY = 0.01  # a change of the target below this share of Σ|scores| makes no denominator
+ROUNDING = 1e-6  # nor does one below this share of the target itself
 LIMITS = {"steps": (1, 1024), "samples": (2, 8192), "noise": (0.0, 10.0), "window": (1, 64)}
 
 
@@ -57,7 +58,8 @@ def explain(
     """
     known = _known(method)
     _check(method, known, settings)
-    found = _blank(case) if known.fits and known.fits(case.target) else known.run(case, **settings)
+    unfit = known.fits is not None and bool(known.fits(case.target))
+    found = _blank(case) if unfit or case.W == 0 else known.run(case, **settings)
     words = [to_words(row, case.word_of, known.signed) for row in found.tokens]
     values = _values(case)
     start = _start(case, known, found)
@@ -67,7 +69,8 @@ def explain(
         for i in (0, 1):
             gap, rise = float(found.tokens[i].sum()) - (values[i] - start), values[i] - start
             gaps[i] = abs(gap)
-            if abs(rise) > TINY * float(found.tokens[i].abs().sum()):
+            least = TINY * float(found.tokens[i].abs().sum()) + ROUNDING * abs(values[i])
+            if abs(rise) > least:
                 errors[i] = abs(gap / rise)
     made = Saliency(
         method=method,
@@ -222,7 +225,7 @@ def _spread(case: Case, known: Method, found: Scores, i: int) -> np.ndarray | No
     """(W,) standard deviation of one draw's word scores."""
     if found.draws is not None:
         rows = torch.stack([to_words(d, case.word_of, known.signed)[0] for d in found.draws[i]])
-        return rows.std(0, correction=0).numpy()
+        return rows.numpy().std(0)
     if found.spread is not None:
         return to_words(found.spread[i], case.word_of, signed=False)[0].numpy()
     return None
