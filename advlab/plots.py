@@ -1,4 +1,4 @@
-"""Attack records as Plotly figures: predictions, δ per token, saliency, loss.
+"""Attack records as Plotly figures: predictions, δ per token, loss.
 
 Records in, figures out. Backgrounds are transparent and fonts are left to the page's theme; colours
 are Okabe and Ito's, and every colour has a second sign (shape, dash or number). All text that came
@@ -14,8 +14,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.records import AttackRecord, Saliency
-from advlab.story import METHOD_NAMES, exit_share, norm_share, number, percent, signed
+from advlab.records import AttackRecord
+from advlab.story import exit_share, norm_share, number, percent
 from advlab.tables import conditions
 
 SIDES = (  # models A, B and C
@@ -156,66 +156,6 @@ def token_norms(record: AttackRecord, limit: float | None = None, which: int = 0
     finish(figure, 60 + 22 * T, legend_rows=0)
     figure.update_layout(margin={"t": 6})
     return figure
-
-
-def saliency_limits(records: Sequence[AttackRecord]) -> dict[str, float]:
-    """Method -> largest |value| over words, clean and perturbed, of all records: a shared scale."""
-    limits: dict[str, float] = {}
-    for record in records:
-        for name, s in record.saliency.items():
-            both = np.abs(np.concatenate([s.words_clean, s.words_adversarial, [0.0]]))
-            limits[name] = max(limits.get(name, 0.0), float(both.max()))
-    return limits
-
-
-def saliency(record: AttackRecord, limits: dict[str, float] | None = None) -> go.Figure:
-    """Words × methods, clean beside perturbed. Each method has its own colour range (`limits`).
-
-    Signed methods: orange against, blue for the explained class. Unsigned ones: Cividis.
-    """
-    limits = limits or saliency_limits([record])
-    words = [label(w, 16) for w in record.words]
-    W = len(words)
-    methods = list(record.saliency.values())
-    figure = make_subplots(
-        rows=1, cols=len(methods), shared_yaxes=True, horizontal_spacing=0.02,
-        subplot_titles=[METHOD_NAMES.get(s.method, s.method).replace(" ", "<br>", 1)
-                        for s in methods],
-    )  # fmt: skip
-    for column, s in enumerate(methods, start=1):
-        figure.add_trace(_heat(s, words, limits.get(s.method) or 1.0), row=1, col=column)
-        figure.update_xaxes(
-            row=1, col=column, tickvals=[0, 1], ticktext=["clean", "pert."], side="bottom",
-            showgrid=False,
-        )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(W)), ticktext=words, autorange="reversed", showgrid=False, ticks="",
-        tickfont={"size": 12},
-    )  # fmt: skip
-    finish(figure, 110 + 24 * max(W, 2), legend_rows=0)
-    figure.update_layout(margin={"t": 56})
-    figure.update_annotations(font={"size": 12})
-    return figure
-
-
-def _heat(s: Saliency, words: list[str], limit: float) -> go.Heatmap:
-    values = np.stack([s.words_clean, s.words_adversarial], axis=1).astype(float)  # (W,2)
-    # as many decimals as the largest value of the scale needs for two or three digits
-    digits = int(np.clip(1 - np.floor(np.log10(limit)), 2 if limit < 10 else 0, 4))
-    write = signed if s.signed else number  # the hover keeps them all
-    plus = "+" if s.signed else ""
-    return go.Heatmap(
-        z=values, x=[0, 1], y=list(range(len(words))), showscale=False, xgap=2, ygap=1,
-        zmin=-limit if s.signed else 0.0, zmax=limit,
-        colorscale=[list(stop) for stop in DIVERGING] if s.signed else "Cividis",
-        text=[[f"{v:{plus}.{digits}f}".replace("-", "−") for v in row] for row in values],
-        texttemplate="%{text}", textfont={"size": 11},
-        customdata=[
-            [f"{w}: {write(v)}" for v in row] for w, row in zip(words, values, strict=True)
-        ],
-        hovertemplate=f"%{{customdata}}<extra>{METHOD_NAMES.get(s.method, s.method)}"
-        "</extra>",
-    )  # fmt: skip
 
 
 def losses(records: Sequence[AttackRecord]) -> go.Figure:

@@ -27,6 +27,22 @@ def wilson(hits: int, n: int) -> Rate:
     return Rate(share, max(0.0, centre - half), min(1.0, centre + half), n)
 
 
+def rank_correlation(
+    a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray
+) -> float | None:
+    """Spearman's ρ, equal values sharing their mean rank; None below 3 pairs or without spread."""
+    ranks = [_ranks(np.asarray(v, dtype=float)) for v in (a, b)]
+    if len(ranks[0]) < 3 or min(r.std() for r in ranks) == 0:
+        return None
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    return (last - (counts - 1) / 2)[places]
+
+
 def rate(outcomes: Sequence[bool] | np.ndarray) -> Rate:
     """The share of true outcomes, with its interval."""
     return wilson(int(np.sum(outcomes)), len(outcomes))

@@ -5,15 +5,11 @@ Takes a record, gives plain text: no markup, nothing escaped. Whoever draws it e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from advlab.records import AttackRecord, Scale
-
-METHOD_NAMES = {
-    "saliency": "saliency",
-    "input_x_gradient": "input × gradient",
-    "integrated_gradients": "integrated gradients",
-}
+from advlab.records import AttackRecord, Saliency, Scale
 
 
 def number(value: float) -> str:
@@ -181,28 +177,35 @@ def norm_share(record: AttackRecord) -> np.ndarray:
     return squares / squares.sum() if squares.sum() > 0 else squares
 
 
-def completeness_sentence(record: AttackRecord, method: str = "integrated_gradients") -> str:
-    """Whether the attributions add up to what they claim to explain."""
-    found = record.saliency.get(method)
-    if found is None or found.completeness_clean is None:
+def completeness_sentence(found: Saliency) -> str:
+    """Whether the attributions add up to what they claim to explain; empty where none is claimed."""
+    errors = [found.completeness_clean, found.completeness_adversarial]
+    name = found.title or found.method
+    if found.gap_clean is None and errors[0] is None:
         return ""
-    errors = [found.completeness_clean, found.completeness_adversarial or 0.0]
-    judged = "adds up" if max(errors) < 0.05 else "does not add up; read it with care"
     against = f" against {found.baseline}" if found.baseline else ""
-    return (
-        f"{METHOD_NAMES.get(method, method).capitalize()}{against} {judged}: its sum misses the"
-        f" change of the {found.target} by {percent(errors[0])} on the clean sentence and"
-        f" {percent(errors[1])} on the perturbed one."
-    )
+    misses = [
+        f"{percent(error)} of the change on the {version} sentence"
+        if error is not None
+        else f"{number(gap or 0.0)} on the {version} sentence, where the target hardly changes"
+        for version, error, gap in (
+            ("clean", errors[0], found.gap_clean),
+            ("perturbed", errors[1], found.gap_adversarial),
+        )
+    ]
+    judged = "adds up"
+    if max((e for e in errors if e is not None), default=0.0) >= 0.05:
+        judged = "does not add up; read it with care"
+    return f"{name}{against} {judged}: its sum misses {misses[0]}, and {misses[1]}."
 
 
-def remainder_sentence(record: AttackRecord) -> str:
+def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
-        f"{METHOD_NAMES.get(s.method, s.method)} {signed(s.remainder_clean)} clean,"
+        f"{s.title or s.method} {signed(s.remainder_clean)} clean,"
         f" {signed(s.remainder_adversarial)} perturbed"
-        for s in record.saliency.values()
-        if s.signed
+        for s in maps
+        if s.signed and not s.withheld
     ]
     return "Left on special tokens: " + "; ".join(parts) + "." if parts else ""
 

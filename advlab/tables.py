@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from advlab.records import AttackRecord
-from advlab.story import METHOD_NAMES, exit_share, norm_share
+from advlab.records import AttackRecord, Saliency
+from advlab.story import exit_share, norm_share
 
 Columns = dict[str, list[Any]]
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these as formulas
@@ -91,16 +91,27 @@ def neighbour_columns(record: AttackRecord, metric: str) -> Columns:
     return table
 
 
-def saliency_columns(record: AttackRecord) -> Columns:
-    """One row a word, and a last one for the special tokens; clean and perturbed per method."""
-    table: Columns = {"word": [*record.words, "(special tokens)"]}
-    for s in record.saliency.values():
-        name = METHOD_NAMES.get(s.method, s.method)
-        table[f"{name}, clean"] = [*s.words_clean.tolist(), float(s.remainder_clean)]
-        table[f"{name}, perturbed"] = [
-            *s.words_adversarial.tolist(),
-            float(s.remainder_adversarial),
-        ]
+def saliency_columns(
+    record: AttackRecord, maps: Sequence[Saliency] | None = None, rows: str = "words"
+) -> Columns:
+    """Clean and perturbed per method: one row a word and a last one for the special tokens.
+
+    With `rows="tokens"` one row a token, the special ones too.
+    """
+    tokens = rows == "tokens"
+    names = record.tokens if tokens else (*record.words, "(special tokens)")
+    table: Columns = {"token" if tokens else "word": list(names)}
+    for s in record.saliency.values() if maps is None else maps:
+        versions = (
+            ("clean", s.clean, s.words_clean, s.remainder_clean),
+            ("perturbed", s.adversarial, s.words_adversarial, s.remainder_adversarial),
+        )
+        for version, by_token, by_word, rest in versions:
+            values = by_token.tolist() if tokens else [*by_word.tolist(), float(rest)]
+            name = f"{s.title or s.method}, {version}"
+            while name in table:  # one method twice, from two baselines
+                name += "′"
+            table[name] = values
     return table
 
 

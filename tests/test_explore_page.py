@@ -126,7 +126,7 @@ def test_nonsense_in_a_link_leaves_defaults(two_models: Path):
     [
         ("Overview", "Drag ε"),
         ("Perturbation", "Where the perturbation sits"),
-        ("Saliency", "Where the gradient looks"),
+        ("Saliency", "Where the model looks"),
         ("Projection", "What the perturbed vectors are nearest to"),
         ("Geometry", "One token's neighbourhood"),
         ("Data", "Settings and downloads"),

@@ -25,7 +25,7 @@ LAYERS = (
     {"train"},
     {"lab", "jobs"},
 )
-PICTURES = {"plots", "planes", "scrubber", "story", "tables", "curves", "console"}
+PICTURES = {"plots", "heatmaps", "planes", "scrubber", "story", "tables", "curves", "console"}
 HEADS = {"ui", "cli", "commands", "__main__", "__init__"}  # may import everything below
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 import pytest
 from samples import renamed, robust_record, sample_record
 
-from advlab import planes, plots, scrubber
-from advlab.records import AttackRecord
+from advlab import heatmaps, planes, plots, scrubber
+from advlab.records import AttackRecord, Layers
 from advlab.story import number
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
@@ -22,7 +22,9 @@ def every_figure(record: AttackRecord) -> dict[str, go.Figure]:
         "scrubber": scrubber.scrubber([record, other]),
         "scrubber of one": scrubber.scrubber([record]),
         "norms": plots.token_norms(record),
-        "saliency": plots.saliency(record),
+        "saliency": attributions(record),
+        "saliency change": attributions(record, shown="difference", rows="tokens"),
+        "layers": heatmaps.layers(sample_layers(record), record.words),
         "losses": plots.losses([record, other]),
         "plane": planes.plane_figure(record, record.planes[0]),
         "lens": planes.plane_figure(record, record.planes[0], lens=True),
@@ -89,16 +91,46 @@ def test_models_with_other_scales_share_the_axis_in_units_of_the_mean_norm():
     assert ends["A attacked"] == pytest.approx(ends["B attacked"])
 
 
+def attributions(record: AttackRecord, rows: str = "words", shown: str = "both") -> go.Figure:
+    maps = list(record.saliency.values())
+    names = record.words if rows == "words" else record.tokens
+    scale = heatmaps.limits([maps], rows, shown)
+    return heatmaps.attributions(maps, names, scale, rows=rows, shown=shown)
+
+
+def sample_layers(record: AttackRecord) -> Layers:
+    values = np.random.default_rng(0).random((3, len(record.words) + 1))
+    shares = values[1:] / values[1:].sum(1, keepdims=True)
+    return Layers("logit", values, 2 * values, shares, shares, (0,))
+
+
 def test_signed_colours_are_symmetric_around_zero_and_shared_between_models():
-    a, b = sample_record(), robust_record()
-    limits = plots.saliency_limits([a, b])
-    for record in (a, b):
-        for heat, s in zip(
-            plots.saliency(record, limits).data, record.saliency.values(), strict=True
-        ):
-            assert heat.zmax == pytest.approx(limits[s.method])
-            assert heat.zmin == pytest.approx(-limits[s.method] if s.signed else 0.0)
-            assert np.abs(np.asarray(heat.z)).max() <= limits[s.method] + 1e-9
+    sets = [list(r.saliency.values()) for r in (sample_record(), robust_record())]
+    for shown in ("both", "difference"):
+        scale = heatmaps.limits(sets, "words", shown)
+        for maps in sets:
+            figure = heatmaps.attributions(maps, sample_record().words, scale, shown=shown)
+            for heat, s, limit in zip(figure.data, maps, scale, strict=True):
+                two_sided = s.signed or shown == "difference"
+                assert heat.zmax == pytest.approx(limit)
+                assert heat.zmin == pytest.approx(-limit if two_sided else 0.0)
+                assert np.abs(np.asarray(heat.z)).max() <= limit + 1e-9
+
+
+def test_the_change_of_an_attribution_is_perturbed_minus_clean():
+    for s in sample_record().saliency.values():
+        both = heatmaps.cells(s)
+        np.testing.assert_allclose(
+            heatmaps.cells(s, shown="difference")[:, 0], both[:, 1] - both[:, 0]
+        )
+        assert len(heatmaps.cells(s, "tokens")) == len(sample_record().tokens)
+
+
+def test_gradients_through_layers_are_shares_of_their_layer():
+    record = sample_record()
+    figure = heatmaps.layers(sample_layers(record), record.words)
+    for heat in figure.data:
+        np.testing.assert_allclose(np.asarray(heat.z).sum(0), 1.0)
 
 
 def test_the_plane_has_equal_axes_and_the_exact_arrow():

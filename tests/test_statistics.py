@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, spearmanr
 
-from advlab.statistics import compare, mcnemar, needed, over_seeds, wilson
+from advlab.statistics import compare, mcnemar, needed, over_seeds, rank_correlation, wilson
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (5, 0), (3, 9), (40, 61), (120, 80), (7, 7)])
@@ -61,3 +61,13 @@ def test_seeds_and_sample_sizes() -> None:
     assert found.deviation == pytest.approx(0.1)
     assert np.isnan(over_seeds([0.5]).deviation)
     assert needed(0.03) == 1068  # the polls' thousand
+
+
+def test_rank_correlation_is_scipys_and_undefined_where_it_means_nothing() -> None:
+    dice = np.random.default_rng(0)
+    for n in (3, 8, 30):
+        a, b = dice.integers(0, 6, n) + np.arange(n) / 7, dice.integers(0, 6, n)
+        assert rank_correlation(a, b) == pytest.approx(spearmanr(a, b)[0])
+    assert rank_correlation([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
+    assert rank_correlation([1, 2], [2, 1]) is None
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) is None

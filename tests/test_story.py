@@ -83,11 +83,13 @@ def test_lost_stage_names_the_stage():
 
 
 def test_incomplete_attributions_are_called_so():
-    record = sample_record()
-    assert "adds up" in story.completeness_sentence(record)
-    broken = renamed(record.saliency["integrated_gradients"], completeness_clean=0.4)
-    bad = renamed(record, saliency={**record.saliency, "integrated_gradients": broken})
-    assert "does not add up" in story.completeness_sentence(bad)
+    found = sample_record().saliency["integrated_gradients"]
+    assert "adds up" in story.completeness_sentence(found)
+    broken = renamed(found, completeness_clean=0.4)
+    assert "does not add up" in story.completeness_sentence(broken)
+    still = renamed(found, completeness_clean=None, gap_clean=0.002, gap_adversarial=0.001)
+    assert "0.0020 on the clean sentence" in story.completeness_sentence(still)
+    assert story.completeness_sentence(sample_record().saliency["saliency"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -110,8 +112,12 @@ def test_words_and_remainder_add_up_to_the_tokens_in_the_table():
     record = sample_record()
     columns = tables.saliency_columns(record)
     for method in ("input_x_gradient", "integrated_gradients"):
-        total = sum(columns[f"{story.METHOD_NAMES[method]}, clean"])
-        assert total == pytest.approx(float(record.saliency[method].clean.sum()))
+        total = float(record.saliency[method].clean.sum())
+        assert sum(columns[f"{method}, clean"]) == pytest.approx(total)
+    by_token = tables.saliency_columns(record, rows="tokens")
+    assert sum(by_token["input_x_gradient, clean"]) == pytest.approx(
+        float(record.saliency["input_x_gradient"].clean.sum())
+    )
 
 
 def test_json_is_valid_and_has_no_infinity():

@@ -1,50 +1,256 @@
-"""Where the gradient looks: attributions per word, clean beside perturbed."""
+"""Where the model looks: attributions per word, clean beside perturbed, and through the layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
-from advlab import plots, story, tables
+from advlab import heatmaps, story, tables
+from advlab.errors import AdvlabError
+from advlab.records import AttackRecord, Saliency, SaliencyChoices
+from advlab.statistics import rank_correlation
+from advlab.ui import plain_text
 from advlab.ui.looks import Look, analysed
 from advlab.ui.round_trip import said
 from advlab.ui.views.parts import beside, chart, section, table
 
+TARGETS = {"margin": "margin", "logit": "class logit", "loss": "loss"}
+TARGET_HELP = (
+    "Margin: the logit of the class minus that of its runner-up, what a flip changes. Class logit:"
+    " that class alone. Loss: its cross-entropy."
+)
+BASELINES = {"pad": "PAD", "mask": "MASK", "zero": "zero", "mean": "mean word"}
+ACROSS = 4  # methods in one picture; more stand below
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the controls say."""
+
+    methods: tuple[str, ...]
+    options: dict[str, Any]  # target, of, baseline
+    settings: dict[str, dict[str, float]]  # method -> its settings that are not at their default
+    rows: str
+    shown: str
+
 
 def saliency(looks: Sequence[Look]) -> None:
     """Draw this view."""
-    looks = [
-        replace(look, record=replace(look.record, saliency=analysed(look, "saliency")))
-        for look in looks
-    ]
-    records = [look.record for look in looks]
     with section(
-        "Where the gradient looks",
-        "Blue words speak for the explained class, orange ones against it; saliency (left) has no"
-        " sign: it is how sensitive the model is, not what a word contributes.",
+        "Where the model looks",
+        "Blue words speak for the explained class, orange ones against it. Methods without a sign"
+        " (left) say how sensitive the model is, not what a word contributes.",
     ):
-        shared = len(records) > 1 and st.toggle(
-            "Same colour scale for both models", value=True, key="shared_scale"
-        )
-        common = plots.saliency_limits(records)
+        asked = _controls(looks)
+        if not asked.methods:
+            said("Choose a method.")
+            return
+        sets = [[_found(look, m, asked) for m in asked.methods] for look in looks]
+        _maps(looks, sets, asked)
+    with section(
+        "Do they agree?",
+        "Spearman's rank correlation of each method's words with leaving one word out, which"
+        " changes the input and looks. For methods without a sign its size counts. 1 is the same"
+        " order, 0 no relation; a gap to 1 says that the picture above is not the whole truth.",
+    ):
         for i, look in beside(looks):
-            record = look.record
-            limits = common if shared else plots.saliency_limits([record])
-            said(story.completeness_sentence(record))
-            target = next((s.target for s in record.saliency.values()), "the prediction")
+            table(
+                _agreement(look, sets[i], asked), f"agreement{i}",
+                "Rank correlation of each method with leaving one word out",
+            )  # fmt: skip
+    with section(
+        "Does the baseline matter?",
+        "Integrated gradients from each baseline that the models have. What stands for ‘no words’"
+        " is a choice; where columns disagree, so would the explanations.",
+    ):
+        if st.toggle("Compare the baselines", key="saliency.baselines"):
+            _baselines(looks, asked)
+    with section(
+        "Through the layers",
+        "Left: how the gradient of the target at each layer's input is shared among the words."
+        " Right: attention rollout, read where the classifier reads. Rollout follows attention"
+        " weights only, not what is done with them.",
+    ):
+        _layers(looks, asked)
+
+
+def _controls(looks: Sequence[Look]) -> Asked:
+    from advlab.explain.saliency import DEFAULTS, METHODS
+
+    have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
+    methods = st.pills(
+        "Methods", list(METHODS), selection_mode="multi", key="saliency.methods",
+        default=list(DEFAULTS), format_func=lambda m: METHODS[m].title,
+    )  # fmt: skip
+    columns = st.columns(4)
+    target = columns[0].selectbox(
+        "Explain", list(TARGETS), key="saliency.target", format_func=TARGETS.__getitem__,
+        help=TARGET_HELP,
+    )  # fmt: skip
+    classes = [n for n in looks[0].record.label_names
+               if all(n in look.record.label_names for look in looks)]  # fmt: skip
+    of = columns[1].selectbox(
+        "of", ["", *classes], key="saliency.of",
+        format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
+    )  # fmt: skip
+    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
+    baseline = columns[2].selectbox(
+        "Baseline", shared, key="saliency.baseline", format_func=BASELINES.__getitem__,
+        help="What stands for ‘no words’, for the methods that need it.",
+    )  # fmt: skip
+    rows = columns[3].selectbox(
+        "Rows", ["words", "tokens"], key="saliency.rows",
+        format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
+    )  # fmt: skip
+    shown = st.segmented_control(
+        "Show", ["both", "difference"], default="both", required=True, key="saliency.shown",
+        format_func={"both": "clean and perturbed", "difference": "what changed"}.__getitem__,
+    ) or "both"  # fmt: skip
+    options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
+    settings = _settings([m for m in METHODS if m in methods])
+    return Asked(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
+
+
+def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    from advlab.explain.saliency import LIMITS, METHODS
+
+    found: dict[str, dict[str, float]] = {}
+    with st.expander("Steps, samples, and what each method says"):
+        for m in methods:
+            known = METHODS[m]
+            st.markdown(
+                f"**{known.title}.** {known.meaning} {known.guard} *{plain_text(known.source)}*"
+            )
+            columns = st.columns(4) if known.settings else []
+            for column, (name, default) in zip(columns, known.settings.items(), strict=False):
+                low, high = LIMITS.get(name, (0, 2**31 - 1))
+                kind = type(default)
+                value = column.number_input(
+                    name, min_value=kind(low), max_value=kind(high), value=default,
+                    key=f"saliency.{m}.{name}",
+                )  # fmt: skip
+                if value != default:
+                    found.setdefault(m, {})[name] = value
+    return found
+
+
+def _found(look: Look, method: str, asked: Asked) -> Saliency:
+    return analysed(
+        look, "saliency", method=method, **asked.options, **asked.settings.get(method, {})
+    )
+
+
+def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> None:
+    from advlab.explain.saliency import METHODS
+
+    linked = len(looks) > 1 and st.toggle(
+        "Same colour scale for all models", value=True, key="shared_scale"
+    )
+    kept = [k for k in range(len(asked.methods)) if any(not maps[k].withheld for maps in sets)]
+    for part in _chunks(kept, ACROSS):
+        common = heatmaps.limits([[m[k] for k in part] for m in sets], asked.rows, asked.shown)
+        for i, look in beside(looks):
+            maps = [sets[i][k] for k in part]
+            scale = common if linked else heatmaps.limits([maps], asked.rows, asked.shown)
             chart(
-                plots.saliency(record, limits), f"saliency{i}",
-                f"Saliency per word of the {target}, clean and perturbed",
+                heatmaps.attributions(
+                    maps, _names(look.record, asked), scale, rows=asked.rows, shown=asked.shown
+                ),
+                f"saliency{part[0]}.{i}",
+                f"Attribution per word of the {maps[0].target}, clean and perturbed:"
+                f" {', '.join(m.title for m in maps)}",
             )  # fmt: skip
             ranges = ", ".join(
-                f"{story.METHOD_NAMES.get(m, m)} {'±' if record.saliency[m].signed else 'up to '}"
+                f"{m.title} {'±' if m.signed or asked.shown == 'difference' else 'up to '}"
                 f"{story.number(v)}"
-                for m, v in limits.items()
-                if m in record.saliency
+                for m, v in zip(maps, scale, strict=True)
             )
-            said(f"Explained: {target}. Colour ranges: {ranges}. Sub-words are added up to words.")
-            said(story.remainder_sentence(record))
-            with st.expander("Numbers"):
-                table(tables.saliency_columns(record), f"saliency_table{i}", "Saliency per word")
+            said(f"Explained: {maps[0].target}. Colour ranges: {ranges}.")
+    for i, look in beside(looks):
+        for m in sets[i]:
+            said(f"{m.title} is not shown: {m.withheld}." if m.withheld
+                 else story.completeness_sentence(m))  # fmt: skip
+            if m.note:
+                said(f"{m.title}: {m.note}")
+        said(story.remainder_sentence(sets[i]))
+        with st.expander("Numbers"):
+            table(
+                tables.saliency_columns(look.record, sets[i], asked.rows),
+                f"saliency_table{i}", "Attribution per word and method",
+            )  # fmt: skip
+    costly = [METHODS[m].title for m in asked.methods if METHODS[m].costly]
+    if costly:
+        st.caption(f"Many passes each, so slower: {', '.join(costly)}.")
+
+
+def _agreement(look: Look, maps: Sequence[Saliency], asked: Asked) -> tables.Columns:
+    truth: Saliency = analysed(
+        look, "saliency", method="leave_one_out",
+        **{k: v for k, v in asked.options.items() if k != "baseline"},
+    )  # fmt: skip
+    found: tables.Columns = {"method": [], "clean ρ": [], "perturbed ρ": []}
+    for m in maps:
+        if m.method == "leave_one_out" or m.withheld:
+            continue
+        pairs = ((m.words_clean, truth.words_clean), (m.words_adversarial, truth.words_adversarial))
+        values = [rank_correlation(a, b if m.signed else abs(b)) for a, b in pairs]
+        found["method"].append(m.title)
+        found["clean ρ"].append(None if values[0] is None else round(values[0], 2))
+        found["perturbed ρ"].append(None if values[1] is None else round(values[1], 2))
+    return found
+
+
+def _baselines(looks: Sequence[Look], asked: Asked) -> None:
+    options = {k: v for k, v in asked.options.items() if k != "baseline"}
+    steps = asked.settings.get("integrated_gradients", {})
+    for i, look in beside(looks):
+        have: SaliencyChoices = analysed(look, "saliency_choices")
+        maps: list[Saliency] = [
+            analysed(
+                look, "saliency", method="integrated_gradients", baseline=b, **options, **steps
+            )
+            for b in have.baselines
+        ]
+        limit = max(heatmaps.limits([maps], asked.rows, asked.shown))
+        chart(
+            heatmaps.attributions(
+                maps, _names(look.record, asked), [limit] * len(maps), rows=asked.rows,
+                shown=asked.shown, titles=[BASELINES[b] for b in have.baselines],
+            ),
+            f"baselines{i}", "Integrated gradients from each baseline, one colour range",
+        )  # fmt: skip
+        for m in maps:
+            if m.p_baseline is not None:
+                said(f"{m.baseline}: the explained class has {story.percent(m.p_baseline)} there.")
+
+
+def _layers(looks: Sequence[Look], asked: Asked) -> None:
+    moved = st.segmented_control(
+        "Sentence", [False, True], default=False, required=True, key="saliency.layers",
+        format_func={False: "clean", True: "perturbed"}.__getitem__,
+    ) or False  # fmt: skip
+    options = {k: v for k, v in asked.options.items() if k != "baseline"}
+    for i, look in beside(looks):
+        try:
+            found = analysed(look, "layers", **options)
+        except AdvlabError as error:
+            said(str(error))
+            continue
+        chart(
+            heatmaps.layers(found, look.record.words, perturbed=moved), f"layers{i}",
+            f"Share of each word in the gradient of the {found.target}, and in attention, by layer",
+        )  # fmt: skip
+        if found.note:
+            said(found.note)
+
+
+def _names(record: AttackRecord, asked: Asked) -> Sequence[str]:
+    return record.words if asked.rows == "words" else record.tokens
+
+
+def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
