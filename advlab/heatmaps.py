@@ -100,8 +100,9 @@ def layers(found: Layers, words: Sequence[str], *, perturbed: bool = False) -> g
         figure.add_trace(
             go.Heatmap(
                 z=shares, x=list(range(len(values))), y=list(range(len(names))), zmin=0.0,
-                zmax=float(shares[:-1].max(initial=0.0)) or 1.0, colorscale="Cividis", showscale=False, xgap=1,
-                ygap=1, text=[[f"{100 * v:.0f}" for v in row] for row in shares],
+                zmax=float(shares[:-1].max(initial=0.0)) or 1.0, colorscale="Cividis",
+                showscale=False, xgap=1, ygap=1,
+                text=[[f"{100 * v:.0f}" for v in row] for row in shares],
                 texttemplate="" if crowded else "%{text}", textfont={"size": 11},
                 customdata=[
                     [f"{name}, layer {t}: {percent(float(v))}" for t, v in zip(ticks, row, strict=True)]

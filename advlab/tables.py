@@ -72,25 +72,6 @@ def token_columns(record: AttackRecord) -> Columns:
     }
 
 
-def neighbour_columns(record: AttackRecord, metric: str) -> Columns:
-    """One row a perturbable token: own rank, margin, exit radius and its nearest tokens."""
-    found = record.neighbours[metric]
-    rows = np.flatnonzero(record.perturbable)
-    exits = record.exit_radius
-    table: Columns = {
-        "token": [record.tokens[t] for t in rows],
-        "own rank": [int(found.own_rank[t]) for t in rows],
-    }
-    for k in range(found.ids.shape[1]):
-        table[f"nearest {k + 1}"] = [found.tokens[t][k] for t in rows]
-    table["margin"] = [float(found.margin[t]) for t in rows]
-    table["‖δ‖"] = [float(record.delta_norm[t]) for t in rows]
-    table["exit radius"] = [float(exits[t]) if np.isfinite(exits[t]) else None for t in rows]
-    for k in range(found.ids.shape[1]):
-        table[f"score {k + 1}"] = [float(found.scores[t, k]) for t in rows]
-    return table
-
-
 def saliency_columns(
     record: AttackRecord, maps: Sequence[Saliency] | None = None, rows: str = "words"
 ) -> Columns:

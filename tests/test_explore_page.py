@@ -127,7 +127,7 @@ def test_nonsense_in_a_link_leaves_defaults(two_models: Path):
         ("Overview", "Drag ε"),
         ("Perturbation", "Where the perturbation sits"),
         ("Saliency", "Where the model looks"),
-        ("Projection", "What the perturbed vectors are nearest to"),
+        ("Projection", "Is it text?"),
         ("Geometry", "One token's neighbourhood"),
         ("Data", "Settings and downloads"),
     ],
@@ -150,7 +150,7 @@ def test_every_tab_draws_itself_and_no_other(two_models: Path, view: str, headin
     ],
 )
 def test_strange_texts_are_shown_and_never_become_markup(two_models: Path, text: str):
-    for view in ("Overview", "Perturbation", "Saliency"):
+    for view in ("Overview", "Perturbation", "Saliency", "Projection"):
         app = page(text=text, view=view)
         assert not app.exception
         assert not app.error

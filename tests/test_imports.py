@@ -25,7 +25,17 @@ LAYERS = (
     {"train"},
     {"lab", "jobs"},
 )
-PICTURES = {"plots", "heatmaps", "planes", "scrubber", "story", "tables", "curves", "console"}
+PICTURES = {
+    "plots",
+    "heatmaps",
+    "exits",
+    "planes",
+    "scrubber",
+    "story",
+    "tables",
+    "curves",
+    "console",
+}
 HEADS = {"ui", "cli", "commands", "__main__", "__init__"}  # may import everything below
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 

@@ -1,4 +1,4 @@
-"""Where the perturbation sits, how the search went, and whether it is text."""
+"""Where the perturbation sits, and how the search went."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from advlab import plots, story, tables
 from advlab.ui.looks import Look
-from advlab.ui.round_trip import round_trip_html, said
+from advlab.ui.round_trip import said
 from advlab.ui.views.parts import beside, chart, section, table
 
 
@@ -35,15 +35,6 @@ def perturbation(looks: Sequence[Look]) -> None:
                     **{"share of ‖δ‖²": percent, "share of exit radius": percent,
                        "‖δ‖ ÷ ‖e‖": percent},
                 )  # fmt: skip
-    with section(
-        "Is it text?",
-        "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
-        " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
-        " no word.",
-    ):
-        for _, look in beside(looks):
-            record = look.record
-            st.html(round_trip_html(record))
     with section(
         "How the attack searched",
         "The star is the step that was kept, the cross the first one that changed the prediction.",

@@ -1,48 +1,149 @@
-"""What the perturbed vectors are nearest to, and what they read as."""
+"""What the perturbed vectors are nearest to, what they read as, and how far the next word is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
-from advlab import tables
-from advlab.ui.looks import Look
-from advlab.ui.round_trip import said
-from advlab.ui.views.parts import beside, section, table
+from advlab import exits, story
+from advlab.records import AttackRecord, Exits, Nearest, Scaled
+from advlab.tables import Columns
+from advlab.ui.looks import Look, analysed
+from advlab.ui.round_trip import round_trip_html, said
+from advlab.ui.views.parts import beside, chart, section, table
 
 METRICS = {
-    "l2": "L2: the distance in which δ is measured",
-    "cosine": "Cosine: the angle alone, blind to length",
-    "dot": "Dot product: favours long vectors; not a distance",
+    "l2": "L2: the distance in which δ is measured.",
+    "cosine": "Cosine: the angle alone, blind to length.",
+    "dot": "Dot product: favours long vectors; not a distance.",
 }
+SPACES = {"nearest": "word vectors", "embedded": "as the first layer gets them"}
 
 
 def projection(looks: Sequence[Look]) -> None:
     """Draw this view."""
     with section(
+        "Is it text?",
+        "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
+        " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
+        " no word.",
+    ):
+        for _, look in beside(looks):
+            st.html(round_trip_html(look.record))
+    with section(
         "What the perturbed vectors are nearest to",
         "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
         " The margin is the gap between the nearest and the second nearest.",
     ):
-        metric = st.segmented_control(
-            "Metric", list(METRICS), default="l2", required=True, key="metric",
-            format_func={"l2": "L2", "cosine": "cosine", "dot": "dot"}.__getitem__,
-        ) or "l2"  # fmt: skip
-        st.caption(METRICS[metric])
+        _nearest(looks)
+    with section(
+        "How far to the next word?",
+        "How many times longer δ must be. Filled: in its own direction, with the word that the token"
+        " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
+        " the token. The dotted line is δ as it is.",
+    ):
         for i, look in beside(looks):
-            record = look.record
-            found = record.neighbours.get(metric)
-            if found is None:
-                said("Not computed for this metric.")
-                continue
-            moved = int(((found.own_rank > 1) & record.perturbable).sum())
-            said(
-                f"{moved} of {int(record.perturbable.sum())} tokens are nearest to another one."
-                f" {found.excluded} special and unused vocabulary rows are left out; a token's own"
-                " row always takes part. Exit radius: how long δ must be, in its direction, for"
-                " another token to be nearer (L2); empty where none lies that way."
-            )
-            table(
-                tables.neighbour_columns(record, metric), f"nearest_table{i}", "Nearest tokens"
+            found: Exits = analysed(look, "exits")
+            said(story.distance_sentence(look.record))
+            chart(
+                exits.ways_out(look.record, found, i), f"exits{i}",
+                f"How many times longer δ must be. {story.distance_sentence(look.record)}",
             )  # fmt: skip
+            with st.expander("Numbers"):
+                table(
+                    exits.exit_columns(look.record, found), f"exits_table{i}",
+                    "Distance of each token to the next word",
+                )  # fmt: skip
+    with section(
+        "δ made longer until words change",
+        "δ times a growing factor, every point run through the model: the vectors, the tokens"
+        " nearest to them, and the text that those spell. Choose a factor to read the text there.",
+    ):
+        for i, look in beside(looks):
+            _scaled(look, i)
+
+
+def _nearest(looks: Sequence[Look]) -> None:
+    columns = st.columns(3)
+    metric = columns[0].segmented_control(
+        "Metric", list(METRICS), default="l2", required=True, key="metric",
+        format_func={"l2": "L2", "cosine": "cosine", "dot": "dot"}.__getitem__,
+    ) or "l2"  # fmt: skip
+    space = columns[1].segmented_control(
+        "Space", list(SPACES), default="nearest", required=True, key="space",
+        format_func=SPACES.__getitem__,
+    ) or "nearest"  # fmt: skip
+    clean = columns[2].segmented_control(
+        "Sentence", [False, True], default=False, required=True, key="nearest.clean",
+        format_func={False: "perturbed", True: "clean"}.__getitem__,
+    ) or False  # fmt: skip
+    st.caption(METRICS[metric])
+    for i, look in beside(looks):
+        record = look.record
+        found: Nearest = analysed(look, space)
+        if not found.perturbed:
+            said(found.note)
+            continue
+        moved = exits.moved_count(found.perturbed[metric].own_rank, record.perturbable)
+        before = exits.moved_count(found.clean[metric].own_rank, record.perturbable)
+        said(
+            f"{moved} of {int(record.perturbable.sum())} tokens are nearest to another one"
+            f" ({before} before the attack), among {found.space}."
+            f" {found.perturbed[metric].excluded} special and unused vocabulary rows are left out; a"
+            " token's own row always takes part."
+        )
+        table(
+            nearest_columns(record, found, metric, clean=clean), f"nearest_table{i}",
+            "Nearest tokens of each token's vector",
+        )  # fmt: skip
+
+
+def nearest_columns(record: AttackRecord, found: Nearest, metric: str, *, clean: bool) -> Columns:
+    """One row a perturbable token: own rank, its nearest tokens, the margin, how far it was moved."""
+    near = (found.clean if clean else found.perturbed)[metric]
+    rows = np.flatnonzero(record.perturbable)
+    made: Columns = {
+        "token": [record.tokens[t] for t in rows],
+        "own rank": [int(near.own_rank[t]) for t in rows],
+    }
+    for k in range(near.ids.shape[1]):
+        made[f"nearest {k + 1}"] = [near.tokens[t][k] for t in rows]
+    made["margin"] = [float(near.margin[t]) for t in rows]
+    made["moved by"] = [float(found.shift[t]) for t in rows]
+    for k in range(near.ids.shape[1]):
+        made[f"score {k + 1}"] = [float(near.scores[t, k]) for t in rows]
+    return made
+
+
+def _scaled(look: Look, i: int) -> None:
+    record = look.record
+    if not (record.delta_norm > 0).any():
+        said("δ is zero: there is nothing to make longer.")
+        return
+    found: Scaled = analysed(look, "scaled")
+    said(exits.scaling_sentence(record, found))
+    marks = [story.number(float(f)) for f in found.factors]
+    options = list(range(len(marks)))
+    start = int(np.abs(np.log(found.factors)).argmin())
+    if st.session_state.get(f"factor{i}") not in options:
+        st.session_state[f"factor{i}"] = start
+    at = st.select_slider(
+        "Factor on δ", options, key=f"factor{i}", format_func=lambda k: f"{marks[k]} ×",
+    )  # fmt: skip
+    chart(
+        exits.scaling(record, found, i, at), f"scaled{i}",
+        f"Probability against the factor on δ. {exits.scaling_sentence(record, found)}",
+    )  # fmt: skip
+    changed = int(found.changed[at].sum())
+    said(f"At {marks[at]} × δ, {changed} of {int(record.perturbable.sum())} tokens read otherwise:")
+    said(f"“{found.texts[at]}”", large=True)
+    said(
+        f"The vectors are read as {story.class_name(record, found.vectors[at])}"
+        f" ({story.percent(float(found.vectors[at].max()))}), this text as"
+        f" {story.class_name(record, found.reread[at])}"
+        f" ({story.percent(float(found.reread[at].max()))})."
+    )
+    with st.expander("Numbers"):
+        table(exits.scaling_columns(record, found), f"scaled_table{i}", "δ times a growing factor")
