@@ -12,10 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from advlab.records import AttackRecord
-from advlab.story import exit_share, norm_share, number, percent
+from advlab.story import percent
 from advlab.tables import conditions
 
 SIDES = (  # models A, B and C
@@ -104,94 +103,6 @@ def attacked_title(records: Sequence[AttackRecord]) -> str:
 def side(i: int, record: AttackRecord) -> str:
     """‘A: plain’: how a model is called in a figure that shows two."""
     return f"{'ABC'[i]}: {label(record.model, 34)}"
-
-
-def token_norms(record: AttackRecord, limit: float | None = None, which: int = 0) -> go.Figure:
-    """‖δ‖ per token (× mean norm) with its exit radius share; special tokens are hatched.
-
-    `limit` is the right end of the axis, for a scale shared by two models; `which` is 0 for model
-    A, 1 for B, and gives the colour.
-    """
-    scale = record.scale.mean_norm
-    norms = record.delta_norm / scale
-    share, part = exit_share(record), norm_share(record)
-    T = len(norms)
-    y = np.arange(T)[::-1]
-    ticks = tokens_of(record)
-    figure = go.Figure(
-        go.Bar(
-            x=norms, y=y, orientation="h", showlegend=False, width=0.75,
-            marker={
-                "color": [SIDES[which][0] if p else CLEAR for p in record.perturbable],
-                "line": {"width": 0},
-            },
-            text=[
-                f"{percent(s)} of exit" if p else "" for s, p in
-                zip(share, record.perturbable, strict=True)
-            ],
-            textposition="outside", cliponaxis=False, textfont={"size": 11},
-            customdata=[
-                [ticks[t], number(record.delta_norm[t]), percent(part[t]),
-                 number(record.exit_radius[t]), percent(share[t]), number(record.certificate[t])]
-                for t in range(T)
-            ],
-            hovertemplate="%{customdata[0]}<br>‖δ‖ = %{customdata[1]} raw, %{customdata[2]} of ‖δ‖²"
-            "<br>exit radius %{customdata[3]} raw: %{customdata[4]} of the way"
-            "<br>certificate %{customdata[5]} raw<extra></extra>",
-        )
-    )  # fmt: skip
-    end = 1.0 * (limit or float(norms.max()) or 1.0)
-    special = np.flatnonzero(~record.perturbable)
-    if len(special):
-        figure.add_bar(
-            x=[0.035 * end] * len(special), y=y[special], orientation="h", showlegend=False, width=0.75,
-            marker={"color": CLEAR, "line": {"color": NEUTRAL, "width": 1},
-                    "pattern": {"shape": "/", "fgcolor": NEUTRAL}},
-            text=["special"] * len(special), textposition="outside", textfont={"size": 11},
-            hovertemplate="special token: never perturbed<extra></extra>", base=0,
-        )  # fmt: skip
-    figure.update_layout(barmode="overlay")
-    figure.update_yaxes(tickvals=y, ticktext=ticks, range=[-0.7, T - 0.3], tickfont={"size": 12})
-    figure.update_xaxes(range=[0, 1.45 * end], nticks=5, title={"text": "‖δ‖ (× mean norm)"})
-    finish(figure, 60 + 22 * T, legend_rows=0)
-    figure.update_layout(margin={"t": 6})
-    return figure
-
-
-def losses(records: Sequence[AttackRecord]) -> go.Figure:
-    """Loss and probability of the attacked class against the attack's steps."""
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.14,
-        subplot_titles=["Loss", attacked_title(records)],
-    )  # fmt: skip
-    for i, record in enumerate(list(records)[:3]):
-        colour, shape, dash = SIDES[i]
-        steps = np.arange(len(record.losses))
-        probability = record.step_probs[:, record.label]
-        for row, values in ((1, record.losses), (2, probability)):
-            figure.add_scatter(
-                x=steps, y=values, mode="lines+markers", row=row, col=1, name=side(i, record),
-                showlegend=row == 1, marker={"symbol": shape, "size": 5},
-                line={"color": colour, "dash": dash},
-                hovertemplate="step %{x}: %{y:.3f}<extra></extra>",
-            )  # fmt: skip
-            marks = [("best", "star", record.best_step)]
-            if record.flip_step is not None and record.flip_step < len(values):
-                marks.append(("first flip", "x", record.flip_step))
-            for word, symbol, step in marks:
-                figure.add_scatter(
-                    x=[step], y=[values[step]], mode="markers", row=row, col=1,
-                    name=f"{'ABC'[i]}: {word}", showlegend=row == 1,
-                    marker={"symbol": symbol, "size": 13, "color": colour,
-                            "line": {"width": 1, "color": NEUTRAL}},
-                    hovertemplate=f"{word}: step %{{x}}<extra></extra>",
-                )  # fmt: skip
-    longest = max(len(r.losses) for r in records)
-    figure.update_xaxes(tickformat="d", range=[-0.4, longest - 0.6], nticks=min(longest, 11))
-    figure.update_xaxes(row=2, col=1, title={"text": "attack step"})
-    figure.update_yaxes(row=1, col=1, rangemode="tozero", nticks=5)
-    figure.update_yaxes(row=2, col=1, range=[-0.03, 1.03], tickformat=".0%", nticks=5)
-    return finish(figure, 460, legend_rows=3)
 
 
 def faded(colour: str, alpha: float) -> str:

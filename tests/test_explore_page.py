@@ -63,7 +63,7 @@ def test_a_cold_visit_attacks_a_sentence_under_two_models(two_models: Path):
     assert "first" in shown(app)
     assert "second" in shown(app)
     assert "of a word vector" in shown(app)
-    assert len(app.get("plotly_chart")) == 3  # predictions of two models, one scrubber
+    assert len(app.get("plotly_chart")) == 2  # predictions of two models
 
 
 def test_a_link_restores_everything_and_is_written_again(two_models: Path):

@@ -30,7 +30,7 @@ PICTURES = {
     "heatmaps",
     "exits",
     "planes",
-    "scrubber",
+    "player",
     "story",
     "tables",
     "curves",

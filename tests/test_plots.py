@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 from samples import renamed, robust_record, sample_record
 
-from advlab import heatmaps, planes, plots, scrubber
+from advlab import heatmaps, planes, plots
 from advlab.records import AttackRecord, Layers
 from advlab.story import number
 
@@ -16,16 +16,12 @@ HOSTILE = ("[CLS]", SCRIPT, IMAGE, "שלום", "🎬", "a&b", "%{x}", "[SEP]")
 
 
 def every_figure(record: AttackRecord) -> dict[str, go.Figure]:
-    other = robust_record(tokens=record.tokens, classes=record.label_names)
     return {
         "predictions": plots.predictions(record),
-        "scrubber": scrubber.scrubber([record, other]),
-        "scrubber of one": scrubber.scrubber([record]),
-        "norms": plots.token_norms(record),
         "saliency": attributions(record),
         "saliency change": attributions(record, shown="difference", rows="tokens"),
         "layers": heatmaps.layers(sample_layers(record), record.words),
-        "losses": plots.losses([record, other]),
+        "delta": heatmaps.delta(record),
         "plane": planes.plane_figure(record, record.planes[0]),
         "lens": planes.plane_figure(record, record.planes[0], lens=True),
     }
@@ -45,50 +41,6 @@ def test_all_figures_are_transparent_and_leave_fonts_to_the_theme():
         assert figure.layout.paper_bgcolor == plots.CLEAR, name
         assert figure.layout.plot_bgcolor == plots.CLEAR, name
         assert figure.layout.font.color is None, name
-
-
-def test_the_scrubber_moves_without_the_server():
-    figure = scrubber.scrubber([sample_record(), robust_record()])
-    (slider,) = figure.layout.sliders
-    assert len(slider.steps) == len(figure.frames) == 25
-    for step, frame in zip(slider.steps, figure.frames, strict=True):
-        assert step.method == "animate"
-        assert list(step.args[0]) == [frame.name]
-        assert step.args[1]["frame"]["redraw"] is False
-        assert len(frame.data) == len(frame.traces)
-
-
-def test_cursor_and_bars_of_a_frame_belong_to_its_epsilon():
-    record = sample_record()
-    figure = scrubber.scrubber([record])
-    for frame, eps, row in zip(
-        figure.frames, record.curve.eps, record.curve.delta_norm, strict=True
-    ):
-        cursor, points, bars = frame.data
-        assert cursor.x[0] == pytest.approx(eps / record.scale.mean_norm)
-        assert np.asarray(bars.y) == pytest.approx(row / record.scale.mean_norm)
-        k = int(np.abs(record.curve.eps - eps).argmin())
-        assert points.y[0] == pytest.approx(record.curve.adversarial[k, record.label])
-
-
-def test_the_slider_starts_at_the_attacks_own_epsilon():
-    record = renamed(sample_record(), eps=0.25)
-    figure = scrubber.scrubber([record])
-    active = figure.layout.sliders[0].active
-    assert record.curve.eps[active] == pytest.approx(0.25)
-    assert "0.25 raw" in figure.layout.sliders[0].steps[active].label
-
-
-def test_models_with_other_scales_share_the_axis_in_units_of_the_mean_norm():
-    record = sample_record()
-    big = renamed(
-        record,
-        scale=renamed(record.scale, mean_norm=2.0),
-        curve=renamed(record.curve, eps=2 * record.curve.eps),
-    )
-    figure = scrubber.scrubber([record, big])
-    ends = {t.name: np.asarray(t.x)[-1] for t in figure.data if t.name and "attacked" in t.name}
-    assert ends["A attacked"] == pytest.approx(ends["B attacked"])
 
 
 def attributions(record: AttackRecord, rows: str = "words", shown: str = "both") -> go.Figure:
@@ -159,23 +111,17 @@ def test_many_tokens_and_many_classes_still_draw():
         tokens=("[CLS]", *(f"word{k}" for k in range(90)), "[SEP]"),
         classes=tuple(f"class {k}" for k in range(9)), width=24,
     )  # fmt: skip
-    figures = every_figure(record)
-    assert len(figures["scrubber"].layout.xaxis2.tickvals) <= 46
-    assert figures["norms"].layout.height > 1000
+    assert every_figure(record)["delta"].layout.height > 1000
 
 
-def test_numbers_at_the_cursor_never_share_a_place():
-    for at in (0.0, 0.5, 1.0):
-        first, second = scrubber._beside([0.08, 0.01], at)
-        assert first != second
-    assert all(place.endswith("right") for place in scrubber._beside([0.9, 0.8], 0.0))
-
-
-def test_the_readout_names_models_only_where_their_units_differ():
-    record = sample_record()
-    big = renamed(record, scale=renamed(record.scale, mean_norm=2.0))
-    same = scrubber.scrubber([record, record]).layout.sliders[0].steps[3].label
-    differ = scrubber.scrubber([record, big]).layout.sliders[0].steps[3].label
-    assert "A: " not in same
-    assert "A: " in differ
-    assert "B: " in differ
+def test_the_heat_map_of_delta_keeps_its_largest_dimensions_and_owns_up_to_the_rest():
+    record = sample_record(width=48)
+    shown = heatmaps.delta_order(record)
+    sizes = np.linalg.norm(record.delta, axis=0)
+    assert sizes[shown].min() >= np.delete(sizes, shown).max()
+    total = (record.delta[:, shown] ** 2).sum(1) + heatmaps.residual(record) * record.delta_norm**2
+    moved = record.delta_norm > 0
+    np.testing.assert_allclose(total[moved], record.delta_norm[moved] ** 2)
+    still = renamed(record, delta=np.zeros_like(record.delta))
+    assert heatmaps.delta_sentence(still) == "δ is zero."
+    heatmaps.delta(still)

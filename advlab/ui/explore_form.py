@@ -1,4 +1,4 @@
-"""What the Explore page asks for, kept in the address: a sentence, two models, one attack, a seed.
+"""What the Explore page asks for, kept in the address: a sentence, models, one attack, a seed.
 
 The address holds the whole request, so a reload or a copied link brings it back. A link that comes
 from elsewhere in the app may name only some of it; the rest stays as it was.
@@ -16,9 +16,11 @@ from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.records import Example
 from advlab.settings import Setting, settings_of
 from advlab.ui import plain_text
+from advlab.ui.bench import pin, pinned
 from advlab.ui.explore_examples import pick_example
 from advlab.ui.forms import field, form_for
-from advlab.ui.state import load_victim, model_choices
+from advlab.ui.locks import Spans, from_link, shield, shielded, to_link
+from advlab.ui.state import load_victim, model_choices, weights_of
 
 # a phone shows two or three of the controls in a row, so that the first result stands higher
 _NARROW = """<style>@media (max-width: 640px) {
@@ -31,11 +33,21 @@ _NARROW = """<style>@media (max-width: 640px) {
 LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
 FIRST_EPS = 0.25  # of a first visit: the default 0.5 flips nearly every small model
-TITLES = {"pgd": "PGD", "fgm": "FGM", "fgsm": "FGSM", "noise": "Random noise"}
+TITLES = {
+    "pgd": "PGD", "fgm": "FGM", "fgsm": "FGSM", "noise": "Random noise", "autopgd": "Auto-PGD",
+    "deepfool": "DeepFool", "fmn": "FMN", "cw": "Carlini–Wagner", "spsa": "SPSA",
+    "ensemble": "Ensemble",
+}  # fmt: skip
+ATTACK_HELP = (
+    "PGD, Auto-PGD: gradient steps. FGM, FGSM: a single step. Random noise: the null. DeepFool, FMN,"
+    " Carlini–Wagner: the smallest δ that flips, kept where it fits into ε. SPSA: no gradients."
+    " Ensemble: the strong ones in turn."
+)
 OWN = ""  # no class was given: the attack is on what the model says itself
-_PLAIN = ("a", "b", "text", "label", "attack", "seed")
+_PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
 _FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}
 _MEMORY, _WRITTEN, _TURN = "explore.memory", "explore.written", "explore.turn"
+_SHIELDED = "explore.shielded"  # the link whose shield was taken over
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Request:
 
     text: str
     label: str | None
-    models: tuple[str, ...]  # ids, A then B
+    models: tuple[str, ...]  # ids: A, B, C
     attack: Attack
     seed: int
     cut: int = 0  # characters left out at the end
@@ -69,9 +81,7 @@ def ask() -> Request | None:
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
     ids = list(titles)
-    missing = [known[k] for k in ("a", "b") if known.get(k) and known[k] not in titles]
-    for name in missing:
-        st.warning(f"The model {plain_text(name, 60)} of this link is not here; another is shown.")
+    known = _models_here(known, titles)
     a = columns[0].selectbox(
         "Model A", ids, key=f"{turn}.a", format_func=titles.__getitem__,
         index=_index(ids, known.get("a"), len(ids) - 1),
@@ -83,8 +93,14 @@ def ask() -> Request | None:
         format_func=lambda i: "none" if i is None else titles[i],
         index=_index(others, known.get("b") or other, 0),
     )  # fmt: skip
-    fold = st.expander("True class, attack settings, seed", icon=":material/tune:")
-    place = fold.container()
+    fold = st.expander("True class, a third model, attack settings, seed", icon=":material/tune:")
+    place, third = fold.columns(2)
+    c = third.selectbox(
+        "Model C", others, key=f"{turn}.c", disabled=b is None,
+        format_func=lambda i: "none" if i is None else titles[i],
+        index=_index(others, known.get("c"), 0),
+        help="A third model beside A and B.",
+    )  # fmt: skip
     attack, seed = _attack(columns[2:5], fold, known, turn)
     labels = [OWN, *load_victim(a).label_names]
     label_key = f"{turn}.label"
@@ -110,12 +126,18 @@ def ask() -> Request | None:
     text = text[:LIMIT]
     if attack is None:
         return None
-    _to_address(a, b, text, label, seed, attack)
+    if st.session_state.get(_SHIELDED) != turn:  # once a link: afterwards the strip of tokens rules
+        st.session_state[_SHIELDED] = turn
+        if "pin" in known:
+            pin(known["pin"][:LIMIT])
+        if known.get("text") == text:
+            shield(text, from_link(known.get("shield", ""), len(text)))
+    models = tuple(m for m in (a, b, c if b else None) if m)
+    _to_address(models, text, label, shielded(text), seed, attack)
     if not text:
         st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
         return None
-    models = (a,) if b is None else (a, b)
-    return Request(text, label, models, attack, seed, cut)
+    return Request(text, label, models, attack, seed, cut, shielded(text))
 
 
 def _attack(
@@ -126,7 +148,7 @@ def _attack(
     name = columns[0].selectbox(
         "Attack", names, key=f"{turn}.attack", format_func=lambda n: TITLES.get(n, n),
         index=_index(names, known.get("attack"), 0),
-        help="PGD: gradient steps. FGM and FGSM: a single step. Random noise: the null.",
+        help=ATTACK_HELP,
     )  # fmt: skip
     cls = ATTACKS[name]
     items = {item.name: item for item in settings_of(cls)}
@@ -163,15 +185,43 @@ def _from_address() -> dict[str, str]:
     return memory
 
 
+def _models_here(known: dict[str, str], titles: Mapping[str, str]) -> dict[str, str]:
+    """The link's models as they are here. One whose id is unknown is looked for by its weights."""
+    hashes = dict(zip("abc", known.get("weights", "").split("."), strict=False))
+    found = dict(known)
+    for k in "abc":
+        name, wanted = known.get(k), hashes.get(k)
+        if not name:
+            continue
+        if name not in titles:
+            same = [i for i in titles if wanted and weights_of(i) == wanted]
+            if same:
+                found[k] = same[0]
+            else:
+                st.warning(
+                    f"The model {plain_text(name, 60)} of this link is not here; another is shown."
+                )
+        elif wanted and weights_of(name) != wanted:
+            st.warning(
+                f"The weights of {plain_text(titles[name], 60)} are not those that this link was"
+                " made with: the picture may differ."
+            )
+    return found
+
+
 def _to_address(
-    a: str, b: str | None, text: str, label: str | None, seed: int, attack: Attack
+    models: tuple[str, ...], text: str, label: str | None, spans: Spans, seed: int, attack: Attack
 ) -> None:
     settings = attack_settings(attack)
+    a, b, c = (*models, "", "")[:3]
     wanted = {
-        "a": a, "b": b or "", "text": text, "label": label or "", "seed": str(seed),
+        "a": a, "b": b, "text": text, "label": label or "", "seed": str(seed),
         "attack": settings.pop("name"), "eps": f"{settings.pop('eps'):g}",
-        "unit": settings.pop("unit"),
+        "unit": settings.pop("unit"), "weights": ".".join(weights_of(m) for m in models),
     }  # fmt: skip
+    wanted |= {"c": c} if c else {}
+    wanted |= {"shield": to_link(spans)} if spans else {}
+    wanted |= {"pin": pinned()} if pinned() else {}
     defaults = {item.name: item.default for item in settings_of(type(attack))}
     wanted |= {k: str(v) for k, v in settings.items() if v != defaults.get(k)}
     for name in (*_PLAIN, *_FIELDS):

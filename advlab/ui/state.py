@@ -74,6 +74,11 @@ def borrow(id_: str) -> Iterator[Victim]:
         yield victim.view()
 
 
+def weights_of(id_: str) -> str:
+    """The hash of a model's weights: what a link names it by on another machine."""
+    return weights_hash(model_folder(id_))
+
+
 def weights_hash(folder: Path) -> str:
     """12 hex digits of a model's weight files; read again only when a file has changed."""
     stamps = tuple(

@@ -31,12 +31,13 @@ button:disabled {
     var(--st-secondary-background-color) 5px 8px);
 }
 .word { border-bottom: 0 solid var(--st-primary-color); white-space: pre; }
+.marked { text-decoration: line-through; }
 .value { font-size: 0.75rem; opacity: 0.85; }
 """
 
 _JS = """
 export default function (component) {
-  const { data, parentElement, setStateValue } = component;
+  const { data, parentElement, setTriggerValue } = component;
   const strip = parentElement.querySelector("#strip");
   if (!strip) return;
   strip.setAttribute("aria-label", data.label);
@@ -45,9 +46,9 @@ export default function (component) {
     button.type = "button";
     button.disabled = token.off;
     button.title = token.title;
-    button.setAttribute("aria-pressed", String(index === data.selected));
+    button.setAttribute("aria-pressed", String(token.marked || index === data.selected));
     const word = document.createElement("span");
-    word.className = "word";
+    word.className = token.marked ? "word marked" : "word";
     word.textContent = token.text;
     word.style.borderBottomWidth = (1 + 4 * token.weight).toFixed(1) + "px";
     const value = document.createElement("span");
@@ -55,9 +56,11 @@ export default function (component) {
     value.textContent = token.value;
     button.append(word, value);
     button.onclick = () => {
-      for (const other of strip.children) other.setAttribute("aria-pressed", "false");
-      button.setAttribute("aria-pressed", "true");
-      setStateValue("selected", index);
+      if (data.selected !== null) {
+        for (const other of strip.children) other.setAttribute("aria-pressed", "false");
+        button.setAttribute("aria-pressed", "true");
+      }
+      setTriggerValue("selected", index);
     };
     return button;
   }));
@@ -76,6 +79,7 @@ class Token:
     weight: float = 0.0
     title: str = ""
     off: bool = False  # shown hatched, not to be chosen
+    marked: bool = False  # pressed and struck through, whatever is selected
 
 
 def token_strip(

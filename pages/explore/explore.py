@@ -11,6 +11,7 @@ from advlab.ui.looks import Look, Problem, look_at
 st.title("Explore a sentence", anchor=False)
 with st.spinner("Starting up …"):
     warm_up()
+from advlab.ui.bench import bench  # noqa: E402
 from advlab.ui.explore_form import ask  # noqa: E402  it brings in torch, which is warm now
 from advlab.ui.explore_view import explore_view  # noqa: E402
 
@@ -29,4 +30,5 @@ if request is not None:
                     st.code(result.detail, language=None)
     looks = [result for result in results if isinstance(result, Look)]
     if looks:
+        bench(request, looks)
         explore_view(looks)

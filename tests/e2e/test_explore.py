@@ -51,23 +51,73 @@ def test_eps_follows_the_hand_without_the_server(server: Server, pair: tuple[str
 
     page.on("websocket", listen)
     page.goto(link(server, pair, "The plot was slow, but I would see it again."))
-    grip = page.locator(".slider-grip-rect").first
-    expect(grip).to_be_visible(timeout=60_000)
+    slider = page.get_by_role("slider", name="ε", exact=True).first
+    expect(slider).to_be_visible(timeout=60_000)
     settled(page)
-    label = page.locator(".slider-group").first
-    before = label.text_content() or ""
-    grip.scroll_into_view_if_needed()
-    box = grip.bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = slider.get_attribute("aria-valuetext")
     sent.clear()
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for i in range(1, 16):
-        page.mouse.move(x + 10 * i, y)
-    page.mouse.up()
-    expect(label).not_to_have_text(before)
+    slider.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    assert slider.get_attribute("aria-valuetext") != before
+    page.get_by_role("button", name="one ε on").first.click()
     assert sent == []
+
+
+def test_every_picture_of_the_player_follows_the_slider(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.goto(link(server, pair, "The staff were kind, but slow.", view="Perturbation"))
+    slider = page.get_by_role("slider", name="ε", exact=True)
+    expect(slider).to_be_visible(timeout=60_000)
+    settled(page)
+    bars = page.locator("#player").first.locator(".value")
+    before = bars.all_text_contents()
+    slider.fill("0")
+    assert page.locator("#player .now").first.text_content() == slider.get_attribute(
+        "aria-valuetext"
+    )
+    assert set(bars.all_text_contents()) <= {"0", "special"}
+    page.get_by_role("button", name="share of exit radius").first.click()
+    slider.fill("12")
+    assert any("%" in text for text in bars.all_text_contents())
+    page.get_by_role("button", name="‖δ‖", exact=True).first.click()
+    assert bars.all_text_contents() == before
+
+
+def test_a_shielded_word_stays_shielded_on_every_page_and_in_the_link(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.goto(link(server, pair, "The staff were kind, but slow.", view="Perturbation"))
+    word = page.get_by_role("button", name=re.compile("^slow")).first
+    expect(word).to_be_visible(timeout=60_000)
+    settled(page)
+    word.click()
+    expect(page).to_have_url(re.compile("shield=25-29"))
+    settled(page)
+    expect(page.locator("#player").first.get_by_text("shielded").first).to_be_visible()
+    page.goto(page.url)
+    settled(page)
+    expect(page.locator("#player").first.get_by_text("shielded").first).to_be_visible(
+        timeout=60_000
+    )
+    page.get_by_role("button", name="Free all").click()
+    settled(page)
+    expect(page).not_to_have_url(re.compile("shield="))
+
+
+def test_a_pinned_sentence_stays_beside_the_next_one(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.goto(link(server, pair, "The staff were kind."))
+    page.get_by_role("button", name=re.compile("Pin as reference")).click(timeout=60_000)
+    settled(page)
+    page.get_by_role("textbox", name="Sentence").fill("The soup was cold.")
+    page.get_by_role("button", name="Attack", exact=True).click()
+    expect(page.get_by_text("Pinned: “The staff were kind.”")).to_be_visible(timeout=60_000)
+    expect(page).to_have_url(re.compile("pin="))
+    page.get_by_role("button", name="Unpin").click()
+    expect(page.get_by_text("Pinned: ")).to_have_count(0)
 
 
 def test_a_hostile_text_is_only_text(server: Server, pair: tuple[str, str], page: Page):

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab import plots, scrubber, story, tables
+from advlab import plots, story, tables
+from advlab.player import sweep
 from advlab.ui.looks import Look
+from advlab.ui.player import player
 from advlab.ui.round_trip import said
 from advlab.ui.views.parts import beside, chart, section, table
 
@@ -42,14 +44,11 @@ def overview(looks: Sequence[Look]) -> None:
     )
     with section(
         "Drag ε",
-        "Lines are the attack, a cross marks where the prediction flips."
-        f" {_draws([r.curve.draws for r in records])} Drag the slider: the bars below are ‖δ‖ per"
-        " token (× mean norm) at that ε.",
+        "Move the slider, or the pointer over the chart: lines are the attack, a cross marks where"
+        f" the prediction flips. {_draws([r.curve.draws for r in records])} The bars are δ on each"
+        " token at that ε.",
     ):
-        found = "; ".join(
-            f"{plots.side(i, r)}: {story.attack_sentence(r)}" for i, r in enumerate(records)
-        )
-        chart(scrubber.scrubber(records), "scrubber", f"Probability against ε. {found}")
+        player(sweep(records), key="sweep")
         with st.expander("Numbers"):
             for i, look in beside(looks):
                 record = look.record

@@ -1,4 +1,4 @@
-"""Where the perturbation sits, and how the search went."""
+"""Where the perturbation sits, how the search went, and δ itself."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab import plots, story, tables
-from advlab.ui.looks import Look
+from advlab import heatmaps, story, tables
+from advlab.player import film, sweep
+from advlab.records import Frames
+from advlab.ui.locks import locks
+from advlab.ui.looks import Look, analysed
+from advlab.ui.player import player
 from advlab.ui.round_trip import said
 from advlab.ui.views.parts import beside, chart, section, table
 
@@ -15,34 +19,52 @@ from advlab.ui.views.parts import beside, chart, section, table
 def perturbation(looks: Sequence[Look]) -> None:
     """Draw this view."""
     records = [look.record for look in looks]
-    limit = max(float(r.delta_norm.max()) / r.scale.mean_norm for r in records)
     with section(
         "Where the perturbation sits",
-        "Each bar is the length of δ on one token. The percentage is how far that token is on its"
-        " way to becoming another token; at 100 % it would. Same scale for both models.",
+        "Move ε: the bars are δ on each token, as a length, as its part of the whole, or as how far"
+        " the token is on its way to becoming another (100 %: it is one, and is named).",
     ):
-        for i, look in beside(looks):
-            record = look.record
-            said(story.distance_sentence(record))
-            chart(
-                plots.token_norms(record, limit, i), f"norms{i}",
-                f"Length of δ per token. {story.distance_sentence(record)}",
-            )  # fmt: skip
-            with st.expander("Numbers"):
+        for _, look in beside(looks):
+            said(story.distance_sentence(look.record))
+        frames: list[Frames] = [analysed(look, "sweep") for look in looks]
+        player(sweep(records, frames), key="sweep_tokens")
+        with st.expander("Numbers at the attack's own ε"):
+            for i, look in beside(looks):
                 percent = st.column_config.NumberColumn(format="percent")
                 table(
-                    tables.token_columns(record), f"norms_table{i}", "δ per token",
+                    tables.token_columns(look.record), f"norms_table{i}", "δ per token",
                     **{"share of ‖δ‖²": percent, "share of exit radius": percent,
                        "‖δ‖ ÷ ‖e‖": percent},
                 )  # fmt: skip
     with section(
-        "How the attack searched",
-        "The star is the step that was kept, the cross the first one that changed the prediction.",
+        "Attack only some words",
+        "Click words to shield them from the attack, or attack nothing else. Everything on this page"
+        " follows, and the link keeps it.",
+    ):
+        locks(records[0])
+    with section(
+        "The attack as a film",
+        "Step by step: the loss that the attack raises, the margin that it must push below 0, the"
+        " probability beside that of random noise as long, and δ on each token.",
     ):
         said(" ".join(f"{'ABC'[i]}: {story.loss_sentence(r)}" for i, r in enumerate(records)))
-        found = " ".join(story.loss_sentence(r) for r in records)
-        chart(plots.losses(records), "losses", f"Loss against attack step. {found}")
+        shots: list[Frames] = [analysed(look, "film") for look in looks]
+        player(film(records, shots), key="film")
         with st.expander("Numbers"):
             for i, look in beside(looks):
-                record = look.record
-                table(tables.step_columns(record), f"steps_table{i}", "Loss per step")
+                table(tables.step_columns(look.record), f"steps_table{i}", "Loss per step")
+    with section(
+        "δ, dimension by dimension",
+        f"The {heatmaps.TOP} dimensions that hold most of δ, largest first, one colour range for all"
+        " models; on the right what they leave out. A dimension by itself means nothing, but a"
+        " perturbation of few dimensions looks unlike one of many.",
+    ):
+        limit = max(heatmaps.delta_limit(r) for r in records)
+        for i, look in beside(looks):
+            chart(
+                heatmaps.delta(look.record, limit), f"delta{i}",
+                f"δ by token and dimension. {heatmaps.delta_sentence(look.record)}",
+            )  # fmt: skip
+            said(f"{heatmaps.delta_sentence(look.record)} Colours: ±{story.number(limit)} raw.")
+            with st.expander("Numbers"):
+                table(heatmaps.delta_columns(look.record), f"delta_table{i}", "δ by dimension")

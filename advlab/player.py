@@ -1,0 +1,276 @@
+"""What the player shows: series of δ, frame by frame, as plain numbers and text for the browser.
+
+A reel is either the attack at each ε or the attack step by step. All of it is computed before;
+moving through it asks nothing of the server. Models share the frames and every scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from advlab.plots import SIDES
+from advlab.records import AttackRecord, Frames
+from advlab.story import class_name, number, percent
+
+ROWS = 60  # tokens shown; of longer texts those with the longest δ
+UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}
+DASHES = {"solid": "", "dash": "7 4", "dot": "2 4"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart; `low` and `high` are a band under it, `marks` crosses on it."""
+
+    name: str
+    colour: str
+    dash: str
+    y: list[float | None]
+    low: list[float] | None = None
+    high: list[float] | None = None
+    marks: tuple[tuple[int, str], ...] = ()  # (frame, what it is)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over the frames. `span`: the axis from, to."""
+
+    title: str
+    span: tuple[float, float]
+    share: bool  # values are shares, written in per cent
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way of measuring the bars. `full` is what a whole bar stands for."""
+
+    key: str
+    title: str
+    full: float
+    share: bool
+    unit: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One model's tokens."""
+
+    name: str
+    colour: str
+    tokens: list[str]
+    fixed: list[str]  # why a token has no bar: special or shielded; empty when it has
+    bars: Mapping[str, list[list[float]]]  # mode -> F × T
+    nearest: list[list[str]] | None  # F × T; the token itself where it has not moved: empty
+    said: list[str]  # F
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Reel:
+    """Everything that one player shows."""
+
+    control: str  # what the slider sets
+    labels: list[str]  # F
+    x: list[float]  # F
+    x_title: str
+    start: int
+    charts: tuple[Chart, ...]
+    modes: tuple[Mode, ...]
+    panels: tuple[Panel, ...]
+
+    def data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def sweep(records: Sequence[AttackRecord], frames: Sequence[Frames] | None = None) -> Reel:
+    """The attack at each ε of the records' curves, in the unit that was asked for.
+
+    `frames` (the analysis of that name, one a record) adds exit shares and nearest tokens.
+    """
+    first = records[0]
+    N = len(first.curve.eps)
+    unit = str(first.attack.get("unit", "norm"))
+    own = float(first.attack["eps"])
+    x = np.linspace(0.0, 2 * own, N)
+    sizes = [r.curve.delta_norm for r in records]
+    panels = [
+        _panel(i, r, sizes[i], r.curve.adversarial, None if frames is None else frames[i])
+        for i, r in enumerate(records)
+    ]
+    lines = [_probability(i, r) for i, r in enumerate(records)]
+    raw = [
+        " · ".join(
+            dict.fromkeys(
+                f"{f'{chr(65 + i)}: ' if len(records) > 1 else ''}{number(float(r.curve.eps[k]))} raw"
+                for i, r in enumerate(records)
+            )
+        )
+        for k in range(N)
+    ]
+    return Reel(
+        control="ε",
+        labels=[
+            f"ε = {number(float(v))} {UNITS[unit]}" + (f" · {raw[k]}" if unit != "raw" else "")
+            for k, v in enumerate(x)
+        ],
+        x=_short(x),
+        x_title=f"ε ({UNITS[unit]})",
+        start=int(np.abs(x - own).argmin()),
+        charts=(Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(lines)),),
+        modes=_modes(records, sizes, frames),
+        panels=tuple(panels),
+    )
+
+
+def film(records: Sequence[AttackRecord], frames: Sequence[Frames]) -> Reel:
+    """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens."""
+    steps = np.unique(np.concatenate([r.path_steps for r in records]))
+    # where a model has no such step (it kept others, or stopped), its last before stands
+    places = [np.searchsorted(r.path_steps, steps, side="right") - 1 for r in records]
+    losses, margins, chances = [], [], []
+    for i, (r, f, place) in enumerate(zip(records, frames, places, strict=True)):
+        kept = r.path_steps[place]
+        probs = r.step_probs[kept]
+        flip = [(int(np.searchsorted(steps, r.flip_step)), "flips")] if r.flip_step else []
+        best = (int(np.searchsorted(steps, r.best_step)), "kept")
+        marks = (*flip, best)
+        losses.append(_line(i, r, r.losses[kept], marks=marks))
+        margins.append(_line(i, r, margin(probs, r.label)))
+        band = None if f.random is None else f.random[place][:, :, r.label]
+        chances.append(_line(i, r, probs[:, r.label], band))
+    sizes = [f.delta_norm[place] for f, place in zip(frames, places, strict=True)]
+    panels = [
+        _panel(i, r, sizes[i], r.step_probs[r.path_steps[places[i]]], frames[i], places[i])
+        for i, r in enumerate(records)
+    ]
+    most = max(max(v for v in line.y if v is not None) for line in losses)
+    both = [v for line in margins for v in line.y if v is not None]
+    low, high = min(*both, 0.0), max(*both, 0.0)
+    pad = 0.05 * (high - low) or 1.0
+    return Reel(
+        control="step",
+        labels=[f"step {s} of {int(steps[-1])}" for s in steps.tolist()],
+        x=_short(steps.astype(float)),
+        x_title="attack step",
+        start=int(np.searchsorted(steps, records[0].best_step)),
+        charts=(
+            Chart("Loss", (0.0, 1.05 * most or 1.0), False, tuple(losses)),
+            Chart("Margin (logits); below 0 it has flipped", (low - pad, high + pad), False,
+                  tuple(margins)),
+            Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(chances)),
+        ),
+        modes=_modes(records, sizes, frames),
+        panels=tuple(panels),
+    )  # fmt: skip
+
+
+def margin(probs: np.ndarray, label: int) -> np.ndarray:
+    """(F,C) probabilities -> (F,) logit of the class minus that of its strongest rival."""
+    logs = np.log(np.clip(probs.astype(float), 1e-300, None))
+    return logs[:, label] - np.delete(logs, label, axis=1).max(1)
+
+
+def _probability(i: int, record: AttackRecord) -> Series:
+    curve, c = record.curve, record.label
+    marks: tuple[tuple[int, str], ...] = ()
+    if curve.flip_eps is not None:
+        at = int(np.searchsorted(curve.eps, curve.flip_eps))
+        marks = ((min(at, len(curve.eps) - 1), f"flips at ε = {number(curve.flip_eps)} raw"),)
+    line = _line(i, record, curve.adversarial[:, c], marks=marks)
+    return Series(
+        line.name, line.colour, line.dash, line.y,
+        _short(curve.random_low[:, c]), _short(curve.random_high[:, c]), marks,
+    )  # fmt: skip
+
+
+def _line(
+    i: int,
+    record: AttackRecord,
+    y: np.ndarray,
+    band: np.ndarray | None = None,
+    marks: tuple[tuple[int, str], ...] = (),
+) -> Series:
+    colour, _, dash = SIDES[i]
+    low, high = (None, None) if band is None else (_short(band.min(1)), _short(band.max(1)))
+    return Series(
+        f"{'ABC'[i]}: {record.model}", colour, DASHES[dash], list(_short(y)), low, high, marks
+    )
+
+
+def _panel(
+    i: int,
+    record: AttackRecord,
+    sizes: np.ndarray,
+    probs: np.ndarray,
+    frames: Frames | None,
+    place: np.ndarray | None = None,
+) -> Panel:
+    """Bars of one model; `place` are the rows of `frames` that the player's frames stand for."""
+    shown = np.sort((-sizes.max(0)).argsort(kind="stable")[:ROWS])
+    shielded = np.array(
+        [any(s < end and e > start for start, end in record.shield) for s, e in record.spans]
+    ).reshape(-1)
+    fixed = [
+        "" if record.perturbable[t] else "shielded" if shielded[t] else "special" for t in shown
+    ]
+    squares = sizes.astype(float) ** 2
+    total = squares.sum(1, keepdims=True)
+    bars = {
+        "raw": sizes / record.scale.mean_norm,
+        "share": squares / np.where(total > 0, total, 1.0),
+    }
+    nearest = None
+    if frames is not None:
+        rows = np.arange(len(sizes)) if place is None else place
+        bars["exit"] = frames.exit_share[rows]
+        nearest = [
+            [frames.tokens[f][t] if frames.own_rank[f, t] > 1 else "" for t in shown] for f in rows
+        ]
+    start = int(record.clean.argmax())
+    return Panel(
+        name=f"{'ABC'[i]}: {record.model}",
+        colour=SIDES[i][0],
+        tokens=[record.tokens[t] for t in shown],
+        fixed=fixed,
+        bars={key: [_short(row[shown]) for row in values] for key, values in bars.items()},
+        nearest=nearest,
+        said=[
+            f"{class_name(record, p)} {percent(float(p.max()))}"
+            + (" (flipped)" if int(p.argmax()) != start else "")
+            for p in probs
+        ],
+        left_out=len(record.tokens) - len(shown),
+    )
+
+
+def _modes(
+    records: Sequence[AttackRecord], sizes: Sequence[np.ndarray], frames: Sequence[Frames] | None
+) -> tuple[Mode, ...]:
+    raw = max(float(s.max()) / r.scale.mean_norm for s, r in zip(sizes, records, strict=True))
+    squares = [s.astype(float) ** 2 for s in sizes]
+    share = max(float((q / np.maximum(q.sum(1, keepdims=True), 1e-300)).max()) for q in squares)
+    found = [
+        Mode("raw", "‖δ‖", raw or 1.0, False, "× mean norm"),
+        Mode("share", "share of ‖δ‖²", share or 1.0, True, "of ‖δ‖²"),
+    ]
+    if frames is not None:
+        most = max(float(f.exit_share.max()) for f in frames)
+        found.append(Mode("exit", "share of exit radius", most or 1.0, True, "of the way out"))
+    return tuple(found)
+
+
+def _attacked(records: Sequence[AttackRecord]) -> str:
+    names = [r.label_names[r.label] for r in records]
+    if len(set(names)) == 1:
+        return names[0]
+    return ", ".join(f"{n} ({'ABC'[i]})" for i, n in enumerate(names))
+
+
+def _short(values: np.ndarray) -> list[float]:
+    """Four significant digits: less to send, more than a pixel can show."""
+    return [float(f"{v:.4g}") for v in np.asarray(values, dtype=float)]

@@ -1,0 +1,96 @@
+"""Token locks: words that the attack may not touch, kept with the sentence that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from advlab.records import AttackRecord
+from advlab.story import number
+from advlab.ui.tokens import Token, token_strip
+
+Spans = tuple[tuple[int, int], ...]
+_KEY = "explore.shield"  # (text, spans) of this session
+_CHANGED = "explore.shield.changed"
+MOST = 64  # spans in a link
+
+
+def shielded(text: str) -> Spans:
+    """The spans of this text that are shielded; a text that was changed has none."""
+    kept, spans = st.session_state.get(_KEY, ("", ()))
+    return spans if kept == text else ()
+
+
+def shield(text: str, spans: Spans) -> None:
+    """Shield these spans of this text."""
+    st.session_state[_KEY] = (text, tuple(sorted(set(spans))))
+
+
+def to_link(spans: Spans) -> str:
+    """‘4-9.12-15’."""
+    return ".".join(f"{start}-{end}" for start, end in spans)
+
+
+def from_link(value: str, length: int) -> Spans:
+    """Spans of a text of this length; what is no span is left out."""
+    found = []
+    for part in value.split(".")[:MOST]:
+        start, _, end = part.partition("-")
+        if start.isdecimal() and end.isdecimal() and len(start) < 6 and len(end) < 6:
+            span = (int(start), int(end))
+            if span[0] < span[1] <= length:
+                found.append(span)
+    return tuple(sorted(set(found)))
+
+
+def locks(record: AttackRecord) -> None:
+    """The strip of tokens and its buttons. A change attacks again."""
+    text, now = record.text, shielded(record.text)
+    places = [(int(s), int(e)) for s, e in record.spans]
+    words = [t for t, (s, e) in enumerate(places) if e > s]
+    locked = {t for t in words if any(s < places[t][1] and e > places[t][0] for s, e in now)}
+
+    def keep(tokens: Sequence[int]) -> None:
+        shield(text, tuple(places[t] for t in tokens))
+
+    def toggle(index: int) -> None:
+        if index in words and locked ^ {index} < set(words):
+            keep(sorted(locked ^ {index}))
+            st.session_state[_CHANGED] = True
+
+    top = float(record.delta_norm.max()) or 1.0
+    token_strip(
+        [
+            Token(
+                text=t,
+                value="shielded" if k in locked else number(float(record.delta_norm[k])),
+                weight=0.0 if k in locked else float(record.delta_norm[k]) / top,
+                title=f"{t}: click to {'free' if k in locked else 'shield'}",
+                off=k not in words,
+                marked=k in locked,
+            )
+            for k, t in enumerate(record.tokens)
+        ],
+        label="Shield a token", key="locks", on_select=toggle,
+    )  # fmt: skip
+    if st.session_state.pop(_CHANGED, False):  # the click reran this part of the page only
+        st.rerun()
+    left, middle, right = st.columns(3)
+    free = [t for t in words if t not in locked]
+    if left.button(
+        "Attack only the shielded words", disabled=not locked or not free, width="stretch"
+    ):
+        keep(free)
+        st.rerun()
+    most = [t for t in np.argsort(-record.delta_norm)[:3].tolist() if t in words]
+    if middle.button(
+        "Shield the three with the longest δ", disabled=len(free) < 4 or bool(locked),
+        width="stretch",
+    ):  # fmt: skip
+        keep(most)
+        st.rerun()
+    if right.button("Free all", disabled=not locked, width="stretch"):
+        keep([])
+        st.rerun()

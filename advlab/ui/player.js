@@ -1,0 +1,255 @@
+// Moves through a reel: everything is here already, so nothing is asked of the server.
+// Text is set by textContent alone.
+const SVG = "http://www.w3.org/2000/svg";
+const LEFT = 46, RIGHT = 12, TOP = 8, FOOT = 34, HEIGHT = 190;
+
+function node(tag, name, text) {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function drawn(tag, values, text) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function written(value, share) {
+  if (value === null) return "";
+  if (share) {
+    const p = 100 * value;
+    return (p > 0 && p < 0.1 ? "< 0.1" : p >= 10 || p === 0 ? p.toFixed(0) : p.toFixed(1)) + " %";
+  }
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const text = size < 1e-3 || size >= 1e5 ? value.toExponential(1)
+    : size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1)
+    : size >= 0.1 ? value.toFixed(2) : size >= 0.01 ? value.toFixed(3) : value.toFixed(4);
+  return text.replace("-", "−");
+}
+
+function ticks(from, to, most) {
+  const rough = (to - from) / most, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((k) => k * power).find((s) => s >= rough) || rough;
+  const found = [];
+  for (let v = Math.ceil(from / step) * step; v <= to + 1e-9 * step; v += step) {
+    found.push(Math.abs(v) < 1e-9 * step ? 0 : v);
+  }
+  return found;
+}
+
+// One chart: what stands still is drawn once a width, the cursor moves.
+function chartOf(chart, reel, show) {
+  const svg = drawn("svg", { class: "chart", role: "img", height: HEIGHT });
+  svg.setAttribute("aria-label", chart.title);
+  let width = 0, cursor = null, dots = [], numbers = [];
+  const first = reel.x[0], last = reel.x[reel.x.length - 1] || 1;
+  const px = (v) => LEFT + ((width - LEFT - RIGHT) * (v - first)) / (last - first || 1);
+  const [low, high] = chart.span;
+  const py = (v) => TOP + ((HEIGHT - TOP - FOOT) * (high - v)) / (high - low || 1);
+
+  function draw(size) {
+    width = size;
+    svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    svg.replaceChildren();
+    const text = { fill: "currentColor", "font-size": 12 };
+    for (const v of ticks(low, high, 4)) {
+      svg.append(
+        drawn("line", { x1: LEFT, x2: width - RIGHT, y1: py(v), y2: py(v), stroke: "currentColor",
+          "stroke-opacity": 0.15 }),
+        drawn("text", { ...text, x: LEFT - 6, y: py(v) + 4, "text-anchor": "end" },
+          chart.share ? `${Math.round(100 * v)} %` : written(v, false)),
+      );
+    }
+    for (const v of ticks(first, last, Math.max(3, Math.floor(width / 110)))) {
+      svg.append(drawn("text", { ...text, x: px(v), y: HEIGHT - FOOT + 15, "text-anchor": "middle" },
+        String(Number(v.toPrecision(6)))));
+    }
+    svg.append(drawn("text", { ...text, x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 4,
+      "text-anchor": "middle" }, reel.x_title));
+    for (const line of chart.series) {
+      if (line.low) {
+        const there = line.high.map((v, k) => `${px(reel.x[k])},${py(v)}`);
+        const back = line.low.map((v, k) => `${px(reel.x[k])},${py(v)}`).reverse();
+        svg.append(drawn("polygon", { points: [...there, ...back].join(" "), fill: line.colour,
+          "fill-opacity": 0.22, stroke: line.colour, "stroke-opacity": 0.6, "stroke-width": 1 }));
+      }
+      svg.append(drawn("polyline", { points: line.y.map((v, k) => `${px(reel.x[k])},${py(v)}`).join(" "),
+        fill: "none", stroke: line.colour, "stroke-width": 2.5, "stroke-dasharray": line.dash }));
+      for (const [k, what] of line.marks || []) {
+        const x = px(reel.x[k]), y = py(line.y[k]), r = 5;
+        const star = what === "kept";
+        const mark = star
+          ? drawn("circle", { cx: x, cy: y, r: 7, fill: "none", stroke: line.colour, "stroke-width": 2.5 })
+          : drawn("path", { d: `M${x - r},${y - r}L${x + r},${y + r}M${x - r},${y + r}L${x + r},${y - r}`,
+              stroke: line.colour, "stroke-width": 3 });
+        mark.append(drawn("title", {}, `${line.name}: ${what}`));
+        svg.append(mark);
+      }
+    }
+    cursor = drawn("line", { y1: TOP, y2: HEIGHT - FOOT, stroke: "currentColor", "stroke-width": 1.5 });
+    dots = chart.series.map((line) => drawn("circle", { r: 5, fill: line.colour }));
+    numbers = chart.series.map(() => drawn("text", { ...text, "font-weight": 700, stroke:
+      "var(--st-background-color)", "stroke-width": 4, "paint-order": "stroke" }));
+    svg.append(cursor, ...dots, ...numbers);
+  }
+
+  function move(frame) {
+    if (!width) return;
+    const x = px(reel.x[frame]), right = x < width - 90;
+    cursor.setAttribute("x1", x);
+    cursor.setAttribute("x2", x);
+    // numbers keep 14 px between them, the higher value above
+    const order = chart.series.map((line, i) => [py(line.y[frame]), i]).sort((a, b) => a[0] - b[0]);
+    let before = -Infinity;
+    for (const [y, i] of order) {
+      const at = Math.max(y - 5, before + 14);
+      before = at;
+      dots[i].setAttribute("cx", x);
+      dots[i].setAttribute("cy", y);
+      numbers[i].setAttribute("x", right ? x + 9 : x - 9);
+      numbers[i].setAttribute("y", Math.max(at, 12));
+      numbers[i].setAttribute("text-anchor", right ? "start" : "end");
+      const name = chart.series.length > 1 ? chart.series[i].name[0] + " " : "";
+      numbers[i].textContent = name + written(chart.series[i].y[frame], chart.share);
+    }
+  }
+
+  function pick(event) {
+    const box = svg.getBoundingClientRect();
+    const share = (event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT);
+    const wanted = first + share * (last - first);
+    let best = 0;
+    reel.x.forEach((v, k) => { if (Math.abs(v - wanted) < Math.abs(reel.x[best] - wanted)) best = k; });
+    show(best);
+  }
+  svg.onpointerdown = (event) => { svg.setPointerCapture(event.pointerId); pick(event); };
+  svg.onpointermove = (event) => { if (event.buttons) pick(event); };
+  return { svg, draw, move };
+}
+
+// The bars of one model.
+function panelOf(panel, reel) {
+  const box = node("div", "panel");
+  box.append(node("div", "name", panel.name));
+  const said = node("div", "", "");
+  box.append(said);
+  const rows = panel.tokens.map((token, t) => {
+    const row = node("div", "row"), fill = node("div", "fill"), value = node("span", "value");
+    const track = node("div", "track");
+    row.append(node("span", "token", token), track, value);
+    track.append(fill);
+    if (panel.fixed[t]) {
+      fill.classList.add("off");
+      value.textContent = panel.fixed[t];
+    } else fill.style.background = panel.colour;
+    box.append(row);
+    return { fill, value };
+  });
+  if (panel.left_out) box.append(node("div", "note", `${panel.left_out} tokens with shorter δ left out`));
+
+  function move(frame, mode) {
+    said.textContent = panel.said[frame];
+    const values = panel.bars[mode.key][frame];
+    rows.forEach((row, t) => {
+      if (panel.fixed[t]) return;
+      row.fill.style.transform = `scaleX(${Math.min(values[t] / mode.full, 1)})`;
+      const other = panel.nearest ? panel.nearest[frame][t] : "";
+      row.value.textContent = written(values[t], mode.share) + (other ? ` → ${other}` : "");
+      row.value.classList.toggle("moved", Boolean(other));
+    });
+  }
+  return { box, move };
+}
+
+export default function (component) {
+  const { data, parentElement } = component;
+  const root = parentElement.querySelector("#player");
+  if (!root) return;
+  const reel = data.reel, F = reel.x.length;
+  const same = root.dataset.key === data.key;  // drawn again by the page: stay where we are
+  root.dataset.key = data.key;
+  if (root.stop) root.stop();
+  let frame = same ? root.frame : Math.min(reel.start, F - 1), timer = null;
+  let mode = reel.modes.find((m) => same && m.key === root.mode) || reel.modes[0];
+
+  const bar = node("div", "bar"), now = node("div", "now");
+  now.setAttribute("aria-live", "off");
+  const play = node("button", "", "▶ Play"), back = node("button", "", "◀"), next = node("button", "", "▶");
+  back.setAttribute("aria-label", `one ${reel.control} back`);
+  next.setAttribute("aria-label", `one ${reel.control} on`);
+  const range = node("input");
+  Object.assign(range, { type: "range", min: 0, max: F - 1, step: 1, value: frame });
+  range.setAttribute("aria-label", reel.control);
+  bar.append(back, range, next, play);
+
+  const charts = reel.charts.map((chart) => chartOf(chart, reel, (f) => show(f)));
+  const panels = reel.panels.map((panel) => panelOf(panel, reel));
+  const legend = node("div", "legend");
+  for (const line of reel.charts[0].series) {
+    const entry = node("span"), sample = drawn("svg", { width: 28, height: 10 });
+    sample.append(drawn("line", { x1: 0, x2: 28, y1: 5, y2: 5, stroke: line.colour, "stroke-width": 2.5,
+      "stroke-dasharray": line.dash }));
+    entry.append(sample, node("span", "", line.name));
+    legend.append(entry);
+  }
+  const hint = [];
+  if (reel.charts.some((c) => c.series.some((s) => s.low))) hint.push("bands: random noise as long");
+  const marks = reel.charts.flatMap((c) => c.series.flatMap((s) => (s.marks || []).map((m) => m[1])));
+  if (marks.some((m) => m.startsWith("flips"))) hint.push("✕ flips");
+  if (marks.includes("kept")) hint.push("○ kept");
+  if (hint.length) legend.append(node("span", "", hint.join(" · ")));
+  const modes = node("div", "bar"), full = node("span", "note");
+  modes.setAttribute("role", "group");
+  modes.setAttribute("aria-label", "what the bars show");
+  const choices = reel.modes.map((m) => {
+    const button = node("button", "", m.title);
+    button.type = "button";
+    button.onclick = () => { mode = m; show(frame); };
+    modes.append(button);
+    return button;
+  });
+  modes.append(full);
+  const grid = node("div", "panels");
+  grid.append(...panels.map((p) => p.box));
+  root.replaceChildren(now, bar, ...charts.flatMap((c, i) =>
+    [node("div", "title", reel.charts[i].title), c.svg]), legend, modes, grid);
+
+  function show(f) {
+    root.frame = frame = Math.max(0, Math.min(F - 1, f));
+    root.mode = mode.key;
+    range.value = frame;
+    range.setAttribute("aria-valuetext", reel.labels[frame]);
+    now.textContent = reel.labels[frame];
+    charts.forEach((c) => c.move(frame));
+    panels.forEach((p) => p.move(frame, mode));
+    choices.forEach((b, i) => b.setAttribute("aria-pressed", String(reel.modes[i] === mode)));
+    full.textContent = `a whole bar: ${written(mode.full, mode.share)} ${mode.unit}`;
+  }
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "▶ Play";
+  }
+  range.oninput = () => { stop(); show(Number(range.value)); };
+  back.onclick = () => { stop(); show(frame - 1); };
+  next.onclick = () => { stop(); show(frame + 1); };
+  play.onclick = () => {
+    if (timer) return stop();
+    if (frame === F - 1) show(0);
+    play.textContent = "❚❚ Pause";
+    timer = setInterval(() => { if (frame === F - 1) stop(); else show(frame + 1); }, 220);
+  };
+  root.stop = stop;
+  const watch = new ResizeObserver(() => {
+    const width = root.clientWidth;
+    if (!width) return;
+    charts.forEach((c) => { c.draw(width); c.move(frame); });
+  });
+  watch.observe(root);
+  show(frame);
+  return () => { stop(); watch.disconnect(); };
+}

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from samples import renamed, robust_record, sample_record
+from victims import TEXTS, shared_victim
+
+from advlab.attacks import PGD
+from advlab.lab import analyse, explore
+from advlab.player import Reel, film, margin, sweep
+from advlab.records import AttackRecord
+
+
+def real(steps: int = 5) -> AttackRecord:
+    return explore(
+        shared_victim("bert"), TEXTS[1], attack=PGD(2.0, steps=steps), planes=0, saliency=()
+    )
+
+
+def rectangular(reel: Reel) -> None:
+    """Every series and every bar has a value in every frame, and all of it is JSON."""
+    F = len(reel.x)
+    assert len(reel.labels) == F
+    assert 0 <= reel.start < F
+    for chart in reel.charts:
+        for line in chart.series:
+            assert len(line.y) == F
+            assert all(0 <= k < F for k, _ in line.marks)
+    for panel in reel.panels:
+        assert set(panel.bars) == {mode.key for mode in reel.modes}
+        for values in panel.bars.values():
+            assert [len(row) for row in values] == [len(panel.tokens)] * F
+        assert len(panel.said) == F
+    json.dumps(reel.data(), allow_nan=False)
+
+
+def test_the_slider_starts_at_the_attacks_own_epsilon_and_shows_the_record():
+    record = real()
+    reel = sweep([record], [analyse(shared_victim("bert"), record, "sweep")])
+    rectangular(reel)
+    assert reel.x[reel.start] == pytest.approx(2.0)
+    panel = reel.panels[0]
+    np.testing.assert_allclose(
+        panel.bars["raw"][reel.start], record.delta_norm / record.scale.mean_norm, rtol=1e-3
+    )
+    np.testing.assert_allclose(sum(panel.bars["share"][reel.start]), 1.0, rtol=1e-2)
+    line = reel.charts[0].series[0]
+    assert line.y[reel.start] == pytest.approx(record.adversarial[record.label], abs=1e-3)
+    assert line.y[0] == pytest.approx(record.clean[record.label], abs=1e-3)
+
+
+def test_no_bar_is_longer_than_a_whole_one():
+    for reel in (sweep([sample_record(), robust_record()]),):
+        rectangular(reel)
+        for mode in reel.modes:
+            longest = max(max(map(max, p.bars[mode.key])) for p in reel.panels)
+            assert longest == pytest.approx(mode.full, rel=1e-3)
+
+
+def test_a_token_is_renamed_exactly_in_the_frames_in_which_it_has_left_its_cell():
+    record = explore(
+        shared_victim("bert"), TEXTS[1], attack=PGD(30.0, steps=6), planes=0, saliency=()
+    )
+    frames = analyse(shared_victim("bert"), record, "film")
+    reel = film([record], [frames])
+    rectangular(reel)
+    nearest = reel.panels[0].nearest
+    assert nearest is not None
+    named = np.array([[bool(n) for n in row] for row in nearest])
+    np.testing.assert_array_equal(named, frames.own_rank > 1)
+    assert named.any()
+
+
+def test_the_film_shows_the_steps_losses_and_marks_flip_and_best():
+    victim, record = shared_victim("bert"), real()
+    reel = film([record], [analyse(victim, record, "film")])
+    loss, margins, chance = (chart.series[0] for chart in reel.charts)
+    np.testing.assert_allclose(np.array(loss.y, dtype=float), record.losses, rtol=1e-3)
+    np.testing.assert_allclose(
+        np.array(chance.y, dtype=float), record.step_probs[:, record.label], rtol=1e-3
+    )
+    assert chance.low is not None
+    marks = {what: k for k, what in loss.marks}
+    assert marks["kept"] == record.best_step
+    if record.flip_step:
+        assert marks["flips"] == record.flip_step
+    below = np.array(margins.y, dtype=float) < 0
+    np.testing.assert_array_equal(below, record.step_probs.argmax(1) != record.label)
+
+
+def test_models_that_took_other_steps_share_the_frames():
+    victim, long, short = shared_victim("bert"), real(9), real(3)
+    reel = film([long, short], [analyse(victim, r, "film") for r in (long, short)])
+    rectangular(reel)
+    assert reel.x[-1] == 9
+    last = reel.panels[1].bars["raw"]
+    assert last[3] == last[9]  # it stands still after its last step
+
+
+def test_a_margin_is_the_difference_of_logits():
+    logits = np.array([[1.0, -2.0, 0.5]])
+    probs = np.exp(logits) / np.exp(logits).sum()
+    assert margin(probs, 0)[0] == pytest.approx(0.5)
+    assert margin(probs, 1)[0] == pytest.approx(-3.0)
+
+
+def test_models_with_other_scales_share_the_axis_of_the_unit_that_was_asked_for():
+    record = sample_record()
+    record = renamed(record, attack={"name": "pgd", "eps": record.eps / 2, "unit": "norm"})
+    big = renamed(
+        record,
+        scale=renamed(record.scale, mean_norm=2.0),
+        curve=renamed(record.curve, eps=2 * record.curve.eps),
+    )
+    reel = sweep([record, big])
+    assert reel.x[-1] == pytest.approx(record.eps)
+    assert "A: " in reel.labels[3]
+    assert "B: " in reel.labels[3]
+    assert "A: " not in sweep([record]).labels[3]
+
+
+def test_long_texts_keep_the_tokens_with_the_longest_delta_and_say_how_many_are_left_out():
+    tokens = ("[CLS]", *(f"word{k}" for k in range(90)), "[SEP]")
+    record = sample_record(tokens=tokens, width=24)
+    panel = sweep([record]).panels[0]
+    assert panel.left_out == len(tokens) - len(panel.tokens) > 0
+    kept = {int(t.removeprefix("word")) for t in panel.tokens if t.startswith("word")}
+    peaks = record.curve.delta_norm.max(0)[1:-1]
+    assert kept == set(np.argsort(-peaks)[: len(panel.tokens)].tolist())
