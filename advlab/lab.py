@@ -22,7 +22,9 @@ from advlab.explain.saliency import choices, explain, layers
 from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.scaled import scaled
 from advlab.explain.stage import Stage, spelled, token_spans, written
+from advlab.explain.surface import line, surface
 from advlab.explain.targets import Case, make_target
+from advlab.explain.trails import distances, vocabulary_map
 from advlab.explain.words import embedded, exits, nearest
 from advlab.norms import norm, random_in_ball
 from advlab.records import AttackRecord, LocalPlane, Neighbours
@@ -201,6 +203,10 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "film": film,
     "sweep": sweep,
     "noise": noise,
+    "surface": surface,
+    "line": line,
+    "distances": distances,
+    "map": vocabulary_map,
 }
 
 

@@ -328,3 +328,54 @@ class Layers:
     rollout_adversarial: np.ndarray | None
     reads: tuple[int, ...]  # tokens whose last vector the classifier reads
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The model over a·δ + b·η, η random, across δ and as long. G grid values, some rows b of them."""
+
+    seed: int  # of η
+    axis: np.ndarray  # (G,) values of a and of b, in lengths of δ
+    rows: np.ndarray  # (R,) indices into `axis`: the b of each row
+    loss: np.ndarray  # (R,G) of the attacked class
+    margin: (
+        np.ndarray
+    )  # (R,G) logit of the clean prediction minus the best other: 0 is the boundary
+    share: np.ndarray  # (R,G) length in the attack's norm ÷ ε: 1 is the edge of the ball
+
+
+@dataclass(frozen=True)
+class Line:
+    """Loss on the straight way to δ and beyond, and along the attack's own path. F kept steps."""
+
+    t: np.ndarray  # (N,) in lengths of δ: 1 is δ
+    loss: np.ndarray  # (N,)
+    margin: np.ndarray  # (N,)
+    path_length: np.ndarray  # (F,) ‖δ_s‖ ÷ ‖δ‖
+    path_along: np.ndarray  # (F,) how far along δ, in lengths of δ
+    path_loss: np.ndarray  # (F,)
+    path_margin: np.ndarray  # (F,)
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far a token's vector is from its own row and from others while its δ grows. K rivals."""
+
+    token: int
+    t: np.ndarray  # (N,) factor on δ
+    own: np.ndarray  # (N,) raw units
+    rivals: tuple[str, ...]  # K
+    far: np.ndarray  # (K,N) raw units
+    exit: float  # factor at which a rival is as near as the own row; inf: never
+    becomes: str  # that rival
+
+
+@dataclass(frozen=True)
+class Map:
+    """The vocabulary's two main axes: context only, since δ hardly shows in them."""
+
+    words: np.ndarray  # (N,2) a sample of the vocabulary
+    tokens: np.ndarray  # (T,2)
+    moved: np.ndarray  # (T,2) with δ
+    energy: float  # share of ‖δ‖² in these axes
+    variance: float  # share of the vocabulary's variance in them

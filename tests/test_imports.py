@@ -30,6 +30,7 @@ PICTURES = {
     "heatmaps",
     "exits",
     "planes",
+    "landscapes",
     "player",
     "story",
     "tables",
