@@ -55,6 +55,13 @@ page = st.navigation(
                 url_path="explore",
                 help="Attack one sentence and see what the perturbation is.",
             ),
+            st.Page(
+                "pages/explore/capsule.py",
+                title="Open a capsule",
+                icon=":material/inventory_2:",
+                url_path="capsule",
+                help="A saved sentence: read it, and check its figures on this machine.",
+            ),
         ],
     }
 )

@@ -1,4 +1,4 @@
-"""The command line: advlab app | demo | train | attack | evaluate | runs.
+"""The command line: advlab app | demo | train | attack | evaluate | capsule | runs.
 
 Flags are made from the settings' dataclasses, so they say what the forms of the app say. With
 `--json` a command prints one JSON object on standard output and nothing else there.
@@ -53,6 +53,12 @@ EXAMPLES = {
   advlab evaluate RUN OTHER --eps 0.1 0.25 0.5             several models on the same texts
   advlab evaluate path/to/model --data dev.tsv --attack pgd --steps 10 --restarts 2
 """,
+    "capsule": """examples:
+  advlab capsule save one.json --model RUN --text "Slow, but I would see it again." --eps 0.25
+  advlab capsule verify one.json                           finds the model by its weights
+  advlab capsule verify one.html --model path/to/model
+  advlab capsule page one.json --out one.html              a web page that needs no network
+""",
     "runs": """examples:
   advlab runs                                 the list, newest first
   advlab runs show RUN                        settings and results of one
@@ -104,6 +110,16 @@ def make_parser() -> argparse.ArgumentParser:
     command("attack", "Attack one sentence and say what happened.", commands.run_attack)
     command("evaluate", "Clean and robust accuracy of models on a data set.", commands.run_evaluate)
 
+    capsule = command(
+        "capsule", "Save, verify or show one attacked sentence as a file.", commands.run_capsule
+    )
+    capsule.add_argument("action", choices=("save", "verify", "page"))
+    capsule.add_argument("file", help="the capsule: JSON, or the page made of it")
+    capsule.add_argument("--model", help="a run's id or name, or a model folder")
+    capsule.add_argument("--text", help="the sentence to save")
+    capsule.add_argument("--label", help="the true class; the model's own prediction without it")
+    capsule.add_argument("--out", help="where the page goes (default: beside the capsule)")
+
     runs = command("runs", "List, show, cancel, resume, rename or delete runs.", commands.run_runs)
     runs.add_argument(
         "action", nargs="?", default="list",
@@ -115,7 +131,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
-    """Flags of train, attack and evaluate: their settings live in modules that import torch."""
+    """Flags of the commands whose settings live in modules that import torch."""
     from advlab.attacks import ATTACKS
     from advlab.augment import Augmentation
     from advlab.config import DataConfig, ModelConfig, Regularisation, TrainConfig
@@ -135,6 +151,14 @@ def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
         add_flags(parser.add_argument_group("augmentation"), Augmentation)
         add_flags(parser.add_argument_group("training"), TrainConfig)
         return
+    group = parser.add_argument_group("attack")
+    if name == "capsule":
+        group.add_argument(
+            "--attack", default="pgd", choices=sorted(ATTACKS), help="(default: pgd)"
+        )
+        union_flags(group, ATTACKS)
+        group.add_argument("--attack-seed", type=int, default=0, help="seed of starts and noise")
+        return
     several = name == "evaluate"
     parser.add_argument(
         "models" if several else "model", nargs="+" if several else None,
@@ -150,7 +174,6 @@ def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
             help="radii to test, in --unit (default: 0.25 0.5)",
         )  # fmt: skip
         parser.add_argument("--max-texts", type=int, help="use at most this many test texts")
-    group = parser.add_argument_group("attack")
     group.add_argument("--attack", default="pgd", choices=sorted(ATTACKS), help="(default: pgd)")
     union_flags(group, ATTACKS, skip={"eps"} if several else ())
     parser.add_argument(
@@ -166,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     heavy = next((w for w in words if not w.startswith("-")), "")
-    if heavy in ("train", "attack", "evaluate"):
+    if heavy in ("train", "attack", "evaluate", "capsule"):
         action = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
         _add_heavy_flags(action.choices[heavy], heavy)
     args = parser.parse_args(words)

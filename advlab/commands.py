@@ -1,4 +1,4 @@
-"""What each command does: advlab app | demo | train | attack | evaluate | runs.
+"""What each command does: advlab app | demo | train | attack | evaluate | capsule | runs.
 
 Each takes the parsed arguments and returns the exit status. What is slow to import is imported by
 the command that needs it.
@@ -236,6 +236,85 @@ def run_evaluate(args: argparse.Namespace) -> int:
     else:
         print_table(found, [e.model for e in found])
     return 0
+
+
+def run_capsule(args: argparse.Namespace) -> int:
+    """Save, verify or show one attacked sentence. `verify` exits with 1 where something differs."""
+    from pathlib import Path
+
+    from advlab import capsule
+    from advlab.capsule_page import page
+    from advlab.errors import DataError
+
+    file = Path(args.file)
+    if args.action == "save":
+        return _save_capsule(args, file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"expected a capsule at {file}, got {error.strerror or error}; check the path"
+        ) from None
+    found = capsule.load(data)
+    if args.action == "page":
+        out = Path(args.out) if args.out else file.with_suffix(".html")
+        out.write_text(page(found, capsule.source_of(data)), encoding="utf-8")
+        print_json({"page": str(out)}) if args.json else print(f"written: {out}")
+        return 0
+    from advlab.replay import verify, versions_differ
+
+    victim = open_model(args.model) if args.model else model_of_weights(found.model_hash)
+    verdict = verify(found, victim)
+    if args.json:
+        print_json(
+            {
+                "verified": verdict.verified, "sentence": verdict.sentence,
+                "checks": [{"what": c.what, "ok": c.ok, "note": c.note} for c in verdict.checks],
+                "versions": {k: list(v) for k, v in versions_differ(found).items()},
+            }
+        )  # fmt: skip
+        return 0 if verdict.verified else 1
+    print(f"“{found.text}”\n{found.headline}\n")
+    for check in verdict.checks:
+        print(f"  {'✓' if check.ok else '✗'} {check.what:36} {check.note}")
+    for name, (saved, here) in versions_differ(found).items():
+        print(f"  note: saved with {name} {saved}, here {here}")
+    print(f"\n{verdict.sentence}")
+    return 0 if verdict.verified else 1
+
+
+def _save_capsule(args: argparse.Namespace, file: Any) -> int:
+    from advlab import capsule
+    from advlab.attacks import ATTACKS, build_attack
+    from advlab.lab import explore
+
+    if not args.model or not args.text:
+        raise SettingError("expected --model and --text to save a capsule, got none; add them")
+    victim = open_model(args.model)
+    attack = build_attack({"name": args.attack} | given_of(args, args.attack, ATTACKS))
+    record = explore(
+        victim, args.text, label=args.label, attack=attack, seed=args.attack_seed, planes=0,
+        saliency=(),
+    )  # fmt: skip
+    file.write_text(capsule.save(record, victim.tokenizer_hash), encoding="utf-8")
+    print_json({"capsule": str(file)}) if args.json else print(f"written: {file}")
+    return 0
+
+
+def model_of_weights(wanted: str) -> Victim:
+    """The run whose weights have this hash; ModelError where there is none."""
+    from advlab import jobs
+    from advlab.errors import ModelError
+    from advlab.victim import Victim
+
+    for info in jobs.runs():
+        if info.folder.has_model:
+            victim = Victim.load(info.folder.model, name=info.name)
+            if victim.hash == wanted:
+                return victim
+    raise ModelError(
+        f"expected a run with the weights {wanted}, found none; name the model with --model"
+    )
 
 
 def run_runs(args: argparse.Namespace) -> int:

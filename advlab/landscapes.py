@@ -104,6 +104,7 @@ def relief(
             "xaxis": plain | {"title": {"text": "along δ"}},
             "yaxis": plain | {"title": {"text": "across"}},
             "zaxis": plain | {"title": {"text": "loss"}, "range": [0, limit or None]},
+            "aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7},
             "camera": {"eye": {"x": -1.5, "y": -1.5, "z": 0.9}},
         },
     )  # fmt: skip

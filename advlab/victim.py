@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +334,17 @@ class Victim:
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
             self._hash = digest.hexdigest()[:12]
         return self._hash
+
+    @cached_property
+    def tokenizer_hash(self) -> str:
+        """12 hex digits of how text is split into which rows."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            rules = repr(sorted(self.tokenizer.get_vocab().items()))
+        else:  # how long a text may be is set anew by each call
+            found = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
+            rules = json.dumps(found, sort_keys=True)
+        return hashlib.sha256(rules.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def minilm_folder() -> Path:

@@ -36,8 +36,10 @@ PICTURES = {
     "tables",
     "curves",
     "console",
+    "capsule",
+    "capsule_page",
 }
-HEADS = {"ui", "cli", "commands", "__main__", "__init__"}  # may import everything below
+HEADS = {"ui", "replay", "cli", "commands", "__main__", "__init__"}  # may import everything below
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 
 

@@ -12,7 +12,7 @@ from advlab import tables
 from advlab.ui import plain_text
 from advlab.ui.looks import Look
 
-CONFIG = {"displayModeBar": False, "responsive": True}
+FORMATS = {"png": "PNG", "svg": "SVG"}
 
 
 @contextmanager
@@ -24,8 +24,15 @@ def section(title: str, how: str) -> Iterator[None]:
 
 
 def chart(figure: Any, key: str, alt: str) -> None:
-    """A figure with its text alternative."""
-    st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
+    """A figure with its text alternative, and a camera that saves it as an image."""
+    kind = st.session_state.get("image_format", "png")
+    camera = {"format": kind, "filename": f"advlab-{key}", "scale": 2}
+    config = {
+        "responsive": True, "displaylogo": False, "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": camera,
+    }  # fmt: skip
+    figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#808080"})
+    st.plotly_chart(figure, key=key, alt=alt, config=config)
 
 
 def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> None:

@@ -1,0 +1,367 @@
+"""A capsule: one attacked sentence as a file that another machine can open, read and verify.
+
+JSON, or a web page that holds the same JSON in an inert block. Files come from strangers: they are
+bounded, typed and range-checked before anything is made of them, nothing in them is a path or code,
+and text from them is only ever text. Every section has a digest, so a change by hand is named.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from advlab.errors import DataError
+from advlab.records import AttackRecord
+from advlab.story import headline
+
+FORMAT = 1
+MAX_BYTES = 16 * 2**20
+MAX_TEXT = 20_000
+BLOCK = "advlab-capsule"
+# sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws
+AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 1001, "R": 1000}
+MAX_NUMBERS = 4_000_000
+# name -> axes, lowest, highest; every number must be finite, but None stands for ∞ where allowed
+NUMBERS: dict[str, tuple[str, float, float, bool]] = {
+    "clean": ("C", 0, 1, False),
+    "adversarial": ("C", 0, 1, False),
+    "noise": ("RC", 0, 1, False),
+    "projected": ("C", 0, 1, False),
+    "round_trip": ("C", 0, 1, False),
+    "losses": ("S", -1e9, 1e9, False),
+    "step_probs": ("SC", 0, 1, False),
+    "step_norms": ("ST", 0, 1e9, False),
+    "delta": ("TD", -1e9, 1e9, False),
+    "delta_norm": ("T", 0, 1e9, False),
+    "exit_radius": ("T", 0, 1e9, True),
+    "certificate": ("T", 0, 1e9, False),
+    "perturbable": ("T", 0, 1, False),
+    "curve_eps": ("N", 0, 1e9, False),
+    "curve_adversarial": ("NC", 0, 1, False),
+    "curve_low": ("NC", 0, 1, False),
+    "curve_high": ("NC", 0, 1, False),
+}
+SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
+
+
+@dataclass(frozen=True)
+class Capsule:
+    """What a capsule says. Axes as in `NUMBERS`."""
+
+    made: str  # when, in UTC
+    versions: Mapping[str, str]
+    text: str
+    label: str | None  # the class that was given; None: the model's own prediction
+    shield: tuple[tuple[int, int], ...]
+    attack: Mapping[str, Any]
+    seed: int
+    model: str
+    model_hash: str
+    tokenizer_hash: str
+    label_names: tuple[str, ...]
+    tokens: tuple[str, ...]
+    nearest: tuple[str, ...]  # T
+    round_trip_text: str
+    headline: str
+    eps: float  # raw
+    mean_norm: float
+    half_nn: float
+    best_step: int
+    flip_eps: float | None
+    numbers: Mapping[str, np.ndarray]
+    changed: tuple[str, ...] = ()  # sections that are not as they were saved
+
+
+def numbers_of(record: AttackRecord) -> dict[str, np.ndarray]:
+    """The arrays of a record that a capsule holds."""
+    curve = record.curve
+    return {
+        "clean": record.clean, "adversarial": record.adversarial, "noise": record.random,
+        "projected": record.projected, "round_trip": record.round_trip, "losses": record.losses,
+        "step_probs": record.step_probs, "step_norms": record.step_norms, "delta": record.delta,
+        "delta_norm": record.delta_norm, "exit_radius": record.exit_radius,
+        "certificate": record.certificate, "perturbable": record.perturbable.astype(float),
+        "curve_eps": curve.eps, "curve_adversarial": curve.adversarial,
+        "curve_low": curve.random_low, "curve_high": curve.random_high,
+    }  # fmt: skip
+
+
+def save(record: AttackRecord, tokenizer_hash: str, made: str = "") -> str:
+    """A record as the JSON of a capsule. `made`: when; now, without it."""
+    body: dict[str, Any] = {
+        "text": record.text,
+        "label": record.label_names[record.label] if record.label_given else None,
+        "shield": [list(span) for span in record.shield],
+        "attack": dict(record.attack),
+        "seed": record.seed,
+        "model": {
+            "name": record.model, "weights": record.model_hash, "tokenizer": tokenizer_hash,
+            "classes": list(record.label_names), "mean_norm": record.scale.mean_norm,
+            "half_nn": record.scale.half_nn,
+        },
+        "tokens": list(record.tokens),
+        "results": {
+            "headline": headline(record),
+            "eps": record.eps,
+            "nearest": [row[0] for row in record.neighbours["l2"].tokens],
+            "round_trip_text": record.round_trip_text,
+            "best_step": record.best_step,
+            "flip_eps": record.curve.flip_eps,
+            "numbers": {name: _packed(v) for name, v in numbers_of(record).items()},
+        },
+    }  # fmt: skip
+    body = json.loads(json.dumps(body, allow_nan=False))  # what a reader will see
+    whole = {
+        BLOCK: FORMAT,
+        "made": made or datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "versions": versions(),
+        **body,
+        "digests": {name: _digest(body[name]) for name in SECTIONS},
+    }
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def load(data: bytes) -> Capsule:
+    """Read a capsule from JSON or from its web page. DataError says what is wrong with the file."""
+    try:
+        found = json.loads(
+            source_of(data), parse_constant=_no_constant, object_pairs_hook=_no_duplicates
+        )
+    except DataError:
+        raise
+    except (ValueError, RecursionError):
+        raise _refused(
+            "JSON", "something else, or JSON that is cut off or nested too deeply"
+        ) from None
+    top = _Part(found, "the file")
+    kind = top.integer(BLOCK, 1, 1_000_000)
+    if kind != FORMAT:
+        raise _refused(f"format {FORMAT}", f"format {kind}; open it with a newer advlab")
+    model, results = top.part("model"), top.part("results")
+    classes = model.texts("classes", 200, 1, AXES["C"])
+    tokens = top.texts("tokens", 1000, 1, AXES["T"])
+    sizes = {"T": len(tokens), "C": len(classes)}
+    packed = results.part("numbers")
+    numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
+    if int(sizes["S"]) < 1 or sizes["N"] < 1:
+        raise _refused("at least one step and one ε", "none")
+    text = top.text("text", MAX_TEXT)
+    label = top.value("label")
+    if label is not None and (not isinstance(label, str) or label not in classes):
+        raise _refused("a label that is one of the classes, or null", _shown(label))
+    digests = top.part("digests")
+    return Capsule(
+        made=top.text("made", 40),
+        versions=top.part("versions").strings(20, 60),
+        text=text,
+        label=label,
+        shield=_spans(top.value("shield"), len(text)),
+        attack=_settings(top.value("attack")),
+        seed=top.integer("seed", 0, 2**31 - 1),
+        model=model.text("name", 300),
+        model_hash=model.text("weights", 64),
+        tokenizer_hash=model.text("tokenizer", 64),
+        label_names=tuple(classes),
+        tokens=tuple(tokens),
+        nearest=tuple(results.texts("nearest", 1000, len(tokens), len(tokens))),
+        round_trip_text=results.text("round_trip_text", 4 * MAX_TEXT),
+        headline=results.text("headline", 4000),
+        eps=results.number("eps", 0, 1e9),
+        mean_norm=model.number("mean_norm", 1e-12, 1e9),
+        half_nn=model.number("half_nn", 0, 1e9),
+        best_step=results.integer("best_step", 0, sizes["S"] - 1),
+        flip_eps=None if results.value("flip_eps") is None else results.number("flip_eps", 0, 1e9),
+        numbers=numbers,
+        changed=tuple(
+            name for name in SECTIONS if digests.value(name) != _digest(found.get(name))
+        ),
+    )  # fmt: skip
+
+
+def source_of(data: bytes) -> str:
+    """The JSON of a capsule's file, which may be its web page."""
+    if len(data) > MAX_BYTES:
+        raise _refused(f"at most {MAX_BYTES >> 20} MiB", f"{len(data) / 2**20:.1f} MiB")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _refused("text in UTF-8", "other bytes") from None
+    if text.lstrip()[:1] != "<":
+        return text
+    block = re.search(
+        rf'<script type="application/json" id="{BLOCK}">(.*?)</script>', text, re.DOTALL
+    )
+    if block is None:
+        raise _refused("a page that holds a capsule", "a page without one")
+    return block[1]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One JSON object, asked for its values with their type and bounds."""
+
+    found: Any
+    where: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.found, dict):
+            raise _refused(f"an object in {self.where}", _shown(self.found))
+
+    def value(self, name: str) -> Any:
+        if name not in self.found:
+            raise _refused(f"{name!r} in {self.where}", "nothing there")
+        return self.found[name]
+
+    def part(self, name: str) -> _Part:
+        return _Part(self.value(name), f"{name!r}")
+
+    def text(self, name: str, limit: int) -> str:
+        value = self.value(name)
+        if not isinstance(value, str) or len(value) > limit:
+            raise _refused(f"{name!r} of at most {limit:,} characters", _shown(value))
+        return value
+
+    def texts(self, name: str, limit: int, least: int, most: int) -> list[str]:
+        value = self.value(name)
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise _refused(f"a list of {least} to {most} texts in {name!r}", _shown(value))
+        for item in value:
+            if not isinstance(item, str) or len(item) > limit:
+                raise _refused(f"texts of at most {limit} characters in {name!r}", _shown(item))
+        return value
+
+    def strings(self, most: int, limit: int) -> dict[str, str]:
+        if len(self.found) > most:
+            raise _refused(f"at most {most} entries in {self.where}", str(len(self.found)))
+        return {name[:limit]: self.text(name, limit) for name in self.found}
+
+    def number(self, name: str, low: float, high: float) -> float:
+        value = self.value(name)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= high
+        ):
+            raise _refused(f"a number from {low:g} to {high:g} in {name!r}", _shown(value))
+        return float(value)
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        value = self.value(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise _refused(f"a whole number from {low} to {high} in {name!r}", _shown(value))
+        return value
+
+    def array(
+        self, name: str, spec: tuple[str, float, float, bool], sizes: dict[str, int]
+    ) -> np.ndarray:
+        """An array whose shape fits what is known of its axes; new axes become known."""
+        axes, low, high, endless = spec
+        part = self.part(name)
+        shape = part.value("shape")
+        if not isinstance(shape, list) or len(shape) != len(axes):
+            raise _refused(f"a shape of {len(axes)} axes for {name!r}", _shown(shape))
+        for axis, size in zip(axes, shape, strict=True):
+            whole = isinstance(size, int) and not isinstance(size, bool)
+            if not whole or not 0 <= size <= AXES[axis] or size != sizes.setdefault(axis, size):
+                raise _refused(
+                    f"{sizes.get(axis) if whole else 'a size'} for axis {axis} of {name!r} (at most "
+                    f"{AXES[axis]})", _shown(size)
+                )  # fmt: skip
+        count = math.prod(shape)
+        if count > MAX_NUMBERS:
+            raise _refused(f"at most {MAX_NUMBERS:,} numbers in {name!r}", f"{count:,}")
+        kind = part.value("type")
+        if kind not in ("<f4", "<f8"):
+            raise _refused(f"numbers of type <f4 or <f8 in {name!r}", _shown(kind))
+        width = int(kind[2])
+        coded = part.text("data", 4 * (-(-count * width // 3)) + 4)
+        try:
+            raw = base64.b64decode(coded, validate=True)
+        except (binascii.Error, ValueError):
+            raise _refused(f"base64 in {name!r}", "other characters, or it is cut off") from None
+        if len(raw) != count * width:
+            raise _refused(f"{count * width} bytes in {name!r}", f"{len(raw)}")
+        values = np.frombuffer(raw, dtype=kind).reshape(shape).astype(kind[1:])
+        fine = np.isfinite(values) | (np.isposinf(values) & endless)
+        inside = (values >= low) & ((values <= high) | endless)
+        if not (fine & inside).all():
+            raise _refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
+        return values
+
+
+def _packed(values: np.ndarray) -> dict[str, Any]:
+    kind = "<f4" if values.dtype == np.float32 else "<f8"
+    raw = np.ascontiguousarray(values, dtype=kind).tobytes()
+    return {"shape": list(values.shape), "type": kind, "data": base64.b64encode(raw).decode()}
+
+
+def _spans(value: Any, length: int) -> tuple[tuple[int, int], ...]:
+    if not isinstance(value, list) or len(value) > AXES["T"]:
+        raise _refused("a list of shielded spans", _shown(value))
+    spans = []
+    for item in value:
+        right = isinstance(item, list) and len(item) == 2 and all(type(v) is int for v in item)
+        if not right or not 0 <= item[0] < item[1] <= length:
+            raise _refused(f"spans [start, end] within {length} characters", _shown(item))
+        spans.append((item[0], item[1]))
+    return tuple(spans)
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or len(value) > 60 or not isinstance(value.get("name"), str):
+        raise _refused("an attack's settings with its name", _shown(value))
+    for name, item in value.items():
+        plain = item is None or isinstance(item, str | int | float | bool)
+        if not plain or len(str(item)) > 200 or len(name) > 60:
+            raise _refused(f"a plain value for the attack's {name[:60]!r}", _shown(item))
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise _refused("finite numbers", name)
+
+
+def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _refused("each name once", "a name twice in one object")
+    return found
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _refused(expected: str, came: str) -> DataError:
+    return DataError(
+        f"this is no capsule that can be opened: expected {expected}, got {came}; save it again from "
+        "the Explore page"
+    )
+
+
+def versions() -> dict[str, str]:
+    """The libraries that bear on the figures, as they are here."""
+    found = {}
+    for name in ("advlab", "torch", "transformers", "tokenizers", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,131 @@
+"""A capsule on a page: read safely, verified on a model of this machine, opened in Explore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from advlab.capsule import MAX_BYTES, Capsule, load
+from advlab.errors import AdvlabError
+from advlab.story import number, percent
+from advlab.ui import plain_text
+from advlab.ui.locks import to_link
+from advlab.ui.round_trip import said
+from advlab.ui.state import borrow, model_choices, model_folder, weights_of
+
+
+def opened() -> None:
+    """The upload, and everything about what came."""
+    st.markdown(
+        "A capsule is one attacked sentence in a file, saved from the *Data* tab of a sentence: text,"
+        " settings, hashes of model and tokenizer, the attack's path and its figures. Open one to"
+        " read it, and to have every figure computed again."
+    )
+    file = st.file_uploader(
+        "Capsule (JSON, or its HTML page)", type=["json", "html"], key="capsule.file",
+        max_upload_size=MAX_BYTES >> 20,
+    )  # fmt: skip
+    if file is None:
+        return
+    try:
+        found = load(file.getvalue())
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return
+    said(f"“{found.text}”", large=True)
+    said(found.headline)
+    _figures(found)
+    _check(found)
+
+
+def _figures(found: Capsule) -> None:
+    rows = []
+    for name, key in (
+        ("the sentence", "clean"), ("under attack", "adversarial"), ("nearest tokens", "projected"),
+        ("as text again", "round_trip"),
+    ):  # fmt: skip
+        values = found.numbers[key]
+        top = int(values.argmax())
+        rows.append(
+            {
+                "": name,
+                "prediction": found.label_names[top],
+                "how sure": percent(float(values[top])),
+            }
+        )
+    left, right = st.columns(2)
+    left.dataframe(rows, hide_index=True, alt="What the capsule says of the sentence")
+    settings: dict[str, Any] = {
+        "saved": found.made, "model": found.model, "weights": found.model_hash,
+        "tokenizer": found.tokenizer_hash, "seed": found.seed, "ε, raw": number(found.eps),
+        **{f"attack: {k}": v for k, v in found.attack.items()}, **found.versions,
+    }  # fmt: skip
+    right.dataframe(
+        {"setting": list(settings), "value": [str(v) for v in settings.values()]},
+        hide_index=True, height=240, alt="Settings in the capsule",
+    )  # fmt: skip
+    if found.changed:
+        st.warning(
+            f"Changed after it was saved: {', '.join(found.changed)}.", icon=":material/warning:"
+        )
+
+
+def _check(found: Capsule) -> None:
+    titles = model_choices()
+    if not titles:
+        said("There is no model on this machine to verify it with. Train or copy one first.")
+        return
+    with st.spinner("Looking for the model by its weights …"):
+        same = model_of(found.model_hash, titles)
+    if not same:
+        said("No model here has these weights; another one will show what differs.")
+    ids = [*same, *(i for i in titles if i not in same)]
+    model = st.selectbox("Model", ids, format_func=titles.__getitem__, key="capsule.model")
+    with st.container(horizontal=True):
+        wanted = st.button("Verify", type="primary", icon=":material/verified:")
+        st.page_link(
+            "pages/explore/explore.py", label="Open in Explore", icon=":material/search_insights:",
+            query_params=link(found, model),
+        )  # fmt: skip
+    if not wanted:
+        return
+    from advlab.replay import verify, versions_differ
+
+    try:
+        with st.spinner("Attacking again …"), borrow(model) as victim:
+            verdict = verify(found, victim)
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return
+    (st.success if verdict.verified else st.error)(plain_text(verdict.sentence))
+    st.dataframe(
+        [{"": "✓" if c.ok else "✗", "what": c.what, "finding": c.note} for c in verdict.checks],
+        hide_index=True, alt="Every check of the capsule",
+    )  # fmt: skip
+    for name, (saved, here) in versions_differ(found).items():
+        st.caption(plain_text(f"Saved with {name} {saved}, here {here}."))
+
+
+def model_of(wanted: str, titles: Iterable[str]) -> list[str]:
+    """The first of these models whose weights have this hash, if any."""
+    return next(([i] for i in titles if _hash(weights_of(i), str(model_folder(i))) == wanted), [])
+
+
+@lru_cache(maxsize=256)
+def _hash(files: str, folder: str) -> str:
+    """The hash that records carry; the files' own tells when to look again."""
+    from advlab.victim import Victim
+
+    return Victim.load(folder).hash
+
+
+def link(found: Capsule, model: str) -> dict[str, str]:
+    """The address of the same sentence, attack and seed on the Explore page."""
+    values = {
+        "a": model, "b": "", "text": found.text, "label": found.label or "", "seed": str(found.seed),
+        **{("attack" if k == "name" else k): str(v) for k, v in found.attack.items()},
+    }  # fmt: skip
+    return values | ({"shield": to_link(found.shield)} if found.shield else {})

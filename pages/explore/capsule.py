@@ -1,0 +1,10 @@
+"""A saved sentence: what it says, whether its figures can be had again here, and the way back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab.ui.capsule_view import opened
+
+st.title("Open a capsule", anchor=False)
+opened()
