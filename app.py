@@ -56,6 +56,13 @@ page = st.navigation(
                 help="Attack one sentence and see what the perturbation is.",
             ),
             st.Page(
+                "pages/explore/many.py",
+                title="Many sentences",
+                icon=":material/table_rows:",
+                url_path="many",
+                help="The same attack on a selection of sentences, as a table to sort and open.",
+            ),
+            st.Page(
                 "pages/explore/capsule.py",
                 title="Open a capsule",
                 icon=":material/inventory_2:",

@@ -151,6 +151,14 @@ class TrainConfig:
         low=1,
         advanced=True,
     )
+    history: int = setting(
+        12,
+        "Epochs whose weights are kept to look back at, spread evenly, within 256 MiB; 0 for none",
+        unit="epochs",
+        low=0,
+        high=100,
+        advanced=True,
+    )
     seed: int = setting(0, "Seed of the weights, the order of texts, dropout and attacks", low=0)
 
     @staticmethod

@@ -379,3 +379,12 @@ class Map:
     moved: np.ndarray  # (T,2) with δ
     energy: float  # share of ‖δ‖² in these axes
     variance: float  # share of the vocabulary's variance in them
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A sentence after one epoch of training. `record` belongs to the weights of that epoch."""
+
+    epoch: int  # 0 is before training
+    record: AttackRecord
+    words: np.ndarray  # (W,) integrated gradients of the margin on the clean sentence

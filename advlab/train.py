@@ -23,6 +23,7 @@ from advlab.config import SCRATCH, RunConfig, TrainConfig
 from advlab.data import load_data
 from advlab.errors import RunError
 from advlab.evaluate import by_length, rate, survives
+from advlab.history import keep_epoch
 from advlab.methods import Plain, build_method, regularise
 from advlab.records import Dataset, Event, Example, Rate
 from advlab.tasks import Batch, build_task
@@ -158,6 +159,8 @@ def train(
     paid = state["seconds"]  # seconds of earlier stretches of a resumed run
     ended = "done"
 
+    if not state["step"]:
+        keep_epoch(folder, victim, 0, settings.epochs, settings.history)
     victim.model.train()
     strength = eps_strength(max(0, state["step"] - 1), state["rise"], total, settings)
     # from the epochs that were judged, not from the steps: a run stopped between an epoch's last
@@ -262,6 +265,7 @@ def train(
         if better:
             state["best"], state["best_epoch"] = score, epoch + 1
             keep_model(folder, victim, config.name or victim.name)
+        keep_epoch(folder, victim, epoch + 1, settings.epochs, settings.history)
         state["validated"] = epoch + 1
         save_checkpoint(folder, victim, optimizer, generator, state)
         last_saved = time.perf_counter()

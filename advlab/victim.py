@@ -308,6 +308,13 @@ class Victim:
         twin.model = copy.deepcopy(self.model, shared).eval()
         return twin
 
+    def apart(self) -> Victim:
+        """A copy with weights of its own, in evaluation mode; tokenizer and scale are shared."""
+        twin = copy.copy(self)
+        twin.model = copy.deepcopy(self.model).eval().requires_grad_(False)
+        twin._table, twin._hash = None, ""
+        return twin
+
     @contextlib.contextmanager
     def analysing(self) -> Iterator[None]:
         """Evaluation mode without parameter gradients; both restored on exit, after errors too."""

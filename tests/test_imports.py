@@ -20,7 +20,7 @@ LAYERS = (
     {"errors", "settings", "records", "augment", "statistics"},
     {"config", "data", "runs", "flags"},
     {"norms", "tasks", "victim", "blocks", "tiny"},
-    {"attacks", "methods", "explain", "checkpoints"},
+    {"attacks", "methods", "explain", "checkpoints", "history"},
     {"evaluate"},
     {"train"},
     {"lab", "jobs"},
@@ -36,10 +36,20 @@ PICTURES = {
     "tables",
     "curves",
     "console",
+    "timelapse",
+    "survey",
     "capsule",
     "capsule_page",
 }
-HEADS = {"ui", "replay", "cli", "commands", "__main__", "__init__"}  # may import everything below
+HEADS = {
+    "ui",
+    "replay",
+    "lookback",
+    "cli",
+    "commands",
+    "__main__",
+    "__init__",
+}  # may import everything below
 LAYER = {part: i for i, parts in enumerate(LAYERS) for part in parts}
 
 

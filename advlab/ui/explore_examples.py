@@ -25,12 +25,12 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
-        sources = _sources(model)
+        sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
         title = left.selectbox("Data", list(sources), key=f"{key}.data")
         words = middle.text_input("Contains", key=f"{key}.words", placeholder="not, but, never …")
         try:
-            data = _dataset(json.dumps(plain(sources[title])))
+            data = dataset_of(json.dumps(plain(sources[title])))
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return
@@ -66,7 +66,7 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
         )  # fmt: skip
 
 
-def _sources(model: str) -> dict[str, DataConfig]:
+def sources_for(model: str) -> dict[str, DataConfig]:
     """Title -> data: first what model A was trained on, then the built-in corpora."""
     from advlab.data.corpora import CORPORA
 
@@ -86,7 +86,8 @@ def _sources(model: str) -> dict[str, DataConfig]:
 
 
 @st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
-def _dataset(config: str) -> Dataset:
+def dataset_of(config: str) -> Dataset:
+    """A data set by its settings as JSON; DataError as `load_data` raises it."""
     from advlab.data import load_data
 
     return load_data(build(DataConfig, json.loads(config)))

@@ -101,7 +101,7 @@ def ask() -> Request | None:
         index=_index(others, known.get("c"), 0),
         help="A third model beside A and B.",
     )  # fmt: skip
-    attack, seed = _attack(columns[2:5], fold, known, turn)
+    attack, seed = attack_controls(columns[2:5], fold, known, turn)
     labels = [OWN, *load_victim(a).label_names]
     label_key = f"{turn}.label"
     if st.session_state.get(label_key) not in labels:
@@ -140,7 +140,7 @@ def ask() -> Request | None:
     return Request(text, label, models, attack, seed, cut, shielded(text))
 
 
-def _attack(
+def attack_controls(
     columns: Any, fold: Any, known: Mapping[str, str], turn: str
 ) -> tuple[Attack | None, int]:
     """The attack's name, ε and unit in the row; its other settings and the seed folded away."""
@@ -169,6 +169,11 @@ def _attack(
             value=_number(known.get("seed"), 0), help="Of random starts and of the noise draws.",
         )  # fmt: skip
     return attack, int(seed)
+
+
+def remembered() -> dict[str, str]:
+    """What the Explore page was last asked, as its address says it."""
+    return dict(st.session_state.get(_MEMORY, {}))
 
 
 def _from_address() -> dict[str, str]:

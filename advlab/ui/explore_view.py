@@ -16,6 +16,7 @@ from advlab.ui.views.overview import overview
 from advlab.ui.views.perturbation import perturbation
 from advlab.ui.views.projection import projection
 from advlab.ui.views.saliency import saliency
+from advlab.ui.views.timelapse import through_training
 
 VIEWS: dict[str, Callable[[Sequence[Look]], None]] = {
     "Overview": overview,
@@ -23,6 +24,7 @@ VIEWS: dict[str, Callable[[Sequence[Look]], None]] = {
     "Geometry": geometry,
     "Saliency": saliency,
     "Projection": projection,
+    "Training": through_training,
     "Data": data,
 }
 

@@ -1,0 +1,14 @@
+"""The same attack on a selection of sentences: which flip, how soon, and where δ sits."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab.ui.launch import warm_up
+
+st.title("Many sentences", anchor=False)
+with st.spinner("Starting up …"):
+    warm_up()
+from advlab.ui.survey_view import survey_page  # noqa: E402  it brings in torch, which is warm now
+
+survey_page()

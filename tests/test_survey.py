@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from samples import robust_record, sample_record
+from test_explore_page import page, two_models, widget  # noqa: F401  a fixture
+from victims import TEXTS, shared_victim
+
+from advlab import survey
+from advlab.attacks import PGD
+from advlab.lab import explore
+
+
+def test_a_row_says_what_the_record_says() -> None:
+    for text in TEXTS:
+        record = explore(
+            shared_victim("bert"), text, attack=PGD(1.0, steps=4), planes=0, saliency=()
+        )
+        row = survey.finding(record)
+        assert row.outcome == ("flipped" if record.flipped else "robust")
+        assert row.worst == record.tokens[int(record.delta_norm.argmax())]
+        assert row.moved == int(record.moved.sum())
+        flip = record.curve.flip_eps
+        assert (row.flip is None) == (flip is None)
+        if flip is not None:
+            assert row.flip == pytest.approx(flip / record.scale.mean_norm)
+        wrong = next(n for n in record.label_names if n != row.clean)
+        assert survey.finding(record, wrong).outcome == "wrong"
+        assert survey.finding(record, row.clean).outcome == row.outcome
+        assert survey.finding(record, "no such class").outcome == row.outcome
+
+
+def test_counts_in_the_sentence_add_up() -> None:
+    rows = [survey.finding(sample_record()), survey.finding(robust_record())]
+    said = survey.sentence("plain", rows)
+    assert "of 2 sentences 1 flip, 1 hold and 0 are wrong" in said
+    columns = survey.columns(rows)
+    assert {len(v) for v in columns.values()} == {2}
+    assert "wrong before" in survey.sentence("none", [])
+
+
+def test_the_line_rises_by_one_sentence_at_each_flip() -> None:
+    rows = [survey.finding(sample_record(seed=s)) for s in range(1, 6)]
+    (line,) = survey.histogram(["plain"], [rows]).data
+    assert (np.diff(np.asarray(line.y)) >= 0).all()
+    flips = [r.flip for r in rows if r.flip is not None]
+    assert line.y[-1] == pytest.approx(len(flips) / len(rows))
+
+
+def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> None:  # noqa: F811
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+    file = str(Path(__file__).parents[1] / "pages" / "explore" / "many.py")
+    app = AppTest.from_file(file, default_timeout=60).run()
+    assert not app.exception
+    widget(app, "selectbox", "source").set_value("my own sentences").run()
+    assert "Type some sentences" in app.info[0].value
+    widget(app, "text_area", "text").set_value("a dull film\n\nnever a better play\n").run()
+    assert not app.exception
+    shown = app.dataframe[0].value
+    assert sorted(set(shown["text"])) == ["a dull film", "never a better play"]
+    widget(app, "text_input", "search").set_value("dull").run()
+    assert set(app.dataframe[0].value["text"]) == {"a dull film"}
+    assert not app.exception
