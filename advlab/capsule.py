@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,8 +137,11 @@ def load(data: bytes) -> Capsule:
         found = json.loads(
             source_of(data), parse_constant=_no_constant, object_pairs_hook=_no_duplicates
         )
+        json.dumps(found, ensure_ascii=False).encode()
     except DataError:
         raise
+    except UnicodeEncodeError:
+        raise _refused("whole characters", "half of a surrogate pair") from None
     except (ValueError, RecursionError):
         raise _refused(
             "JSON", "something else, or JSON that is cut off or nested too deeply"
@@ -199,12 +201,12 @@ def source_of(data: bytes) -> str:
         raise _refused("text in UTF-8", "other bytes") from None
     if text.lstrip()[:1] != "<":
         return text
-    block = re.search(
-        rf'<script type="application/json" id="{BLOCK}">(.*?)</script>', text, re.DOTALL
-    )
-    if block is None:
+    # one pass: a pattern would search the rest of the file again from each opening tag
+    _, opening, rest = text.partition(f'<script type="application/json" id="{BLOCK}">')
+    block, closing, _ = rest.partition("</script>")
+    if not opening or not closing:
         raise _refused("a page that holds a capsule", "a page without one")
-    return block[1]
+    return block
 
 
 @dataclass(frozen=True)

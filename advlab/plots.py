@@ -121,7 +121,7 @@ def finish(figure: go.Figure, height: int, *, legend_rows: int = 0) -> go.Figure
         margin={"l": 8, "r": 8, "t": 30, "b": 30 + 22 * legend_rows},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 0,
                 "yanchor": "bottom", "title": {"text": ""}, "traceorder": "normal"},
-        hoverlabel={"align": "left"},
+        hoverlabel={"align": "left"}, modebar={"bgcolor": CLEAR, "color": NEUTRAL},
     )  # fmt: skip
     figure.update_xaxes(automargin=True, fixedrange=True)
     figure.update_yaxes(automargin=True, fixedrange=True)

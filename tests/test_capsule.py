@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -170,6 +171,19 @@ def test_a_file_that_is_no_capsule_is_refused_in_words(name: str) -> None:
 def test_a_file_that_is_too_large_is_refused_before_it_is_read() -> None:
     with pytest.raises(DataError, match="16 MiB"):
         load(b" " * (MAX_BYTES + 1))
+
+
+def test_a_page_of_many_openings_is_refused_at_once() -> None:
+    opening = b'<script type="application/json" id="advlab-capsule">'
+    began = time.perf_counter()
+    with pytest.raises(DataError, match="a page without one"):
+        load(opening * 100_000)
+    assert time.perf_counter() - began < 2
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(DataError, match="surrogate"):
+        load(changed(text="a \ud800 film"))
 
 
 def test_arrays_that_lie_about_their_size_are_refused_before_they_are_made() -> None:

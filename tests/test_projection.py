@@ -247,3 +247,36 @@ def test_crossings_begin_at_the_exit_radius_and_a_zero_delta_has_none() -> None:
     assert found[3] == []
     for path, radius in zip(found, radii.tolist(), strict=True):
         assert (path[0][0] if path else torch.inf) == pytest.approx(radius / 0.4)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_ten_thousand_rays_leave_a_cell_at_the_exit_radius_and_none_below_the_certificate(
+    kind: str,
+) -> None:
+    victim = shared_victim(kind)
+    table, allowed = victim.table, victim.ordinary
+    rows = victim.encode([TEXTS[1]]).input_ids[0]
+    own = rows[victim.encode([TEXTS[1]]).perturbable[0]][:5]
+    rays = torch.randn(
+        10_000, table.shape[1], generator=torch.Generator().manual_seed(3), dtype=table.dtype
+    )
+    rays = rays / rays.norm(dim=1, keepdim=True)
+
+    def left(row: Tensor, points: Tensor) -> Tensor:
+        """(N,) bool: some other ordinary row is strictly nearer, by all the distances."""
+        far = torch.cdist(points, table, compute_mode="donot_use_mm_for_euclid_dist")
+        others = allowed & (torch.arange(len(table)) != row)
+        return far[:, others].min(1).values < far[:, row]
+
+    for row in own:
+        radii = exit_radius(row.expand(10_000), rays, table, allowed)
+        safe = certificate(row.unsqueeze(0), table, allowed)[0]
+        ends = radii < 1e3  # farther out, distances of 1e5 and more hide a millionth of a step
+        assert ends.sum() > 1000
+        just = radii[ends].unsqueeze(1) * rays[ends]
+        assert not left(row, table[row] + (1 - 1e-7) * just).any()
+        assert left(row, table[row] + (1 + 1e-7) * just).all()
+        endless = radii.isinf()
+        assert not left(row, table[row] + 1e5 * rays[endless]).any()
+        assert not left(row, table[row] + 0.999999 * safe * rays).any()
+        assert safe <= radii.min()

@@ -32,7 +32,7 @@ class Effort:
     draws: int  # of random noise at each radius
 
 
-QUICK, THOROUGH = Effort(stride=4, steps=5, draws=4), Effort(stride=2, steps=10, draws=8)
+QUICK, THOROUGH = Effort(stride=6, steps=5, draws=3), Effort(stride=2, steps=10, draws=8)
 
 
 def effort_for(victim: Victim) -> Effort:
@@ -89,7 +89,8 @@ def _attacked(
         return still.expand(N, -1, -1), stage.logits(still.unsqueeze(0)).expand(N, -1)
     at_own = [i for i in range(N) if abs(float(eps[i]) - own) <= 1e-5 * own]
     fresh = sorted({1, *range(effort.stride, N, effort.stride)} - {*at_own, N})
-    found = dict(zip(fresh, _at_radii(stage, eps[fresh], seed, effort), strict=True))
+    made = _at_radii(stage, eps[fresh], seed, effort) if fresh else ()
+    found = dict(zip(fresh, made, strict=True))
     anchors = [(float(eps[i]), delta) for i, delta in found.items()] + [(own, known)]
 
     places: list[int] = [0, *at_own, *fresh]

@@ -31,7 +31,6 @@ def chart(figure: Any, key: str, alt: str) -> None:
         "responsive": True, "displaylogo": False, "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": camera,
     }  # fmt: skip
-    figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#808080"})
     st.plotly_chart(figure, key=key, alt=alt, config=config)
 
 
