@@ -14,6 +14,20 @@ from advlab.runs import RUN_ID, RunFolder
 from advlab.settings import build, plain
 from advlab.ui import plain_text
 
+# sentences that show something, with what to look for
+PRESETS = {
+    "The soup was hot, but I would never eat there again.": "which half of a contrast decides",
+    "The staff were not unkind.": "a double negation",
+    "I was never bored.": "one word turns the meaning: does the model look at it?",
+    "The plot was slow, but I would see it again.": "praise after blame",
+    "Fine.": "one word: all of δ has to go there",
+    "The room was small and the bed was hard and the street was loud and I loved every minute of it.":
+        "a long way to the word that counts",
+    "The film starts at eight.": "no opinion at all: is the model sure all the same?",
+    "An exquisite, sublime, ineffable soufflé.": "rare words, split into pieces",
+    "Great, another hour in the queue.": "irony",
+    "Congratulations, you have won a prize. Call now to claim it.": "a spam filter's daily bread",
+}  # fmt: skip
 SHOWN = 300  # rows; a filter narrows further
 
 
@@ -25,6 +39,13 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
+        preset = st.selectbox(
+            "A sentence that shows something", list(PRESETS), index=None, key=f"{key}.preset",
+            format_func=lambda text: f"{text} ({PRESETS[text]})", placeholder="choose one …",
+            on_change=lambda: _preset(f"{key}.preset", use),
+        )  # fmt: skip
+        if preset:
+            st.caption(f"To look for: {PRESETS[preset]}.")
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
         title = left.selectbox("Data", list(sources), key=f"{key}.data")
@@ -64,6 +85,11 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
             column_config={"text": st.column_config.TextColumn(width="large")},
             alt="Test texts with their classes",
         )  # fmt: skip
+
+
+def _preset(key: str, use: Callable[[Example, tuple[str, ...]], None]) -> None:
+    if text := st.session_state.get(key):
+        use(Example("preset", text), ())
 
 
 def sources_for(model: str) -> dict[str, DataConfig]:

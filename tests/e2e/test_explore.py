@@ -156,3 +156,51 @@ def test_a_link_restores_the_picture_and_a_phone_shows_it_whole(
     expect(page.get_by_role("tab", name="Saliency")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("ε", exact=True)).to_have_value("0.4")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+VIEWS = {
+    "Overview": "Drag ε", "Perturbation": "δ, dimension by dimension",
+    "Geometry": "Straight ahead, or round the corner?", "Saliency": "Through the layers",
+    "Projection": "δ made longer until words change", "Training": "The sentence through training",
+    "Data": "Figures and tables",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_view_is_drawn_to_its_end_without_an_error_and_fits(
+    server: Server, pair: tuple[str, str], page: Page, scheme: str, width: int
+):
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 844})
+    for view, last in VIEWS.items():
+        page.goto(link(server, pair, "The staff were kind, but the soup was cold.", view=view))
+        expect(page.get_by_role("heading", name=last)).to_be_visible(timeout=60_000)
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        assert page.locator("[data-testid=stAlertContentError]").count() == 0, view
+        nameless = page.locator(
+            "[data-testid=stPlotlyChart]:not([aria-label]):not(:has([aria-label]))"
+        )
+        assert nameless.count() == 0, view
+
+
+def test_pages_are_left_and_found_as_they_were(server: Server, pair: tuple[str, str], page: Page):
+    page.goto(link(server, pair, "The staff were kind.", eps="0.4", seed="7", view="Projection"))
+    expect(page.get_by_role("heading", name="Is it text?")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("heading", name="Runs").first).to_be_visible()
+    page.get_by_role("link", name="Sentence", exact=True).click()
+    expect(page.get_by_role("textbox", name="Sentence")).to_have_value("The staff were kind.")
+    expect(page.get_by_label("ε", exact=True)).to_have_value("0.4")
+    settled(page)
+    assert "seed=7" in page.url
+
+
+def test_many_sentences_lead_back_to_one(server: Server, pair: tuple[str, str], page: Page):
+    page.goto(f"{server.url}/many")
+    expect(page.get_by_text("of 30 sentences")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("30 of 30 rows")).to_be_visible(timeout=60_000)
+    page.get_by_test_id("stButtonGroup").get_by_text("robust", exact=True).click()
+    settled(page)
+    assert page.locator("[data-testid=stAlertContentError]").count() == 0
