@@ -18,10 +18,10 @@ PAGES = sorted([*(ROOT / "pages").rglob("*.py"), ROOT / "app.py"])
 # records, never tensors. `evaluate` lies below `train`, which measures robust accuracy by it.
 LAYERS = (
     {"errors", "settings", "records", "augment", "statistics"},
-    {"config", "data", "runs", "flags"},
+    {"config", "data", "runs", "flags", "outcomes"},
     {"norms", "tasks", "victim", "blocks", "tiny"},
     {"attacks", "methods", "explain", "checkpoints", "history"},
-    {"evaluate"},
+    {"evaluate", "grid"},
     {"train"},
     {"lab", "jobs"},
 )

@@ -1,0 +1,70 @@
+"""Outcomes on disk, found again by what they were made from; a rerun reads what an earlier one wrote.
+
+One file holds one chunk: a model, some labelled texts, an attack, ε and a seed. It is written aside
+and renamed into place, so a killed process leaves whole files or none. JSON, never unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advlab.records import Example
+from advlab.runs import write_aside
+
+FORM = 1  # goes up when what an outcome means changes, so that old files are not read
+
+
+def data_hash(examples: Sequence[Example]) -> str:
+    """12 hex digits of the texts and labels, in their order."""
+    rows = json.dumps([[e.text, e.label] for e in examples])
+    return hashlib.sha256(rows.encode()).hexdigest()[:12]
+
+
+def key_of(what: Mapping[str, Any]) -> str:
+    """64 hex digits of everything that an outcome depends on; `what` must fit JSON."""
+    return hashlib.sha256(
+        json.dumps({"form": FORM} | dict(what), sort_keys=True).encode()
+    ).hexdigest()
+
+
+@dataclass
+class Outcomes:
+    """A folder of outcomes; without a folder nothing is kept. `read` and `made` count this use."""
+
+    folder: Path | None = None
+    read: int = 0
+    made: int = 0
+
+    def get(self, key: str, n: int) -> dict[str, list[Any]] | None:
+        """The columns stored under `key`, each of length n; None where there is no whole file."""
+        if self.folder is None:
+            return None
+        try:
+            found = json.loads(self._path(key).read_bytes())
+        except (OSError, ValueError):  # absent, or damaged by something else: made anew
+            return None
+        columns = found.get("columns") if isinstance(found, dict) else None
+        if not isinstance(columns, dict) or found.get("key") != key:
+            return None
+        if not columns or any(not isinstance(c, list) or len(c) != n for c in columns.values()):
+            return None
+        self.read += 1
+        return columns
+
+    def put(self, key: str, columns: Mapping[str, list[Any]]) -> None:
+        """Keep the columns of one chunk."""
+        self.made += 1
+        if self.folder is None:
+            return
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, json.dumps({"key": key, "columns": dict(columns)}).encode())
+
+    def _path(self, key: str) -> Path:
+        assert self.folder is not None
+        return self.folder / key[:2] / f"{key}.json"
