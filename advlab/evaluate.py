@@ -10,9 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from advlab.attacks import Attack, RandomNoise, attack_settings
+from advlab.attacks import PGD, Attack, RandomNoise, attack_settings
+from advlab.attacks.breaking import break_batch
 from advlab.errors import DataError
+from advlab.norms import norm
 from advlab.records import Evaluation, Example
 from advlab.statistics import rate, wilson
 
@@ -73,6 +76,67 @@ def survives(
     return right
 
 
+def first_broken(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: PGD,
+    radii: Sequence[float],
+    *,
+    seed: int = 0,
+    batch_size: int = 128,
+) -> list[int]:
+    """For each example, the place in `radii` (ascending, the attack's unit) of the first to break it.
+
+    −1: wrong without any attack. len(radii): none breaks it. Attacks from the largest ε down: a δ
+    that breaks an example is shortened to every smaller ε and tried there, and the next attack is at
+    the largest ε that is still open; an example that holds is taken to hold at every smaller ε, where
+    the attack has less room. Broken examples leave their batch at once. So most examples cost about
+    one and a half attacks, however many ε there are.
+    """
+    right = survives(victim, examples, seed=seed, batch_size=batch_size)
+    raw = torch.tensor([victim.scale.raw(float(r), attack.unit) for r in sorted(radii)])
+    N = len(raw)
+    found = [N if ok else -1 for ok in right]
+    ask = {i: N - 1 for i, ok in enumerate(right) if ok}  # example -> the ε that is tried next
+    generator = torch.Generator().manual_seed(seed)
+    with victim.analysing():
+        while ask:
+            waiting = list(ask)
+            for places, batch in by_length(victim, [examples[i] for i in waiting], batch_size):
+                rows = [waiting[k] for k in places]
+                eps = raw[[ask[i] for i in rows]].to(batch.input_ids.device)
+                broken, deltas = break_batch(attack.at(victim.scale), victim, batch, eps, generator)
+                smallest = _shortened(victim, batch, attack, deltas, raw)
+                for i, hit, place in zip(rows, broken.tolist(), smallest, strict=True):
+                    if not hit:
+                        del ask[i]
+                        continue
+                    found[i] = min(found[i], ask[i], place)
+                    if found[i] == 0:
+                        del ask[i]
+                    else:
+                        ask[i] = found[i] - 1
+    return found
+
+
+def _shortened(victim: Victim, batch: Batch, attack: PGD, deltas: Tensor, raw: Tensor) -> list[int]:
+    """For each example the smallest ε at which its δ, shortened to fit, still breaks it; else N."""
+    size = norm(deltas, attack.p, attack.ball).reshape(len(deltas), -1).amax(1)
+    embeds = victim.embed(batch.input_ids).detach()
+    places = torch.full((len(deltas),), len(raw))
+    open_ = size > 0
+    with torch.no_grad():
+        for k in reversed(range(len(raw))):
+            factor = (raw[k].to(size) / size.clamp_min(1e-30)).clamp_max(1.0)
+            objective = victim.objective(batch)
+            flips = objective.flips(embeds + factor.reshape(-1, 1, 1) * deltas) & open_
+            places[flips.cpu()] = k
+            open_ &= flips
+            if not open_.any():
+                break
+    return places.tolist()
+
+
 def evaluate(
     victim: Victim,
     examples: Sequence[Example],
@@ -122,4 +186,4 @@ def evaluate(
     )
 
 
-__all__ = ["by_length", "evaluate", "rate", "survives", "wilson"]
+__all__ = ["by_length", "evaluate", "first_broken", "rate", "survives", "wilson"]

@@ -118,7 +118,7 @@ def test_l1_projection_agrees_with_a_general_solver(seed: int) -> None:
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 500},
     )
-    assert solved.success
+    assert solved.success or solved.status == 8  # at the optimum no step leads further down
     found = project(torch.from_numpy(x).reshape(1, 2, 3), eps, "l1", "example").flatten().numpy()
     np.testing.assert_allclose(found, solved.x[:6] - solved.x[6:], atol=1e-6)
 
