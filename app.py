@@ -47,6 +47,15 @@ page = st.navigation(
                 help="All runs, live: losses, accuracy, cost; pause, resume, compare, download.",
             ),
         ],
+        "Evaluate": [
+            st.Page(
+                "pages/evaluate/robustness.py",
+                title="Robustness",
+                icon=":material/shield:",
+                url_path="robustness",
+                help="Models under attack on the same texts: curves, differences, alarms.",
+            ),
+        ],
         "Explore": [
             st.Page(
                 "pages/explore/explore.py",

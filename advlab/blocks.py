@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from advlab.errors import ModelError
+from advlab.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
     from advlab.tasks import Batch
@@ -42,6 +42,10 @@ def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
 def logits_with(victim: Victim, embeds: Tensor, batch: Batch, layer: int, change: Change) -> Tensor:
     """(B,T,D) -> (B,C) of the whole model, the input of block `layer` put through `change`."""
     blocks = blocks_of(victim)[2]
+    if not 0 <= layer < len(blocks):
+        raise SettingError(
+            f"expected a hidden layer below {len(blocks)}, as {victim.name} has, got {layer}; lower it"
+        )
     with _changed(blocks[layer], change):
         return victim.logits(embeds, batch)
 

@@ -29,7 +29,7 @@ MAX_BYTES = 16 * 2**20
 MAX_TEXT = 20_000
 BLOCK = "advlab-capsule"
 # sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws
-AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 1001, "R": 1000}
+AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200}
 MAX_NUMBERS = 4_000_000
 # name -> axes, lowest, highest; every number must be finite, but None stands for ∞ where allowed
 NUMBERS: dict[str, tuple[str, float, float, bool]] = {

@@ -274,13 +274,18 @@ def run_capsule(args: argparse.Namespace) -> int:
             }
         )  # fmt: skip
         return 0 if verdict.verified else 1
-    print(f"“{found.text}”\n{found.headline}\n")
+    print(_printable(f"“{found.text}”\n{found.headline}\n"))
     for check in verdict.checks:
-        print(f"  {'✓' if check.ok else '✗'} {check.what:36} {check.note}")
+        print(_printable(f"  {'✓' if check.ok else '✗'} {check.what:36} {check.note}"))
     for name, (saved, here) in versions_differ(found).items():
-        print(f"  note: saved with {name} {saved}, here {here}")
+        print(_printable(f"  note: saved with {name} {saved}, here {here}"))
     print(f"\n{verdict.sentence}")
     return 0 if verdict.verified else 1
+
+
+def _printable(text: str) -> str:
+    """Text from a stranger's file without what a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
 
 
 def _save_capsule(args: argparse.Namespace, file: Any) -> int:

@@ -21,7 +21,7 @@ LAYERS = (
     {"config", "data", "runs", "flags", "outcomes"},
     {"norms", "tasks", "victim", "blocks", "tiny"},
     {"attacks", "methods", "explain", "checkpoints", "history"},
-    {"evaluate", "grid"},
+    {"evaluate", "grid", "alarms"},
     {"train"},
     {"lab", "jobs"},
 )
@@ -38,6 +38,7 @@ PICTURES = {
     "console",
     "timelapse",
     "survey",
+    "robustness",
     "capsule",
     "capsule_page",
 }
@@ -100,7 +101,7 @@ def test_arrows_go_one_way(path: Path) -> None:
         if target == part or part in HEADS - {"__init__"}:
             continue
         if part in PICTURES:
-            assert target in PICTURES | {"records", "errors", "runs"}, where
+            assert target in PICTURES | {"records", "errors", "runs", "statistics"}, where
         else:
             assert target in LAYER, where
             assert LAYER[target] <= LAYER[part], where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -110,8 +111,12 @@ def _check(found: Capsule) -> None:
 
 
 def model_of(wanted: str, titles: Iterable[str]) -> list[str]:
-    """The first of these models whose weights have this hash, if any."""
-    return next(([i] for i in titles if _hash(weights_of(i), str(model_folder(i))) == wanted), [])
+    """The first of these models whose weights have this hash, if any. Broken ones are passed by."""
+    for id_ in titles:
+        with suppress(AdvlabError):
+            if _hash(weights_of(id_), str(model_folder(id_))) == wanted:
+                return [id_]
+    return []
 
 
 @lru_cache(maxsize=256)
@@ -124,8 +129,9 @@ def _hash(files: str, folder: str) -> str:
 
 def link(found: Capsule, model: str) -> dict[str, str]:
     """The address of the same sentence, attack and seed on the Explore page."""
-    values = {
-        "a": model, "b": "", "text": found.text, "label": found.label or "", "seed": str(found.seed),
-        **{("attack" if k == "name" else k): str(v) for k, v in found.attack.items()},
+    # the attack's settings first: a file may not say which model or text the link opens
+    values = {("attack" if k == "name" else k): str(v) for k, v in found.attack.items()} | {
+        "a": model, "b": "", "text": found.text, "label": found.label or "",
+        "seed": str(found.seed),
     }  # fmt: skip
     return values | ({"shield": to_link(found.shield)} if found.shield else {})

@@ -1,0 +1,233 @@
+"""Signs that a measured robustness is not what it seems, each with its evidence and what to do.
+
+After Athalye et al. 2018 (arXiv:1802.00420) and Carlini et al. 2019 (arXiv:1902.06705). Differences
+between attacks count only where McNemar's test on the same texts finds them at 1 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from advlab.attacks import Attack
+from advlab.evaluate import by_length
+from advlab.grid import Grid, Row
+from advlab.norms import norm
+from advlab.records import Example
+from advlab.statistics import compare, rate
+
+if TYPE_CHECKING:
+    from advlab.victim import Victim
+
+ONE_STEP, BLACK_BOX = ("fgm", "fgsm"), ("spsa",)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A check that failed."""
+
+    name: str
+    model: str
+    evidence: str
+    advice: str
+
+
+def of_outcomes(grid: Grid, *, precision: float = 0.05) -> list[Alarm]:
+    """Alarms that the outcomes alone raise. `precision`: widest half interval, as a share."""
+    found = []
+    for row in grid.rows:
+        found += _weaker_than_noise(row) + _constant(row, grid) + _too_few(row, precision)
+        for other in grid.rows:
+            if other is not row and row.model_hash == other.model_hash:
+                found += _upside_down(row, other)
+    return found
+
+
+def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
+    """Alarms that the model itself raises: random outputs, no gradient, grown embeddings."""
+    found, unlike, zero, n = [], 0.0, 0, 0
+    with victim.analysing():
+        for _, batch in by_length(victim, examples, 64):
+            x = victim.embed(batch.input_ids).detach().requires_grad_()
+            with torch.enable_grad():
+                loss = victim.objective(batch)(x)
+                grad = None
+                if loss.requires_grad:
+                    grad = torch.autograd.grad(loss.sum(), x, allow_unused=True)[0]
+            with torch.no_grad():
+                again = victim.objective(batch)(x)
+            unlike = max(unlike, float((again - loss.detach()).abs().max()))
+            n += len(batch)
+            zero += len(batch) if grad is None else int((grad.flatten(1).norm(dim=1) < 1e-8).sum())
+    if unlike > 1e-3:
+        found.append(
+            Alarm(
+                "outputs are random", victim.name,
+                f"two passes over the same texts differ by up to {unlike:.2g} in loss",
+                "Switch dropout off, or average the gradient over many draws.",
+            )
+        )  # fmt: skip
+    if zero > n / 4:
+        found.append(
+            Alarm(
+                "no gradient", victim.name,
+                f"{zero} of {n} texts have a gradient below 1e-8",
+                "Attack the logit margin in float64, and without gradients (spsa).",
+            )
+        )  # fmt: skip
+    grown = victim.measure_scale().raw(1.0, "norm") / victim.scale.raw(1.0, "norm")
+    if grown > 1.5:
+        found.append(
+            Alarm(
+                "embeddings grew", victim.name,
+                f"word vectors are {grown:.1f} times as long as when ε was fixed",
+                "Compare at ε relative to today's vectors.",
+            )
+        )  # fmt: skip
+    return found
+
+
+HUGE = 50.0  # × mean norm: a ball with room for any change of every word
+
+
+def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> list[Alarm]:
+    """Alarms that an attack's own δ raises: too short, on too few words, or stopping short of chance.
+
+    For attacks that spend their whole ε (not those that look for the smallest δ). `attack` in any
+    unit.
+    """
+    short, whole, moved, words, standing, right = 0, 0, 0, 0, 0, 0
+    raw = attack.at(victim.scale)
+    with victim.analysing():
+        for _, batch in by_length(victim, examples, 64):
+            x = victim.embed(batch.input_ids).detach()
+            objective = victim.objective(batch)
+            clean = ~objective.flips(x)
+            dice = torch.Generator().manual_seed(0)
+            found = raw(objective, x, batch.perturbable, dice, flips=objective.flips)
+            size = norm(found.delta, raw.p, raw.ball).reshape(len(batch), -1).amax(1)
+            # the best iterate may be the first; the loss then fell all the way, which is another alarm
+            taken = found.best_step > 0
+            short += int((size[taken] < 0.5 * raw.eps).sum())
+            whole += int(taken.sum())
+            lengths = found.delta[taken].norm(dim=-1)
+            free = batch.perturbable[taken]
+            moved += int(((lengths > 0) & free).sum())
+            words += int(free.sum())
+            far = replace(raw, eps=victim.scale.raw(HUGE, "norm"))
+            dice = torch.Generator().manual_seed(0)
+            huge = far(objective, x, batch.perturbable, dice, flips=objective.flips)
+            standing += int((clean & (huge.first_flip < 0)).sum())
+            right += int(clean.sum())
+    name = type(attack).__name__
+    found_: list[Alarm] = []
+    if whole and short > whole / 4:
+        found_.append(
+            Alarm(
+                "δ is too short", victim.name,
+                f"{short} of {whole} δ of {name} use less than half of their ε",
+                "Check the step size and the number of steps: together they must reach ε.",
+            )
+        )  # fmt: skip
+    if words and moved < 0.9 * words:
+        found_.append(
+            Alarm(
+                "words are left out", victim.name,
+                f"{name} moves {moved} of {words} words that it may move",
+                "Check the mask: an attack on part of the text overstates robustness.",
+            )
+        )  # fmt: skip
+    if right and rate([True] * standing + [False] * (right - standing)).low > 0.1:
+        found_.append(
+            Alarm(
+                "a huge ε does not suffice", victim.name,
+                f"{standing} of {right} texts stand under {name} at ε = {HUGE:g} × mean norm",
+                "Check that ε reaches the attack, its mask, and whether gradients are hidden.",
+            )
+        )  # fmt: skip
+    return found_
+
+
+def _weaker_than_noise(row: Row) -> list[Alarm]:
+    for e, eps in enumerate(row.eps):
+        if _fewer(row.noise[e], row.stands(e)):
+            return [
+                Alarm(
+                    "weaker than noise", row.model,
+                    f"at ε = {eps:g} {rate(row.noise[e]).value:.1%} stand under random noise, "
+                    f"{rate(row.stands(e)).value:.1%} under {row.attack['name']}",
+                    "Do not believe the attack: check its step size, mask and gradient.",
+                )
+            ]  # fmt: skip
+    return []
+
+
+def _constant(row: Row, grid: Grid) -> list[Alarm]:
+    labels = np.array(grid.labels)
+    seen = set(labels[row.right].tolist())
+    if len(set(grid.labels)) < 2 or len(seen) != 1 or not row.right[labels == seen.pop()].all():
+        return []
+    return [
+        Alarm(
+            "constant predictor", row.model,
+            f"{rate(row.right).value:.1%} are right, and all of them are of one label",
+            "The model ignores its input: train again, with a smaller ε or a longer warm-up.",
+        )
+    ]  # fmt: skip
+
+
+def _too_few(row: Row, precision: float) -> list[Alarm]:
+    half = max((r.high - r.low) / 2 for r in row.robust)
+    if half <= precision:
+        return []
+    return [
+        Alarm(
+            "too few texts", row.model,
+            f"with {len(row.right)} texts an interval is ± {100 * half:.1f} points wide",
+            f"Use more texts, or claim no difference below {200 * half:.0f} points.",
+        )
+    ]  # fmt: skip
+
+
+def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
+    """`weak` should leave at least as many standing as `strong`: does it break more?"""
+    a, b = weak.attack["name"], strong.attack["name"]
+    alike = ("unit", "p", "ball")
+    if any(weak.attack[k] != strong.attack[k] for k in alike) or weak.eps != strong.eps:
+        return []
+    if a == b and _effort(weak) < _effort(strong):
+        name = "more steps or restarts are weaker"
+    elif a in ONE_STEP and b not in (*ONE_STEP, *BLACK_BOX, "noise"):
+        name = "one step is stronger than many"
+    elif a in BLACK_BOX and b not in (*BLACK_BOX, "noise"):
+        name = "black box is stronger than gradients"
+    else:
+        return []
+    for e, eps in enumerate(weak.eps):
+        if _fewer(weak.stands(e), strong.stands(e)):
+            return [
+                Alarm(
+                    name, weak.model,
+                    f"at ε = {eps:g} {rate(weak.stands(e)).value:.1%} stand under {a}, "
+                    f"{rate(strong.stands(e)).value:.1%} under {b}",
+                    "The gradient misleads or the steps are wrong: try restarts, spsa, the ensemble.",
+                )
+            ]  # fmt: skip
+    return []
+
+
+def _effort(row: Row) -> float:
+    effort = row.attack.get("steps", 1) * row.attack.get("restarts", 1)
+    return effort * row.attack.get("draws", 1)
+
+
+def _fewer(a: np.ndarray, b: np.ndarray) -> bool:
+    pair = compare(b.tolist(), a.tolist())
+    return pair.gain > 0 and pair.p < 0.01
+
+
+__all__ = ["Alarm", "of_attack", "of_model", "of_outcomes"]

@@ -1,0 +1,14 @@
+"""Models × attacks × ε on the same texts: curves, paired differences, slices, alarms."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab.ui.launch import warm_up
+
+st.title("Robustness", anchor=False)
+with st.spinner("Starting up …"):
+    warm_up()
+from advlab.ui.robustness_view import robustness_page  # noqa: E402  torch is warm now
+
+robustness_page()

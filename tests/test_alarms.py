@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from test_evaluate import examples_for
+from victims import make_victim
+
+from advlab.alarms import of_attack, of_model, of_outcomes
+from advlab.attacks import FGM, PGD
+from advlab.grid import Grid, Row, grid
+from advlab.records import Example
+from advlab.victim import Victim
+
+N = 200
+
+
+def row(stands: int, noise: int = N, name: str = "pgd", **settings: Any) -> Row:
+    place = np.arange(N)
+    attack = {"name": name, "unit": "norm", "p": "l2", "ball": "example"} | settings
+    right = np.ones(N, dtype=bool)
+    return Row(
+        "m", "h", attack, (0.5,), (0.5,), right, np.zeros(N), np.where(place < stands, 1, 0),
+        np.zeros((1, N)), (place < noise)[None],
+    )  # fmt: skip
+
+
+def names(*rows: Row, labels: Any = None) -> set[str]:
+    made = Grid("d", "h", ("0",) * N, labels or (0, 1) * (N // 2), 0.5, 0, rows)
+    return {a.name for a in of_outcomes(made, precision=0.1)}
+
+
+def test_an_attack_below_noise_is_told_and_one_above_is_not() -> None:
+    assert names(row(150, noise=100)) == {"weaker than noise"}
+    assert names(row(100, noise=98)) == set()  # chance
+
+
+def test_orders_turned_upside_down_are_told() -> None:
+    strong = row(150, steps=20)
+    assert names(row(100, steps=5), strong) == {"more steps or restarts are weaker"}
+    assert names(row(100, name="fgm"), strong) == {"one step is stronger than many"}
+    assert names(row(100, name="spsa"), strong) == {"black box is stronger than gradients"}
+    assert names(row(100, name="fgm", p="linf"), strong) == set()  # another ball, no comparison
+    assert names(row(180, steps=5), row(185, name="fgm"), row(190, name="spsa"), strong) == set()
+
+
+def test_few_texts_and_constant_predictions_are_told() -> None:
+    few = Grid("d", "h", ("0",) * N, (0, 1) * 100, 0.5, 0, (row(100),))
+    assert [a.name for a in of_outcomes(few, precision=0.01)] == ["too few texts"]
+    victim = make_victim("bert")
+    with torch.no_grad():
+        victim.model.classifier.weight.zero_()
+    found = grid([victim], examples_for(victim), [PGD(steps=2)], [0.5])
+    assert "constant predictor" in {a.name for a in of_outcomes(found)}
+
+
+GOOD, BAD = ("good", "great", "fine"), ("bad", "dull", "poor")
+
+
+def taught(seed: int) -> tuple[Victim, list[Example]]:
+    """A tiny model that has learnt which adjectives are kind, and texts to try it on."""
+    victim = make_victim("bert", seed=seed, dropout=0.1, dtype=torch.float32)
+    texts = [
+        Example(f"{i}{word}", f"{start} {word} {end}", int(word in GOOD))
+        for i, (start, end) in enumerate(
+            (("the film was", ""), ("we saw a", "scene"), ("a very", "actor"), ("i felt", "again"))
+        )
+        for word in (*GOOD, *BAD)
+    ]
+    torch.manual_seed(seed)
+    optimizer = torch.optim.AdamW(victim.model.parameters(), lr=3e-3)
+    victim.model.train()
+    batch = victim.encode(texts)
+    for _ in range(150):
+        optimizer.zero_grad()
+        victim.objective(batch)(victim.embed(batch.input_ids)).mean().backward()
+        optimizer.step()
+    victim.model.eval().requires_grad_(False)
+    victim._table, victim._scale, victim._hash = None, victim.measure_scale(), ""
+    return victim, texts
+
+
+def test_ten_healthy_models_raise_no_alarm() -> None:
+    for seed in range(10):
+        victim, texts = taught(seed)
+        assert of_model(victim, texts) == []
+        assert of_attack(victim, texts, PGD(0.5)) == []
+        found = grid([victim], texts, [FGM(), PGD(steps=3), PGD(steps=10)], [0.1, 0.5])
+        assert found.rows[0].clean.value > 0.9, "it has learnt"
+        assert of_outcomes(found, precision=1.0) == []
+
+
+class Shrunk(PGD):
+    """PGD whose δ comes out a hundred times too short."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        eps = kwargs.pop("eps", None)
+        small = 0.01 * (self.eps if eps is None else eps)
+        return super().__call__(*args, eps=small, **kwargs)
+
+
+class HalfBlind(PGD):
+    """PGD that never touches every second word."""
+
+    def __call__(
+        self, loss_fn: Any, embeds: Any, perturbable: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> Any:
+        seen = perturbable.clone()
+        seen[:, ::2] = False
+        return super().__call__(loss_fn, embeds, seen, *args, **kwargs)
+
+
+def test_broken_attacks_are_found_by_their_own_delta() -> None:
+    victim, texts = taught(0)
+    assert "δ is too short" in {a.name for a in of_attack(victim, texts, Shrunk(0.5))}
+    assert "words are left out" in {a.name for a in of_attack(victim, texts, HalfBlind(0.5))}
+
+
+def test_a_wall_that_no_radius_breaks_is_found() -> None:
+    victim, texts = taught(0)
+    logits = victim.logits
+    # what the model sees is pulled back to the clean text: no δ arrives
+    clean = {}
+
+    def walled(x: Any, batch: Any) -> Any:
+        key = batch.input_ids.shape[1]
+        clean.setdefault(key, victim.embed(batch.input_ids).detach())
+        return logits(clean[key] + 0 * x, batch)
+
+    victim.logits = walled  # type: ignore[method-assign]
+    assert "a huge ε does not suffice" in {a.name for a in of_attack(victim, texts, PGD(0.5))}
+
+
+def planted(change: Any) -> set[str]:
+    victim = make_victim("bert")
+    examples = examples_for(victim)
+    logits = victim.logits
+    victim.logits = lambda x, batch: change(logits, x, batch)  # type: ignore[method-assign]
+    return {a.name for a in of_model(victim, examples)}
+
+
+def test_planted_defences_are_found() -> None:
+    assert planted(lambda f, x, b: f(torch.dropout(x, 0.1, True), b)) == {"outputs are random"}
+    assert planted(lambda f, x, b: f(x.detach(), b)) == {"no gradient"}
+    assert planted(lambda f, x, b: f((x * 4).round() / 4, b)) == {"no gradient"}
+    assert planted(lambda f, x, b: 1000 * f(x, b)) == {"no gradient"}
+    assert planted(lambda f, x, b: f(x, b)) == set()
+
+
+def test_grown_embeddings_are_told() -> None:
+    victim: Victim = make_victim("bert")
+    examples = examples_for(victim)
+    assert victim.scale
+    with torch.no_grad():
+        victim.model.get_input_embeddings().weight.mul_(3)
+    victim._table = None
+    assert "embeddings grew" in {a.name for a in of_model(victim, examples)}
