@@ -52,6 +52,7 @@ EXAMPLES = {
   advlab evaluate RUN                                      on the data it was trained with
   advlab evaluate RUN OTHER --eps 0.1 0.25 0.5             several models on the same texts
   advlab evaluate path/to/model --data dev.tsv --attack pgd --steps 10 --restarts 2
+  advlab evaluate RUN OTHER --eps 0.1 0.25 --report out    tables, curves, alarms as files
 """,
     "capsule": """examples:
   advlab capsule save one.json --model RUN --text "Slow, but I would see it again." --eps 0.25
@@ -174,6 +175,10 @@ def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
             help="radii to test, in --unit (default: 0.25 0.5)",
         )  # fmt: skip
         parser.add_argument("--max-texts", type=int, help="use at most this many test texts")
+        parser.add_argument(
+            "--report", metavar="FOLDER",
+            help="write a report there (HTML, Markdown, CSV, JSON); a stopped evaluation goes on",
+        )  # fmt: skip
     group.add_argument("--attack", default="pgd", choices=sorted(ATTACKS), help="(default: pgd)")
     union_flags(group, ATTACKS, skip={"eps"} if several else ())
     parser.add_argument(

@@ -224,6 +224,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
         random.Random(args.attack_seed).shuffle(texts)
         texts = texts[: args.max_texts]
+    if args.report:
+        return _write_report(args, victims, texts, attack, data)
     found = [
         evaluate(v, texts, attack, eps=args.radii, seed=args.attack_seed, data=data.name)
         for v in victims
@@ -235,6 +237,40 @@ def run_evaluate(args: argparse.Namespace) -> int:
         )
     else:
         print_table(found, [e.model for e in found])
+    return 0
+
+
+def _write_report(
+    args: argparse.Namespace, victims: Sequence[Victim], texts: Any, attack: Any, data: Dataset
+) -> int:
+    """Every outcome is kept on disk as it comes, so a stopped evaluation goes on from there."""
+    from pathlib import Path
+
+    from advlab.alarms import of_attack, of_model, of_outcomes
+    from advlab.attacks import Minimal, RandomNoise
+    from advlab.config import home
+    from advlab.grid import grid
+    from advlab.outcomes import Outcomes
+    from advlab.report import report
+
+    found = grid(
+        victims, texts, [attack], args.radii, seed=args.attack_seed, data=data.name,
+        outcomes=Outcomes(home() / "outcomes"),
+    )  # fmt: skip
+    alarms = of_outcomes(found)
+    for victim in victims:
+        alarms += of_model(victim, texts[:64])
+        if not isinstance(attack, Minimal | RandomNoise):
+            alarms += of_attack(victim, texts[:64], attack)
+    folder = Path(args.report)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in report(found, [e.text for e in texts], data.label_names, alarms).items():
+        (folder / name).write_text(content, encoding="utf-8")
+    if args.json:
+        print((folder / "report.json").read_text(encoding="utf-8"))
+    else:
+        print((folder / "report.md").read_text(encoding="utf-8"))
+        print(f"written: {folder}/report.html, .md, .json, accuracy.csv, texts.csv")
     return 0
 
 

@@ -39,6 +39,7 @@ PICTURES = {
     "timelapse",
     "survey",
     "robustness",
+    "report",
     "capsule",
     "capsule_page",
 }

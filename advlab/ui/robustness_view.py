@@ -17,6 +17,7 @@ from advlab.errors import AdvlabError
 from advlab.grid import Grid, grid
 from advlab.outcomes import Outcomes
 from advlab.records import Dataset, Example
+from advlab.report import report
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore_examples import dataset_of, sources_for
@@ -184,6 +185,14 @@ def _results(
                 plain_text(f"{alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}"),
                 icon=":material/warning:",
             )
+    with st.container(horizontal=True):
+        for name, kind in (("report.html", "text/html"), ("report.md", "text/markdown"),
+                           ("report.json", "application/json")):  # fmt: skip
+            st.download_button(
+                f"Report ({name.rpartition('.')[2].upper()})",
+                lambda name=name: report(found, texts, names, alarms)[name],
+                f"advlab-{name}", kind, key=f"robustness.{name}", on_click="ignore",
+            )  # fmt: skip
     eps = found.rows[0].eps
     e = st.selectbox(
         "At ε", [-1, *range(len(eps))], index=1 + len(eps) // 2, key="robustness.at",
