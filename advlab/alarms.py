@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from advlab.attacks import Attack
+from advlab.attacks import Attack, Minimal, RandomNoise
 from advlab.evaluate import by_length
 from advlab.grid import Grid, Row
 from advlab.norms import norm
@@ -23,6 +23,7 @@ from advlab.statistics import compare, rate
 if TYPE_CHECKING:
     from advlab.victim import Victim
 
+TRIED = 64  # texts on which models and attacks are looked at
 ONE_STEP, BLACK_BOX = ("fgm", "fgsm"), ("spsa",)
 
 
@@ -34,6 +35,19 @@ class Alarm:
     model: str
     evidence: str
     advice: str
+
+
+def alarms_of(
+    grid: Grid, victims: Sequence[Victim], examples: Sequence[Example], attacks: Sequence[Attack]
+) -> list[Alarm]:
+    """Every check: the outcomes, each model, and on the first texts each attack that spends its ε."""
+    found = of_outcomes(grid)
+    for victim in victims:
+        found += of_model(victim, examples[:TRIED])
+        for attack in attacks:
+            if attack.eps > 0 and not isinstance(attack, Minimal | RandomNoise):
+                found += of_attack(victim, examples[:TRIED], attack)
+    return found
 
 
 def of_outcomes(grid: Grid, *, precision: float = 0.05) -> list[Alarm]:
@@ -95,12 +109,14 @@ HUGE = 50.0  # × mean norm: a ball with room for any change of every word
 
 
 def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> list[Alarm]:
-    """Alarms that an attack's own δ raises: too short, on too few words, or stopping short of chance.
+    """Alarms that an attack's own δ raises: too short, on too few words, weaker with more room.
 
     For attacks that spend their whole ε (not those that look for the smallest δ). `attack` in any
     unit.
     """
     short, whole, moved, words, standing, right = 0, 0, 0, 0, 0, 0
+    near: list[bool] = []  # stands at ε, of the texts read right
+    wide: list[bool] = []  # at twice ε
     raw = attack.at(victim.scale)
     with victim.analysing():
         for _, batch in by_length(victim, examples, 64):
@@ -118,10 +134,15 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
             free = batch.perturbable[taken]
             moved += int(((lengths > 0) & free).sum())
             words += int(free.sum())
-            far = replace(raw, eps=victim.scale.raw(HUGE, "norm"))
-            dice = torch.Generator().manual_seed(0)
-            huge = far(objective, x, batch.perturbable, dice, flips=objective.flips)
-            standing += int((clean & (huge.first_flip < 0)).sum())
+            near += (found.first_flip < 0)[clean].tolist()
+            far = []
+            for eps in (2 * raw.eps, victim.scale.raw(HUGE, "norm")):
+                dice = torch.Generator().manual_seed(0)
+                wider = replace(raw, eps=eps)
+                tried = wider(objective, x, batch.perturbable, dice, flips=objective.flips)
+                far.append(clean & (tried.first_flip < 0))
+            wide += far[0][clean].tolist()
+            standing += int(far[1].sum())
             right += int(clean.sum())
     name = type(attack).__name__
     found_: list[Alarm] = []
@@ -139,6 +160,15 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
                 "words are left out", victim.name,
                 f"{name} moves {moved} of {words} words that it may move",
                 "Check the mask: an attack on part of the text overstates robustness.",
+            )
+        )  # fmt: skip
+    if _fewer(np.array(near), np.array(wide)):
+        found_.append(
+            Alarm(
+                "accuracy rises with ε", victim.name,
+                f"{rate(near).value:.1%} stand under {name} at ε = {attack.eps:g}, "
+                f"{rate(wide).value:.1%} at twice that",
+                "The steps overshoot or the gradient misleads: take more and shorter steps, restarts.",
             )
         )  # fmt: skip
     if right and rate([True] * standing + [False] * (right - standing)).low > 0.1:
@@ -230,4 +260,4 @@ def _fewer(a: np.ndarray, b: np.ndarray) -> bool:
     return pair.gain > 0 and pair.p < 0.01
 
 
-__all__ = ["Alarm", "of_attack", "of_model", "of_outcomes"]
+__all__ = ["Alarm", "alarms_of", "of_attack", "of_model", "of_outcomes"]

@@ -16,7 +16,9 @@ from advlab.errors import AdvlabError, SettingError
 from advlab.flags import given, given_of
 
 if TYPE_CHECKING:
-    from advlab.records import Dataset, Event
+    from advlab.alarms import Alarm
+    from advlab.grid import Grid
+    from advlab.records import Dataset, Event, Example
     from advlab.victim import Victim
 
 
@@ -202,11 +204,15 @@ def run_attack(args: argparse.Namespace) -> int:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    """Clean and robust accuracy of one or more models on the same texts."""
+    """Clean and robust accuracy of models on the same texts; a stopped evaluation goes on."""
+    import time
+
+    from advlab.alarms import alarms_of
     from advlab.attacks import ATTACKS, build_attack
-    from advlab.config import DataConfig
+    from advlab.config import DataConfig, home
     from advlab.data import load_data
-    from advlab.evaluate import evaluate
+    from advlab.grid import as_evaluation, grid
+    from advlab.outcomes import Outcomes
     from advlab.settings import build
 
     settings = {"name": args.attack} | given_of(args, args.attack, ATTACKS)
@@ -224,54 +230,47 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
         random.Random(args.attack_seed).shuffle(texts)
         texts = texts[: args.max_texts]
+    began, seconds, found = time.perf_counter(), [], None
+    for victim in victims:
+        part = grid(
+            [victim], texts, [attack], args.radii, seed=args.attack_seed, data=data.name,
+            outcomes=Outcomes(home() / "outcomes"),
+        )  # fmt: skip
+        found = part if found is None else found.joined(part)
+        seconds.append(time.perf_counter() - began - sum(seconds))
+    assert found is not None
+    alarms = alarms_of(found, victims, texts, [attack])
+    rows = [as_evaluation(found, row, s) for row, s in zip(found.rows, seconds, strict=True)]
     if args.report:
-        return _write_report(args, victims, texts, attack, data)
-    found = [
-        evaluate(v, texts, attack, eps=args.radii, seed=args.attack_seed, data=data.name)
-        for v in victims
-    ]
+        _write_report(args.report, found, texts, data.label_names, alarms)
     if args.json:
-        models = [{"name": e.model, **evaluation_json(e)} for e in found]
+        models = [{"name": e.model, **evaluation_json(e)} for e in rows]
         print_json(
-            {"data": data.name, "n": len(texts), "attack": found[0].attack, "models": models}
-        )
+            {
+                "data": data.name, "n": len(texts), "attack": rows[0].attack, "models": models,
+                "alarms": [vars(a) for a in alarms],
+            }
+        )  # fmt: skip
     else:
-        print_table(found, [e.model for e in found])
+        print_table(rows, [e.model for e in rows])
+        for alarm in alarms:
+            print(f"alarm: {alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}")
+        if args.report:
+            print(f"written: {args.report}/report.html, .md, .json, accuracy.csv, texts.csv")
     return 0
 
 
 def _write_report(
-    args: argparse.Namespace, victims: Sequence[Victim], texts: Any, attack: Any, data: Dataset
-) -> int:
-    """Every outcome is kept on disk as it comes, so a stopped evaluation goes on from there."""
+    where: str, found: Grid, texts: Sequence[Example], names: Sequence[str], alarms: Sequence[Alarm]
+) -> None:
     from pathlib import Path
 
-    from advlab.alarms import of_attack, of_model, of_outcomes
-    from advlab.attacks import Minimal, RandomNoise
-    from advlab.config import home
-    from advlab.grid import grid
-    from advlab.outcomes import Outcomes
     from advlab.report import report
 
-    found = grid(
-        victims, texts, [attack], args.radii, seed=args.attack_seed, data=data.name,
-        outcomes=Outcomes(home() / "outcomes"),
-    )  # fmt: skip
-    alarms = of_outcomes(found)
-    for victim in victims:
-        alarms += of_model(victim, texts[:64])
-        if not isinstance(attack, Minimal | RandomNoise):
-            alarms += of_attack(victim, texts[:64], attack)
-    folder = Path(args.report)
+    folder = Path(where)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in report(found, [e.text for e in texts], data.label_names, alarms).items():
+    for name, content in report(found, [e.text for e in texts], names, alarms).items():
         (folder / name).write_text(content, encoding="utf-8")
-    if args.json:
-        print((folder / "report.json").read_text(encoding="utf-8"))
-    else:
-        print((folder / "report.md").read_text(encoding="utf-8"))
-        print(f"written: {folder}/report.html, .md, .json, accuracy.csv, texts.csv")
-    return 0
 
 
 def run_capsule(args: argparse.Namespace) -> int:

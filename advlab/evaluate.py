@@ -6,7 +6,8 @@ Accuracy under attack counts an example as right only if no iterate of any resta
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -79,22 +80,55 @@ def survives(
 def first_broken(
     victim: Victim,
     examples: Sequence[Example],
-    attack: PGD,
+    attack: Attack,
     radii: Sequence[float],
     *,
     seed: int = 0,
     batch_size: int = 128,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> list[int]:
     """For each example, the place in `radii` (ascending, the attack's unit) of the first to break it.
 
-    −1: wrong without any attack. len(radii): none breaks it. Attacks from the largest ε down: a δ
-    that breaks an example is shortened to every smaller ε and tried there, and the next attack is at
-    the largest ε that is still open; an example that holds is taken to hold at every smaller ε, where
-    the attack has less room. Broken examples leave their batch at once. So most examples cost about
-    one and a half attacks, however many ε there are.
+    −1: wrong without any attack. len(radii): none breaks it. `cancelled` is asked before each attack;
+    InterruptedError then.
+
+    PGD looks from the largest ε down: a δ that breaks an example is shortened to every smaller ε and
+    tried there, and the next attack is at the largest ε that is still open; an example that holds is
+    taken to hold at every smaller ε, where the attack has less room. Broken examples leave their
+    batch at once. So most examples cost about one and a half attacks, however many ε there are. Other
+    attacks go from the smallest ε up, on what still stands.
     """
     right = survives(victim, examples, seed=seed, batch_size=batch_size)
-    raw = torch.tensor([victim.scale.raw(float(r), attack.unit) for r in sorted(radii)])
+    if type(attack) is PGD:
+        return _from_above(
+            victim, examples, attack, sorted(radii), right, seed, batch_size, cancelled
+        )
+    found = [len(radii) if ok else -1 for ok in right]
+    for k, radius in enumerate(sorted(radii)):
+        standing = [i for i, place in enumerate(found) if place == len(radii)]
+        if not standing or radius == 0:
+            continue
+        _unless(cancelled)
+        kept = survives(
+            victim, [examples[i] for i in standing], replace(attack, eps=float(radius)),
+            seed=seed, batch_size=batch_size,
+        )  # fmt: skip
+        for i, ok in zip(standing, kept, strict=True):
+            if not ok:
+                found[i] = k
+    return found
+
+
+def _unless(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise InterruptedError("the evaluation was stopped; run it again to go on")
+
+
+def _from_above(
+    victim: Victim, examples: Sequence[Example], attack: PGD, radii: Sequence[float],
+    right: Sequence[bool], seed: int, batch_size: int, cancelled: Callable[[], bool],
+) -> list[int]:  # fmt: skip
+    raw = torch.tensor([victim.scale.raw(float(r), attack.unit) for r in radii])
     N = len(raw)
     found = [N if ok else -1 for ok in right]
     ask = {i: N - 1 for i, ok in enumerate(right) if ok}  # example -> the ε that is tried next
@@ -103,6 +137,7 @@ def first_broken(
         while ask:
             waiting = list(ask)
             for places, batch in by_length(victim, [examples[i] for i in waiting], batch_size):
+                _unless(cancelled)
                 rows = [waiting[k] for k in places]
                 eps = raw[[ask[i] for i in rows]].to(batch.input_ids.device)
                 broken, deltas = break_batch(attack.at(victim.scale), victim, batch, eps, generator)
@@ -150,27 +185,17 @@ def evaluate(
     """Clean accuracy, and accuracy under `attack` and under equal-norm noise at each ε.
 
     `eps` is in the attack's own unit. An example broken at one ε counts as broken at every larger
-    one, since the smaller δ lies in the larger ball.
+    one, since the smaller δ lies in the larger ball; see `first_broken`.
     """
-    from dataclasses import replace
-
     began = time.perf_counter()
-    clean = survives(victim, examples, seed=seed)
+    radii = sorted(float(r) for r in eps)
+    broken = first_broken(victim, examples, attack, radii, seed=seed)
     robust, noisy = [], []
-    alive = clean
-    for radius in sorted(eps):
-        stronger = replace(attack, eps=float(radius))
-        raw = victim.scale.raw(stronger.eps, stronger.unit)
-        still = [e for e, ok in zip(examples, alive, strict=True) if ok]
-        left = iter(survives(victim, still, stronger, seed=seed) if still else [])
-        alive = [ok and next(left) for ok in alive]
-        robust.append((stronger.eps, stronger.unit, raw, rate(alive)))
-        noise = RandomNoise(
-            stronger.eps, stronger.unit, stronger.p, stronger.ball, draws=noise_draws
-        )
-        noisy.append(
-            (stronger.eps, stronger.unit, raw, rate(survives(victim, examples, noise, seed=seed)))
-        )
+    for k, radius in enumerate(radii):
+        where = (radius, attack.unit, victim.scale.raw(radius, attack.unit))
+        noise = RandomNoise(radius, attack.unit, attack.p, attack.ball, draws=noise_draws)
+        robust.append((*where, rate([place > k for place in broken])))
+        noisy.append((*where, rate(survives(victim, examples, noise, seed=seed))))
     labels = [e.label for e in examples]
     return Evaluation(
         model=victim.name,
@@ -179,7 +204,7 @@ def evaluate(
         attack=attack_settings(attack),
         n=len(examples),
         majority=max(labels.count(label) for label in set(labels)) / len(labels),
-        clean=rate(clean),
+        clean=rate([place >= 0 for place in broken]),
         robust=tuple(robust),
         noise=tuple(noisy),
         seconds=time.perf_counter() - began,

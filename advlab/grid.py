@@ -1,9 +1,8 @@
 """Models × attacks × ε on one data set, example by example; it can be stopped and gone on with.
 
-At each ε only the texts that still stand are attacked: one broken at ε is broken at every larger ε,
-since the smaller δ lies in the larger ball. Texts of like length share a batch, no parameter gets a
-gradient, and each batch draws from a generator seeded by its own content, so the table is the same
-wherever the work was interrupted.
+One broken at ε is broken at every larger ε, since the smaller δ lies in the larger ball. Texts of
+like length share a batch, no parameter gets a gradient, and each batch draws from a generator seeded
+by its own content, so the table is the same wherever the work was interrupted.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import torch
 
 from advlab.attacks import Attack, RandomNoise, attack_settings
 from advlab.errors import DataError, SettingError
-from advlab.evaluate import by_length
+from advlab.evaluate import by_length, first_broken, survives
 from advlab.outcomes import Outcomes, data_hash, key_of
-from advlab.records import Example, Rate
+from advlab.records import Evaluation, Example, Rate
 from advlab.statistics import rate
 
 if TYPE_CHECKING:
@@ -36,14 +35,11 @@ class Row:
     eps: tuple[float, ...]  # ascending, in the attack's unit
     raw_eps: tuple[float, ...]
     right: np.ndarray  # (N,) bool, when clean
-    clean_loss: np.ndarray  # (N,)
-    broken: (
-        np.ndarray
-    )  # (N,) index into `eps` of the first that breaks; −1 clean mistake; len: none
-    loss: np.ndarray  # (E,N) highest loss found; NaN where no attack was needed
-    noise: (
-        np.ndarray
-    )  # (E,N) bool, right under random noise of the same norm, the worst of the draws
+    confidence: np.ndarray  # (N,) probability of the prediction, when clean
+    # (N,) index into `eps` of the first that breaks; −1: a clean mistake; len(eps): none does
+    broken: np.ndarray
+    # (E,N) bool, right under random noise of the same norm, the worst of the draws
+    noise: np.ndarray
 
     def stands(self, e: int) -> np.ndarray:
         """(N,) bool: right at ε number `e` and at every smaller one."""
@@ -88,6 +84,27 @@ class Grid:
     seed: int
     rows: tuple[Row, ...]
 
+    def joined(self, other: Grid) -> Grid:
+        """This grid with the rows of another on the same texts."""
+        assert (self.data_hash, self.seed) == (other.data_hash, other.seed)
+        return replace(self, rows=self.rows + other.rows)
+
+
+def as_evaluation(grid: Grid, row: Row, seconds: float = 0.0) -> Evaluation:
+    """One row as an `Evaluation`."""
+    unit = str(row.attack["unit"])
+
+    def listed(rates: Sequence[Rate]) -> tuple[tuple[float, str, float, Rate], ...]:
+        return tuple(
+            (eps, unit, raw, found)
+            for eps, raw, found in zip(row.eps, row.raw_eps, rates, strict=True)
+        )
+
+    return Evaluation(
+        row.model, row.model_hash, grid.data, row.attack, len(grid.ids), grid.majority, row.clean,
+        listed(row.robust), listed(row.noisy), seconds,
+    )  # fmt: skip
+
 
 def grid(
     victims: Sequence[Victim],
@@ -118,7 +135,7 @@ def grid(
     kept = outcomes or Outcomes()
     labels = [e.label for e in examples]
     rows = [
-        _row(_Work(victim, kept, seed, batch_size, cancelled), examples, attack, radii, noise_draws)
+        _Work(victim, kept, seed, batch_size, cancelled).row(examples, attack, radii, noise_draws)
         for victim in victims
         for attack in attacks
     ]
@@ -138,85 +155,69 @@ class _Work:
     batch_size: int
     cancelled: Callable[[], bool]
 
-    def over(
-        self, examples: Sequence[Example], places: Sequence[int], attack: Attack | None
-    ) -> dict[str, list[Any]]:
-        """Columns `right` and `loss` for the examples at `places`, in their order."""
-        columns: dict[str, list[Any]] = {
-            "right": [None] * len(places),
-            "loss": [None] * len(places),
-        }
-        order = sorted(range(len(places)), key=lambda i: len(examples[places[i]].text))
-        for start in range(0, len(order), self.batch_size):
-            if self.cancelled():
-                raise InterruptedError("the evaluation was stopped; run it again to go on")
+    def row(
+        self, examples: Sequence[Example], attack: Attack, radii: tuple[float, ...], draws: int
+    ) -> Row:
+        """The examples in batches of like length, each batch read back or made."""
+        N, E = len(examples), len(radii)
+        broken, confidence, noise = np.zeros(N, int), np.zeros(N), np.zeros((E, N), bool)
+        order = sorted(range(N), key=lambda i: len(examples[i].text))
+        for start in range(0, N, self.batch_size):
             part = order[start : start + self.batch_size]
-            made = self._batch([examples[places[i]] for i in part], attack)
-            for name, column in columns.items():
-                for i, value in zip(part, made[name], strict=True):
-                    column[i] = value
-        return columns
+            chunk = [examples[i] for i in part]
+            confidence[part] = self.kept({"clean": 1}, chunk, self.confidence)
+            settings = {**attack_settings(attack), "eps": radii}
+            broken[part] = self.kept(
+                {"broken": settings}, chunk, lambda c, seed: self.broken(c, attack, radii, seed)
+            )
+            for e, eps in enumerate(radii):
+                raw = self.victim.scale.raw(eps, attack.unit)
+                null = RandomNoise(raw, "raw", attack.p, attack.ball, draws=draws)
+                noise[e, part] = self.kept(
+                    {"stands": attack_settings(null)}, chunk,
+                    lambda c, seed, null=null: survives(self.victim, c, null, seed=seed),
+                )  # fmt: skip
+        return Row(
+            self.victim.name, self.victim.hash, attack_settings(attack), radii,
+            tuple(self.victim.scale.raw(eps, attack.unit) for eps in radii),
+            broken >= 0, confidence, broken, noise,
+        )  # fmt: skip
 
-    def _batch(self, chunk: list[Example], attack: Attack | None) -> dict[str, list[Any]]:
+    def kept(
+        self,
+        what: dict[str, Any],
+        chunk: list[Example],
+        make: Callable[[list[Example], int], list[Any]],
+    ) -> list[Any]:
+        """One value for each text: found on disk, or made with a seed of its own and kept there."""
         key = key_of(
             {
                 "model": self.victim.hash, "tokenizer": self.victim.tokenizer_hash,
                 "max_length": self.victim.max_length,
-                "texts": [[e.text, e.label] for e in chunk], "seed": self.seed,
-                "attack": None if attack is None else attack_settings(attack),
+                "texts": [[e.text, e.label] for e in chunk], "seed": self.seed, **what,
             }
         )  # fmt: skip
         found = self.outcomes.get(key, len(chunk))
         if found is None:
-            found = self._attacked(chunk, attack, int(key[:15], 16))
+            if self.cancelled():
+                raise InterruptedError("the evaluation was stopped; run it again to go on")
+            found = make(chunk, int(key[:15], 16))
             self.outcomes.put(key, found)
         return found
 
-    def _attacked(
-        self, chunk: list[Example], attack: Attack | None, seed: int
-    ) -> dict[str, list[Any]]:
+    def broken(
+        self, chunk: list[Example], attack: Attack, radii: tuple[float, ...], seed: int
+    ) -> list[int]:
+        """As `first_broken`."""
+        return first_broken(self.victim, chunk, attack, radii, seed=seed, cancelled=self.cancelled)
+
+    def confidence(self, chunk: list[Example], _: int) -> list[float]:
+        """The probability of what the model says about each clean text."""
         victim = self.victim
+        found = [0.0] * len(chunk)
         with victim.analysing(), torch.no_grad():
             [(places, batch)] = by_length(victim, chunk, len(chunk))
-            x = victim.embed(batch.input_ids).detach()
-            objective = victim.objective(batch)
-            if attack is None:
-                loss = objective(x)
-                right = ~objective.flips(x)
-            else:
-                dice = torch.Generator().manual_seed(seed)
-                with torch.enable_grad():
-                    result = attack(objective, x, batch.perturbable, dice, flips=objective.flips)
-                loss, right = result.loss.detach(), result.first_flip < 0
-        columns: dict[str, list[Any]] = {"right": [False] * len(chunk), "loss": [0.0] * len(chunk)}
-        for place, ok, value in zip(places, right.tolist(), loss.tolist(), strict=True):
-            columns["right"][place], columns["loss"][place] = ok, value
-        return columns
-
-
-def _row(
-    work: _Work, examples: Sequence[Example], attack: Attack, radii: tuple[float, ...], draws: int
-) -> Row:
-    N, E = len(examples), len(radii)
-    victim = work.victim
-    first = work.over(examples, range(N), None)
-    right = np.array(first["right"], dtype=bool)
-    broken = np.where(right, E, -1)
-    loss, noise = np.full((E, N), np.nan), np.zeros((E, N), dtype=bool)
-    starting = [int(i) for i in right.nonzero()[0]]
-    for e, eps in enumerate(radii):
-        at = replace(attack, eps=eps).at(victim.scale)
-        null = RandomNoise(at.eps, "raw", at.p, at.ball, draws=draws)
-        standing = [int(i) for i in (broken == E).nonzero()[0]]
-        if eps > 0 and standing:
-            found = work.over(examples, standing, at)
-            loss[e, standing] = found["loss"]
-            broken[standing] = np.where(found["right"], E, e)
-        noise[e, starting] = True
-        if eps > 0 and starting:
-            noise[e, starting] = work.over(examples, starting, null)["right"]
-    return Row(
-        victim.name, victim.hash, attack_settings(attack), radii,
-        tuple(victim.scale.raw(eps, attack.unit) for eps in radii),
-        right, np.array(first["loss"]), broken, loss, noise,
-    )  # fmt: skip
+            top = victim.logits(victim.embed(batch.input_ids), batch).softmax(-1).amax(-1)
+        for place, value in zip(places, top.tolist(), strict=True):
+            found[place] = value
+        return found

@@ -16,7 +16,7 @@ from typing import Any
 from advlab.records import Example
 from advlab.runs import write_aside
 
-FORM = 1  # goes up when what an outcome means changes, so that old files are not read
+FORM = 2  # goes up when what an outcome means changes, so that old files are not read
 
 
 def data_hash(examples: Sequence[Example]) -> str:
@@ -40,30 +40,30 @@ class Outcomes:
     read: int = 0
     made: int = 0
 
-    def get(self, key: str, n: int) -> dict[str, list[Any]] | None:
-        """The columns stored under `key`, each of length n; None where there is no whole file."""
+    def get(self, key: str, n: int) -> list[Any] | None:
+        """The n values stored under `key`; None where there is no whole file."""
         if self.folder is None:
             return None
         try:
             found = json.loads(self._path(key).read_bytes())
         except (OSError, ValueError):  # absent, or damaged by something else: made anew
             return None
-        columns = found.get("columns") if isinstance(found, dict) else None
-        if not isinstance(columns, dict) or found.get("key") != key:
+        if not isinstance(found, dict) or found.get("key") != key:
             return None
-        if not columns or any(not isinstance(c, list) or len(c) != n for c in columns.values()):
+        values = found.get("values")
+        if not isinstance(values, list) or len(values) != n:
             return None
         self.read += 1
-        return columns
+        return values
 
-    def put(self, key: str, columns: Mapping[str, list[Any]]) -> None:
-        """Keep the columns of one chunk."""
+    def put(self, key: str, values: list[Any]) -> None:
+        """Keep the values of one chunk."""
         self.made += 1
         if self.folder is None:
             return
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, json.dumps({"key": key, "columns": dict(columns)}).encode())
+        write_aside(path, json.dumps({"key": key, "values": values}).encode())
 
     def _path(self, key: str) -> Path:
         assert self.folder is not None

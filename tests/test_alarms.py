@@ -22,7 +22,7 @@ def row(stands: int, noise: int = N, name: str = "pgd", **settings: Any) -> Row:
     right = np.ones(N, dtype=bool)
     return Row(
         "m", "h", attack, (0.5,), (0.5,), right, np.zeros(N), np.where(place < stands, 1, 0),
-        np.zeros((1, N)), (place < noise)[None],
+        (place < noise)[None],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from advlab import jobs, robustness, tables
-from advlab.attacks import ATTACKS, Minimal, build_attack
+from advlab.attacks import ATTACKS, build_attack
 from advlab.config import home
 from advlab.curves import standing
 from advlab.errors import AdvlabError
@@ -102,7 +102,7 @@ def _controls(titles: dict[str, str]) -> dict[str, Any] | None:
 
 def _measured(asked: dict[str, Any], key: str) -> tuple[Any, ...] | None:
     """The grid, model by model, with progress; any control stops it and loses no finished batch."""
-    from advlab.alarms import of_attack, of_model, of_outcomes
+    from advlab.alarms import alarms_of
 
     place = st.empty()
     try:
@@ -134,10 +134,7 @@ def _measured(asked: dict[str, Any], key: str) -> tuple[Any, ...] | None:
                     data=data.name, outcomes=kept, cancelled=going,
                 )  # fmt: skip
                 rows += found.rows
-                alarms += of_model(victim, examples[:64])
-                for attack in asked["attacks"]:
-                    if attack.eps > 0 and not isinstance(attack, Minimal):
-                        alarms += of_attack(victim, examples[:32], attack)
+                alarms += alarms_of(found, [victim], examples, asked["attacks"])
         place.empty()
     except AdvlabError as error:
         place.empty()
@@ -149,7 +146,7 @@ def _measured(asked: dict[str, Any], key: str) -> tuple[Any, ...] | None:
 
     whole = replace(found, rows=tuple(rows))
     models = {r.model_hash: m for m in asked["models"] for r in rows if _is(m, r)}
-    return key, whole, examples, data.label_names, [*of_outcomes(whole), *alarms], models
+    return key, whole, examples, data.label_names, alarms, models
 
 
 def _is(model: str, row: Any) -> bool:
