@@ -17,7 +17,7 @@ import torch
 from advlab.attacks import Attack, RandomNoise, attack_settings
 from advlab.errors import DataError, SettingError
 from advlab.evaluate import by_length, first_broken, survives
-from advlab.outcomes import Outcomes, data_hash, key_of
+from advlab.outcomes import Outcomes, data_hash, signature
 from advlab.records import Evaluation, Example, Rate
 from advlab.statistics import rate
 
@@ -190,20 +190,14 @@ class _Work:
         make: Callable[[list[Example], int], list[Any]],
     ) -> list[Any]:
         """One value for each text: found on disk, or made with a seed of its own and kept there."""
-        key = key_of(
-            {
-                "model": self.victim.hash, "tokenizer": self.victim.tokenizer_hash,
-                "max_length": self.victim.max_length,
-                "texts": [[e.text, e.label] for e in chunk], "seed": self.seed, **what,
-            }
-        )  # fmt: skip
-        found = self.outcomes.get(key, len(chunk))
-        if found is None:
+
+        def going(seed: int) -> list[Any]:
             if self.cancelled():
                 raise InterruptedError("the evaluation was stopped; run it again to go on")
-            found = make(chunk, int(key[:15], 16))
-            self.outcomes.put(key, found)
-        return found
+            return make(chunk, seed)
+
+        about = signature(self.victim, chunk) | {"seed": self.seed, **what}
+        return self.outcomes.kept(about, len(chunk), going)
 
     def broken(
         self, chunk: list[Example], attack: Attack, radii: tuple[float, ...], seed: int

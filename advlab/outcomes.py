@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advlab.records import Example
 from advlab.runs import write_aside
+
+if TYPE_CHECKING:
+    from advlab.victim import Victim
 
 FORM = 2  # goes up when what an outcome means changes, so that old files are not read
 
@@ -23,6 +26,14 @@ def data_hash(examples: Sequence[Example]) -> str:
     """12 hex digits of the texts and labels, in their order."""
     rows = json.dumps([[e.text, e.label] for e in examples])
     return hashlib.sha256(rows.encode()).hexdigest()[:12]
+
+
+def signature(victim: Victim, examples: Sequence[Example]) -> dict[str, Any]:
+    """A model and labelled texts as JSON: what every outcome depends on."""
+    return {
+        "model": victim.hash, "tokenizer": victim.tokenizer_hash, "max_length": victim.max_length,
+        "texts": [[e.text, e.label] for e in examples],
+    }  # fmt: skip
 
 
 def key_of(what: Mapping[str, Any]) -> str:
@@ -39,6 +50,17 @@ class Outcomes:
     folder: Path | None = None
     read: int = 0
     made: int = 0
+
+    def kept(
+        self, what: Mapping[str, Any], n: int, make: Callable[[int], list[Any]]
+    ) -> list[Any]:
+        """The n values that `what` decides: read back, or made with a seed of their own and kept."""
+        key = key_of(what)
+        found = self.get(key, n)
+        if found is None:
+            found = make(int(key[:15], 16))
+            self.put(key, found)
+        return found
 
     def get(self, key: str, n: int) -> list[Any] | None:
         """The n values stored under `key`; None where there is no whole file."""
