@@ -17,7 +17,7 @@ import torch
 from advlab.attacks import Attack, RandomNoise, attack_settings
 from advlab.errors import DataError, SettingError
 from advlab.evaluate import by_length, first_broken, survives
-from advlab.outcomes import Outcomes, data_hash, signature
+from advlab.outcomes import Outcomes, data_hash
 from advlab.records import Evaluation, Example, Rate
 from advlab.statistics import rate
 
@@ -134,84 +134,60 @@ def grid(
         raise SettingError(f"expected radii of 0 or more, got {list(eps)}; change --eps")
     kept = outcomes or Outcomes()
     labels = [e.label for e in examples]
-    rows = [
-        _Work(victim, kept, seed, batch_size, cancelled).row(examples, attack, radii, noise_draws)
-        for victim in victims
-        for attack in attacks
-    ]
+
+    def before() -> None:
+        if cancelled():
+            raise InterruptedError("the evaluation was stopped; run it again to go on")
+
+    rows = []
+    for victim in victims:
+
+        def over(what: dict[str, Any], make: Any, victim: Victim = victim) -> list[Any]:
+            settings = {"seed": seed, **what}
+            return kept.over(victim, examples, settings, make, size=batch_size, before=before)
+
+        rows += [
+            _row(victim, examples, attack, radii, noise_draws, cancelled, over)
+            for attack in attacks
+        ]
     return Grid(
         data, data_hash(examples), tuple(e.id for e in examples), tuple(labels),
         max(labels.count(label) for label in set(labels)) / len(labels), seed, tuple(rows),
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Work:
-    """One model's batches, made or read back."""
+def _row(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack,
+    radii: tuple[float, ...],
+    draws: int,
+    cancelled: Callable[[], bool],
+    over: Callable[..., list[Any]],  # `Outcomes.over` with everything else given
+) -> Row:
+    def broken(chunk: list[Example], seed: int) -> list[int]:
+        return first_broken(victim, chunk, attack, radii, seed=seed, cancelled=cancelled)
 
-    victim: Victim
-    outcomes: Outcomes
-    seed: int
-    batch_size: int
-    cancelled: Callable[[], bool]
+    def stands(noise: RandomNoise) -> list[bool]:
+        what = {"stands": attack_settings(noise)}
+        return over(what, lambda chunk, seed: survives(victim, chunk, noise, seed=seed))
 
-    def row(
-        self, examples: Sequence[Example], attack: Attack, radii: tuple[float, ...], draws: int
-    ) -> Row:
-        """The examples in batches of like length, each batch read back or made."""
-        N, E = len(examples), len(radii)
-        broken, confidence, noise = np.zeros(N, int), np.zeros(N), np.zeros((E, N), bool)
-        order = sorted(range(N), key=lambda i: len(examples[i].text))
-        for start in range(0, N, self.batch_size):
-            part = order[start : start + self.batch_size]
-            chunk = [examples[i] for i in part]
-            confidence[part] = self.kept({"clean": 1}, chunk, self.confidence)
-            settings = {**attack_settings(attack), "eps": radii}
-            broken[part] = self.kept(
-                {"broken": settings}, chunk, lambda c, seed: self.broken(c, attack, radii, seed)
-            )
-            for e, eps in enumerate(radii):
-                raw = self.victim.scale.raw(eps, attack.unit)
-                null = RandomNoise(raw, "raw", attack.p, attack.ball, draws=draws)
-                noise[e, part] = self.kept(
-                    {"stands": attack_settings(null)}, chunk,
-                    lambda c, seed, null=null: survives(self.victim, c, null, seed=seed),
-                )  # fmt: skip
-        return Row(
-            self.victim.name, self.victim.hash, attack_settings(attack), radii,
-            tuple(self.victim.scale.raw(eps, attack.unit) for eps in radii),
-            broken >= 0, confidence, broken, noise,
-        )  # fmt: skip
+    raw = tuple(victim.scale.raw(eps, attack.unit) for eps in radii)
+    found = np.array(over({"broken": {**attack_settings(attack), "eps": radii}}, broken))
+    noise = [RandomNoise(eps, "raw", attack.p, attack.ball, draws=draws) for eps in raw]
+    return Row(
+        victim.name, victim.hash, attack_settings(attack), radii, raw, found >= 0,
+        np.array(over({"clean": 1}, lambda chunk, _: _confidence(victim, chunk))),
+        found, np.array([stands(one) for one in noise], dtype=bool),
+    )  # fmt: skip
 
-    def kept(
-        self,
-        what: dict[str, Any],
-        chunk: list[Example],
-        make: Callable[[list[Example], int], list[Any]],
-    ) -> list[Any]:
-        """One value for each text: found on disk, or made with a seed of its own and kept there."""
 
-        def going(seed: int) -> list[Any]:
-            if self.cancelled():
-                raise InterruptedError("the evaluation was stopped; run it again to go on")
-            return make(chunk, seed)
-
-        about = signature(self.victim, chunk) | {"seed": self.seed, **what}
-        return self.outcomes.kept(about, len(chunk), going)
-
-    def broken(
-        self, chunk: list[Example], attack: Attack, radii: tuple[float, ...], seed: int
-    ) -> list[int]:
-        """As `first_broken`."""
-        return first_broken(self.victim, chunk, attack, radii, seed=seed, cancelled=self.cancelled)
-
-    def confidence(self, chunk: list[Example], _: int) -> list[float]:
-        """The probability of what the model says about each clean text."""
-        victim = self.victim
-        found = [0.0] * len(chunk)
-        with victim.analysing(), torch.no_grad():
-            [(places, batch)] = by_length(victim, chunk, len(chunk))
+def _confidence(victim: Victim, chunk: list[Example]) -> list[float]:
+    """The probability of what the model says about each clean text."""
+    found = [0.0] * len(chunk)
+    with victim.analysing(), torch.no_grad():
+        for places, batch in by_length(victim, chunk, len(chunk)):
             top = victim.logits(victim.embed(batch.input_ids), batch).softmax(-1).amax(-1)
-        for place, value in zip(places, top.tolist(), strict=True):
-            found[place] = value
-        return found
+            for place, value in zip(places, top.tolist(), strict=True):
+                found[place] = value
+    return found

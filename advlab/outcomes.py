@@ -51,9 +51,7 @@ class Outcomes:
     read: int = 0
     made: int = 0
 
-    def kept(
-        self, what: Mapping[str, Any], n: int, make: Callable[[int], list[Any]]
-    ) -> list[Any]:
+    def kept(self, what: Mapping[str, Any], n: int, make: Callable[[int], list[Any]]) -> list[Any]:
         """The n values that `what` decides: read back, or made with a seed of their own and kept."""
         key = key_of(what)
         found = self.get(key, n)
@@ -61,6 +59,36 @@ class Outcomes:
             found = make(int(key[:15], 16))
             self.put(key, found)
         return found
+
+    def over(
+        self,
+        victim: Victim,
+        examples: Sequence[Example],
+        what: Mapping[str, Any],
+        make: Callable[[list[Example], int], list[Any]],
+        *,
+        size: int = 128,
+        before: Callable[[], None] = lambda: None,
+    ) -> list[Any]:
+        """One value for each example, in their order, made (or read back) in chunks of like length.
+
+        `make(chunk, seed)` gives the values of a chunk. `before` is called ahead of each that has to
+        be made; what it raises stops the work with the finished chunks kept.
+        """
+        values: list[Any] = [None] * len(examples)
+        order = sorted(range(len(examples)), key=lambda i: len(examples[i].text))
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            chunk = [examples[i] for i in part]
+
+            def made(seed: int, chunk: list[Example] = chunk) -> list[Any]:
+                before()
+                return make(chunk, seed)
+
+            found = self.kept(signature(victim, chunk) | dict(what), len(chunk), made)
+            for i, value in zip(part, found, strict=True):
+                values[i] = value
+        return values
 
     def get(self, key: str, n: int) -> list[Any] | None:
         """The n values stored under `key`; None where there is no whole file."""

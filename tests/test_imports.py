@@ -21,7 +21,7 @@ LAYERS = (
     {"config", "data", "runs", "flags", "outcomes"},
     {"norms", "tasks", "victim", "blocks", "tiny"},
     {"attacks", "methods", "explain", "checkpoints", "history"},
-    {"evaluate", "grid", "alarms"},
+    {"evaluate", "grid", "alarms", "carryover"},
     {"train"},
     {"lab", "jobs"},
 )
