@@ -1,7 +1,8 @@
 """What the Explore page asks for, kept in the address: a sentence, models, one attack, a seed.
 
 The address holds the whole request, so a reload or a copied link brings it back. A link that comes
-from elsewhere in the app may name only some of it; the rest stays as it was.
+from elsewhere in the app may name only some of it: the rest stays as it was, but for what belonged to
+another sentence or to other models (`_BELONGS`).
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ ATTACK_HELP = (
 OWN = ""  # no class was given: the attack is on what the model says itself
 _PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
 _FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}
+# what a link that names one of the keys does away with, unless it gives it itself: a class and a
+# shield are of one sentence, hashes and the models beside it of one choice of models
+_BELONGS = {
+    "text": ("label", "shield"),
+    **dict.fromkeys("abc", ("a", "b", "c", "weights")),
+}
 _MEMORY, _WRITTEN, _TURN = "explore.memory", "explore.written", "explore.turn"
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
 
@@ -183,6 +190,8 @@ def _from_address() -> dict[str, str]:
     if given and given != st.session_state.get(_WRITTEN):
         if "attack" in given:  # a whole attack: what it leaves out is at its default
             memory = {k: v for k, v in memory.items() if k not in _FIELDS}
+        gone = {old for name in given for old in _BELONGS.get(name, ())}
+        memory = {k: v for k, v in memory.items() if k not in gone}
         memory = {"attack": next(iter(ATTACKS))} | memory | given
         st.session_state[_MEMORY] = st.session_state[_WRITTEN] = memory
         # new keys for all widgets, since Streamlit keeps what was entered under the old ones
