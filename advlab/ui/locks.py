@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import streamlit as st
@@ -14,7 +14,7 @@ from advlab.ui.tokens import Token, token_strip
 Spans = tuple[tuple[int, int], ...]
 _KEY = "explore.shield"  # (text, spans) of this session
 _CHANGED = "explore.shield.changed"
-MOST = 64  # spans in a link
+MOST = 1024  # spans in a link: more than a text of `explore_form.LIMIT` characters can need
 
 
 def shielded(text: str) -> Spans:
@@ -25,12 +25,23 @@ def shielded(text: str) -> Spans:
 
 def shield(text: str, spans: Spans) -> None:
     """Shield these spans of this text."""
-    st.session_state[_KEY] = (text, tuple(sorted(set(spans))))
+    st.session_state[_KEY] = (text, merged(spans))
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> Spans:
+    """The same characters in as few spans as can be, in order."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return tuple(found)
 
 
 def to_link(spans: Spans) -> str:
     """‘4-9.12-15’."""
-    return ".".join(f"{start}-{end}" for start, end in spans)
+    return ".".join(f"{start}-{end}" for start, end in merged(spans))
 
 
 def from_link(value: str, length: int) -> Spans:
@@ -42,7 +53,17 @@ def from_link(value: str, length: int) -> Spans:
             span = (int(start), int(end))
             if span[0] < span[1] <= length:
                 found.append(span)
-    return tuple(sorted(set(found)))
+    return merged(found)
+
+
+def runs(tokens: Sequence[int], places: Sequence[tuple[int, int]]) -> Spans:
+    """Where these tokens stand, neighbours as one span: nothing but blanks lies between them."""
+    spans: list[tuple[int, int]] = []
+    for before, token in zip([-2, *sorted(tokens)], sorted(tokens), strict=False):
+        start, end = places[token]
+        joined = before == token - 1
+        spans.append((spans.pop()[0] if joined else start, end))
+    return merged(spans)
 
 
 def locks(record: AttackRecord) -> None:
@@ -53,7 +74,7 @@ def locks(record: AttackRecord) -> None:
     locked = {t for t in words if any(s < places[t][1] and e > places[t][0] for s, e in now)}
 
     def keep(tokens: Sequence[int]) -> None:
-        shield(text, tuple(places[t] for t in tokens))
+        shield(text, runs(tokens, places))
 
     def toggle(index: int) -> None:
         if index in words and locked ^ {index} < set(words):
@@ -65,16 +86,19 @@ def locks(record: AttackRecord) -> None:
         [
             Token(
                 text=t,
-                value="shielded" if k in locked else number(float(record.delta_norm[k])),
+                value="shielded" if k in locked
+                else f"{number(float(record.delta_norm[k]) / record.scale.mean_norm)} ×",
                 weight=0.0 if k in locked else float(record.delta_norm[k]) / top,
-                title=f"{t}: click to {'free' if k in locked else 'shield'}",
+                title=f"{t}: ‖δ‖ {number(float(record.delta_norm[k]) / record.scale.mean_norm)} ×"
+                f" mean norm; click to {'free' if k in locked else 'shield'}",
                 off=k not in words,
                 marked=k in locked,
             )
             for k, t in enumerate(record.tokens)
         ],
-        label="Shield a token", key="locks", on_select=toggle,
+        label="Shield a token; ‖δ‖ in × mean norm", key="locks", on_select=toggle,
     )  # fmt: skip
+    st.caption("Under each token its ‖δ‖ in the first model, × mean norm.")
     if st.session_state.pop(_CHANGED, False):  # the click reran this part of the page only
         st.rerun()
     left, middle, right = st.columns(3)

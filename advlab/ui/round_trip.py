@@ -18,6 +18,7 @@ _CHIP = (
     "display:inline-block;margin:2px;padding:2px 6px;border-radius:6px;max-width:100%;"
     "overflow-wrap:anywhere;border:1px solid rgba(128,128,128,.5);"
 )
+_HELD = " (shielded)"
 _LIMIT = 60  # chips a stage; longer sentences say how many are left out
 
 
@@ -31,23 +32,40 @@ def said(text: str, *, large: bool = False) -> None:
         )
 
 
+def shielded_tokens(record: AttackRecord) -> np.ndarray:
+    """(T,) bool: words that the attack was told to leave alone. Special tokens stand nowhere."""
+    inside = [
+        any(s < end and e > start for start, end in record.shield) for s, e in record.spans.tolist()
+    ]
+    return np.array(inside, dtype=bool) & ~record.perturbable
+
+
 def round_trip_html(record: AttackRecord) -> str:
     """Sentence → vectors → nearest tokens → text, with the prediction at each stage."""
-    rows = np.flatnonzero(record.perturbable)
-    nearest = [
-        record.neighbours["l2"].tokens[t][0] if record.perturbable[t] else record.tokens[t]
-        for t in range(len(record.tokens))
-    ]
+    held = shielded_tokens(record)
+    rows = np.flatnonzero(record.perturbable | held)
+    sizes = record.delta_norm / record.scale.mean_norm
     stages = (
-        ("1 · the sentence", _chips([record.tokens[t] for t in rows]), record.clean),
         (
-            "2 · vectors (no text)",
-            _chips([f"+{number(float(record.delta_norm[t]))}" for t in rows], dashed=True),
+            "1 · the sentence",
+            _chips([record.tokens[t] + (_HELD if held[t] else "") for t in rows]),
+            record.clean,
+        ),
+        (
+            "2 · vectors (no text); ‖δ‖, × mean norm",
+            _chips(["shielded" if held[t] else f"+{number(float(sizes[t]))} ×" for t in rows],
+                   dashed=True),
             record.adversarial,
         ),
         (
             "3 · nearest tokens",
-            _chips([nearest[t] for t in rows], [bool(record.moved[t]) for t in rows]),
+            _chips(
+                [
+                    record.tokens[t] + _HELD if held[t] else record.neighbours["l2"].tokens[t][0]
+                    for t in rows
+                ],
+                [bool(record.moved[t]) for t in rows],
+            ),
             record.projected,
         ),
         (
@@ -55,7 +73,7 @@ def round_trip_html(record: AttackRecord) -> str:
             f'<q style="overflow-wrap:anywhere">{html.escape(record.round_trip_text)}</q>',
             record.round_trip,
         ),
-    )
+    )  # fmt: skip
     start = int(record.clean.argmax())
     parts = []
     for title, body, p in stages:
