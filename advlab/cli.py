@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from advlab import __version__, commands
+from advlab import __version__, commands, comparisons
 from advlab.errors import AdvlabError
 from advlab.flags import add_flags, union_flags
 
@@ -53,6 +53,15 @@ EXAMPLES = {
   advlab evaluate RUN OTHER --eps 0.1 0.25 0.5             several models on the same texts
   advlab evaluate path/to/model --data dev.tsv --attack pgd --steps 10 --restarts 2
   advlab evaluate RUN OTHER --eps 0.1 0.25 --report out    tables, curves, alarms as files
+""",
+    "transfer": """examples:
+  advlab transfer RUN OTHER                                at ε = 0.25, on the first run's test texts
+  advlab transfer RUN OTHER THIRD --eps 0.5 --max-texts 200 --json
+""",
+    "sweep": """examples:
+  advlab sweep --methods fgm freelb --eps 0.25 0.5         with plain training as the baseline
+  advlab sweep --methods pgd --steps 1 3 --seeds 0 1 2     Ctrl-C stops it, the same command goes on
+  advlab sweep --data train.tsv --text-column 0 --label-column 1 --methods fgm --epochs 4
 """,
     "capsule": """examples:
   advlab capsule save one.json --model RUN --text "Slow, but I would see it again." --eps 0.25
@@ -109,7 +118,17 @@ def make_parser() -> argparse.ArgumentParser:
 
     command("train", "Train a model, plainly or with an adversarial method.", commands.run_train)
     command("attack", "Attack one sentence and say what happened.", commands.run_attack)
-    command("evaluate", "Clean and robust accuracy of models on a data set.", commands.run_evaluate)
+    command(
+        "evaluate", "Clean and robust accuracy of models on a data set.", comparisons.run_evaluate
+    )
+
+    command(
+        "transfer", "Does robustness carry over to other attacks, and attacks to other models?",
+        comparisons.run_transfer,
+    )  # fmt: skip
+    command(
+        "sweep", "Try methods, ε and steps; rank them and recommend one.", comparisons.run_sweep
+    )
 
     capsule = command(
         "capsule", "Save, verify or show one attacked sentence as a file.", commands.run_capsule
@@ -151,6 +170,28 @@ def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
         add_flags(parser.add_argument_group("regularisation"), Regularisation)
         add_flags(parser.add_argument_group("augmentation"), Augmentation)
         add_flags(parser.add_argument_group("training"), TrainConfig)
+        return
+    if name == "sweep":
+        parser.add_argument(
+            "--methods", nargs="+", default=["fgm", "pgd"], choices=sorted(METHODS),
+            help="training methods to try (default: fgm pgd); plain is always among them",
+        )  # fmt: skip
+        parser.add_argument("--eps", type=float, nargs="+", default=[0.25, 0.5], metavar="FLOAT",
+                            help="ε to train at, × mean norm (default: 0.25 0.5)")  # fmt: skip
+        parser.add_argument("--steps", type=int, nargs="+", default=[3], metavar="INT",
+                            help="ascent steps K, for methods that have them (default: 3)")  # fmt: skip
+        parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="INT",
+                            help="seeds to train each setting with (default: 0)")  # fmt: skip
+        add_flags(parser.add_argument_group("data"), DataConfig, DATA_FLAGS)
+        add_flags(parser.add_argument_group("model"), ModelConfig, MODEL_FLAGS)
+        add_flags(parser.add_argument_group("training"), TrainConfig, skip={"seed"})
+        return
+    if name == "transfer":
+        parser.add_argument("models", nargs="+", help="a run's id or name, a model folder, …")
+        add_flags(parser.add_argument_group("data"), DataConfig, DATA_FLAGS)
+        parser.add_argument("--eps", type=float, default=0.25, help="× mean norm (default: 0.25)")
+        parser.add_argument("--max-texts", type=int, help="use at most this many test texts")
+        parser.add_argument("--attack-seed", type=int, default=0, help="seed of starts and noise")
         return
     group = parser.add_argument_group("attack")
     if name == "capsule":
@@ -194,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     heavy = next((w for w in words if not w.startswith("-")), "")
-    if heavy in ("train", "attack", "evaluate", "capsule"):
+    if heavy in ("train", "attack", "evaluate", "capsule", "transfer", "sweep"):
         action = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
         _add_heavy_flags(action.choices[heavy], heavy)
     args = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""What each command does: advlab app | demo | train | attack | evaluate | capsule | runs.
+"""What each command does: advlab app | demo | train | attack | capsule | runs.
 
 Each takes the parsed arguments and returns the exit status. What is slow to import is imported by
 the command that needs it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from advlab.console import Progress, evaluation_json, print_json, print_table, rate_text
@@ -16,9 +15,7 @@ from advlab.errors import AdvlabError, SettingError
 from advlab.flags import given, given_of
 
 if TYPE_CHECKING:
-    from advlab.alarms import Alarm
-    from advlab.grid import Grid
-    from advlab.records import Dataset, Event, Example
+    from advlab.records import Event
     from advlab.victim import Victim
 
 
@@ -203,76 +200,6 @@ def run_attack(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_evaluate(args: argparse.Namespace) -> int:
-    """Clean and robust accuracy of models on the same texts; a stopped evaluation goes on."""
-    import time
-
-    from advlab.alarms import alarms_of
-    from advlab.attacks import ATTACKS, build_attack
-    from advlab.config import DataConfig, home
-    from advlab.data import load_data
-    from advlab.grid import as_evaluation, grid
-    from advlab.outcomes import Outcomes
-    from advlab.settings import build
-
-    settings = {"name": args.attack} | given_of(args, args.attack, ATTACKS)
-    attack, *_ = [build_attack(settings | {"eps": eps}) for eps in args.radii]  # each is checked
-    if args.max_texts is not None and args.max_texts < 1:
-        raise SettingError(f"expected --max-texts of at least 1, got {args.max_texts}; change it")
-    victims = [open_model(name) for name in args.models]
-    values = given(args, DataConfig)
-    config = build(DataConfig, values) if values else run_data(args.models[0])
-    data = load_data(config)
-    _same_classes(victims, data)
-    texts = list(data.test)
-    if args.max_texts:
-        import random
-
-        random.Random(args.attack_seed).shuffle(texts)
-        texts = texts[: args.max_texts]
-    began, seconds, found = time.perf_counter(), [], None
-    for victim in victims:
-        part = grid(
-            [victim], texts, [attack], args.radii, seed=args.attack_seed, data=data.name,
-            outcomes=Outcomes(home() / "outcomes"),
-        )  # fmt: skip
-        found = part if found is None else found.joined(part)
-        seconds.append(time.perf_counter() - began - sum(seconds))
-    assert found is not None
-    alarms = alarms_of(found, victims, texts, [attack])
-    rows = [as_evaluation(found, row, s) for row, s in zip(found.rows, seconds, strict=True)]
-    if args.report:
-        _write_report(args.report, found, texts, data.label_names, alarms)
-    if args.json:
-        models = [{"name": e.model, **evaluation_json(e)} for e in rows]
-        print_json(
-            {
-                "data": data.name, "n": len(texts), "attack": rows[0].attack, "models": models,
-                "alarms": [vars(a) for a in alarms],
-            }
-        )  # fmt: skip
-    else:
-        print_table(rows, [e.model for e in rows])
-        for alarm in alarms:
-            print(f"alarm: {alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}")
-        if args.report:
-            print(f"written: {args.report}/report.html, .md, .json, accuracy.csv, texts.csv")
-    return 0
-
-
-def _write_report(
-    where: str, found: Grid, texts: Sequence[Example], names: Sequence[str], alarms: Sequence[Alarm]
-) -> None:
-    from pathlib import Path
-
-    from advlab.report import report
-
-    folder = Path(where)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in report(found, [e.text for e in texts], names, alarms).items():
-        (folder / name).write_text(content, encoding="utf-8")
-
-
 def run_capsule(args: argparse.Namespace) -> int:
     """Save, verify or show one attacked sentence. `verify` exits with 1 where something differs."""
     from pathlib import Path
@@ -447,15 +374,6 @@ def run_data(which: str) -> Any:
         if which in (info.id, info.name):
             return info.config.data
     raise SettingError(f"expected --data, since {which!r} is not a run; give a corpus or a file")
-
-
-def _same_classes(victims: Sequence[Victim], data: Dataset) -> None:
-    for victim in victims:
-        if tuple(victim.label_names) != tuple(data.label_names):
-            raise SettingError(
-                f"expected data with the classes of {victim.name} ({', '.join(victim.label_names)}), "
-                f"got {', '.join(data.label_names)}; evaluate on data with the same labels"
-            )
 
 
 def _run_row(info: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ LAYERS = (
     {"config", "data", "runs", "flags", "outcomes"},
     {"norms", "tasks", "victim", "blocks", "tiny"},
     {"attacks", "methods", "explain", "checkpoints", "history"},
-    {"evaluate", "grid", "alarms", "carryover"},
+    {"evaluate", "grid", "alarms", "carryover", "optima"},
     {"train"},
     {"lab", "jobs"},
 )
@@ -40,6 +40,7 @@ PICTURES = {
     "survey",
     "robustness",
     "report",
+    "convergence",
     "capsule",
     "capsule_page",
 }
@@ -47,8 +48,10 @@ HEADS = {
     "ui",
     "replay",
     "lookback",
+    "sweep",
     "cli",
     "commands",
+    "comparisons",
     "__main__",
     "__init__",
 }  # may import everything below
