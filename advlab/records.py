@@ -16,11 +16,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Example:
-    """One text and its class (an index into the data set's `label_names`)."""
+    """One text and its class (an index into the data set's `label_names`).
+
+    `more`: further columns of its row, name and value.
+    """
 
     id: str
     text: str
     label: int | None = None
+    more: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

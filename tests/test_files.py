@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advlab.config import DataConfig
+from advlab.data import load_data
 from advlab.data.decoding import MAX_BYTES, name_rows
 from advlab.data.files import corrections, guess, read_rows, save_upload
 from advlab.data.splits import make_dataset
@@ -401,3 +402,26 @@ def test_real_files_are_guessed(file, rows, kind, encoding, columns, labels):
     assert len(table.rows) == rows
     assert [row.number for row in table.rows] == list(range(1, rows + 1))
     assert {row.label for row in table.rows} == labels
+
+
+def test_further_columns_stay_with_their_rows(tmp_path: Path) -> None:
+    long = "x" * 99
+    rows = "\n".join(
+        f"{i},the film number {i} was fine,{'ab'[i % 2]},{('tv', 'cinema')[i % 3 == 0]},{long}"
+        for i in range(40)
+    )
+    file = tmp_path / "reviews.csv"
+    file.write_text(f"id,text,label,where,notes\n{rows}\n")
+    data = load_data(DataConfig(str(file), "text", "label"))
+    for example in (*data.train, *data.test):
+        more = dict(example.more)
+        assert set(more) == {"id", "where"}  # what is too long to name a part is left out
+        assert f"number {more['id']} " in example.text
+        assert more["where"] == ("cinema" if int(more["id"]) % 3 == 0 else "tv")
+    lines = tmp_path / "reviews.jsonl"
+    lines.write_text("\n".join(
+        json.dumps({"text": f"text {i} is fine", "label": "ab"[i % 2], "stars": i, "tags": ["x"]})
+        for i in range(40)
+    ))  # fmt: skip
+    for example in load_data(DataConfig(str(lines))).test:
+        assert example.more == (("stars", example.text.split()[1]),)

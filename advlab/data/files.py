@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,12 +47,29 @@ from advlab.errors import DataError
 PREVIEW_ROWS = 10
 
 
+MOST_OTHERS = 8  # further columns that are kept
+LONGEST_OTHER = 60  # characters of their values
+
+
 class Row(NamedTuple):
-    """One record: its number as an editor shows it, the text, the label as it stands there."""
+    """One record: its number as an editor shows it, the text, the label as it stands there.
+
+    `more`: the first few other columns, for parts of the data.
+    """
 
     number: int
     text: Any
     label: Any
+    more: tuple[tuple[str, str], ...] = ()
+
+
+def other_columns(values: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Columns that can name a part of the data: short plain values, as text."""
+    found = []
+    for name, value in values:
+        if isinstance(value, str | int | float | bool) and len(str(value)) <= LONGEST_OTHER:
+            found.append((name, str(value)))
+    return tuple(found[:MOST_OTHERS])
 
 
 @dataclass(frozen=True)
@@ -260,20 +277,27 @@ def read_rows(source: Path | bytes, guess: Guess) -> Table:
 def _rows(text: str, guess: Guess) -> Iterator[Row]:
     assert guess.text_column is not None
     assert guess.label_column is not None
+    used = (guess.text_column, guess.label_column)
     if guess.delimiter is None:
         reader = json_array if guess.format == "json" else json_lines
         for number, item in reader(text, guess.name):
-            yield Row(number, item.get(guess.text_column), item.get(guess.label_column))
+            rest = [(k, v) for k, v in item.items() if k not in used]
+            yield Row(
+                number, item.get(guess.text_column), item.get(guess.label_column),
+                other_columns(rest),
+            )  # fmt: skip
         return
     if guess.format == "lines":
         records = labelled(text)
         at = {"label": 0, "fine": 1, "text": 2}
         text_at, label_at, width = at[guess.text_column], at[guess.label_column], 3
+        names = list(at)
     else:
         records = cells(text, guess.delimiter, guess.quoting)
         text_at = guess.columns.index(guess.text_column)
         label_at = guess.columns.index(guess.label_column)
-        width = len(guess.columns)
+        width, names = len(guess.columns), list(guess.columns)
+    others = [k for k in range(width) if k not in (text_at, label_at)]
     if guess.header:
         next(records, None)
     ragged: list[tuple[int, int]] = []
@@ -281,7 +305,8 @@ def _rows(text: str, guess: Guess) -> Iterator[Row]:
         if len(row) != width and (len(row) < width or any(row[width:])):
             ragged.append((number, len(row)))
         elif not ragged:
-            yield Row(number, row[text_at], row[label_at])
+            rest = other_columns((str(names[k]), row[k]) for k in others)
+            yield Row(number, row[text_at], row[label_at], rest)
     if ragged:
         if guess.format == "lines":
             expected = "a label, a space and a text on each line"

@@ -158,7 +158,7 @@ def split(
         parts["train"] += mine[v + t :]
     done = {
         part: tuple(
-            Example(f"{name}-{part}-{i}", s.text, s.label)
+            Example(f"{name}-{part}-{i}", s.text, s.label, (("construction", s.kind),))
             for i, s in enumerate(shuffled(mine, rng), 1)
         )
         for part, mine in parts.items()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.config import DataConfig, home
-from advlab.data.files import Row, Table
+from advlab.data.files import Row, Table, other_columns
 from advlab.data.sniffing import SAMPLE_ROWS, find_column, pick_columns
 from advlab.errors import DataError
 
@@ -191,11 +191,17 @@ def _table(split: Any, name: str, config: DataConfig, like: Table | None = None)
         labels = [names[i] if isinstance(i, int) and 0 <= i < len(names) else None for i in labels]
     elif set(map(type, labels)) == {int} and -1 in labels and min(labels) == -1:
         labels = [None if i == -1 else i for i in labels]  # -1 marks a withheld label
-    rows = tuple(
-        Row(number + 1, given, answer)
-        for number, given, answer in zip(numbers, split[text], labels, strict=True)
-    )
     others = tuple(column for column in columns if column not in (text, label))
+    more = [list(split[column]) for column in others]
+    rows = tuple(
+        Row(
+            number + 1, given, answer,
+            other_columns((name, values[i]) for name, values in zip(others, more, strict=True)),
+        )
+        for i, (number, given, answer) in enumerate(
+            zip(numbers, split[text], labels, strict=True)
+        )
+    )  # fmt: skip
     return Table(name, rows, text, label, tuple(notes), names, others)
 
 

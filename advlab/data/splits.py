@@ -42,6 +42,7 @@ class Item(NamedTuple):
     number: int
     text: str
     label: str
+    more: tuple[tuple[str, str], ...] = ()
 
 
 def make_dataset(
@@ -168,7 +169,7 @@ def _clean(table: Table, notes: list[str]) -> list[Item]:
         elif label is None:
             unlabelled.append(row.number)
         else:
-            items.append(Item(row.number, text, str(label)))
+            items.append(Item(row.number, text, str(label), row.more))
     where = f"{table.name}, column {table.text_column!r}"
     if odd_texts:
         example = repr(odd_texts[0].text)[:60]
@@ -383,7 +384,7 @@ def _limited(items: Sequence[T], labels: Sequence[str], limit: int, seed: int) -
 
 
 def _examples(items: Sequence[Item], stem: str, known: dict[str, int]) -> tuple[Example, ...]:
-    return tuple(Example(f"{stem}:{i.number}", i.text, known[i.label]) for i in items)
+    return tuple(Example(f"{stem}:{i.number}", i.text, known[i.label], i.more) for i in items)
 
 
 # ---- words -----------------------------------------------------------------------------------
