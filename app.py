@@ -47,15 +47,6 @@ page = st.navigation(
                 help="All runs, live: losses, accuracy, cost; pause, resume, compare, download.",
             ),
         ],
-        "Evaluate": [
-            st.Page(
-                "pages/evaluate/robustness.py",
-                title="Robustness",
-                icon=":material/shield:",
-                url_path="robustness",
-                help="Models under attack on the same texts: curves, differences, alarms.",
-            ),
-        ],
         "Explore": [
             st.Page(
                 "pages/explore/explore.py",
@@ -77,6 +68,22 @@ page = st.navigation(
                 icon=":material/inventory_2:",
                 url_path="capsule",
                 help="A saved sentence: read it, and check its figures on this machine.",
+            ),
+        ],
+        "Compare": [
+            st.Page(
+                "pages/compare/robustness.py",
+                title="Robustness",
+                icon=":material/shield:",
+                url_path="robustness",
+                help="Models under attack on the same texts: curves, differences, parts, alarms.",
+            ),
+            st.Page(
+                "pages/compare/questions.py",
+                title="Questions",
+                icon=":material/help:",
+                url_path="questions",
+                help="Convergence, local optima, cost, carry-over, settings: measured, not guessed.",
             ),
         ],
     }

@@ -49,7 +49,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     alarms = alarms_of(found, victims, texts, [attack])
     rows = [as_evaluation(found, row, s) for row, s in zip(found.rows, seconds, strict=True)]
     if args.report:
-        _write_report(args.report, found, texts, data.label_names, alarms)
+        _write_report(args.report, found, texts, data, alarms)
     if args.json:
         models = [{"name": e.model, **evaluation_json(e)} for e in rows]
         print_json(
@@ -68,15 +68,17 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
 
 def _write_report(
-    where: str, found: Grid, texts: Sequence[Example], names: Sequence[str], alarms: Sequence[Alarm]
+    where: str, found: Grid, texts: Sequence[Example], data: Dataset, alarms: Sequence[Alarm]
 ) -> None:
     from pathlib import Path
 
     from advlab.report import report
+    from advlab.robustness import word_counts
 
     folder = Path(where)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in report(found, [e.text for e in texts], names, alarms).items():
+    known = word_counts(data.train)
+    for name, content in report(found, texts, data.label_names, alarms, known=known).items():
         (folder / name).write_text(content, encoding="utf-8")
 
 

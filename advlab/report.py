@@ -16,6 +16,7 @@ from advlab.tables import Columns, to_csv
 if TYPE_CHECKING:
     from advlab.alarms import Alarm
     from advlab.grid import Grid
+    from advlab.records import Example
 
 LIMITS = (
     "Accuracy under attack is an upper bound: a stronger attack may break more.",
@@ -37,13 +38,18 @@ svg { width: 100%; height: auto; max-width: 46rem; } svg text { fill: currentCol
 
 def report(
     grid: Grid,
-    texts: Sequence[str],
+    examples: Sequence[Example],
     names: Sequence[str],
     alarms: Sequence[Alarm],
     *,
+    known: Mapping[str, int] | None = None,
+    more: Sequence[tuple[str, Columns, str]] = (),
     made: str = "",
 ) -> dict[str, str]:
-    """File name -> content: report.html, report.md, accuracy.csv, texts.csv, report.json."""
+    """File name -> content: report.html, report.md, accuracy.csv, texts.csv, report.json.
+
+    `known` as for `robustness.slices`; `more`: further tables as title, columns, note.
+    """
     made = made or datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     settings = _settings(grid, made)
     last = len(grid.rows[0].eps) - 1
@@ -62,16 +68,21 @@ def report(
         ),
         (
             f"Parts of the texts at ε = {largest}",
-            robustness.slices(grid, texts, names, last), "",
+            robustness.slices(grid, examples, names, last, known), "",
         ),
+        *((title, columns, note) for title, columns, note in more),
         ("Limits", {"": list(LIMITS)}, ""),
     ]  # fmt: skip
     return {
         "report.html": _page(grid, parts),
         "report.md": _markdown(parts),
         "accuracy.csv": to_csv(robustness.columns(grid)),
-        "texts.csv": to_csv(robustness.outcomes(grid, texts, names)),
-        "report.json": json.dumps(_json(grid, settings, alarms), ensure_ascii=False, indent=1),
+        "texts.csv": to_csv(robustness.outcomes(grid, examples, names)),
+        "report.json": json.dumps(
+            _json(grid, settings, alarms) | {title: columns for title, columns, _ in more},
+            ensure_ascii=False,
+            indent=1,
+        ),
     }
 
 

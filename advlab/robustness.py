@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from advlab.plots import CLASSES, CLEAR, NEUTRAL, SHAPES, faded, finish, label
-from advlab.records import Rate
+from advlab.records import Example, Rate
 from advlab.statistics import compare, rate
+from advlab.statistics import over_seeds as seeds_of
 from advlab.story import number
 from advlab.tables import Columns
 
@@ -112,35 +114,107 @@ def _right(row: Row, e: int) -> np.ndarray:
     return row.right if e < 0 else row.stands(e)
 
 
-def slices(grid: Grid, texts: Sequence[str], names: Sequence[str], e: int) -> Columns:
-    """Accuracy of each row on parts of the data at ε number e (−1: clean), with intervals."""
-    parts = slices_of(texts, [names[k] if k is not None else "" for k in grid.labels])
+def slices(
+    grid: Grid,
+    examples: Sequence[Example],
+    names: Sequence[str],
+    e: int,
+    known: Mapping[str, int] | None = None,
+) -> Columns:
+    """Accuracy of each row on parts of the data at ε number e (−1: clean), with intervals.
+
+    `known`: how often each word stands in the training texts; without it rare words are not told.
+    """
+    parts = slices_of(examples, names, known)
     table: Columns = {"slice": list(parts), "texts": [int(mask.sum()) for mask in parts.values()]}
+    sure = ("the least confident third", "the most confident third")
+    table["slice"] += sure
+    table["texts"] += [len(examples) // 3] * 2
     for row in grid.rows:
         found = _right(row, e)
-        table[name_of(grid, row)] = [rate_text(rate(found[mask])) for mask in parts.values()]
+        order = np.argsort(row.confidence, kind="stable")
+        third = len(order) // 3  # of each model's own confidence
+        table[name_of(grid, row)] = [
+            *(rate_text(rate(found[mask])) for mask in parts.values()),
+            rate_text(rate(found[order[:third]])), rate_text(rate(found[order[-third:]])),
+        ]  # fmt: skip
     return table
 
 
 NEGATIONS = ("not", "no", "never", "n't", "nothing", "hardly", "neither", "nor", "without")
+RARE = 3  # times in the training texts: a word below it is rare
+KINDS, FEWEST = 12, 5  # a column with more values names no parts; nor does a part of fewer texts
 
 
-def slices_of(texts: Sequence[str], labels: Sequence[str]) -> Mapping[str, np.ndarray]:
-    """Name -> (N,) bool: length by thirds, label, negation. Empty ones are left out."""
-    words = [text.lower().replace("n't", " n't").split() for text in texts]
+def slices_of(
+    examples: Sequence[Example], names: Sequence[str], known: Mapping[str, int] | None = None
+) -> Mapping[str, np.ndarray]:
+    """Name -> (N,) bool: length by thirds, negation, rare words, label, values of further columns."""
+    words = [words_of(e.text) for e in examples]
     sizes = np.array([len(w) for w in words])
     low, high = np.quantile(sizes, [1 / 3, 2 / 3]) if len(sizes) else (0, 0)
-    negated = np.array([any(w.strip(".,!?;:'\"") in NEGATIONS for w in row) for row in words])
+    negated = np.array([any(w in NEGATIONS for w in row) for row in words])
     found = {
-        "all": np.ones(len(texts), dtype=bool),
+        "all": np.ones(len(examples), dtype=bool),
         f"short (up to {low:.0f} words)": sizes <= low,
         f"long (over {high:.0f} words)": sizes > high,
         "with a negation": negated,
         "without one": ~negated,
     }
-    for name in dict.fromkeys(labels):
-        found[f"label {name}"] = np.array([label == name for label in labels])
+    if known is not None:
+        rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
+        found |= {f"with a word seen below {RARE} times in training": rare, "without one ": ~rare}
+    labels = [names[e.label] if e.label is not None else "" for e in examples]
+    columns = dict.fromkeys(name for e in examples for name, _ in e.more)
+    values = {"label": labels} | {c: [dict(e.more).get(c, "") for e in examples] for c in columns}
+    for column, listed in values.items():
+        kinds = sorted(set(listed) - {""})
+        if column != "label" and not 2 <= len(kinds) <= KINDS:
+            continue
+        for kind in kinds:
+            mask = np.array([value == kind for value in listed])
+            if column == "label" or mask.sum() >= FEWEST:
+                found[f"{column}: {kind}"] = mask
     return {name: mask for name, mask in found.items() if mask.any()}
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words without the punctuation around them; n't stands alone."""
+    parts = text.lower().replace("n't", " n't").split()
+    return [stripped for part in parts if (stripped := part.strip('.,!?;:"()“”‘’'))]
+
+
+def word_counts(examples: Sequence[Example]) -> dict[str, int]:
+    """Word -> how often it stands in the texts."""
+    return dict(Counter(word for e in examples for word in words_of(e.text)))
+
+
+def over_seeds(grid: Grid, groups: Mapping[str, str]) -> Columns:
+    """Models that differ in their seed alone, together: mean, and lowest to highest in brackets.
+
+    `groups`: weights' hash -> what the models of a group are called. Only groups of two or more.
+    """
+    together: dict[tuple[str, str], list[Row]] = {}
+    for row in grid.rows:
+        if row.model_hash in groups:
+            key = (groups[row.model_hash], str(row.attack["name"]))
+            together.setdefault(key, []).append(row)
+    together = {key: rows for key, rows in together.items() if len(rows) > 1}
+    table: Columns = {
+        "setting": [title for title, _ in together], "attack": [a for _, a in together],
+        "seeds": [len(rows) for rows in together.values()],
+        "clean": [_spread([r.clean.value for r in rows]) for rows in together.values()],
+    }  # fmt: skip
+    for e, eps in enumerate(grid.rows[0].eps):
+        table[f"ε = {eps:g}"] = [
+            _spread([r.robust[e].value for r in rows]) for rows in together.values()
+        ]
+    return table
+
+
+def _spread(values: Sequence[float]) -> str:
+    found = seeds_of(values)
+    return f"{100 * found.mean:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"
 
 
 def frontier(
@@ -168,10 +242,10 @@ def frontier(
     return finish(figure, 380)
 
 
-def outcomes(grid: Grid, texts: Sequence[str], names: Sequence[str]) -> Columns:
+def outcomes(grid: Grid, examples: Sequence[Example], names: Sequence[str]) -> Columns:
     """One row a text: its label and, for each row, the smallest ε that breaks it."""
     table: Columns = {
-        "text": list(texts),
+        "text": [e.text for e in examples],
         "label": [names[k] if k is not None else "" for k in grid.labels],
     }
     for row in grid.rows:

@@ -12,16 +12,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import hypot
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advlab import jobs
 from advlab.config import RunConfig
 from advlab.curves import standing
 from advlab.errors import SettingError, unknown
 from advlab.jobs import RunInfo
+from advlab.plots import SIDES, finish, label
 from advlab.records import Rate
+from advlab.robustness import rate_text
 from advlab.settings import plain, settings_of
 from advlab.statistics import Z, over_seeds, wilson
+from advlab.tables import Columns
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 PREFIX = "sweep-"  # of the groups in the queue
 MOST = 60  # runs
@@ -268,3 +274,44 @@ def as_json(found: Ranking) -> list[dict[str, Any]]:
         }
         for s in found.settings
     ]  # fmt: skip
+
+
+def columns(found: Ranking) -> Columns:
+    """One row a setting, the best first."""
+    return {
+        "setting": [s.title for s in found.settings],
+        "clean (validation)": [rate_text(s.clean) for s in found.settings],
+        "under attack (validation)": [rate_text(s.robust) for s in found.settings],
+        "mean": [f"{100 * s.score:.1f} %" for s in found.settings],
+        "clean (test)": [f"{100 * s.test_clean:.1f} %" for s in found.settings],
+        "under attack (test)": [f"{100 * s.test_robust:.1f} %" for s in found.settings],
+        "a step, × plain": [s.cost for s in found.settings],
+        "seconds trained": [s.seconds for s in found.settings],
+        "seeds": [len(s.ids) for s in found.settings],
+        "alarms": [s.alarms for s in found.settings],
+    }
+
+
+def picture(found: Ranking) -> go.Figure:
+    """A row a setting, the best on top: clean (hollow) and robust accuracy with their intervals."""
+    import plotly.graph_objects as go
+
+    y = list(range(len(found.settings)))
+    figure = go.Figure()
+    for name, colour, symbol, rates in (
+        ("clean", SIDES[0][0], "circle-open", [s.clean for s in found.settings]),
+        ("under attack", SIDES[1][0], "diamond", [s.robust for s in found.settings]),
+    ):
+        figure.add_scatter(
+            x=[r.value for r in rates], y=y, mode="markers", name=name,
+            marker={"color": colour, "symbol": symbol, "size": 10, "line": {"width": 2}},
+            error_x={"array": [r.high - r.value for r in rates],
+                     "arrayminus": [r.value - r.low for r in rates], "thickness": 1.5},
+            customdata=[rate_text(r) for r in rates],
+            hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_yaxes(
+        tickvals=y, ticktext=[label(s.title, 28) for s in found.settings], autorange="reversed"
+    )
+    figure.update_xaxes(title={"text": "validation accuracy"}, tickformat=".0%", nticks=6)
+    return finish(figure, 30 * len(y) + 80, legend_rows=1)

@@ -40,6 +40,7 @@ PICTURES = {
     "survey",
     "robustness",
     "report",
+    "answers",
     "convergence",
     "capsule",
     "capsule_page",

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from test_evaluate import examples_for
@@ -23,7 +24,7 @@ def made() -> tuple[Grid, dict[str, str]]:
     victims[1].name = HOSTILE
     examples = examples_for(victims[0])
     found = grid(victims, examples, [PGD(steps=3)], [0.1, 0.5], data=HOSTILE)
-    texts = [HOSTILE, *(e.text for e in examples[1:])]
+    texts = [replace(examples[0], text=HOSTILE), *examples[1:]]
     alarm = Alarm("weaker than noise", HOSTILE, "evidence", "advice")
     return found, report(found, texts, victims[0].label_names, [alarm], made="2026-01-01")
 

@@ -12,14 +12,16 @@ from victims import make_victim
 from advlab import robustness
 from advlab.attacks import FGM, PGD
 from advlab.grid import Grid, grid
+from advlab.records import Example
+from advlab.statistics import rate
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Grid, list[str], tuple[str, ...]]:
+def measured() -> tuple[Grid, list[Example], tuple[str, ...]]:
     victims = [make_victim("bert", seed=s) for s in (0, 1)]
     examples = examples_for(victims[0])
     found = grid(victims, examples, [PGD(steps=3), FGM()], [0.1, 0.5, 2.0], data="texts")
-    return found, [e.text for e in examples], victims[0].label_names
+    return found, examples, victims[0].label_names
 
 
 def test_curves_show_each_rows_rates_and_the_majority(measured) -> None:
@@ -47,10 +49,35 @@ def test_slices_count_their_own_texts(measured) -> None:
     assert table["texts"][0] == len(texts)
     row = found.rows[0]
     assert table[robustness.name_of(found, row)][0] == robustness.rate_text(row.robust[0])
-    parts = robustness.slices_of(["I do not know", "Fine.", "It isn't bad"], ["a", "b", "a"])
-    assert parts["with a negation"].tolist() == [True, False, True]
-    assert parts["label a"].tolist() == [True, False, True]
+    assert table["slice"][-1] == "the most confident third"
+    third = np.argsort(row.confidence)[-(len(texts) // 3) :]
+    wanted = robustness.rate_text(rate(row.stands(0)[third]))
+    assert table[robustness.name_of(found, row)][-1] == wanted
+
+
+def test_parts_are_told_by_words_labels_and_columns() -> None:
+    rows = [("I do not know", 0, "tv"), ("Fine.", 1, "tv"), ("It isn't bad", 0, "stage")] * 3
+    examples = [Example(str(i), t, y, (("where", w),)) for i, (t, y, w) in enumerate(rows)]
+    known = robustness.word_counts(examples[:3] * 3 + [Example("x", "bad bad it", 0)])
+    known["know"] = 2
+    parts = robustness.slices_of(examples, ["a", "b"], known)
+    assert parts["with a negation"].tolist() == [True, False, True] * 3
+    assert parts["label: a"].tolist() == [True, False, True] * 3
+    assert parts["where: tv"].tolist() == [True, True, False] * 3
+    assert "where: stage" not in parts  # three texts are too few
+    assert parts["with a word seen below 3 times in training"].tolist() == [True, False, False] * 3
     assert all(mask.any() for mask in parts.values())
+
+
+def test_models_that_differ_in_their_seed_alone_stand_together(measured) -> None:
+    found, _, _ = measured
+    hashes = [row.model_hash for row in found.rows]
+    table = robustness.over_seeds(found, dict.fromkeys(hashes, "bert"))
+    assert table["setting"] == ["bert", "bert"]  # one row an attack
+    assert table["seeds"] == [2, 2]
+    values = [100 * row.clean.value for row in found.rows[::2]]
+    assert table["clean"][0].startswith(f"{sum(values) / 2:.1f} %")
+    assert robustness.over_seeds(found, {hashes[0]: "one"})["setting"] == []
 
 
 def test_the_frontier_draws_every_model_with_its_intervals(measured) -> None:
@@ -70,7 +97,7 @@ def test_the_page_measures_and_a_second_time_reads_what_the_first_wrote(
 ) -> None:
     from streamlit.testing.v1 import AppTest
 
-    file = str(Path(__file__).parents[1] / "pages" / "evaluate" / "robustness.py")
+    file = str(Path(__file__).parents[1] / "pages" / "compare" / "robustness.py")
     app = AppTest.from_file(file, default_timeout=120).run()
     assert not app.exception
     widget(app, "number_input", "count").set_value(10).run()

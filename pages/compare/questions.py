@@ -1,0 +1,14 @@
+"""Five questions people ask of robustness, each answered by a measurement that is started here."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab.ui.launch import warm_up
+
+st.title("Questions", anchor=False)
+with st.spinner("Starting up …"):
+    warm_up()
+from advlab.ui.questions_view import questions_page  # noqa: E402  torch is warm now
+
+questions_page()
