@@ -34,6 +34,7 @@ class Finding:
     longest: float  # its ‖δ‖
     noise: float  # share of the noise draws that flip
     tokens: int
+    eps: float  # the attack's
 
 
 def finding(record: AttackRecord, truth: str | None = None) -> Finding:
@@ -58,6 +59,7 @@ def finding(record: AttackRecord, truth: str | None = None) -> Finding:
         longest=float(record.delta_norm[worst]) / scale,
         noise=float((record.random.argmax(1) != start).mean()) if len(record.random) else 0.0,
         tokens=int(record.perturbable.sum()),
+        eps=record.eps / scale,
     )
 
 
@@ -103,14 +105,18 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
 
 
 def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Figure:
-    """Share of the sentences that have flipped by each ε, a line a model, noise apart."""
+    """Share of the sentences that have flipped by each ε, a line a model.
+
+    A mark at the attack's ε is the null: the share of random draws as long as δ that flip.
+    """
     figure = go.Figure()
     for i, (name, rows) in enumerate(zip(names, found, strict=True)):
         right = [f for f in rows if f.outcome != "wrong"]
         flips = np.sort([f.flip for f in right if f.flip is not None])
         n = max(len(right), 1)
-        colour, _, dash = SIDES[i]
-        end = max([*(f.flip or 0.0 for rows in found for f in rows), 0.0]) * 1.05 or 1.0
+        colour, shape, dash = SIDES[i]
+        every = [f for rows in found for f in rows]
+        end = max([*(max(f.flip or 0.0, f.eps) for f in every), 0.0]) * 1.05 or 1.0
         x = np.concatenate([[0.0], flips, [end]])
         y = np.concatenate([[0.0], np.arange(1, len(flips) + 1) / n, [len(flips) / n]])
         figure.add_scatter(
@@ -118,9 +124,17 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
             line={"color": colour, "dash": dash, "width": 2.5, "shape": "hv"},
             hovertemplate="by ε = %{x:.3f} × mean norm: %{y:.0%} flipped<extra></extra>",
         )  # fmt: skip
+        if right:
+            figure.add_scatter(
+                x=[right[0].eps], y=[float(np.mean([f.noise for f in right]))], mode="markers",
+                name=f"{'ABC'[i]}: noise as long",
+                marker={"symbol": f"{shape}-open", "size": 12, "color": colour,
+                        "line": {"width": 2.5}},
+                hovertemplate="noise as long as δ: %{y:.1%} of the draws flip<extra></extra>",
+            )  # fmt: skip
     figure.update_xaxes(title={"text": "ε (× mean norm)"}, rangemode="tozero", nticks=8)
     figure.update_yaxes(
         range=[-0.02, 1.02], tickformat=".0%", nticks=5,
         title={"text": "flipped, of those read right"},
     )  # fmt: skip
-    return finish(figure, 320, legend_rows=len(names))
+    return finish(figure, 320, legend_rows=2 * len(names))

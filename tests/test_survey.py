@@ -41,10 +41,15 @@ def test_counts_in_the_sentence_add_up() -> None:
 
 def test_the_line_rises_by_one_sentence_at_each_flip() -> None:
     rows = [survey.finding(sample_record(seed=s)) for s in range(1, 6)]
-    (line,) = survey.histogram(["plain"], [rows]).data
+    line, noise = survey.histogram(["plain"], [rows]).data
     assert (np.diff(np.asarray(line.y)) >= 0).all()
     flips = [r.flip for r in rows if r.flip is not None]
     assert line.y[-1] == pytest.approx(len(flips) / len(rows))
+    # the null stands at the attack's ε, beside the line
+    assert (noise.x[0], noise.y[0]) == (
+        rows[0].eps,
+        pytest.approx(np.mean([r.noise for r in rows])),
+    )
 
 
 def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> None:  # noqa: F811

@@ -1,17 +1,20 @@
-"""Choosing a sentence from a data set: browse, filter by words and class, take one row."""
+"""Choosing a sentence from a data set: browse, filter by words, class and outcome, take one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
+from advlab.attacks import Attack
 from advlab.config import DataConfig
 from advlab.errors import AdvlabError
 from advlab.records import Dataset, Example
 from advlab.runs import RUN_ID, RunFolder
 from advlab.settings import build, plain
+from advlab.survey import OUTCOMES, Finding
 from advlab.ui import plain_text
 
 # sentences that show something, with what to look for
@@ -29,10 +32,23 @@ PRESETS = {
     "Congratulations, you have won a prize. Call now to claim it.": "a spam filter's daily bread",
 }  # fmt: skip
 SHOWN = 300  # rows; a filter narrows further
+ANY = "any"  # no filter by outcome
+Asked = tuple[str, str | None]  # a text and its class, as `ui.findings` has them
+_KEEP: dict[str, Any] = {"persist_state": "session"}  # a folded table keeps its filter
 
 
-def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *, key: str) -> None:
-    """A folded table of test texts; choosing a row calls `use(example, label_names)`."""
+def pick_example(
+    model: str,
+    use: Callable[[Example, tuple[str, ...]], None],
+    attack: Attack | None,
+    seed: int,
+    *,
+    key: str,
+) -> None:
+    """A folded table of test texts; choosing a row calls `use(example, label_names)`.
+
+    The texts can be attacked as they stand there, and then be told apart by what came of it.
+    """
     fold = st.expander(
         "Choose an example", icon=":material/list:", key=f"{key}.open", on_change="rerun"
     )
@@ -40,7 +56,7 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
         return
     with fold:
         preset = st.selectbox(
-            "A sentence that shows something", list(PRESETS), index=None, key=f"{key}.preset",
+            "A sentence that shows something", list(PRESETS), index=None, key=f"{key}.preset", **_KEEP,
             format_func=lambda text: f"{text} ({PRESETS[text]})", placeholder="choose one …",
             on_change=lambda: _preset(f"{key}.preset", use),
         )  # fmt: skip
@@ -48,23 +64,30 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
             st.caption(f"To look for: {PRESETS[preset]}.")
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
-        title = left.selectbox("Data", list(sources), key=f"{key}.data")
-        words = middle.text_input("Contains", key=f"{key}.words", placeholder="not, but, never …")
+        title = left.selectbox("Data", list(sources), key=f"{key}.data", **_KEEP)
+        words = middle.text_input(
+            "Contains", key=f"{key}.words", placeholder="not, but, never …", **_KEEP
+        ) or ""  # fmt: skip
         try:
             data = dataset_of(json.dumps(plain(sources[title])))
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return
         names = data.label_names
-        wanted = right.selectbox("Class", ["any", *names], key=f"{key}.class")
+        wanted = right.selectbox("Class", ["any", *names], key=f"{key}.class", **_KEEP)
         found = [
             e
             for e in data.test
             if words.casefold() in e.text.casefold()
             and (wanted == "any" or (e.label is not None and names[e.label] == wanted))
         ]
-        rows = found[:SHOWN]
-        table = f"{key}.table.{title}.{wanted}.{words}"
+        outcome, known = _by_outcome(model, found, names, attack, seed, key)
+        fitting = [
+            e for e in found
+            if outcome == ANY or _outcome(known.get(_asked(e, names))) == outcome
+        ]  # fmt: skip
+        rows = fitting[:SHOWN]
+        table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
 
         def chosen() -> None:
             picked = st.session_state[table]["selection"]["rows"]
@@ -72,19 +95,86 @@ def pick_example(model: str, use: Callable[[Example, tuple[str, ...]], None], *,
                 use(rows[picked[0]], names)
 
         st.caption(
-            f"{len(found)} of {len(data.test)} test texts"
-            + (f", the first {SHOWN} shown" if len(found) > SHOWN else "")
+            f"{len(fitting)} of {len(data.test)} test texts"
+            + (f", the first {SHOWN} shown" if len(fitting) > SHOWN else "")
             + ". Tick a row to take it."
         )
+        seen = [known.get(_asked(e, names)) for e in rows]
         st.dataframe(
             {
                 "text": [e.text for e in rows],
                 "class": ["" if e.label is None else names[e.label] for e in rows],
+                "outcome": [_outcome(f) for f in seen],
+                "flips at ε": [None if f is None else f.flip for f in seen],
             },
             key=table, on_select=chosen, selection_mode="single-row", hide_index=True, height=260,
-            column_config={"text": st.column_config.TextColumn(width="large")},
-            alt="Test texts with their classes",
+            column_config={
+                "text": st.column_config.TextColumn(width="large"),
+                "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+            },
+            alt="Test texts with their classes and what the attack does to them",
         )  # fmt: skip
+
+
+def _by_outcome(
+    model: str,
+    found: list[Example],
+    names: tuple[str, ...],
+    attack: Attack | None,
+    seed: int,
+    key: str,
+) -> tuple[str, Mapping[Asked, Finding]]:
+    """The filter by outcome, the button that fills it, and what is known of the texts so far."""
+    from advlab.ui.findings import attack_all, findings
+
+    known: Mapping[Asked, Finding] = {}
+    if attack is not None:
+        try:
+            known = findings(model, attack, seed)
+        except AdvlabError as error:
+            st.error(plain_text(str(error)))
+            return ANY, {}
+    asked = [_asked(e, names) for e in found]
+    done = sum(one in known for one in asked)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    outcome = left.segmented_control(
+        "Outcome under the attack above, model A", [ANY, *OUTCOMES], default=ANY, required=True,
+        key=f"{key}.outcome", help="Wrong: the model disagrees with the class before any attack.",
+        **_KEEP,
+    ) or ANY  # fmt: skip
+    todo = [one for one in asked[:SHOWN] if one not in known]
+    if right.button(
+        f"Attack the shown {len(asked[:SHOWN])}" if todo else f"{done} attacked",
+        key=f"{key}.attack_all", icon=":material/bolt:", width="stretch",
+        disabled=attack is None or not todo,
+        help="Attacks each text above with model A, so that they can be told apart by outcome.",
+    ) and attack is not None:  # fmt: skip
+        place = st.empty()
+
+        def tell(done: int) -> None:
+            place.progress(
+                done / len(todo), f"Attacking {done + 1} of {len(todo)}; any change stops it …"
+            )
+
+        made = attack_all(model, todo, attack, seed, tell)
+        place.empty()
+        for message in dict.fromkeys(p.message for p in made if not isinstance(p, Finding)):
+            st.warning(plain_text(message))
+        if any(isinstance(f, Finding) for f in made):
+            st.rerun()  # the button says what is left now
+    if outcome != ANY and done < len(asked):
+        st.caption(
+            f"{done} of these {len(asked)} texts were attacked so far; the others are hidden."
+        )
+    return outcome, known
+
+
+def _asked(example: Example, names: tuple[str, ...]) -> Asked:
+    return example.text.strip(), None if example.label is None else names[example.label]
+
+
+def _outcome(found: Finding | None) -> str:
+    return "" if found is None else found.outcome
 
 
 def _preset(key: str, use: Callable[[Example, tuple[str, ...]], None]) -> None:

@@ -44,6 +44,7 @@ ATTACK_HELP = (
     " Carlini–Wagner: the smallest δ that flips, kept where it fits into ε. SPSA: no gradients."
     " Ensemble: the strong ones in turn."
 )
+KEEP: dict[str, Any] = {"persist_state": "session"}  # a visit to another page loses nothing
 OWN = ""  # no class was given: the attack is on what the model says itself
 _PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
 _FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}
@@ -81,7 +82,7 @@ def ask() -> Request | None:
 
     st.session_state.setdefault(f"{turn}.text", known.get("text", DEFAULT_TEXT))
     typed = st.text_area(
-        "Sentence", key=f"{turn}.text", height=88, persist_state="session",
+        "Sentence", key=f"{turn}.text", height=88, **KEEP,
         help="Any text. Press Ctrl+Enter, or the button, to attack it.",
     ) or ""  # fmt: skip
     st.html(_NARROW)
@@ -90,20 +91,20 @@ def ask() -> Request | None:
     ids = list(titles)
     known = _models_here(known, titles)
     a = columns[0].selectbox(
-        "Model A", ids, key=f"{turn}.a", format_func=titles.__getitem__,
+        "Model A", ids, key=f"{turn}.a", **KEEP, format_func=titles.__getitem__,
         index=_index(ids, known.get("a"), len(ids) - 1),
     )  # fmt: skip
     others: list[str | None] = [None, *ids]
     other = None if known else next((i for i in ids if i != a), None)
     b = columns[1].selectbox(
-        "Model B", others, key=f"{turn}.b",
+        "Model B", others, key=f"{turn}.b", **KEEP,
         format_func=lambda i: "none" if i is None else titles[i],
         index=_index(others, known.get("b") or other, 0),
     )  # fmt: skip
     fold = st.expander("True class, a third model, attack settings, seed", icon=":material/tune:")
     place, third = fold.columns(2)
     c = third.selectbox(
-        "Model C", others, key=f"{turn}.c", disabled=b is None,
+        "Model C", others, key=f"{turn}.c", **KEEP, disabled=b is None,
         format_func=lambda i: "none" if i is None else titles[i],
         index=_index(others, known.get("c"), 0),
         help="A third model beside A and B.",
@@ -121,12 +122,12 @@ def ask() -> Request | None:
         st.session_state[label_key] = name if name in labels else OWN
 
     label = place.selectbox(
-        "True class", labels, key=label_key,
+        "True class", labels, key=label_key, **KEEP,
         format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
         help="The attack raises the loss of this class (a targeted one lowers it).",
     ) or None  # fmt: skip
     columns[5].button("Attack", type="primary", icon=":material/bolt:", width="stretch")
-    pick_example(a, use, key=f"{turn}.example")
+    pick_example(a, use, attack, seed, key=f"{turn}.example")
 
     text = typed.strip()
     cut = max(len(text) - LIMIT, 0)
@@ -153,7 +154,7 @@ def attack_controls(
     """The attack's name, ε and unit in the row; its other settings and the seed folded away."""
     names = list(ATTACKS)
     name = columns[0].selectbox(
-        "Attack", names, key=f"{turn}.attack", format_func=lambda n: TITLES.get(n, n),
+        "Attack", names, key=f"{turn}.attack", **KEEP, format_func=lambda n: TITLES.get(n, n),
         index=_index(names, known.get("attack"), 0),
         help=ATTACK_HELP,
     )  # fmt: skip
@@ -172,7 +173,7 @@ def attack_controls(
     with fold:
         attack = form_for(cls, key, values, exclude=("eps", "unit"))
         seed = st.number_input(
-            "Seed", min_value=0, max_value=2**31 - 1, step=1, key=f"{turn}.seed",
+            "Seed", min_value=0, max_value=2**31 - 1, step=1, key=f"{turn}.seed", **KEEP,
             value=_number(known.get("seed"), 0), help="Of random starts and of the noise draws.",
         )  # fmt: skip
     return attack, int(seed)

@@ -16,14 +16,17 @@ from advlab.settings import plain
 from advlab.survey import Finding
 from advlab.ui import plain_text
 from advlab.ui.explore_examples import dataset_of, sources_for
-from advlab.ui.explore_form import LIMIT, Request, attack_controls, remembered
-from advlab.ui.looks import Problem, look_at
+from advlab.ui.explore_form import KEEP, LIMIT, Request, attack_controls, remembered
+from advlab.ui.findings import attack_all
+from advlab.ui.looks import Problem
 from advlab.ui.round_trip import said
 from advlab.ui.state import model_choices
 from advlab.ui.views.parts import chart
 
 MOST = 500  # sentences
 OWN_TEXTS = "my own sentences"
+_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # of a sentence, not of the bench
+_TAKEN, _TURN = "many.taken", "many.turn"
 
 
 def survey_page() -> None:
@@ -33,19 +36,20 @@ def survey_page() -> None:
         st.info("There is no trained model yet. Train the starter pair on the first page.")
         return
     known, ids = remembered(), list(titles)
+    turn = _turn(known)
     columns = st.columns([6, 7, 4, 4, 5], vertical_alignment="bottom")
     a = columns[0].selectbox(
-        "Model A", ids, key="many.a", format_func=titles.__getitem__,
+        "Model A", ids, key=f"{turn}.a", format_func=titles.__getitem__, **KEEP,
         index=ids.index(known["a"]) if known.get("a") in ids else len(ids) - 1,
     )  # fmt: skip
     others: list[str | None] = [None, *ids]
     b = columns[1].selectbox(
-        "Model B", others, key="many.b",
+        "Model B", others, key=f"{turn}.b", **KEEP,
         format_func=lambda i: "none" if i is None else titles[i],
         index=others.index(known.get("b")) if known.get("b") in others else 0,
     )  # fmt: skip
     fold = st.expander("Attack settings, seed", icon=":material/tune:")
-    attack, seed = attack_controls(columns[2:5], fold, known, "many")
+    attack, seed = attack_controls(columns[2:5], fold, known, turn)
     texts, names = _choose(a)
     if attack is None:
         return
@@ -70,29 +74,45 @@ def survey_page() -> None:
         _results(found, asked, [titles[m] for m in models])
 
 
+def _turn(known: dict[str, str]) -> str:
+    """The prefix of the keys of models and attack: a new one once Explore was asked for others.
+
+    So the bench is one for both pages, and what is changed here stays until it is changed there.
+    """
+    bench = {k: v for k, v in known.items() if k not in _OF_ONE}
+    if bench != st.session_state.get(_TAKEN):
+        st.session_state[_TAKEN] = bench
+        st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    return f"many.{st.session_state[_TURN]}"
+
+
 def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
     """The sentences to attack, and the classes that their labels name."""
     sources = sources_for(model)
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
-    source = columns[0].selectbox("Sentences", [OWN_TEXTS, *sources], key="many.source", index=1)
+    source = columns[0].selectbox(
+        "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
+    )
     if source == OWN_TEXTS:
         typed = st.text_area(
-            "One sentence a line", key="many.text", height=160,
+            "One sentence a line", key="many.text", height=160, **KEEP,
             placeholder="The staff were kind.\nI would never eat there again.",
         ) or ""  # fmt: skip
         lines = [line for line in typed.splitlines() if line.strip()]
         if len(lines) > MOST:
             st.caption(f"The first {MOST} of {len(lines):,} lines are taken.")
         return [Example(str(i), line) for i, line in enumerate(lines[:MOST])], ()
-    words = columns[1].text_input("Contains", key="many.words", placeholder="not, but, never …")
+    words = columns[1].text_input(
+        "Contains", key="many.words", placeholder="not, but, never …", **KEEP
+    ) or ""  # fmt: skip
     try:
         data = dataset_of(json.dumps(plain(sources[source])))
     except AdvlabError as error:
         st.error(plain_text(str(error)))
         return [], ()
-    wanted = columns[2].selectbox("Class", ["any", *data.label_names], key="many.class")
+    wanted = columns[2].selectbox("Class", ["any", *data.label_names], key="many.class", **KEEP)
     count = columns[3].number_input(
-        "How many", min_value=1, max_value=MOST, value=30, step=10, key="many.count",
+        "How many", min_value=1, max_value=MOST, value=30, step=10, key="many.count", **KEEP,
         help="Drawn at random from the test texts, the same ones each time.",
     )  # fmt: skip
     fitting = [
@@ -110,19 +130,23 @@ def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
 def _attacked(
     asked: Sequence[Request], models: tuple[str, ...]
 ) -> tuple[dict[str, list[Finding]], list[str]]:
-    """Every sentence under every model, from the cache that Explore uses. Any control stops it."""
-    found: dict[str, list[Finding]] = {m: [] for m in models}
+    """Every sentence under every model. Any control stops it; what was found is kept."""
+    found: dict[str, list[Finding]] = {}
     notes: list[str] = []
     place = st.empty()
-    for k, request in enumerate(asked):
-        place.progress(k / len(asked), f"Attacking {k + 1} of {len(asked)}; any change stops it …")
-        for m in models:
-            # the attack is on the model's own prediction, so that a wrong one is told apart
-            look = look_at(m, Request(request.text, None, models, request.attack, request.seed))
-            if isinstance(look, Problem):
-                notes.append(look.message)
-                continue
-            found[m].append(survey.finding(look.record, request.label))
+    texts = [(r.text, r.label) for r in asked]
+    for k, m in enumerate(models):
+
+        def tell(done: int, before: int = k * len(texts)) -> None:
+            place.progress(
+                (before + done) / (len(texts) * len(models)),
+                f"Attacking {before + done + 1} of {len(texts) * len(models)};"
+                " any change stops it …",
+            )
+
+        rows = attack_all(m, texts, asked[0].attack, asked[0].seed, tell)
+        found[m] = [row for row in rows if isinstance(row, Finding)]
+        notes += [row.message for row in rows if isinstance(row, Problem)]
     place.empty()
     return found, notes
 
@@ -137,12 +161,13 @@ def _results(
         survey.histogram(names, list(found.values())), "many.flips",
         "Share of sentences that have flipped, against ε",
     )  # fmt: skip
+    st.caption("The mark is noise: of random draws as long as each δ, so many flip.")
     st.markdown("**Every sentence**")
     columns = st.columns([3, 3, 2], vertical_alignment="bottom")
     outcome = columns[0].segmented_control(
-        "Outcome", ["all", *survey.OUTCOMES], default="all", required=True, key="many.outcome"
+        "Outcome", ["all", *survey.OUTCOMES], default="all", required=True, key="many.outcome", **KEEP
     ) or "all"  # fmt: skip
-    search = columns[1].text_input("Search", key="many.search")
+    search = columns[1].text_input("Search", key="many.search", **KEEP) or ""
     every = [f for rows in found.values() for f in rows]
     rows = [
         f for f in every if outcome in ("all", f.outcome) and search.casefold() in f.text.casefold()

@@ -73,6 +73,7 @@ def data(looks: Sequence[Look]) -> None:
     ):
         st.segmented_control(
             "The camera saves", list(FORMATS), default="png", required=True, key="image_format",
+            persist_state="session",  # the charts are on the other tabs
             format_func=FORMATS.__getitem__,
         )  # fmt: skip
         for i, look in beside(looks):
