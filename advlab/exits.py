@@ -111,11 +111,11 @@ def exit_columns(record: AttackRecord, found: Exits) -> Columns:
 
     return {
         "token": [record.tokens[t] for t in rows],
-        "‖δ‖": real(record.delta_norm),
-        "exit radius": real(found.radius),
+        "‖δ‖, raw": real(record.delta_norm),
+        "exit radius, raw": real(found.radius),
         "times longer": real(found.factor),
         "becomes": [found.becomes[t] for t in rows],
-        "certificate": real(found.certificate),
+        "certificate, raw": real(found.certificate),
         "nearest word": [found.closest[t] for t in rows],
         "times longer, any direction": real(found.closest_factor),
     }

@@ -244,5 +244,5 @@ def delta_columns(record: AttackRecord) -> Columns:
         "rest, share": [float(v) if v == v else None for v in left],
     }
     for d in dims:
-        found[f"dim {d}"] = record.delta[:, d].astype(float).tolist()
+        found[f"dim {d}, raw"] = record.delta[:, d].astype(float).tolist()
     return found

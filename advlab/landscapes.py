@@ -144,8 +144,8 @@ def surface_columns(found: Surface) -> Columns:
     return {
         "along δ": a.ravel().tolist(),
         "across": b.ravel().tolist(),
-        "loss": found.loss.ravel().tolist(),
-        "margin": found.margin.ravel().tolist(),
+        "loss, nats": found.loss.ravel().tolist(),
+        "margin, logits": found.margin.ravel().tolist(),
         "length ÷ ε": found.share.ravel().tolist(),
     }
 
@@ -177,7 +177,7 @@ def lines(records: Sequence[AttackRecord], found: Sequence[Line]) -> go.Figure:
             )  # fmt: skip
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(title={"text": "length (1 is ‖δ‖)"}, nticks=8, zeroline=False)
-    figure.update_yaxes(title={"text": "loss"}, rangemode="tozero", nticks=5)
+    figure.update_yaxes(title={"text": "loss, nats"}, rangemode="tozero", nticks=5)
     return finish(figure, 330, legend_rows=2 * len(records))
 
 
@@ -200,7 +200,8 @@ def line_sentence(record: AttackRecord, found: Line) -> str:
 def line_columns(found: Line) -> Columns:
     """One row a point of the straight line."""
     return {
-        "× δ": found.t.tolist(), "loss": found.loss.tolist(), "margin": found.margin.tolist(),
+        "× δ": found.t.tolist(), "loss, nats": found.loss.tolist(),
+        "margin, logits": found.margin.tolist(),
     }  # fmt: skip
 
 
@@ -245,7 +246,7 @@ def distances(found: Distances, name: str, which: int = 0) -> go.Figure:
 
 def distance_columns(found: Distances) -> Columns:
     """One row a factor."""
-    table: Columns = {"× δ": found.t.tolist(), "own": found.own.tolist()}
+    table: Columns = {"× δ": found.t.tolist(), "own, raw": found.own.tolist()}
     for rival, values in zip(found.rivals, found.far, strict=True):
         while rival in table:
             rival += "′"

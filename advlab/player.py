@@ -14,7 +14,7 @@ import numpy as np
 
 from advlab.plots import SIDES
 from advlab.records import AttackRecord, Frames
-from advlab.story import class_name, number, percent
+from advlab.story import class_name, margin, number, percent, token_kinds
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
 UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}
@@ -159,20 +159,13 @@ def film(records: Sequence[AttackRecord], frames: Sequence[Frames]) -> Reel:
         x_title="attack step",
         start=int(np.searchsorted(steps, records[0].best_step)),
         charts=(
-            Chart("Loss", (0.0, 1.05 * most or 1.0), False, tuple(losses)),
-            Chart("Margin (logits); below 0 it has flipped", (low - pad, high + pad), False,
-                  tuple(margins)),
+            Chart("Loss, nats", (0.0, 1.05 * most or 1.0), False, tuple(losses)),
+            Chart(_margin_title(records), (low - pad, high + pad), False, tuple(margins)),
             Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(chances)),
         ),
         modes=_modes(records, sizes, frames),
         panels=tuple(panels),
     )  # fmt: skip
-
-
-def margin(probs: np.ndarray, label: int) -> np.ndarray:
-    """(F,C) probabilities -> (F,) logit of the class minus that of its strongest rival."""
-    logs = np.log(np.clip(probs.astype(float), 1e-300, None))
-    return logs[:, label] - np.delete(logs, label, axis=1).max(1)
 
 
 def _probability(i: int, record: AttackRecord) -> Series:
@@ -212,12 +205,8 @@ def _panel(
 ) -> Panel:
     """Bars of one model; `place` are the rows of `frames` that the player's frames stand for."""
     shown = np.sort((-sizes.max(0)).argsort(kind="stable")[:ROWS])
-    shielded = np.array(
-        [any(s < end and e > start for start, end in record.shield) for s, e in record.spans]
-    ).reshape(-1)
-    fixed = [
-        "" if record.perturbable[t] else "shielded" if shielded[t] else "special" for t in shown
-    ]
+    kinds = token_kinds(record)
+    fixed = ["" if kinds[t] == "word" else kinds[t] for t in shown]
     squares = sizes.astype(float) ** 2
     total = squares.sum(1, keepdims=True)
     bars = {
@@ -262,6 +251,14 @@ def _modes(
         most = max(float(f.exit_share.max()) for f in frames)
         found.append(Mode("exit", "share of exit radius", most or 1.0, True, "of the way out"))
     return tuple(found)
+
+
+def _margin_title(records: Sequence[AttackRecord]) -> str:
+    """What the margin says, which holds for targeted attacks and for misread sentences too."""
+    way = "up" if records[0].attack.get("targeted") else "down"
+    return (
+        f"Margin of {_attacked(records)}, logits: above 0 it is the prediction; the attack pushes {way}"
+    )
 
 
 def _attacked(records: Sequence[AttackRecord]) -> str:

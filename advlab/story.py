@@ -78,7 +78,7 @@ def attack_sentence(record: AttackRecord) -> str:
         reached = int(record.adversarial.argmax()) == record.label
         verb = "Reaches" if reached else "Does not reach"
         return (
-            f"{verb} the target {name} within ε = {number(record.eps)}"
+            f"{verb} the target {name} within ε = {number(record.eps)} raw"
             f" ({_share(record, record.eps)}): its probability goes from {percent(before)}"
             f" to {percent(after)}."
         )
@@ -91,15 +91,15 @@ def attack_sentence(record: AttackRecord) -> str:
     if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
     if flip is not None and flip <= record.eps:
-        return f"Flips at ε = {number(flip)} ({_share(record, flip)})."
+        return f"Flips at ε = {number(flip)} raw ({_share(record, flip)})."
     held = (
-        f"Holds at ε = {number(record.eps)} ({_share(record, record.eps)}):"
+        f"Holds at ε = {number(record.eps)} raw ({_share(record, record.eps)}):"
         f" {name} goes from {percent(before)} to {percent(after)}."
     )
     if flip is not None:
-        return f"{held} It flips only at ε = {number(flip)} ({_share(record, flip)})."
+        return f"{held} It flips only at ε = {number(flip)} raw ({_share(record, flip)})."
     end = float(record.curve.eps[-1])
-    return f"{held} Nor does it flip up to ε = {number(end)}." if end > 1.01 * record.eps else held
+    return f"{held} Nor does it flip up to ε = {number(end)} raw." if end > 1.01 * record.eps else held
 
 
 def text_sentence(record: AttackRecord) -> str:
@@ -171,10 +171,26 @@ def exit_share(record: AttackRecord) -> np.ndarray:
     return np.where(reachable, record.delta_norm / np.where(reachable, radius, 1.0), 0.0)
 
 
+def token_kinds(record: AttackRecord) -> list[str]:
+    """T: ‘word’ where the attack may change a token, else why not: ‘shielded’ or ‘special’."""
+    return [
+        "word" if free
+        else "shielded" if any(s < end and e > start for start, end in record.shield)
+        else "special"
+        for free, (s, e) in zip(record.perturbable, record.spans, strict=True)
+    ]  # fmt: skip
+
+
 def norm_share(record: AttackRecord) -> np.ndarray:
     """(T,) each token's part of ‖δ‖², which sums to 1: squares add up, lengths do not."""
     squares = record.delta_norm.astype(float) ** 2
     return squares / squares.sum() if squares.sum() > 0 else squares
+
+
+def margin(probs: np.ndarray, label: int) -> np.ndarray:
+    """(F,C) probabilities -> (F,) logit of the class minus that of its strongest rival."""
+    logs = np.log(np.clip(probs.astype(float), 1e-300, None))
+    return logs[:, label] - np.delete(logs, label, axis=1).max(1)
 
 
 def completeness_sentence(found: Saliency) -> str:
@@ -187,7 +203,7 @@ def completeness_sentence(found: Saliency) -> str:
     misses = [
         f"{percent(error)} of the change on the {version} sentence"
         if error is not None
-        else f"{number(gap or 0.0)} on the {version} sentence, where the target hardly changes"
+        else f"{number(gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target hardly changes"
         for version, error, gap in (
             ("clean", errors[0], found.gap_clean),
             ("perturbed", errors[1], found.gap_adversarial),
@@ -203,11 +219,30 @@ def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
         f"{s.title or s.method} {signed(s.remainder_clean)} clean,"
-        f" {signed(s.remainder_adversarial)} perturbed"
+        f" {signed(s.remainder_adversarial)} perturbed, {unit_of(s)}"
         for s in maps
         if s.signed and not s.withheld
     ]
     return "Left on special tokens: " + "; ".join(parts) + "." if parts else ""
+
+
+def unit_of(found: Saliency) -> str:
+    """What an attribution is counted in: the target's unit, for lengths of gradients a unit of δ."""
+    unit = "nats" if found.target.startswith("loss") else "logits"
+    return unit if found.signed else f"{unit} per raw unit"
+
+
+def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
+    """How much a single draw strays from the mean that is shown; empty for methods without draws."""
+    spread, draws = found.spread_clean, int(found.settings.get("samples", 0))
+    if spread is None or not len(spread) or not np.isfinite(spread).all():
+        return ""
+    w = int(spread.argmax())
+    mean = f"; of the mean over {draws} draws {number(draws**0.5)} times less" if draws > 1 else ""
+    return (
+        f"{found.title or found.method}: the standard deviation of a single draw is"
+        f" {number(float(spread[w]))} {unit_of(found)} at most, on ‘{words[w]}’{mean}."
+    )
 
 
 def signed(value: float) -> str:
@@ -237,11 +272,11 @@ def lost_stage(record: AttackRecord) -> str:
 def loss_sentence(record: AttackRecord) -> str:
     """How the search went."""
     if len(record.losses) < 2:
-        return f"The attack takes no steps; loss {number(float(record.losses[-1]))}."
+        return f"The attack takes no steps; loss {number(float(record.losses[-1]))} nats."
     flip = f", first flip at step {record.flip_step}" if record.flip_step is not None else ""
     return (
         f"Loss from {number(float(record.losses[0]))} to"
-        f" {number(float(record.losses[record.best_step]))} at step {record.best_step} of"
+        f" {number(float(record.losses[record.best_step]))} nats at step {record.best_step} of"
         f" {len(record.losses) - 1} (the one kept){flip}."
     )
 

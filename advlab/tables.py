@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from advlab.records import AttackRecord, Saliency
-from advlab.story import exit_share, norm_share
+from advlab.records import AttackRecord, Frames, Saliency
+from advlab.story import exit_share, margin, norm_share, token_kinds
 
 Columns = dict[str, list[Any]]
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these as formulas
@@ -59,13 +59,13 @@ def token_columns(record: AttackRecord) -> Columns:
     """One row a token: its δ, and how far it is from becoming another token."""
     return {
         "token": list(record.tokens),
-        "kind": ["word" if p else "special" for p in record.perturbable],
-        "‖δ‖": record.delta_norm.tolist(),
+        "kind": token_kinds(record),
+        "‖δ‖, raw": record.delta_norm.tolist(),
         "‖δ‖ ÷ ‖e‖": _ratio(record.delta_norm, record.embed_norm),
         "share of ‖δ‖²": norm_share(record).tolist(),
-        "exit radius": [float(v) if np.isfinite(v) else None for v in record.exit_radius],
+        "exit radius, raw": [float(v) if np.isfinite(v) else None for v in record.exit_radius],
         "share of exit radius": exit_share(record).tolist(),
-        "certificate": record.certificate.tolist(),
+        "certificate, raw": record.certificate.tolist(),
         "certified": [
             bool(d < c) for d, c in zip(record.delta_norm, record.certificate, strict=True)
         ],
@@ -84,15 +84,18 @@ def saliency_columns(
     table: Columns = {"token" if tokens else "word": list(names)}
     for s in record.saliency.values() if maps is None else maps:
         versions = (
-            ("clean", s.clean, s.words_clean, s.remainder_clean),
-            ("perturbed", s.adversarial, s.words_adversarial, s.remainder_adversarial),
-        )
-        for version, by_token, by_word, rest in versions:
+            ("clean", s.clean, s.words_clean, s.remainder_clean, s.spread_clean),
+            ("perturbed", s.adversarial, s.words_adversarial, s.remainder_adversarial,
+             s.spread_adversarial),
+        )  # fmt: skip
+        for version, by_token, by_word, rest, spread in versions:
             values = by_token.tolist() if tokens else [*by_word.tolist(), float(rest)]
             name = f"{s.title or s.method}, {version}"
             while name in table:  # one method twice, from two baselines
                 name += "′"
             table[name] = values
+            if spread is not None and not tokens:  # of words alone: it has no remainder
+                table[f"{name}, SD of a draw"] = [*spread.tolist(), None]
     return table
 
 
@@ -110,14 +113,28 @@ def curve_columns(record: AttackRecord) -> Columns:
     }
 
 
-def step_columns(record: AttackRecord) -> Columns:
-    """One row an attack step: loss, probability of the attacked class, length of δ."""
-    return {
-        "step": list(range(len(record.losses))),
-        "loss": record.losses.tolist(),
+def step_columns(record: AttackRecord, frames: Frames | None = None) -> Columns:
+    """One row an attack step: loss, probability and margin of the attacked class, δ.
+
+    `frames` (the analysis "film") adds what the token with the longest δ is nearest to, at the
+    steps that the record keeps.
+    """
+    steps, longest = np.arange(len(record.losses)), record.step_norms.argmax(1)
+    table: Columns = {
+        "step": steps.tolist(),
+        "loss, nats": record.losses.tolist(),
         f"P({record.label_names[record.label]})": record.step_probs[:, record.label].tolist(),
-        "‖δ‖": np.linalg.norm(record.step_norms, axis=1).tolist(),
+        "margin, logits": margin(record.step_probs, record.label).tolist(),
+        "‖δ‖, raw": np.linalg.norm(record.step_norms, axis=1).tolist(),
+        "longest on": [record.tokens[t] for t in longest],
+        "its ‖δ‖, raw": record.step_norms[steps, longest].tolist(),
     }
+    if frames is not None:
+        kept = {int(s): f for f, s in enumerate(record.path_steps)}
+        table["nearest to"] = [
+            frames.tokens[kept[s]][longest[s]] if s in kept else None for s in steps.tolist()
+        ]
+    return table
 
 
 def to_csv(columns: Mapping[str, Sequence[Any]]) -> str:

@@ -24,7 +24,7 @@ def test_the_way_out_is_exit_radius_over_delta_and_names_the_word() -> None:
     record, out, _ = found()
     columns = exits.exit_columns(record, out)
     for token, size, radius, times, word in zip(
-        *(columns[k] for k in ("token", "‖δ‖", "exit radius", "times longer", "becomes")),
+        *(columns[k] for k in ("token", "‖δ‖, raw", "exit radius, raw", "times longer", "becomes")),
         strict=True,
     ):
         assert token in record.tokens

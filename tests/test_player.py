@@ -10,7 +10,7 @@ from victims import TEXTS, shared_victim
 from advlab.attacks import PGD
 from advlab.lab import analyse, explore
 from advlab.player import Reel, film, margin, sweep
-from advlab.records import AttackRecord
+from advlab.records import AttackRecord, Frames
 
 
 def real(steps: int = 5) -> AttackRecord:
@@ -129,3 +129,19 @@ def test_long_texts_keep_the_tokens_with_the_longest_delta_and_say_how_many_are_
     kept = {int(t.removeprefix("word")) for t in panel.tokens if t.startswith("word")}
     peaks = record.curve.delta_norm.max(0)[1:-1]
     assert kept == set(np.argsort(-peaks)[: len(panel.tokens)].tolist())
+
+
+def test_the_margin_says_what_holds_for_targeted_attacks_and_misread_sentences_too():
+    record = sample_record()
+    frames = Frames(
+        record.path_steps, record.step_norms, 1 + record.step_norms,
+        np.ones_like(record.step_norms), np.zeros_like(record.step_norms),
+        tuple(record.tokens for _ in record.path_steps),
+    )  # fmt: skip
+    for attack, way in (({}, "down"), ({"targeted": True}, "up")):
+        asked = renamed(record, attack={**record.attack, **attack})
+        title = film([asked], [frames]).charts[1].title
+        assert title.startswith(f"Margin of {record.label_names[record.label]}, logits")
+        assert "above 0 it is the prediction" in title
+        assert title.endswith(f"pushes {way}")
+        assert "flip" not in title

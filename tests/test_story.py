@@ -9,13 +9,14 @@ import pytest
 from samples import renamed, robust_record, sample_record
 
 from advlab import story, tables
+from advlab.records import Frames
 
 
 def test_headline_names_the_flip_in_raw_units_and_as_share_of_a_word_vector():
     record = sample_record()
     text = story.headline(record)
     assert record.curve.flip_eps is not None
-    assert f"Flips at ε = {story.number(record.curve.flip_eps)} (29 % of a word vector)." in text
+    assert f"Flips at ε = {story.number(record.curve.flip_eps)} raw (29 % of a word vector)." in text
     assert "No token moved: read as text, the sentence is unchanged" in text
     assert text.endswith("the prediction reverts.")
 
@@ -88,7 +89,7 @@ def test_incomplete_attributions_are_called_so():
     broken = renamed(found, completeness_clean=0.4)
     assert "does not add up" in story.completeness_sentence(broken)
     still = renamed(found, completeness_clean=None, gap_clean=0.002, gap_adversarial=0.001)
-    assert "0.0020 on the clean sentence" in story.completeness_sentence(still)
+    assert "0.0020 logits on the clean sentence" in story.completeness_sentence(still)
     assert story.completeness_sentence(sample_record().saliency["saliency"]) == ""
 
 
@@ -139,3 +140,48 @@ def test_class_names_that_would_hide_a_column_are_told_apart():
     columns = tables.prediction_columns(record)
     assert len(columns) == 4
     assert len({len(v) for v in columns.values()}) == 1
+
+
+def test_shielded_words_are_called_so_and_not_special():
+    record = sample_record()
+    start, end = (int(v) for v in record.spans[2])
+    held = record.perturbable.copy()
+    held[2] = False
+    shielded = renamed(record, perturbable=held, shield=((start, end),))
+    kinds = tables.token_columns(shielded)["kind"]
+    assert kinds == story.token_kinds(shielded)
+    assert kinds[2] == "shielded"
+    assert kinds[0] == "special"
+    assert kinds[3] == "word"
+
+
+def test_the_spread_of_draws_stands_beside_the_mean_that_it_belongs_to():
+    record = sample_record()
+    W = len(record.words)
+    found = renamed(
+        record.saliency["input_x_gradient"], title="GradientShap", settings={"samples": 64},
+        spread_clean=np.linspace(0.1, 0.5, W), spread_adversarial=np.linspace(0.2, 0.6, W),
+    )  # fmt: skip
+    columns = tables.saliency_columns(record, [found])
+    assert columns["GradientShap, clean, SD of a draw"][:-1] == pytest.approx(found.spread_clean)
+    assert columns["GradientShap, perturbed, SD of a draw"][-1] is None
+    said = story.spread_sentence(found, record.words)
+    assert f"0.50 logits at most, on ‘{record.words[-1]}’" in said
+    assert "8.00 times less" in said
+    assert story.spread_sentence(record.saliency["input_x_gradient"], record.words) == ""
+
+
+def test_the_table_of_the_film_has_margin_longest_token_and_what_it_is_nearest_to():
+    record = sample_record()
+    frames = Frames(
+        record.path_steps, record.step_norms, record.step_norms, record.step_norms,
+        record.step_norms, tuple(tuple(f"{t}′" for t in record.tokens) for _ in record.path_steps),
+    )  # fmt: skip
+    columns = tables.step_columns(record, frames)
+    assert len(set(map(len, columns.values()))) == 1
+    last = record.step_norms[-1]
+    assert columns["longest on"][-1] == record.tokens[int(last.argmax())]
+    assert columns["its ‖δ‖, raw"][-1] == pytest.approx(last.max())
+    assert columns["nearest to"][-1] == f"{record.tokens[int(last.argmax())]}′"
+    below = np.array(columns["margin, logits"]) < 0
+    np.testing.assert_array_equal(below, record.step_probs.argmax(1) != record.label)

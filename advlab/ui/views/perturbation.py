@@ -44,7 +44,7 @@ def perturbation(looks: Sequence[Look]) -> None:
         locks(records[0])
     with section(
         "The attack as a film",
-        "Step by step: the loss that the attack raises, the margin that it must push below 0, the"
+        "Step by step: the loss of the attacked class, its margin over the strongest rival, its"
         " probability beside that of random noise as long, and δ on each token.",
     ):
         said(" ".join(f"{'ABC'[i]}: {story.loss_sentence(r)}" for i, r in enumerate(records)))
@@ -52,7 +52,10 @@ def perturbation(looks: Sequence[Look]) -> None:
         player(film(records, shots), key="film")
         with st.expander("Numbers"):
             for i, look in beside(looks):
-                table(tables.step_columns(look.record), f"steps_table{i}", "Loss per step")
+                table(
+                    tables.step_columns(look.record, shots[i]), f"steps_table{i}",
+                    "Loss, margin and δ per step",
+                )  # fmt: skip
     with section(
         "δ, dimension by dimension",
         f"The {heatmaps.TOP} dimensions that hold most of δ, largest first, one colour range for all"
