@@ -267,7 +267,8 @@ def cost_columns(
         "clean": [rate_text(row.clean) for row in grid.rows],
         "under attack": [rate_text(row.robust[-1]) for row in grid.rows],
         "clean, against the first": [], "under attack, against the first": [],
-        "seconds trained": list(seconds), "a step, × plain": list(costs),
+        "seconds trained": [None if s is None else round(s, 1) for s in seconds],
+        "a step, × plain": [None if c is None else round(c, 2) for c in costs],
     }  # fmt: skip
     first = grid.rows[0]
     for row in grid.rows:
@@ -295,7 +296,7 @@ def cost_sentence(grid: Grid, costs: Sequence[float | None]) -> str:
             if clean.differ
             else "no clean accuracy that these texts show"
         )
-        gained = f"{100 * hard.gain:+.1f} points".replace("-", "−")
+        gained = f"{100 * hard.gain:.1f} points".replace("-", "−")
         sure = "" if hard.differ else " (not more than chance)"
         time = f", and {cost:.1f} × the time of a plain step" if cost else ""
         told.append(

@@ -17,6 +17,7 @@ from advlab.records import Event
 from advlab.runs import timeline
 
 FLAT = 0.05  # a change below this share of the level is no trend, however sure
+NOISY = 0.2  # two standard errors above this share of the level hide one
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Trend:
 
     @property
     def verdict(self) -> str:
-        """“falls”, “rises” or “level”: a change counts beyond two errors and 5 % of the level."""
+        """“falls” or “rises” beyond two errors and 5 % of the level; else “level”, or “unclear”.
+
+        Unclear: two errors are more than a fifth of the level, so a real change could hide in them.
+        """
         change = self.after - self.before
         level = max(abs(self.before), abs(self.after), 1e-9)
-        if abs(change) <= max(2 * self.error, FLAT * level):
-            return "level"
-        return "falls" if change < 0 else "rises"
+        if abs(change) > max(2 * self.error, FLAT * level):
+            return "falls" if change < 0 else "rises"
+        return "unclear" if 2 * self.error > NOISY * level else "level"
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,9 @@ def _sentence(
         "level": f"The {outer.name} has settled at {outer.after:.3f} nats.",
         "falls": f"The {outer.name} still falls (from {outer.before:.3f} to {outer.after:.3f} nats"
         " over the last quarter): more epochs may help.",
+        "unclear": f"The {outer.name} went from {outer.before:.3f} to {outer.after:.3f} nats over the"
+        f" last quarter, give or take {2 * outer.error:.3f}: single batches vary too much to say"
+        " whether it has settled; more epochs would tell.",
         "rises": f"The {outer.name} rises (from {outer.before:.3f} to {outer.after:.3f} nats over the"
         " last quarter): the attack wins; lower the learning rate or ε.",
     }[outer.verdict]
@@ -118,15 +125,16 @@ def _sentence(
         told += (
             f" The attack adds {gain.after:.3f} nats to the clean loss, and that "
             + {
-                "level": "has settled too.",
+                "level": "stands still.",
+                "unclear": "may still move.",
                 "falls": "shrinks: the model is learning to resist it.",
                 "rises": "grows: the model fits clean texts faster than perturbed ones.",
             }[gain.verdict]
         )
     if validation and kept is not None and kept < validation[-1][0]:
         told += (
-            f" Validation was best after epoch {kept} of {validation[-1][0]}: what came later was"
-            " learnt by heart, so more epochs will not help."
+            f" Validation was best after epoch {kept} of {validation[-1][0]}, whose weights were kept:"
+            " more epochs are not what it lacks."
         )
     return told
 

@@ -159,11 +159,12 @@ def slices_of(
         f"short (up to {low:.0f} words)": sizes <= low,
         f"long (over {high:.0f} words)": sizes > high,
         "with a negation": negated,
-        "without one": ~negated,
+        "without a negation": ~negated,
     }
     if known is not None:
         rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
-        found |= {f"with a word seen below {RARE} times in training": rare, "without one ": ~rare}
+        name = f"a word seen below {RARE} times in training"
+        found |= {f"with {name}": rare, f"without {name}": ~rare}
     labels = [names[e.label] if e.label is not None else "" for e in examples]
     columns = dict.fromkeys(name for e in examples for name, _ in e.more)
     values = {"label": labels} | {c: [dict(e.more).get(c, "") for e in examples] for c in columns}
@@ -175,7 +176,7 @@ def slices_of(
             mask = np.array([value == kind for value in listed])
             if column == "label" or mask.sum() >= FEWEST:
                 found[f"{column}: {kind}"] = mask
-    return {name: mask for name, mask in found.items() if mask.any()}
+    return {n: mask for n, mask in found.items() if n == "all" or (mask.any() and not mask.all())}
 
 
 def words_of(text: str) -> list[str]:
@@ -223,10 +224,13 @@ def frontier(
     """What robustness costs: clean against robust accuracy, larger marks took longer to train."""
     figure = go.Figure()
     longest = max([*seconds, 1.0])
+    middle = float(np.mean([r.value for r in hard])) if hard else 0.5
     for k, name in enumerate(names):
         figure.add_scatter(
             x=[hard[k].value], y=[clean[k].value], mode="markers+text", showlegend=False,
-            text=[f"{label(name, 22)}, {seconds[k]:.0f} s"], textposition="top center",
+            text=[f"{label(name, 22)}, {seconds[k]:.0f} s"],
+            # beside the bars, towards the middle of the picture
+            textposition="top right" if hard[k].value <= middle else "top left",
             cliponaxis=False,
             marker={"color": CLASSES[k % len(CLASSES)], "symbol": SHAPES[k % len(SHAPES)],
                     "size": 10 + 16 * (seconds[k] / longest) ** 0.5},

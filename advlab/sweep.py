@@ -285,8 +285,8 @@ def columns(found: Ranking) -> Columns:
         "mean": [f"{100 * s.score:.1f} %" for s in found.settings],
         "clean (test)": [f"{100 * s.test_clean:.1f} %" for s in found.settings],
         "under attack (test)": [f"{100 * s.test_robust:.1f} %" for s in found.settings],
-        "a step, × plain": [s.cost for s in found.settings],
-        "seconds trained": [s.seconds for s in found.settings],
+        "a step, × plain": [s.cost and round(s.cost, 2) for s in found.settings],
+        "seconds trained": [round(s.seconds, 1) for s in found.settings],
         "seeds": [len(s.ids) for s in found.settings],
         "alarms": [s.alarms for s in found.settings],
     }

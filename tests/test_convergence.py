@@ -53,6 +53,14 @@ def test_the_warm_up_of_epsilon_is_not_taken_for_a_trend() -> None:
     assert verdicts(events)["perturbed loss"] == "level"
 
 
+def test_few_noisy_batches_are_called_unclear() -> None:
+    dice = random.Random(1)
+    noise = [dice.gauss(0, 0.3) for _ in range(40)]
+    events = diary(lambda k: 0.3, lambda k: 0.6 + noise[k], n=40)
+    assert verdicts(events)["perturbed loss"] == "unclear"
+    assert "vary too much" in convergence(events).sentence
+
+
 def test_noise_alone_is_no_trend() -> None:
     assert set(verdicts(diary(lambda k: 0.3, lambda k: 0.6)).values()) == {"level"}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from advlab import jobs
 from advlab.config import DataConfig, home
 from advlab.errors import AdvlabError
 from advlab.outcomes import Outcomes
@@ -18,7 +19,7 @@ from advlab.records import Dataset, Example
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore_examples import dataset_of, sources_for
-from advlab.ui.state import borrow, model_choices
+from advlab.ui.state import LOCAL, borrow, model_choices
 
 if TYPE_CHECKING:
     from advlab.victim import Victim
@@ -59,10 +60,8 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None
     if not titles:
         st.info("There is no trained model yet. Train the starter pair on the first page.")
         return None
-    # the newest pair, the earlier first: what a later model gains is told against the first
-    newest = list(titles)[:2][::-1]
     models = st.multiselect(
-        "Models", list(titles), default=newest, format_func=titles.__getitem__,
+        "Models", list(titles), default=_pair(list(titles)), format_func=titles.__getitem__,
         max_selections=most, key=f"{page}.models", help="Differences are told against the first.",
         **KEEP,
     )  # fmt: skip
@@ -81,6 +80,18 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None
         help="Of random starts and noise.", **KEEP,
     )  # fmt: skip
     return Asked(tuple(models), titles, sources[source], int(texts), int(seed))
+
+
+def _pair(ids: list[str]) -> list[str]:
+    """The newest model and the newest other one of the same data; a plain one comes first."""
+    configs = {i: jobs.run(i).config for i in ids if not i.startswith(LOCAL)}
+    if not configs:
+        return ids[:2]
+    newest, *others = configs
+    same = [i for i in others if configs[i].data == configs[newest].data]
+    unlike = [i for i in same if configs[i].method["name"] != configs[newest].method["name"]]
+    pair = [newest, *(unlike or same)[:1]]
+    return sorted(pair, key=lambda i: configs[i].method["name"] != "plain")
 
 
 def outcomes() -> Outcomes:
@@ -111,6 +122,12 @@ def lent(model: str) -> Iterator[Victim]:
     with borrow(model) as victim:
         view = victim
     yield view
+
+
+def tell(alarm: Any) -> None:
+    """An alarm, with its evidence and what to do."""
+    text = plain_text(f"{alarm.model}: {alarm.name}: {alarm.evidence}. {alarm.advice}")
+    st.warning(text, icon=":material/warning:")
 
 
 def measured(

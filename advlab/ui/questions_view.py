@@ -12,7 +12,7 @@ from advlab import answers, convergence, jobs
 from advlab.attacks import PGD
 from advlab.grid import Grid, grid
 from advlab.ui import plain_text
-from advlab.ui.measuring import KEEP, Asked, ask, measured, outcomes, victims_for
+from advlab.ui.measuring import KEEP, Asked, ask, measured, outcomes, tell, victims_for
 from advlab.ui.robustness_view import trained
 from advlab.ui.round_trip import said
 from advlab.ui.run_view import diary
@@ -62,9 +62,9 @@ def converge() -> None:
     table(
         {
             "figure": [t.name for t in found.trends],
-            "third quarter at full ε": [t.before for t in found.trends],
-            "last quarter": [t.after for t in found.trends],
-            "± (standard error)": [t.error for t in found.trends],
+            "third quarter at full ε": [round(t.before, 4) for t in found.trends],
+            "last quarter": [round(t.after, 4) for t in found.trends],
+            "± (standard error)": [round(t.error, 4) for t in found.trends],
             "verdict": [t.verdict for t in found.trends],
         },
         "questions.trends", "Trends over the last quarters",
@@ -214,10 +214,7 @@ def carry() -> None:
         chart(answers.kinds_map(kinds), "carry.kinds", "Accuracy by kind of attack and model")
         table(answers.kinds_columns(kinds), "carry.table", "Accuracy by kind of attack, intervals")
     for alarm in alarms:
-        st.warning(
-            plain_text(f"{alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}"),
-            icon=":material/warning:",
-        )
+        tell(alarm)
     left, right = st.columns(2)
     for side, one, title, how in (
         (left, delta, "δ made on one, tried on another",

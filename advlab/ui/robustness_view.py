@@ -19,7 +19,7 @@ from advlab.report import report
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore_form import TITLES
-from advlab.ui.measuring import KEEP, Asked, ask, measured, outcomes, victims_for
+from advlab.ui.measuring import KEEP, Asked, ask, measured, outcomes, tell, victims_for
 from advlab.ui.round_trip import said
 from advlab.ui.run_view import diary
 from advlab.ui.state import LOCAL
@@ -43,7 +43,7 @@ class Measured:
 
 def robustness_page() -> None:
     """Everything on the page."""
-    asked = ask("robustness")
+    asked = ask("robustness", count=400)
     chosen = _attacks() if asked else None
     if asked is None or chosen is None:
         return
@@ -132,10 +132,7 @@ def without_seed(model: str) -> str:
 
 def _results(found: Measured) -> None:
     for alarm in found.alarms:
-        st.warning(
-            plain_text(f"{alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}"),
-            icon=":material/warning:",
-        )
+        tell(alarm)
     if not found.alarms:
         said(
             "No alarm: none of the checks of the attack, the models and the outcomes found anything."
@@ -146,11 +143,13 @@ def _results(found: Measured) -> None:
         "View", VIEWS, default=VIEWS[0], required=True, key="robustness.view",
         label_visibility="collapsed", **KEEP,
     ) or VIEWS[0]  # fmt: skip
-    e = right.selectbox(
-        "At ε", [-1, *range(len(eps))], index=1 + len(eps) // 2, key="robustness.at",
-        format_func=lambda k: "ε = 0: clean" if k < 0 else f"ε = {eps[k]:g}",
-        label_visibility="collapsed", disabled=view in ("Curves", "Texts"), **KEEP,
-    )  # fmt: skip
+    e = 0
+    if view not in ("Curves", "Texts"):
+        e = right.selectbox(
+            "At ε", [-1, *range(len(eps))], index=1 + len(eps) // 2, key="robustness.at",
+            format_func=lambda k: "ε = 0: clean" if k < 0 else f"ε = {eps[k]:g}",
+            label_visibility="collapsed", **KEEP,
+        )  # fmt: skip
     {
         "Curves": lambda: _curves(found),
         "Differences": lambda: _differences(found, e),
