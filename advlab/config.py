@@ -153,7 +153,7 @@ class TrainConfig:
     )
     history: int = setting(
         12,
-        "Epochs whose weights are kept to look back at, spread evenly, within 256 MiB; 0 for none",
+        "Epochs whose weights are kept to look back at, spread evenly, within 1 GiB; 0 for none",
         unit="epochs",
         low=0,
         high=100,

@@ -13,18 +13,24 @@ from advlab.story import class_name, exit_share, number, percent
 from advlab.tables import Columns
 
 
-def reel(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> Reel:
-    """Runs over epochs on linked scales. Where a run has no such epoch, its last before stands."""
+def reel(
+    names: Sequence[str], lapses: Sequence[Sequence[Moment]], sides: Sequence[int] | None = None
+) -> Reel:
+    """Runs over epochs on linked scales. Where a run has no such epoch, its last before stands.
+
+    `sides` are the places of the runs among models A, B, C: one that has no epochs is left out here.
+    """
+    sides = range(len(names)) if sides is None else sides
     epochs = sorted({m.epoch for lapse in lapses for m in lapse})
     shown = [[_at(lapse, e) for e in epochs] for lapse in lapses]
     c = [lapse[0].record.label for lapse in lapses]
     clean, hard, flips, gaps = [], [], [], []
-    for i, (name, row) in enumerate(zip(names, shown, strict=True)):
+    for i, name, k, row in zip(sides, names, c, shown, strict=True):
         flip = [_flip(m.record) for m in row]
-        clean.append(_series(i, name, [float(m.record.clean[c[i]]) for m in row]))
-        hard.append(_series(i, name, [float(m.record.adversarial[c[i]]) for m in row]))
+        clean.append(_series(i, name, [float(m.record.clean[k]) for m in row]))
+        hard.append(_series(i, name, [float(m.record.adversarial[k]) for m in row]))
         flips.append(_series(i, name, flip))
-        gaps.append(_series(i, name, [float(margin(m.record.clean[None], c[i])[0]) for m in row]))
+        gaps.append(_series(i, name, [float(margin(m.record.clean[None], k)[0]) for m in row]))
     ends = [float(m.record.curve.eps[-1]) / m.record.scale.mean_norm for row in shown for m in row]
     spans = [v for s in gaps for v in s.y if v is not None]
     low, high = min(*spans, 0.0), max(*spans, 0.0)
@@ -48,7 +54,10 @@ def reel(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> Reel:
             ),
         ),
         modes=modes,
-        panels=tuple(_panel(i, name, shown[i], bars[i]) for i, name in enumerate(names)),
+        panels=tuple(
+            _panel(i, name, row, found)
+            for i, name, row, found in zip(sides, names, shown, bars, strict=True)
+        ),
     )  # fmt: skip
 
 
@@ -74,13 +83,13 @@ def _series(i: int, name: str, y: Sequence[float]) -> Series:
 def _bars(
     shown: Sequence[Sequence[Moment]],
 ) -> tuple[tuple[Mode, ...], list[dict[str, np.ndarray]]]:
-    """(F,T) a run: ‖δ‖, its share of the exit radius, and each token's word in the attribution."""
+    """(F,T) a run: ‖δ‖, its share of the exit radius, and its word's attribution with its sign."""
     found = []
     for row in shown:
         words = []
         for m in row:
             places = m.record.word_of
-            words.append([abs(float(m.words[w])) if w >= 0 else 0.0 for w in places])
+            words.append([float(m.words[w]) if w >= 0 else 0.0 for w in places])
         found.append(
             {
                 "raw": np.stack([m.record.delta_norm / m.record.scale.mean_norm for m in row]),
@@ -90,13 +99,13 @@ def _bars(
         )
 
     def top(key: str) -> float:
-        return max(float(bars[key].max(initial=0.0)) for bars in found) or 1.0
+        return max(float(np.abs(bars[key]).max(initial=0.0)) for bars in found) or 1.0
 
     return (
         Mode("raw", "‖δ‖", top("raw"), False, "× mean norm"),
         Mode("exit", "share of exit radius", top("exit"), True, "of the way out"),
         Mode("look", "weight in the prediction", top("look"), False,
-             "logits of margin, size of integrated gradients"),
+             "logits of margin, integrated gradients; − and pale: against the class"),
     ), found  # fmt: skip
 
 
@@ -132,7 +141,6 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
     """What training changed, first kept epoch against last."""
     first, last = lapse[0].record, lapse[-1].record
     c = last.label
-    before, after = _flip(first), _flip(last)
     words = lapse[-1].words - lapse[0].words if len(lapse[0].words) else np.zeros(0)
     most = f" The word that gained most weight is ‘{last.words[int(words.argmax())]}’." if len(
         words) and words.max() > 0 else ""  # fmt: skip
@@ -141,10 +149,33 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
         f"From {start} to epoch {lapse[-1].epoch}, {last.label_names[c]} goes from"
         f" {percent(float(first.clean[c]))} to {percent(float(last.clean[c]))} on the clean sentence"
         f" and from {percent(float(first.adversarial[c]))} to"
-        f" {percent(float(last.adversarial[c]))} under attack; the smallest ε that flips"
-        f" it from {number(before)} to {number(after)} × mean norm."
-        f"{most}"
+        f" {percent(float(last.adversarial[c]))} under attack."
+        f" {_flips_sentence(first, last)}{most}"
     )
+
+
+def _flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
+    """How the smallest flipping ε changed; where none was found, that it does not flip up to which."""
+    before, after = _flip(first), _flip(last)
+    found = [_flips(record) for record in (first, last)]
+    if all(found):
+        return f"The smallest ε that flips it goes from {number(before)} to {number(after)} × mean norm."
+    if not any(found):
+        return f"Neither before nor after does it flip, up to ε = {number(after)} × mean norm."
+    if found[0]:
+        return (
+            f"Before, ε = {number(before)} × mean norm flips it; after, it does not flip up to"
+            f" {number(after)}."
+        )
+    return (
+        f"Before, it does not flip up to ε = {number(before)} × mean norm; after,"
+        f" {number(after)} flips it."
+    )
+
+
+def _flips(record: AttackRecord) -> bool:
+    """Whether there is an ε that makes it wrong, 0 among them."""
+    return record.curve.flip_eps is not None or int(record.clean.argmax()) != record.label
 
 
 def columns(lapse: Sequence[Moment]) -> Columns:
@@ -156,9 +187,7 @@ def columns(lapse: Sequence[Moment]) -> Columns:
         f"P({name}), clean": [float(m.record.clean[c]) for m in lapse],
         f"P({name}), attacked": [float(m.record.adversarial[c]) for m in lapse],
         "margin, clean": [float(margin(m.record.clean[None], c)[0]) for m in lapse],
-        "flips at ε, × mean norm": [
-            None if m.record.curve.flip_eps is None else _flip(m.record) for m in lapse
-        ],
+        "flips at ε, × mean norm": [_flip(m.record) if _flips(m.record) else None for m in lapse],
         "largest ‖δ‖, × mean norm": [
             float(m.record.delta_norm.max()) / m.record.scale.mean_norm for m in lapse
         ],

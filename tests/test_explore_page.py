@@ -193,6 +193,25 @@ def test_a_failure_is_told_without_a_traceback(two_models: Path, monkeypatch: py
     assert "out of luck" in app.code[0].value
 
 
+def test_a_model_that_fails_is_named_and_the_letters_below_are_explained(
+    two_models: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import advlab.lab
+
+    real = advlab.lab.explore
+
+    def broken(victim: Any, *rest: Any, **more: Any):
+        if victim.name.startswith("first"):
+            raise RuntimeError("out of luck")
+        return real(victim, *rest, **more)
+
+    monkeypatch.setattr(advlab.lab, "explore", broken)
+    app = page(a="local:first", b="local:second", text="a dull plot")
+    assert not app.exception
+    assert app.error[0].value.startswith("Model A: ")
+    assert any("A is second" in c.value for c in app.caption)
+
+
 def test_the_round_trip_strip_escapes_its_text():
     from advlab.ui.round_trip import round_trip_html
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from samples import sample_record
 from test_player import rectangular
 
 from advlab import timelapse
@@ -14,6 +16,7 @@ from advlab.errors import ModelError
 from advlab.history import ROOM, keep_epoch, kept, load_epoch, wanted
 from advlab.lab import explore
 from advlab.lookback import look_back
+from advlab.records import Moment
 from advlab.train import train
 from advlab.victim import Victim
 
@@ -60,6 +63,8 @@ def test_epochs_are_kept_evenly_within_the_room() -> None:
     assert wanted(8, 0, 1000) == []
     assert wanted(8, 12, ROOM // 2) == []  # two are no film
     assert wanted(8, 12, ROOM // 3) == [0, 4, 8]
+    minilm = 4 * 22_700_000  # bytes of all-MiniLM-L6-v2: three epochs of it can be looked back at
+    assert wanted(3, 12, minilm) == [0, 1, 2, 3]
 
 
 def test_a_history_that_is_off_writes_nothing(run: Path, tmp_path: Path) -> None:
@@ -93,6 +98,42 @@ def test_a_sentence_is_looked_at_as_explore_would_on_each_epoch(run: Path) -> No
     assert "epoch 3" in said
     table = timelapse.columns(lapse)
     assert {len(v) for v in table.values()} == {4}
+
+
+def moment(epoch: int, flip: float | None, words: np.ndarray) -> Moment:
+    record = sample_record()
+    right = replace(record, label=int(record.clean.argmax()))
+    return Moment(epoch, replace(right, curve=replace(record.curve, flip_eps=flip)), words)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (None, None, "Neither before nor after does it flip, up to ε ="),
+        (0.1, None, "after, it does not flip up to"),
+        (None, 0.1, "Before, it does not flip up to ε ="),
+        (0.1, 0.2, "The smallest ε that flips it goes from"),
+    ],
+)
+def test_where_nothing_flips_it_no_smallest_eps_is_claimed(
+    before: float | None, after: float | None, said: str
+) -> None:
+    words = np.zeros(len(sample_record().words))
+    lapse = [moment(0, before, words), moment(3, after, words)]
+    text = timelapse.changed_sentence(lapse)
+    assert said in text
+    assert ("The smallest ε" in text) == (before is not None and after is not None)
+
+
+def test_attributions_keep_their_sign_and_runs_their_letters() -> None:
+    words = np.linspace(-1, 1, len(sample_record().words))
+    lapse = [moment(0, 0.1, words), moment(3, 0.2, words)]
+    reel = timelapse.reel(["second", "third"], [lapse, lapse], [1, 2])
+    assert [p.name for p in reel.panels] == ["B: second", "C: third"]
+    assert [s.name for s in reel.charts[0].series] == ["B: second", "C: third"]
+    shown = reel.panels[0].bars["look"][0]
+    assert min(shown) < 0 < max(shown)
+    assert next(m for m in reel.modes if m.key == "look").full == 1
 
 
 def test_resumed_training_has_the_same_history(run: Path, tmp_path: Path) -> None:

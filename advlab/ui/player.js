@@ -156,7 +156,8 @@ function panelOf(panel, reel) {
     const values = panel.bars[mode.key][frame];
     rows.forEach((row, t) => {
       if (panel.fixed[t]) return;
-      row.fill.style.transform = `scaleX(${Math.min(values[t] / mode.full, 1)})`;
+      row.fill.style.transform = `scaleX(${Math.min(Math.abs(values[t]) / mode.full, 1)})`;
+      row.fill.style.opacity = values[t] < 0 ? 0.4 : "";
       const other = panel.nearest ? panel.nearest[frame][t] : "";
       row.value.textContent = written(values[t], mode.share) + (other ? ` → ${other}` : "");
       row.value.classList.toggle("moved", Boolean(other));

@@ -22,13 +22,16 @@ if request is not None:
     place = st.empty()  # always there, so that the picture below keeps its place meanwhile
     with place, st.spinner("Attacking …", show_time=True):
         results = [look_at(model, request) for model in request.models]
-    for result in results:
+    for letter, result in zip("ABC", results, strict=False):
         if isinstance(result, Problem):
-            st.error(plain_text(result.message), icon=":material/error:")
+            st.error(f"Model {letter}: {plain_text(result.message)}", icon=":material/error:")
             if result.detail:
                 with st.expander("Detail to copy into a report"):
                     st.code(result.detail, language=None)
     looks = [result for result in results if isinstance(result, Look)]
+    if 0 < len(looks) < len(results):
+        now = ", ".join(f"{'ABC'[i]} is {look.record.model}" for i, look in enumerate(looks))
+        st.caption(plain_text(f"Below, the letters are given anew: {now}."))
     if looks:
         bench(request, looks)
         explore_view(looks)

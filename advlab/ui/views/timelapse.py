@@ -10,7 +10,7 @@ import streamlit as st
 
 from advlab import jobs, timelapse
 from advlab.errors import AdvlabError
-from advlab.history import kept
+from advlab.history import ROOM, kept
 from advlab.ui.looks import Look
 from advlab.ui.player import player
 from advlab.ui.round_trip import said
@@ -25,21 +25,22 @@ def through_training(looks: Sequence[Look]) -> None:
         "The same sentence, attack and seed on the weights of each kept epoch; ε counts in the same"
         " raw length throughout. Move the slider or play.",
     ):
-        names, lapses = [], []
+        sides, names, lapses = [], [], []
         place = st.empty()
         for i, look in enumerate(looks):
             lapse = _lapse(look, f"{'ABC'[i]}: {look.record.model}", place)
             if lapse:
+                sides.append(i)
                 names.append(look.record.model)
                 lapses.append(lapse)
         place.empty()
         if not lapses:
             return
-        for name, lapse in zip(names, lapses, strict=True):
-            said(f"{name}: {timelapse.changed_sentence(lapse)}")
-        player(timelapse.reel(names, lapses), key="timelapse")
+        for i, name, lapse in zip(sides, names, lapses, strict=True):
+            said(f"{'ABC'[i]}: {name}: {timelapse.changed_sentence(lapse)}")
+        player(timelapse.reel(names, lapses, sides), key="timelapse")
         with st.expander("Numbers"):
-            for i, lapse in enumerate(lapses):
+            for i, lapse in zip(sides, lapses, strict=True):
                 st.markdown(f"**{'ABC'[i]}**")
                 table(timelapse.columns(lapse), f"lapse_table{i}", "The sentence after each epoch")
 
@@ -54,7 +55,7 @@ def _lapse(look: Look, name: str, place: Any) -> list[Any]:
     if folder is None or len(epochs) < 2:
         said(
             f"{name} has no saved epochs: it was trained elsewhere, before advlab kept them, with"
-            " `history` 0, or it is too large (256 MiB hold at most two of it)."
+            f" `history` below 3, or it is too large ({ROOM >> 20:,} MiB hold at most two of it)."
         )
         return []
     files = f"{weights_of(look.model)}.{epochs[0]}-{epochs[-1]}.{len(epochs)}"
