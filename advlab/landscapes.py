@@ -1,4 +1,4 @@
-"""Loss surfaces, straight lines and paths, growing distances, and the map that is context only."""
+"""Straight lines and paths through the loss, growing distances, and the map that is context only."""
 
 from __future__ import annotations
 
@@ -7,165 +7,43 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.plots import NEUTRAL, SIDES, finish, label, tokens_of
-from advlab.records import AttackRecord, Distances, Line, Map, Surface
+from advlab.plots import CLEAR, NEUTRAL, SIDES, faded, finish, label, tokens_of
+from advlab.records import AttackRecord, Distances, Line, Map
 from advlab.story import number, percent
+from advlab.surfaces import surface
 from advlab.tables import Columns
 
-AHEAD, EDGE = "#D55E00", "#CC79A7"  # δ's arrow; the edge of the ball
+AHEAD = "#D55E00"  # δ's arrow
 
 
-def joined(parts: Sequence[Surface]) -> Surface:
-    """The rows that are there, in order."""
-    rows = np.concatenate([p.rows for p in parts])
-    order = rows.argsort()
-
-    def stacked(name: str) -> np.ndarray:
-        return np.concatenate([getattr(p, name) for p in parts])[order]
-
-    first = parts[0]
-    return Surface(
-        first.seed, first.axis, rows[order], stacked("loss"), stacked("margin"), stacked("share")
-    )
-
-
-def surface(
-    record: AttackRecord, found: Surface, which: int = 0, limit: float | None = None
+def lines(
+    records: Sequence[AttackRecord], found: Sequence[Line], which: Sequence[int] | None = None
 ) -> go.Figure:
-    """Loss over δ (x) × a random direction (y), both in lengths of δ; boundary bold, ball dotted."""
-    x, y = found.axis, found.axis[found.rows]
-    figure = go.Figure(
-        go.Heatmap(
-            z=found.loss, x=x, y=y, colorscale="Cividis", zmin=0.0,
-            zmax=limit or float(found.loss.max()), showscale=False, zsmooth=False,
-            hovertemplate="%{x:.2f} δ, %{y:.2f} across<br>loss %{z:.3f}<extra></extra>",
-        )
-    )  # fmt: skip
-    for values, at, colour, dash, name in (
-        (found.margin, 0.0, "#ffffff", "solid", "decision boundary"),
-        (found.share, 1.0, EDGE, "dot", "edge of the ε ball"),
-    ):
-        if len(y) > 1 and values.min() < at < values.max():
-            for width, tone, shown in ((5, "#000000", False), (2.5, colour, True)):
-                figure.add_contour(
-                    z=values, x=x, y=y, showscale=False, hoverinfo="skip", showlegend=False,
-                    autocontour=False, contours={"start": at, "end": at, "size": 1, "coloring": "none"},
-                    line={"width": width, "color": tone, "dash": dash}, name=name if shown else "",
-                )  # fmt: skip
-    figure.add_scatter(
-        x=[0, 1], y=[0, 0], mode="lines+markers", showlegend=False,
-        line={"color": AHEAD, "width": 3},
-        marker={"symbol": ["circle", "arrow-right"], "size": [9, 14], "color": AHEAD,
-                "line": {"color": "#ffffff", "width": 1}},
-        hovertemplate="from the sentence to δ<extra></extra>",
-    )  # fmt: skip
-    figure.update_xaxes(
-        range=[x[0], x[-1]], constrain="domain", title={"text": "along δ (1 is δ)"}, nticks=7,
-        showgrid=False, zeroline=False,
-    )  # fmt: skip
-    figure.update_yaxes(
-        range=[x[0], x[-1]], scaleanchor="x", scaleratio=1, constrain="domain", nticks=7,
-        title={"text": f"random direction {found.seed + 1}"}, showgrid=False, zeroline=False,
-    )  # fmt: skip
-    finish(figure, 380)
-    figure.update_layout(margin={"t": 6})
-    return figure
+    """Loss on the straight way to δ and beyond, at the attack's own steps, and under noise as long.
 
-
-def relief(
-    record: AttackRecord, found: Surface, which: int = 0, limit: float | None = None
-) -> go.Figure:
-    """The same in three dimensions; the black line is the decision boundary, as high as the loss."""
-    x, y = found.axis, found.axis[found.rows]
-    figure = go.Figure(
-        go.Surface(
-            z=found.loss, x=x, y=y, colorscale="Cividis", cmin=0.0,
-            cmax=limit or float(found.loss.max()), showscale=False,
-            hovertemplate="%{x:.2f} δ, %{y:.2f} across<br>loss %{z:.3f}<extra></extra>",
-        )
-    )  # fmt: skip
-    middle = int(np.abs(y).argmin())
-    line = found.loss[middle]
-    on = (x >= 0) & (x <= 1)
-    figure.add_scatter3d(
-        x=x[on], y=np.zeros(on.sum()), z=line[on] + 0.02 * float(found.loss.max()), mode="lines",
-        line={"color": AHEAD, "width": 8}, showlegend=False, hoverinfo="skip",
-    )  # fmt: skip
-    edge = crossings(found)
-    if len(edge):
-        figure.add_scatter3d(
-            x=edge[:, 0], y=edge[:, 1], z=edge[:, 2] + 0.01 * float(found.loss.max()),
-            mode="markers", marker={"color": "#000000", "size": 3}, showlegend=False,
-            hovertemplate="decision boundary<extra></extra>",
-        )  # fmt: skip
-    plain = {"showbackground": False, "color": NEUTRAL, "gridcolor": NEUTRAL}
-    figure.update_layout(
-        scene={
-            "xaxis": plain | {"title": {"text": "along δ"}},
-            "yaxis": plain | {"title": {"text": "across"}},
-            "zaxis": plain | {"title": {"text": "loss"}, "range": [0, limit or None]},
-            "aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7},
-            "camera": {"eye": {"x": -1.5, "y": -1.5, "z": 0.9}},
-        },
-    )  # fmt: skip
-    finish(figure, 420)
-    figure.update_layout(margin={"t": 0, "b": 0}, dragmode="orbit")
-    return figure
-
-
-def crossings(found: Surface) -> np.ndarray:
-    """(N,3) points (a, b, loss) where the margin changes sign between neighbours of a row."""
-    x, y = found.axis, found.axis[found.rows]
-    points = []
-    for r, row in enumerate(found.margin):
-        for k in np.flatnonzero(np.signbit(row[:-1]) != np.signbit(row[1:])):
-            share = row[k] / (row[k] - row[k + 1])
-            loss = found.loss[r, k] + share * (found.loss[r, k + 1] - found.loss[r, k])
-            points.append((x[k] + share * (x[k + 1] - x[k]), y[r], loss))
-    return np.array(points).reshape(-1, 3)
-
-
-def surface_sentence(record: AttackRecord, found: Surface) -> str:
-    """How much of the picture, and of the ball in it, lies beyond the boundary."""
-    start = int(record.clean.argmax())
-    beyond, inside = found.margin < 0, found.share <= 1
-    near = float(beyond[inside].mean()) if inside.any() else 0.0
-    return (
-        f"Random direction {found.seed + 1}: {percent(float(beyond.mean()))} of the picture and"
-        f" {percent(near)} of the ε ball in it are read"
-        f" otherwise than {record.label_names[start]}; loss from {number(float(found.loss.min()))} to"
-        f" {number(float(found.loss.max()))}."
-    )
-
-
-def surface_columns(found: Surface) -> Columns:
-    """One row a point."""
-    b, a = np.meshgrid(found.axis[found.rows], found.axis, indexing="ij")
-    return {
-        "along δ": a.ravel().tolist(),
-        "across": b.ravel().tolist(),
-        "loss, nats": found.loss.ravel().tolist(),
-        "margin, logits": found.margin.ravel().tolist(),
-        "length ÷ ε": found.share.ravel().tolist(),
-    }
-
-
-def lines(records: Sequence[AttackRecord], found: Sequence[Line]) -> go.Figure:
-    """Loss on the straight way to δ and beyond, and at the attack's own steps, by length."""
+    `which` are the models' places (A, B, C) where not all of them are here.
+    """
     figure = go.Figure()
-    for i, (record, one) in enumerate(zip(records, found, strict=True)):
+    for i, record, one in zip(which or range(len(records)), records, found, strict=True):
         colour, shape, dash = SIDES[i]
         name = f"{'ABC'[i]}: {label(record.model, 30)}"
+        if one.noise is not None and one.noise_t is not None:
+            figure.add_scatter(
+                x=np.concatenate([one.noise_t, one.noise_t[::-1]]),
+                y=np.concatenate([one.noise.min(0), one.noise.max(0)[::-1]]),
+                fill="toself", fillcolor=faded(colour, 0.2), line={"color": CLEAR},
+                name=f"{name}, {len(one.noise)} random draws as long", hoverinfo="skip",
+            )  # fmt: skip
         figure.add_scatter(
             x=one.t, y=one.loss, mode="lines", name=f"{name}, straight",
             line={"color": colour, "dash": dash, "width": 2.5},
-            hovertemplate="%{x:.2f} × δ, straight: loss %{y:.3f}<extra></extra>",
+            hovertemplate="%{x:.2f} × δ, straight: loss %{y:.3f} nats<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
             x=one.path_length, y=one.path_loss, mode="lines+markers", name=f"{name}, path",
             line={"color": colour, "width": 1, "dash": "dot"},
             marker={"symbol": f"{shape}-open", "size": 8, "color": colour},
-            hovertemplate="step as long as %{x:.2f} × δ: loss %{y:.3f}<extra></extra>",
+            hovertemplate="step as long as %{x:.2f} × δ: loss %{y:.3f} nats<extra></extra>",
         )  # fmt: skip
         flips = np.flatnonzero(one.margin < 0)
         if len(flips):
@@ -178,7 +56,7 @@ def lines(records: Sequence[AttackRecord], found: Sequence[Line]) -> go.Figure:
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(title={"text": "length (1 is ‖δ‖)"}, nticks=8, zeroline=False)
     figure.update_yaxes(title={"text": "loss, nats"}, rangemode="tozero", nticks=5)
-    return finish(figure, 330, legend_rows=2 * len(records))
+    return finish(figure, 330, legend_rows=3 * len(records))
 
 
 def line_sentence(record: AttackRecord, found: Line) -> str:
@@ -193,20 +71,45 @@ def line_sentence(record: AttackRecord, found: Line) -> str:
     off = np.sqrt(np.clip(before**2 - straight**2, 0, None)).max(initial=0.0)
     return (
         f"On the straight line to δ the loss {way}; the attack's own path strays"
-        f" {percent(float(off))} of ‖δ‖ from it at most."
+        f" {percent(float(off))} of ‖δ‖ from it at most.{_against_noise(found)}"
+    )
+
+
+def _against_noise(found: Line) -> str:
+    """How high the loss stands at δ itself, and under noise as long."""
+    if found.noise is None or found.noise_t is None:
+        return ""
+    at = int(np.abs(found.noise_t - 1).argmin())
+    own = float(np.interp(found.noise_t[at], found.t, found.loss))
+    low, high = float(found.noise[:, at].min()), float(found.noise[:, at].max())
+    return (
+        f" At ‖δ‖ it is {number(own)} nats, under {len(found.noise)} random draws as long"
+        f" {number(low)} to {number(high)}."
     )
 
 
 def line_columns(found: Line) -> Columns:
-    """One row a point of the straight line."""
-    return {
+    """One row a point of the straight line; noise was drawn at some of them only."""
+    table: Columns = {
         "× δ": found.t.tolist(), "loss, nats": found.loss.tolist(),
         "margin, logits": found.margin.tolist(),
     }  # fmt: skip
+    if found.noise is not None and found.noise_t is not None:
+        at = {round(float(t), 6): k for k, t in enumerate(found.noise_t)}
+        places = [at.get(round(float(t), 6)) for t in found.t]
+        for name, values in (("lowest", found.noise.min(0)), ("highest", found.noise.max(0))):
+            table[f"noise {name}, nats"] = [None if k is None else float(values[k]) for k in places]
+    return table
 
 
-def distances(found: Distances, name: str, which: int = 0) -> go.Figure:
-    """Distance to the own row and to rivals as δ grows; the exit is where they cross."""
+def distances(
+    found: Distances, name: str, which: int = 0, reach: tuple[float, float] | None = None
+) -> go.Figure:
+    """Distance to the own row and to rivals as δ grows; the exit is where they cross.
+
+    `reach`: the largest factor and distance of the axes, where models share them.
+    """
+    right, top = reach or distance_reach(found)
     colour = SIDES[which][0]
     figure = go.Figure()
     for k, rival in enumerate(found.rivals):
@@ -238,19 +141,24 @@ def distances(found: Distances, name: str, which: int = 0) -> go.Figure:
         )  # fmt: skip
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(
-        title={"text": "factor on δ (1 is δ)"}, range=[0, found.t[-1]], nticks=7, zeroline=False
+        title={"text": "factor on δ (1 is δ)"}, range=[0, right], nticks=7, zeroline=False
     )
-    figure.update_yaxes(title={"text": "distance, raw"}, rangemode="tozero", nticks=6)
+    figure.update_yaxes(title={"text": "distance, raw"}, range=[0, top], nticks=6)
     return finish(figure, 340, legend_rows=1)
+
+
+def distance_reach(found: Distances) -> tuple[float, float]:
+    """How far the axes of one picture go: factor on δ, distance in raw units."""
+    return float(found.t[-1]), 1.05 * float(max(found.own.max(), found.far.max()))
 
 
 def distance_columns(found: Distances) -> Columns:
     """One row a factor."""
     table: Columns = {"× δ": found.t.tolist(), "own, raw": found.own.tolist()}
     for rival, values in zip(found.rivals, found.far, strict=True):
-        while rival in table:
+        while f"{rival}, raw" in table:
             rival += "′"
-        table[rival] = values.tolist()
+        table[f"{rival}, raw"] = values.tolist()
     return table
 
 
@@ -306,3 +214,9 @@ def context_columns(record: AttackRecord, found: Map) -> Columns:
         "x with δ": found.moved[:, 0].tolist(),
         "y with δ": found.moved[:, 1].tolist(),
     }
+
+
+__all__ = [
+    "context", "context_columns", "context_sentence", "distance_columns", "distance_reach", "distances",
+    "line_columns", "line_sentence", "lines", "surface",
+]  # fmt: skip

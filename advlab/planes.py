@@ -13,17 +13,28 @@ import plotly.graph_objects as go
 from advlab.plots import NEUTRAL, SIDES, faded, finish, label
 from advlab.records import AttackRecord, LocalPlane
 from advlab.story import number
+from advlab.tables import Columns
 
 TINTS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7")  # neighbours' cells, in turn
 
 
-def plane_figure(record: AttackRecord, plane: LocalPlane, *, lens: bool = False) -> go.Figure:
+def plane_figure(
+    record: AttackRecord,
+    plane: LocalPlane,
+    *,
+    lens: bool = False,
+    width: float | None = None,
+    whole: float | None = None,
+) -> go.Figure:
     """The local plane of one token, raw units, equal axes.
 
-    `lens` shows only the arrow's surroundings. The arrow δ is exact. Neighbours fade with their
-    distance out of the plane.
+    `lens` shows only the arrow's surroundings; the true-scale picture has a square where the lens
+    looks. The arrow δ is exact. Neighbours fade with their distance out of the plane. `width`, in raw
+    units, is what is shown across, where several models share it; `whole` is that of the true-scale
+    picture beside a lens.
     """
-    left, bottom, width = _window(plane, lens)
+    left, bottom, width = _window(plane, lens, width)
+    magnified = magnification(plane, whole, width)
     figure = go.Figure()
     figure.add_trace(_cells(plane))
     if not lens:
@@ -46,35 +57,52 @@ def plane_figure(record: AttackRecord, plane: LocalPlane, *, lens: bool = False)
             line={"color": NEUTRAL, "width": 3, "dash": "dot"}, showlegend=False,
             hovertemplate=f"exit radius along δ: {number(plane.exit_radius)} raw<extra></extra>",
         )  # fmt: skip
-    title = f"Lens: magnified {number(magnification(plane))} ×" if lens else "True scale, raw units"
+    if not lens and plane.delta > 0:
+        a, b, side = _window(plane, True)
+        figure.add_shape(
+            type="rect", x0=a, x1=a + side, y0=b, y1=b + side,
+            line={"color": "#D55E00", "width": 1, "dash": "dot"},
+        )  # fmt: skip
+    title = f"Lens: magnified {number(magnified)} ×" if lens else "True scale"
     figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"})
     figure.update_xaxes(
         range=[left, left + width], constrain="domain", nticks=5, zeroline=False, showgrid=False,
-        title={"text": "along δ"},
+        title={"text": "along δ, raw"},
     )  # fmt: skip
     figure.update_yaxes(
         range=[bottom, bottom + width], scaleanchor="x", scaleratio=1, constrain="domain", nticks=5,
-        zeroline=False, showgrid=False, title={"text": "across"},
+        zeroline=False, showgrid=False, title={"text": "across, raw"},
     )  # fmt: skip
-    finish(figure, 440)
+    finish(figure, 400)
     figure.update_layout(margin={"t": 40})
     return figure
 
 
-def magnification(plane: LocalPlane) -> float:
-    """How much larger the lens draws a length than the true-scale view beside it."""
-    return _window(plane, False)[2] / _window(plane, True)[2]
+def magnification(
+    plane: LocalPlane, whole: float | None = None, lens: float | None = None
+) -> float:
+    """How much larger the lens draws a length than the true-scale picture as wide beside it.
+
+    `whole` and `lens` are the widths that are shown, where several models share them.
+    """
+    return (whole or width_of(plane)) / (lens or width_of(plane, lens=True))
 
 
-def _window(plane: LocalPlane, lens: bool) -> tuple[float, float, float]:
-    """Left, bottom and width of the square that is shown."""
+def width_of(plane: LocalPlane, *, lens: bool = False) -> float:
+    """What a picture needs to show across, raw units."""
+    return _window(plane, lens)[2]
+
+
+def _window(plane: LocalPlane, lens: bool, wide: float | None = None) -> tuple[float, float, float]:
+    """Left, bottom and width of the square that is shown; `wide`: at least so wide."""
     if lens and plane.delta > 0:
-        return -plane.delta, -1.5 * plane.delta, 3 * plane.delta
+        side = max(3 * plane.delta, wide or 0.0)
+        return -side / 3, -side / 2, side
     xs = np.concatenate([plane.x, [0.0, plane.delta]])
     ys = np.concatenate([plane.y, [0.0]])
     if np.isfinite(plane.exit_radius) and plane.exit_radius <= float(plane.grid_x.max()):
         xs = np.append(xs, plane.exit_radius)
-    width = 1.2 * max(float(np.ptp(xs)), float(np.ptp(ys)), 1e-9)
+    width = max(1.2 * max(float(np.ptp(xs)), float(np.ptp(ys)), 1e-9), wide or 0.0)
     return (
         float(xs.max() + xs.min() - width) / 2,
         float(ys.max() + ys.min() - width) / 2,
@@ -130,3 +158,16 @@ def _room(plane: LocalPlane, order: np.ndarray, width: float, most: int = 6) -> 
         if len(shown) == most:
             break
     return shown
+
+
+def plane_columns(plane: LocalPlane) -> Columns:
+    """One row a vocabulary row near the token, nearest first: its place in the plane and off it."""
+    distance = np.sqrt(plane.x**2 + plane.y**2 + plane.residual**2)
+    order = distance.argsort(kind="stable")
+    return {
+        "neighbour": [plane.labels[j] for j in order],
+        "distance, raw": distance[order].tolist(),
+        "along δ, raw": plane.x[order].tolist(),
+        "across, raw": plane.y[order].tolist(),
+        "out of the plane, raw": plane.residual[order].tolist(),
+    }

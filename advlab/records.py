@@ -359,6 +359,8 @@ class Line:
     path_along: np.ndarray  # (F,) how far along δ, in lengths of δ
     path_loss: np.ndarray  # (F,)
     path_margin: np.ndarray  # (F,)
+    noise_t: np.ndarray | None = None  # (M,) lengths at which noise was drawn, in lengths of δ
+    noise: np.ndarray | None = None  # (R,M) loss under random noise so long
 
 
 @dataclass(frozen=True)

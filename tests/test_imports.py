@@ -31,6 +31,7 @@ PICTURES = {
     "exits",
     "planes",
     "landscapes",
+    "surfaces",
     "player",
     "story",
     "tables",
@@ -44,6 +45,10 @@ PICTURES = {
     "convergence",
     "capsule",
     "capsule_page",
+    "capsule_figures",
+    "forecast",
+    "passport",
+    "strict",
 }
 HEADS = {
     "ui",

@@ -125,3 +125,28 @@ def test_the_heat_map_of_delta_keeps_its_largest_dimensions_and_owns_up_to_the_r
     still = renamed(record, delta=np.zeros_like(record.delta))
     assert heatmaps.delta_sentence(still) == "δ is zero."
     heatmaps.delta(still)
+
+
+def test_lens_and_true_scale_share_the_range_of_all_models_and_say_how_much_it_magnifies():
+    record = sample_record()
+    plane = record.planes[0]
+    wide, near = 2 * planes.width_of(plane), 4 * planes.width_of(plane, lens=True)
+    for lens, width in ((True, near), (False, wide)):
+        figure = planes.plane_figure(record, plane, lens=lens, width=width, whole=wide)
+        x = figure.layout.xaxis.range
+        assert x[1] - x[0] == pytest.approx(width)
+        assert len(figure.layout.shapes) == (0 if lens else 1)
+    shown = number(wide / near)
+    assert planes.magnification(plane, wide, near) == pytest.approx(wide / near)
+    text = planes.plane_figure(record, plane, lens=True, width=near, whole=wide).layout.title.text
+    assert f"magnified {shown} ×" in text
+
+
+def test_the_table_of_the_plane_gives_true_distances_nearest_first():
+    columns = planes.plane_columns(sample_record().planes[0])
+    assert columns["distance, raw"] == sorted(columns["distance, raw"])
+    for far, x, y, off in zip(
+        *(columns[f"{k}, raw"] for k in ("distance", "along δ", "across", "out of the plane")),
+        strict=True,
+    ):
+        assert far**2 == pytest.approx(x**2 + y**2 + off**2)

@@ -5,11 +5,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
+from samples import renamed
 from victims import KINDS, TEXTS, shared_victim
 
-from advlab import landscapes
+from advlab import landscapes, surfaces
 from advlab.attacks import PGD, Attack
 from advlab.errors import SettingError
+from advlab.explain.scaled import noise_as_long
 from advlab.explain.stage import Stage
 from advlab.explain.surface import direction
 from advlab.lab import analyse, explore
@@ -80,7 +82,7 @@ def test_parts_of_a_surface_join_to_the_whole() -> None:
     victim, record = shared_victim("bert"), record_of("bert")
     whole: Surface = analyse(victim, record, "surface", grid=9)
     parts = [analyse(victim, record, "surface", grid=9, part=k, parts=4) for k in (2, 0, 3, 1)]
-    joined = landscapes.joined(parts)
+    joined = surfaces.joined(parts)
     np.testing.assert_array_equal(joined.rows, np.arange(9))
     np.testing.assert_allclose(joined.loss, whole.loss, rtol=1e-12)
     np.testing.assert_allclose(joined.margin, whole.margin, rtol=1e-9)
@@ -90,7 +92,7 @@ def test_parts_of_a_surface_join_to_the_whole() -> None:
 
 def test_boundary_points_lie_between_a_point_that_holds_and_one_that_flips() -> None:
     found: Surface = analyse(shared_victim("bert"), record_of("bert", PGD(8.0, steps=6)), "surface")
-    edge = landscapes.crossings(found)
+    edge = surfaces.crossings(found)
     assert len(edge) > 3
     step = found.axis[1] - found.axis[0]
     for a, b, loss in edge:
@@ -163,17 +165,17 @@ def test_every_picture_draws_and_says_something() -> None:
     far: Distances = analyse(victim, record, "distances", token=token)
     spots: Map = analyse(victim, record, "map")
     for figure in (
-        landscapes.surface(record, found), landscapes.relief(record, found),
+        surfaces.surface(record, found), surfaces.relief(record, found),
         landscapes.lines([record, record], [line, line]),
         landscapes.distances(far, record.tokens[token]), landscapes.context(record, spots),
     ):  # fmt: skip
         assert len(figure.to_json()) > 500
     for columns in (
-        landscapes.surface_columns(found), landscapes.line_columns(line),
+        surfaces.surface_columns(found), landscapes.line_columns(line),
         landscapes.distance_columns(far), landscapes.context_columns(record, spots),
     ):  # fmt: skip
         assert len(set(map(len, columns.values()))) == 1
-    assert "Random direction 1" in landscapes.surface_sentence(record, found)
+    assert "Random direction 1" in surfaces.surface_sentence(record, found)
 
 
 def test_without_a_delta_there_is_no_surface() -> None:
@@ -182,3 +184,70 @@ def test_without_a_delta_there_is_no_surface() -> None:
     for name in ("surface", "line"):
         with pytest.raises(SettingError, match="δ = 0"):
             analyse(victim, record, name)
+
+
+@pytest.mark.parametrize("attack", [PGD(1.0, steps=4), PGD(0.3, steps=4, p="linf")], ids=str)
+def test_the_edge_of_the_ball_is_a_closed_line_at_the_radius_eps(attack: Attack) -> None:
+    victim, record = shared_victim("bert"), record_of("bert", attack)
+    found: Surface = analyse(victim, record, "surface", grid=21)
+    line = surfaces.edge(found)
+    there = line[~np.isnan(line[:, 0])]
+    assert len(there) > 20
+    delta = torch.from_numpy(record.delta)
+    across = direction(Stage.of(victim, record), delta, 0)
+    for a, b, _ in there[::7]:
+        length = norm((a * delta + b * across).unsqueeze(0), attack.p, attack.ball).max()
+        assert float(length) == pytest.approx(record.eps, rel=2e-2)
+    if attack.p == "l2":  # a circle, in lengths of δ; whole, so closed
+        radius = record.eps / np.linalg.norm(record.delta)
+        np.testing.assert_allclose(np.hypot(there[:, 0], there[:, 1]), radius, rtol=2e-2)
+        assert len(there) == len(line)
+        np.testing.assert_array_equal(line[0], line[-1])
+    names = [t.hovertemplate or "" for t in surfaces.relief(record, found).data]
+    assert any("edge of the ε ball" in n for n in names)
+
+
+def test_three_directions_are_compared_in_a_sentence() -> None:
+    victim, record = shared_victim("bert"), record_of("bert")
+    found = [analyse(victim, record, "surface", seed=k, grid=5) for k in range(3)]
+    assert "3 random directions" in surfaces.seeds_sentence(found)
+    figure = surfaces.seeds(found)
+    heats = [t for t in figure.data if t.type == "heatmap"]
+    assert len(heats) == 3
+    assert len({h.zmax for h in heats}) == 1
+    shares = surfaces.seed_columns(found)["beyond the boundary"]
+    same = [renamed(found[0], seed=k) for k in range(3)]
+    assert "the same story" in surfaces.seeds_sentence(same)
+    other = renamed(found[0], seed=1, margin=-np.ones_like(found[0].margin))
+    held = renamed(found[0], margin=np.ones_like(found[0].margin))
+    assert "different stories" in surfaces.seeds_sentence([held, other])
+    assert shares == [surfaces.shares(f)[0] for f in found]
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_noise_on_the_line_is_as_long_as_the_scaled_delta(kind: str) -> None:
+    victim, record = shared_victim(kind), record_of(kind)
+    found: Line = analyse(victim, record, "line")
+    assert found.noise is not None
+    assert found.noise_t is not None
+    stage = Stage.of(victim, record)
+    drawn = noise_as_long(stage, torch.from_numpy(record.delta), len(found.noise), record.seed)
+    for m in (0, 3, len(found.noise_t) - 1):
+        moved = float(found.noise_t[m]) * drawn[1]
+        assert float(moved.norm()) == pytest.approx(
+            found.noise_t[m] * np.linalg.norm(record.delta), rel=1e-6
+        )
+        assert found.noise[1, m] == pytest.approx(
+            float(stage.loss(stage.logits(moved.unsqueeze(0)))[0]), rel=1e-6
+        )
+    np.testing.assert_allclose(found.noise[:, 0], found.loss[0])
+    columns = landscapes.line_columns(found)
+    assert len(set(map(len, columns.values()))) == 1
+    assert "random draws as long" in landscapes.line_sentence(record, found)
+
+
+def test_lines_of_models_keep_their_letters_where_one_has_no_delta() -> None:
+    victim, record = shared_victim("bert"), record_of("bert")
+    line: Line = analyse(victim, record, "line")
+    names = [t.name for t in landscapes.lines([record], [line], [1]).data if t.name]
+    assert all(n.startswith("B: ") for n in names)

@@ -60,9 +60,8 @@ def scaled(
         for row, mask in zip(again.input_ids, again.attention_mask, strict=True)
     ]
 
-    size = sum(p.numel() for p in victim.model.parameters()) - table.numel()
-    R = draws if draws is not None else 4 if size > LARGE else 8
-    noise = _noise(stage, delta, R, record.seed)  # (R,T,D)
+    R = draws if draws is not None else draws_for(victim)
+    noise = noise_as_long(stage, delta, R, record.seed)  # (R,T,D)
     leaves = torch.stack(
         [first_exit(own, one, table, allowed, apart)[0] / one.norm(dim=-1) for one in noise]
     )  # (R,T) factors; ∞ where the noise is 0, as 1/0
@@ -113,7 +112,13 @@ def _rows_at(own: Tensor, met: list[list[tuple[float, int]]], factor: float) -> 
     return torch.tensor(rows, device=own.device)
 
 
-def _noise(stage: Stage, delta: Tensor, draws: int, seed: int) -> Tensor:
+def draws_for(victim: Victim) -> int:
+    """Random draws behind a band: fewer for a model whose forward pass takes long."""
+    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
+    return 4 if size > LARGE else 8
+
+
+def noise_as_long(stage: Stage, delta: Tensor, draws: int, seed: int) -> Tensor:
     """(R,T,D) random, zero where δ must be, exactly as long as δ in the norm of the attack."""
     attack, many = stage.attack, stage.batch.repeat(draws)
     length = norm(delta.unsqueeze(0), attack.p, attack.ball).amax()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError
+from advlab.explain.scaled import draws_for, noise_as_long
 from advlab.explain.stage import Stage
 from advlab.norms import norm
 from advlab.records import AttackRecord, Line, Surface
@@ -59,12 +60,19 @@ def surface(
 
 
 def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.0) -> Line:
-    """Loss and margin on the straight way from the sentence to `reach` × δ, and at the path's steps."""
+    """Loss and margin on the straight way from the sentence to `reach` × δ, and at the path's steps.
+
+    Beside them the loss under random noise as long, at about ten of the points.
+    """
     delta = _delta(stage, record)
     t = torch.linspace(0, reach, points, dtype=delta.dtype, device=delta.device)
     loss, margin = _measured(stage, record, t.reshape(-1, 1, 1) * delta)
     path = torch.as_tensor(record.path).to(delta)
     walked, steps = _measured(stage, record, path)
+    wide = t[:: max(points // 10, 1)]
+    noise = noise_as_long(stage, delta, draws_for(stage.victim), record.seed)  # (R,T,D)
+    many = (wide.reshape(1, -1, 1, 1) * noise.unsqueeze(1)).flatten(0, 1)
+    shaken = stage.loss(stage.logits(many)).reshape(len(noise), len(wide)).cpu().numpy()
     length = float(delta.norm())
     flat = path.flatten(1)
     return Line(
@@ -75,6 +83,8 @@ def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.
         path_along=(flat @ delta.flatten() / length**2).cpu().numpy(),
         path_loss=walked,
         path_margin=steps,
+        noise_t=wide.cpu().numpy(),
+        noise=shaken,
     )
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from advlab import landscapes, planes, story
-from advlab.records import AttackRecord, Distances, Line, Map, Surface
+from advlab import landscapes, planes, story, surfaces
+from advlab.records import AttackRecord, Distances, Line, LocalPlane, Map, Surface
 from advlab.ui.looks import Look, analysed
 from advlab.ui.round_trip import said
 from advlab.ui.tokens import Token, token_strip
 from advlab.ui.views.parts import beside, chart, section, table
 
-GRID = 21  # points a side of the loss surface
+GRID, SMALL = 21, 11  # points a side of the loss surface, and of those that stand beside it
+SEEDS = (0, 1, 2)  # of the random directions
+PATIENCE = 0.4  # seconds after which what is there is drawn
+NO_TOKEN = "This model's δ leaves that token alone, or it splits the sentence otherwise."
 
 
 def geometry(looks: Sequence[Look]) -> None:
     """Draw this view."""
-    records = [look.record for look in looks]
-    first = records[0]
-    choices = [int(t) for t in np.flatnonzero(first.delta_norm > 0)]
-    if not choices:
+    first = next((look.record for look in looks if (look.record.delta_norm > 0).any()), None)
+    if first is None:
         said("There is no perturbed token to look at.")
         return
+    choices = [int(t) for t in np.flatnonzero(first.delta_norm > 0)]
     longest = max(choices, key=lambda t: float(first.delta_norm[t]))
-    if st.session_state.get("token") not in choices:
+    if st.session_state.get("token", longest) not in choices:
         st.session_state["token"] = longest
 
     def choose(index: int) -> None:
@@ -35,57 +39,40 @@ def geometry(looks: Sequence[Look]) -> None:
 
     with section(
         "One token's neighbourhood",
-        "The arrow is δ, exact. Each shade is where another token would be nearest, measured in all"
-        " dimensions; grey is the token's own cell, the dotted mark its exit radius. Faint"
-        " points lie far out of this plane.",
+        "The arrow is δ, exact; the dotted square is what the lens magnifies. Each shade is where"
+        " another token would be nearest, measured in all dimensions; grey is the token's own cell,"
+        " the dotted mark its exit radius. Faint points lie far out of this plane.",
     ):
-        token_strip(
-            _strip(first, choices), label="Choose a token", key="strip",
-            selected=st.session_state["token"], on_select=choose,
-        )  # fmt: skip
+        strip = st.container()  # above the box, but drawn once it is known what was chosen
         token = st.selectbox(
-            "Token", choices, key="token",
+            "Token", choices, key="token", index=choices.index(longest), bind="query-params",
             format_func=lambda t: f"{t}: {first.tokens[t]}",
-            help="The tokens with the largest δ.",
+            help="The tokens that δ moves.",
         )  # fmt: skip
-        lens = st.segmented_control(
-            "Scale", [False, True], default=False, required=True, key="lens",
-            format_func={False: "True scale", True: "Lens on δ"}.__getitem__,
-        ) or False  # fmt: skip
-        for i, look in beside(looks):
-            record = look.record
-            own = _same_token(first, record, token)
-            if own is None:
-                said("This model splits the sentence into other tokens: there is no such token.")
-                continue
-            plane = analysed(look, "plane", token=own)
-            said(
-                f"‖δ‖ = {story.number(plane.delta)} raw, exit radius"
-                f" {story.number(plane.exit_radius)} raw. The lens magnifies"
-                f" {story.number(planes.magnification(plane))} ×."
-            )
-            chart(
-                planes.plane_figure(record, plane, lens=lens), f"plane{i}",
-                f"{'Lens' if lens else 'True scale'}: δ of one token, length"
-                f" {story.number(plane.delta)}, and its nearest vocabulary vectors",
+        with strip:
+            token_strip(
+                _strip(first, choices), label="Choose a token", key="strip", selected=token,
+                on_select=choose,
             )  # fmt: skip
+        _planes(looks, first, token)
     with section(
         "Until it becomes another word",
         "The distance to the token's own vector grows with δ, those to its rivals shrink or grow."
         " Where the lines cross it reads as another token. The dotted line is δ as it is.",
     ):
-        _distances(looks, token)
+        _distances(looks, first, token)
     with section(
         "The loss around the sentence",
         "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
-        " higher loss, the white line is the decision boundary, the dotted one the edge of the ε"
-        " ball, the arrow δ. Every point is run through the model.",
+        " higher loss, the white line (black in 3-D) is the decision boundary, the pink one the edge"
+        " of the ε ball, orange is δ. Every point is run through the model.",
     ):
         _surfaces(looks)
     with section(
         "Straight ahead, or round the corner?",
-        "The loss on the straight line from the sentence through δ to twice its length, and at the"
-        " attack's own steps by their length. The cross is where the straight line first flips.",
+        "The loss on the straight line from the sentence through δ to twice its length, at the"
+        " attack's own steps by their length, and under random noise as long (bands). The cross is"
+        " where the straight line first flips.",
     ):
         _lines(looks)
     with section(
@@ -93,105 +80,187 @@ def geometry(looks: Sequence[Look]) -> None:
         "Words in the two main axes of the vocabulary. Such a map is drawn everywhere, and δ hardly"
         " shows in it: read the numbers before the picture.",
     ):
-        if st.toggle("Draw the map", key="map.on"):
+        if st.toggle("Draw the map", key="map.on", persist_state="session"):
             _map(looks)
 
 
-def _distances(looks: Sequence[Look], token: int) -> None:
-    first = looks[0].record
+def _planes(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
+    """Lens and true scale beside each other, in one range for all models."""
+    own = [_same_token(first, look.record, token) for look in looks]
+    found: list[LocalPlane | None] = [
+        None if t is None else analysed(look, "plane", token=t)
+        for look, t in zip(looks, own, strict=True)
+    ]
+    there = [plane for plane in found if plane is not None]
+    whole = max((planes.width_of(p) for p in there), default=None)
+    near = max((planes.width_of(p, lens=True) for p in there), default=None)
     for i, look in beside(looks):
-        own = _same_token(first, look.record, token)
-        if own is None:
-            said("This model splits the sentence into other tokens: there is no such token.")
+        plane = found[i]
+        if plane is None:
+            said(NO_TOKEN)
             continue
-        found: Distances = analysed(look, "distances", token=own)
-        name = look.record.tokens[own]
+        said(
+            f"‖δ‖ = {story.number(plane.delta)} raw, exit radius {story.number(plane.exit_radius)}"
+            f" raw. The lens magnifies {story.number(planes.magnification(plane, whole, near))} ×."
+        )
+        for column, lens in zip(st.columns(2), (True, False), strict=True):
+            with column:
+                chart(
+                    planes.plane_figure(
+                        look.record, plane, lens=lens, width=near if lens else whole, whole=whole
+                    ),
+                    f"plane{i}.{lens}",
+                    f"{'Lens' if lens else 'True scale'}: δ of one token, length"
+                    f" {story.number(plane.delta)} raw, and its nearest vocabulary vectors",
+                )  # fmt: skip
+        with st.expander("Numbers"):
+            table(
+                planes.plane_columns(plane), f"plane_table{i}", "Neighbours of the token, raw units"
+            )
+
+
+def _distances(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
+    own = [_same_token(first, look.record, token) for look in looks]
+    found: list[Distances | None] = [
+        None if t is None else analysed(look, "distances", token=t)
+        for look, t in zip(looks, own, strict=True)
+    ]
+    each = [landscapes.distance_reach(f) for f in found if f is not None]
+    reach = (max(r for r, _ in each), max(t for _, t in each)) if each else None
+    for i, look in beside(looks):
+        one, at = found[i], own[i]
+        if one is None or at is None:
+            said(NO_TOKEN)
+            continue
+        name = look.record.tokens[at]
         ends = (
-            f"‘{name}’ reads as ‘{found.becomes}’ from {story.number(found.exit)} × δ on."
-            if found.becomes
+            f"‘{name}’ reads as ‘{one.becomes}’ from {story.number(one.exit)} × δ on."
+            if one.becomes
             else f"‘{name}’ never becomes another token in this direction."
         )
         said(ends)
         chart(
-            landscapes.distances(found, name, i), f"distances{i}",
+            landscapes.distances(one, name, i, reach), f"distances{i}",
             f"Distance to the own vector and to rivals against the factor on δ. {ends}",
         )  # fmt: skip
         with st.expander("Numbers"):
-            table(landscapes.distance_columns(found), f"distances_table{i}", "Distances, raw units")
+            table(landscapes.distance_columns(one), f"distances_table{i}", "Distances, raw units")
 
 
 def _surfaces(looks: Sequence[Look]) -> None:
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     seed = left.segmented_control(
-        "Random direction", [0, 1, 2], default=0, required=True, key="surface.seed",
-        format_func=lambda k: str(k + 1),
-        help="One direction proves nothing: look at all three.",
+        "Random direction", list(SEEDS), default=0, required=True, key="surface.seed",
+        format_func=lambda k: str(k + 1), bind="query-params",
+        help="One direction proves nothing: all three stand below.",
     ) or 0  # fmt: skip
     solid = middle.segmented_control(
         "Picture", [False, True], default=False, required=True, key="surface.solid",
-        format_func={False: "flat", True: "3-D"}.__getitem__,
+        format_func={False: "flat", True: "3-D"}.__getitem__, bind="query-params",
     ) or False  # fmt: skip
     linked = len(looks) > 1 and right.toggle(
-        "Same colours for all models", value=True, key="surface.linked"
+        "Same colours for all models", value=True, key="surface.linked", persist_state="session"
     )
     if not st.toggle(
-        "Draw the surface", value=True, key="surface.on",
+        "Draw the surface", value=True, key="surface.on", persist_state="session",
         help=f"{GRID} × {GRID} points, each run through the model. Switch off to stop.",
     ):  # fmt: skip
         return
-    draw = landscapes.relief if solid else landscapes.surface
-    places = []
-    for _, look in beside(looks):
-        places.append((st.empty(), st.empty()))
-        if not (look.record.delta_norm > 0).any():
-            said("δ is zero: there is no direction to look along.")
     ready = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
-    parts: dict[int, list[Surface]] = {i: [] for i in ready}
-    # coarse to fine: every row that is there is drawn, the gaps between fill up
-    for done, part in enumerate((0, 2, 1, 3), start=1):
-        for i in ready:
-            parts[i].append(analysed(looks[i], "surface", seed=seed, grid=GRID, part=part, parts=4))
-        found = {i: landscapes.joined(parts[i]) for i in ready}
-        top = max((float(f.loss.max()) for f in found.values()), default=1.0)
-        for i in ready:
-            figure, words = places[i]
-            record = looks[i].record
-            with figure:
-                chart(
-                    draw(record, found[i], i, top if linked else None),
-                    f"surface{i}.{seed}.{solid}.{done}",
-                    f"Loss around the sentence. {landscapes.surface_sentence(record, found[i])}",
-                )  # fmt: skip
-            with words:
-                said(
-                    landscapes.surface_sentence(record, found[i])
-                    + ("" if done == 4 else f" ({done} of 4 parts drawn …)")
-                )
+    places: list[Any] = []
+    for i, _ in beside(looks):
+        if i not in ready:
+            said("δ is zero: there is no direction to look along.")
+        places.append([st.empty(), st.empty(), st.empty(), st.empty()])
+    if not ready:
+        return
+    found = _grown(looks, ready, places, seed, solid, linked)
+    small = {
+        i: [
+            found[i] if k == seed else analysed(looks[i], "surface", seed=k, grid=SMALL)
+            for k in SEEDS
+        ]
+        for i in ready
+    }
+    top = _top([f for fs in small.values() for f in fs]) if linked else None
+    for i in ready:
+        words = surfaces.seeds_sentence(small[i])
+        with places[i][2]:
+            chart(surfaces.seeds(small[i], top), f"seeds{i}", words)
+        with places[i][3]:
+            said(words)
     with st.expander("Numbers"):
         for i, _ in beside(looks):
             if i in ready:
                 table(
-                    landscapes.surface_columns(landscapes.joined(parts[i])), f"surface_table{i}",
+                    surfaces.seed_columns(small[i]), f"seeds_table{i}",
+                    "Three random directions compared",
+                )  # fmt: skip
+                table(
+                    surfaces.surface_columns(found[i]), f"surface_table{i}",
                     "Loss and margin around the sentence",
                 )  # fmt: skip
 
 
+def _grown(
+    looks: Sequence[Look], ready: list[int], places: list[Any], seed: int, solid: bool, linked: bool
+) -> dict[int, Surface]:
+    """The surfaces, drawn coarse to fine: every row that is there, the gaps between fill up.
+
+    A chart is made anew whenever its numbers change, so it is drawn on the way only where one would
+    otherwise wait, and what is known already is drawn once.
+    """
+    draw = surfaces.relief if solid else surfaces.surface
+    parts: dict[int, list[Surface]] = {i: [] for i in ready}
+    found: dict[int, Surface] = {}
+    drawn = time.perf_counter()
+    for done, part in enumerate((0, 2, 1, 3), start=1):
+        for i in ready:
+            parts[i].append(analysed(looks[i], "surface", seed=seed, grid=GRID, part=part, parts=4))
+        if done < 4 and time.perf_counter() - drawn < PATIENCE:
+            continue
+        drawn = time.perf_counter()
+        found = {i: surfaces.joined(parts[i]) for i in ready}
+        top = _top(list(found.values())) if linked else None
+        for i in ready:
+            record = looks[i].record
+            words = surfaces.surface_sentence(record, found[i])
+            with places[i][0]:
+                chart(
+                    draw(record, found[i], i, top), f"surface{i}.{done}",
+                    f"Loss around the sentence. {words}",
+                )  # fmt: skip
+            with places[i][1]:
+                said(words + ("" if done == 4 else f" ({done} of 4 parts drawn …)"))
+    return found
+
+
+def _top(found: Sequence[Surface]) -> float:
+    return max((float(f.loss.max()) for f in found), default=1.0) or 1.0
+
+
 def _lines(looks: Sequence[Look]) -> None:
-    ready = [look for look in looks if (look.record.delta_norm > 0).any()]
+    ready = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
     if not ready:
         said("δ is zero: there is no line to walk.")
         return
-    found: list[Line] = [analysed(look, "line") for look in ready]
-    records = [look.record for look in ready]
+    found: list[Line] = [analysed(looks[i], "line") for i in ready]
+    records = [looks[i].record for i in ready]
     words = " ".join(
         f"{'ABC'[i]}: {landscapes.line_sentence(r, one)}"
-        for i, (r, one) in enumerate(zip(records, found, strict=True))
+        for i, r, one in zip(ready, records, found, strict=True)
     )
     said(words)
-    chart(landscapes.lines(records, found), "lines", f"Loss against the length of δ. {words}")
+    chart(
+        landscapes.lines(records, found, ready), "lines", f"Loss against the length of δ. {words}"
+    )
     with st.expander("Numbers"):
-        for i, _ in beside(ready):
-            table(landscapes.line_columns(found[i]), f"lines_table{i}", "Loss on the straight line")
+        for i, _ in beside(looks):
+            if i in ready:
+                table(
+                    landscapes.line_columns(found[ready.index(i)]), f"lines_table{i}",
+                    "Loss on the straight line",
+                )  # fmt: skip
 
 
 def _map(looks: Sequence[Look]) -> None:
@@ -211,12 +280,12 @@ def _strip(record: AttackRecord, choices: list[int]) -> list[Token]:
     return [
         Token(
             text=t,
-            value=story.number(float(record.delta_norm[k])) if record.perturbable[k] else "special",
+            value=story.number(float(record.delta_norm[k])) if kind == "word" else kind,
             weight=float(record.delta_norm[k]) / top,
             title=f"{t}: ‖δ‖ = {story.number(float(record.delta_norm[k]))} raw",
             off=k not in choices,
         )
-        for k, t in enumerate(record.tokens)
+        for k, (t, kind) in enumerate(zip(record.tokens, story.token_kinds(record), strict=True))
     ]
 
 

@@ -1,0 +1,106 @@
+"""The views of the Explore page: controls that outlive a change of tab, and what each view must show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from test_explore_page import empty_caches, two_models  # noqa: F401  fixtures
+
+pytestmark = pytest.mark.usefixtures("two_models")
+
+
+def one_view() -> None:
+    """A page that draws one view of a sentence under one or two models, or none."""
+    import importlib
+
+    import streamlit as st
+
+    from advlab.attacks import build_attack
+    from advlab.ui.explore_form import Request
+    from advlab.ui.looks import Look, look_at
+
+    models = tuple(f"local:{m}" for m in st.session_state.get("models", ["first"]))
+    attack = build_attack({"name": "pgd", **st.session_state.get("attack", {})})
+    request = Request("a slow film, but never dull", None, models, attack, 0)
+    looks = [found for m in models if isinstance(found := look_at(m, request), Look)]
+    if st.session_state.get("still"):  # the first model's δ is zero
+        from dataclasses import replace
+
+        record = looks[0].record
+        record = replace(record, delta=0 * record.delta, delta_norm=0 * record.delta_norm)
+        looks[0] = replace(looks[0], record=record)
+    name = st.session_state.get("open")
+    if name:
+        getattr(importlib.import_module(f"advlab.ui.views.{name}"), name)(looks)
+
+
+def opened(view: str, *, link: dict[str, str] | None = None, **state: Any) -> AppTest:
+    app = AppTest.from_function(one_view, default_timeout=60)
+    for key, value in (link or {}).items():
+        app.query_params[key] = value
+    for key, value in state.items():
+        app.session_state[key] = value
+    return to(app, view)
+
+
+def to(app: AppTest, view: str) -> AppTest:
+    """Open a view, or none; nothing may fail."""
+    app.session_state["open"] = view
+    app.run()
+    assert not app.exception
+    return app
+
+
+def control(app: AppTest, key: str) -> Any:
+    kinds = ("selectbox", "toggle", "multiselect", "select_slider", "number_input", "button_group")
+    return next((c for kind in kinds for c in app.get(kind) if c.key == key), None)
+
+
+def texts(app: AppTest) -> str:
+    """All that is said on the page."""
+    return " ".join([*(e.proto.body for e in app.get("html")), *(m.value for m in app.markdown)])
+
+
+CHOICES = [
+    ("geometry", "token", 3),
+    ("geometry", "surface.seed", 2),
+    ("geometry", "surface.solid", True),
+    ("geometry", "surface.on", False),
+    ("geometry", "map.on", True),
+]
+
+
+@pytest.mark.parametrize(("view", "key", "value"), CHOICES)
+def test_what_was_chosen_is_there_again_after_another_tab(view: str, key: str, value: Any):
+    app = opened(view)
+    assert control(app, key).value != value
+    control(app, key).set_value(value).run()
+    to(app, "")
+    assert control(app, key) is None
+    to(app, view)
+    assert control(app, key).value == value
+
+
+LINKS = [
+    ("geometry", "token", "3: film", 3),
+    ("geometry", "surface.seed", "3", 2),
+    ("geometry", "surface.solid", "3-D", True),
+]
+
+
+@pytest.mark.parametrize(("view", "key", "given", "value"), LINKS)
+def test_a_link_restores_what_was_chosen(view: str, key: str, given: str, value: Any):
+    assert control(opened(view, link={key: given}), key).value == value
+    nonsense = control(opened(view, link={key: "99: nonsense"}), key).value
+    assert nonsense == control(opened(view), key).value
+
+
+def test_a_model_without_a_delta_does_not_empty_the_geometry_of_the_other():
+    app = opened("geometry", models=["first", "second"], still=True)
+    assert "The loss around the sentence" in [h.value for h in app.subheader]
+    assert len(app.get("plotly_chart")) == 6  # of B: two planes, distances, surface, seeds, lines
+    assert "B: " in texts(app)
+    assert "A: On the straight line" not in texts(app)
+    assert "no perturbed token" in texts(opened("geometry", still=True))
