@@ -125,7 +125,7 @@ def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: An
     from advlab.explain import scaled
 
     kept = []
-    draw = scaled._noise
+    draw = scaled.noise_as_long
 
     def spy(*given: Any) -> torch.Tensor:
         kept.append(draw(*given))

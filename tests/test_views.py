@@ -1,4 +1,4 @@
-"""The views of the Explore page: controls that outlive a change of tab, and what each view must show."""
+"""The views of the Explore page: controls that outlive a change of tab, and what each must show."""
 
 from __future__ import annotations
 
