@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from advlab.attacks import Attack, Minimal, RandomNoise
+from advlab.attacks import PGD, Attack, AutoPGD, Minimal, Perturbation, RandomNoise
 from advlab.evaluate import by_length
 from advlab.grid import Grid, Row
 from advlab.norms import norm
@@ -21,10 +22,15 @@ from advlab.records import Example
 from advlab.statistics import compare, rate
 
 if TYPE_CHECKING:
+    from advlab.carryover import Transfer
+    from advlab.tasks import Batch, Objective
     from advlab.victim import Victim
 
 TRIED = 64  # texts on which models and attacks are looked at
 ONE_STEP, BLACK_BOX = ("fgm", "fgsm"), ("spsa",)
+MANY_STEPS = ("pgd", "autopgd", "ensemble")  # those that raise the loss with all of ε
+EFFORTS = ("steps", "restarts", "draws", "samples", "searches", "effort")
+MORE_IS_WEAKER = "more steps or restarts are weaker"
 
 
 @dataclass(frozen=True)
@@ -112,19 +118,38 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
     """Alarms that an attack's own δ raises: too short, on too few words, weaker with more room.
 
     For attacks that spend their whole ε (not those that look for the smallest δ). `attack` in any
-    unit.
+    unit. PGD and Auto-PGD are also tried with twice their steps, and with the huge ε; for the others
+    PGD of their norm and ball looks at the huge ε, where one long step, or guessing, shows nothing.
     """
-    short, whole, moved, words, standing, right = 0, 0, 0, 0, 0, 0
-    near: list[bool] = []  # stands at ε, of the texts read right
-    wide: list[bool] = []  # at twice ε
     raw = attack.at(victim.scale)
+    climbs = isinstance(raw, PGD | AutoPGD)
+    huge = victim.scale.raw(HUGE, "norm")
+    trials: dict[str, Attack] = {"wide": replace(raw, eps=2 * raw.eps)}
+    if climbs:
+        trials["long"] = replace(raw, steps=2 * raw.steps)
+        trials["huge"] = replace(raw, eps=huge)
+    else:
+        trials["huge"] = PGD(huge, "raw", raw.p, raw.ball, steps=20)
+    stands: dict[str, list[bool]] = {kind: [] for kind in ("near", *trials)}  # of those read right
+    short, whole, moved, words = 0, 0, 0, 0
     with victim.analysing():
         for _, batch in by_length(victim, examples, 64):
             x = victim.embed(batch.input_ids).detach()
             objective = victim.objective(batch)
             clean = ~objective.flips(x)
-            dice = torch.Generator().manual_seed(0)
-            found = raw(objective, x, batch.perturbable, dice, flips=objective.flips)
+
+            def outcome(
+                kind: str, one: Attack, x: Tensor = x, batch: Batch = batch,
+                objective: Objective = objective, clean: Tensor = clean,
+            ) -> Perturbation:  # fmt: skip
+                dice = torch.Generator().manual_seed(0)
+                found = one(objective, x, batch.perturbable, dice, flips=objective.flips)
+                stands[kind] += (found.first_flip < 0)[clean].tolist()
+                return found
+
+            found = outcome("near", raw)
+            for kind, trial in trials.items():
+                outcome(kind, trial)
             size = norm(found.delta, raw.p, raw.ball).reshape(len(batch), -1).amax(1)
             # the best iterate may be the first; the loss then fell all the way, which is another alarm
             taken = found.best_step > 0
@@ -134,52 +159,84 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
             free = batch.perturbable[taken]
             moved += int(((lengths > 0) & free).sum())
             words += int(free.sum())
-            near += (found.first_flip < 0)[clean].tolist()
-            far = []
-            for eps in (2 * raw.eps, victim.scale.raw(HUGE, "norm")):
-                dice = torch.Generator().manual_seed(0)
-                wider = replace(raw, eps=eps)
-                tried = wider(objective, x, batch.perturbable, dice, flips=objective.flips)
-                far.append(clean & (tried.first_flip < 0))
-            wide += far[0][clean].tolist()
-            standing += int(far[1].sum())
-            right += int(clean.sum())
     name = type(attack).__name__
-    found_: list[Alarm] = []
+    near = stands["near"]
+    told: list[Alarm] = []
     if whole and short > whole / 4:
-        found_.append(
+        told.append(
             Alarm(
                 "δ is too short", victim.name,
                 f"{short} of {whole} δ of {name} use less than half of their ε",
                 "Check the step size and the number of steps: together they must reach ε.",
             )
         )  # fmt: skip
-    if words and moved < 0.9 * words:
-        found_.append(
+    sparse = raw.p == "l1" and raw.ball == "example"  # spends ε on few numbers, as it should
+    if words and moved < 0.9 * words and not sparse:
+        told.append(
             Alarm(
                 "words are left out", victim.name,
                 f"{name} moves {moved} of {words} words that it may move",
                 "Check the mask: an attack on part of the text overstates robustness.",
             )
         )  # fmt: skip
-    if _fewer(np.array(near), np.array(wide)):
-        found_.append(
+    if _fewer(near, stands["wide"]):
+        told.append(
             Alarm(
                 "accuracy rises with ε", victim.name,
                 f"{rate(near).value:.1%} stand under {name} at ε = {attack.eps:g}, "
-                f"{rate(wide).value:.1%} at twice that",
+                f"{rate(stands['wide']).value:.1%} at twice that",
                 "The steps overshoot or the gradient misleads: take more and shorter steps, restarts.",
             )
         )  # fmt: skip
-    if right and rate([True] * standing + [False] * (right - standing)).low > 0.1:
-        found_.append(
+    if climbs and _fewer(near, stands["long"]):
+        told.append(
+            Alarm(
+                MORE_IS_WEAKER, victim.name,
+                f"{rate(near).value:.1%} stand under {name} of {raw.steps} steps, "
+                f"{rate(stands['long']).value:.1%} under twice as many",
+                "The attack forgets what it found, or the model answers at random: keep the best "
+                "iterate, switch dropout off.",
+            )
+        )  # fmt: skip
+    if stands["huge"] and rate(stands["huge"]).low > 0.1:
+        told.append(
             Alarm(
                 "a huge ε does not suffice", victim.name,
-                f"{standing} of {right} texts stand under {name} at ε = {HUGE:g} × mean norm",
+                f"{sum(stands['huge'])} of {len(near)} texts stand under "
+                f"{name if climbs else 'PGD'} at ε = {HUGE:g} × mean norm",
                 "Check that ε reaches the attack, its mask, and whether gradients are hidden.",
             )
         )  # fmt: skip
-    return found_
+    return told
+
+
+def of_transfer(transfer: Transfer) -> list[Alarm]:
+    """Models that break more under what was made on another model than under their own attack.
+
+    Whoever attacks a model knows more of it than whoever attacks another: where that does not help,
+    its gradient misleads (Athalye et al. 2018). One alarm a model, for the strongest of the others.
+    """
+    found = []
+    for j, model in enumerate(transfer.models):
+        own = transfer.right[j, j]
+        others = [
+            i for i in range(len(transfer.models)) if i != j and transfer.possible[i, j]
+            and transfer.possible[j, j] and _fewer(transfer.right[i, j], own)
+        ]  # fmt: skip
+        if not others:
+            continue
+        i = min(others, key=lambda i: transfer.right[i, j].sum())
+        what = "δ" if transfer.kind == "delta" else "replaced words"
+        found.append(
+            Alarm(
+                "transfer is stronger than its own attack", model,
+                f"{transfer.rate(i, j).value:.1%} are right under {what} made on "
+                f"{transfer.models[i]}, {transfer.rate(j, j).value:.1%} under its own",
+                "Its gradient misleads: do not believe its robustness before spsa, restarts and the "
+                "ensemble agree.",
+            )
+        )  # fmt: skip
+    return found
 
 
 def _weaker_than_noise(row: Row) -> list[Alarm]:
@@ -229,11 +286,13 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
     alike = ("unit", "p", "ball")
     if any(weak.attack[k] != strong.attack[k] for k in alike) or weak.eps != strong.eps:
         return []
-    if a == b and _effort(weak) < _effort(strong):
-        name = "more steps or restarts are weaker"
-    elif a in ONE_STEP and b not in (*ONE_STEP, *BLACK_BOX, "noise"):
+    if weak.attack.get("targeted", False) != strong.attack.get("targeted", False):
+        return []
+    if a == b and _does_less(weak, strong):
+        name = MORE_IS_WEAKER
+    elif a in ONE_STEP and b in MANY_STEPS:
         name = "one step is stronger than many"
-    elif a in BLACK_BOX and b not in (*BLACK_BOX, "noise"):
+    elif a in BLACK_BOX and b in MANY_STEPS:
         name = "black box is stronger than gradients"
     else:
         return []
@@ -250,14 +309,17 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
     return []
 
 
-def _effort(row: Row) -> float:
-    effort = row.attack.get("steps", 1) * row.attack.get("restarts", 1)
-    return effort * row.attack.get("draws", 1)
+def _does_less(weak: Row, strong: Row) -> bool:
+    """Fewer steps, restarts, draws …, more of none, and every other setting the same."""
+    a, b = dict(weak.attack), dict(strong.attack)
+    efforts = [(a.pop(k, 1), b.pop(k, 1)) for k in EFFORTS]
+    same = {k: v for k, v in a.items() if k != "eps"} == {k: v for k, v in b.items() if k != "eps"}
+    return same and all(x <= y for x, y in efforts) and any(x < y for x, y in efforts)
 
 
-def _fewer(a: np.ndarray, b: np.ndarray) -> bool:
-    pair = compare(b.tolist(), a.tolist())
+def _fewer(a: Sequence[bool] | np.ndarray, b: Sequence[bool] | np.ndarray) -> bool:
+    pair = compare(list(b), list(a))
     return pair.gain > 0 and pair.p < 0.01
 
 
-__all__ = ["Alarm", "alarms_of", "of_attack", "of_model", "of_outcomes"]
+__all__ = ["Alarm", "alarms_of", "of_attack", "of_model", "of_outcomes", "of_transfer"]

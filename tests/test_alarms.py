@@ -1,15 +1,26 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from itertools import product
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from test_evaluate import examples_for
 from victims import make_victim
 
-from advlab.alarms import of_attack, of_model, of_outcomes
-from advlab.attacks import FGM, PGD
+from advlab.alarms import of_attack, of_model, of_outcomes, of_transfer
+from advlab.attacks import (
+    ATTACKS,
+    FGM,
+    PGD,
+    CarliniWagner,
+    Minimal,
+    RandomNoise,
+)
+from advlab.carryover import Transfer
 from advlab.grid import Grid, Row, grid
+from advlab.norms import Ball, P
 from advlab.records import Example
 from advlab.victim import Victim
 
@@ -43,6 +54,20 @@ def test_orders_turned_upside_down_are_told() -> None:
     assert names(row(100, name="spsa"), strong) == {"black box is stronger than gradients"}
     assert names(row(100, name="fgm", p="linf"), strong) == set()  # another ball, no comparison
     assert names(row(180, steps=5), row(185, name="fgm"), row(190, name="spsa"), strong) == set()
+
+
+def test_only_what_differs_in_effort_alone_is_compared() -> None:
+    """Another loss or step length is another question, and an attack made to be small is no rival."""
+    alike: dict[str, Any] = {"loss": "ce", "step_size": 0.2}
+    weak, strong = row(100, steps=5, **alike), row(150, steps=20, **alike)
+    assert names(weak, strong) == {"more steps or restarts are weaker"}
+    assert names(weak, row(150, steps=20, loss="dlr", step_size=0.2)) == set()
+    assert names(weak, row(150, steps=20, loss="ce", step_size=2.0)) == set()
+    assert names(row(100, steps=5, restarts=9), row(150, steps=50, restarts=1)) == set()
+    few, many = row(100, name="ensemble", effort=5), row(150, name="ensemble", effort=50)
+    assert names(few, many) == {"more steps or restarts are weaker"}
+    assert names(row(100, name="fgm"), row(150, name="deepfool", steps=50)) == set()
+    assert names(row(100, name="spsa", steps=20), row(150, name="fgm")) == set()
 
 
 def test_few_texts_and_constant_predictions_are_told() -> None:
@@ -81,12 +106,34 @@ def taught(seed: int) -> tuple[Victim, list[Example]]:
     return victim, texts
 
 
+CHEAP: dict[str, dict[str, Any]] = {
+    "autopgd": {"steps": 10}, "spsa": {"steps": 5, "samples": 4}, "ensemble": {"effort": 4},
+    "fmn": {"steps": 10}, "cw": {"steps": 10, "searches": 2},
+}  # fmt: skip
+RADII: dict[P, float] = {"l2": 0.5, "linf": 0.05, "l1": 2.0}
+
+
 def test_ten_healthy_models_raise_no_alarm() -> None:
+    """Every attack in each norm and ball: PGD and single steps on each model, the others in turn."""
+    ways = list(product(get_args(P), get_args(Ball)))
     for seed in range(10):
         victim, texts = taught(seed)
         assert of_model(victim, texts) == []
-        assert of_attack(victim, texts, PGD(0.5)) == []
-        found = grid([victim], texts, [FGM(), PGD(steps=3), PGD(steps=10)], [0.1, 0.5])
+        for name, cls in ATTACKS.items():
+            quick = name in ("pgd", "fgm", "fgsm")
+            for p, ball in ways[seed % 2 :: 2] if quick else (ways[seed % 6],):
+                if cls is CarliniWagner and p != "l2":
+                    continue
+                attack = cls(eps=RADII[p], p=p, ball=ball, **CHEAP.get(name, {}))
+                if not issubclass(cls, Minimal | RandomNoise):
+                    assert of_attack(victim, texts, attack) == [], (seed, attack)
+        p, ball = ways[seed % 6]
+        attacks = [
+            cls(p=p, ball=ball, **CHEAP.get(name, {})) for name, cls in ATTACKS.items()
+            if cls is not CarliniWagner and (seed < 3 or name not in ("spsa", "ensemble"))
+        ]  # fmt: skip
+        radii = [0.2 * RADII[p], RADII[p]]
+        found = grid([victim], texts, [*attacks, PGD(p=p, ball=ball, steps=3)], radii)
         assert found.rows[0].clean.value > 0.9, "it has learnt"
         assert of_outcomes(found, precision=1.0) == []
 
@@ -115,6 +162,67 @@ def test_broken_attacks_are_found_by_their_own_delta() -> None:
     victim, texts = taught(0)
     assert "δ is too short" in {a.name for a in of_attack(victim, texts, Shrunk(0.5))}
     assert "words are left out" in {a.name for a in of_attack(victim, texts, HalfBlind(0.5))}
+
+
+class Forgetful(PGD):
+    """PGD that undoes what it found the longer it runs."""
+
+    def __call__(self, loss_fn: Any, embeds: Any, *args: Any, **kwargs: Any) -> Any:
+        flips = kwargs.pop("flips")
+        found: Any = super().__call__(loss_fn, embeds, *args, **kwargs, flips=flips, keep_path=True)
+        x = embeds + found.path[-1] / max(1, self.steps - 9)
+        return replace(found, first_flip=torch.where(flips(x), 0, -1))
+
+
+class Timid(PGD):
+    """PGD that does nothing where it has much room."""
+
+    def __call__(
+        self, loss_fn: Any, embeds: Any, perturbable: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> Any:
+        seen = perturbable if self.eps < 3 else torch.zeros_like(perturbable)
+        return super().__call__(loss_fn, embeds, seen, *args, **kwargs)
+
+
+def test_attacks_that_do_worse_with_more_steps_or_more_room_are_found() -> None:
+    victim, texts = taught(0)
+    raw = 2.0 / victim.scale.raw(1.0, "norm")
+    assert of_attack(victim, texts, PGD(raw)) == []
+    told = {a.name: a for a in of_attack(victim, texts, Forgetful(raw))}
+    assert "under twice as many" in told["more steps or restarts are weaker"].evidence
+    told = {a.name: a for a in of_attack(victim, texts, Timid(raw))}
+    assert "at twice that" in told["accuracy rises with ε"].evidence
+
+
+def test_one_step_attacks_are_not_asked_to_break_everything_with_one_huge_step() -> None:
+    """Where a whole ε is one step, the step may land anywhere: PGD is asked instead."""
+    victim, texts = taught(0)
+    asked: list[str] = []
+
+    class Watched(FGM):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            asked.append(f"{self.eps / victim.scale.raw(1.0, 'norm'):.1f}")
+            return super().__call__(*args, **kwargs)
+
+    assert of_attack(victim, texts, Watched(0.5)) == []
+    assert set(asked) == {"0.5", "1.0"}
+
+
+def test_transfer_that_beats_a_models_own_attack_is_told() -> None:
+    def made(*stands: tuple[int, int], possible: bool = True) -> list[Any]:
+        place = np.arange(N)
+        right = np.array([[place < n for n in line] for line in stands])
+        able = np.array([[True, True], [possible, True]])
+        ids = ("0",) * N
+        return of_transfer(Transfer("delta", ("plain", "odd"), ("a", "b"), ids, right, able))
+
+    (alarm,) = made((40, 90), (150, 160))  # δ of plain leave 90 of odd, its own 160
+    assert (alarm.name, alarm.model) == ("transfer is stronger than its own attack", "odd")
+    assert alarm.evidence == "45.0% are right under δ made on plain, 80.0% under its own"
+    assert "Its gradient misleads" in alarm.advice
+    assert made((40, 157), (150, 160)) == []  # chance
+    assert made((40, 165), (30, 160), possible=False) == []  # that δ does not fit
+    assert len(made((40, 90), (20, 160))) == 2
 
 
 def test_a_wall_that_no_radius_breaks_is_found() -> None:
