@@ -8,29 +8,28 @@ and text from them is only ever text. Every section has a digest, so a change by
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
+from advlab import forecast, passport
 from advlab.errors import DataError
+from advlab.forecast import Forecast
+from advlab.passport import Passport
 from advlab.records import AttackRecord
 from advlab.story import headline
+from advlab.strict import AXES, Part, refused, shown
 
 FORMAT = 1
 MAX_BYTES = 16 * 2**20
 MAX_TEXT = 20_000
 BLOCK = "advlab-capsule"
-# sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws
-AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200}
-MAX_NUMBERS = 4_000_000
 # name -> axes, lowest, highest; every number must be finite, but None stands for ∞ where allowed
 NUMBERS: dict[str, tuple[str, float, float, bool]] = {
     "clean": ("C", 0, 1, False),
@@ -52,6 +51,7 @@ NUMBERS: dict[str, tuple[str, float, float, bool]] = {
     "curve_high": ("NC", 0, 1, False),
 }
 SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
+OPTIONAL = ("explanations", "forecast")  # sections that a file may lack
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,24 @@ class Capsule:
     best_step: int
     flip_eps: float | None
     numbers: Mapping[str, np.ndarray]
+    explanations: tuple[Passport, ...] = ()
+    forecast: Forecast | None = None
     changed: tuple[str, ...] = ()  # sections that are not as they were saved
+
+    @property
+    def attacked(self) -> int:
+        """The class whose loss the attack works on."""
+        if self.label is not None:
+            return self.label_names.index(self.label)
+        return int(self.numbers["clean"].argmax())
+
+    @property
+    def flips_at(self) -> float | None:
+        """The smallest ε found that flips it, × mean norm; None where the attack found none."""
+        if self.flip_eps is not None:
+            return self.flip_eps / self.mean_norm
+        flipped = self.numbers["adversarial"].argmax() != self.numbers["clean"].argmax()
+        return self.eps / self.mean_norm if flipped else None
 
 
 def numbers_of(record: AttackRecord) -> dict[str, np.ndarray]:
@@ -96,8 +113,17 @@ def numbers_of(record: AttackRecord) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-def save(record: AttackRecord, tokenizer_hash: str, made: str = "") -> str:
-    """A record as the JSON of a capsule. `made`: when; now, without it."""
+def save(
+    record: AttackRecord,
+    tokenizer_hash: str,
+    made: str = "",
+    explanations: Sequence[Passport] = (),
+    foretold: Forecast | None = None,
+) -> str:
+    """A record as the JSON of a capsule. `made`: when; now, without it.
+
+    `foretold` is what somebody thought would come out.
+    """
     body: dict[str, Any] = {
         "text": record.text,
         "label": record.label_names[record.label] if record.label_given else None,
@@ -120,13 +146,15 @@ def save(record: AttackRecord, tokenizer_hash: str, made: str = "") -> str:
             "numbers": {name: _packed(v) for name, v in numbers_of(record).items()},
         },
     }  # fmt: skip
+    body |= {"explanations": [asdict(p) for p in explanations]} if explanations else {}
+    body |= {"forecast": asdict(foretold)} if foretold is not None else {}
     body = json.loads(json.dumps(body, allow_nan=False))  # what a reader will see
     whole = {
         BLOCK: FORMAT,
         "made": made or datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "versions": versions(),
         **body,
-        "digests": {name: _digest(body[name]) for name in SECTIONS},
+        "digests": {name: _digest(body[name]) for name in (*SECTIONS, *OPTIONAL) if name in body},
     }
     return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
 
@@ -141,15 +169,15 @@ def load(data: bytes) -> Capsule:
     except DataError:
         raise
     except UnicodeEncodeError:
-        raise _refused("whole characters", "half of a surrogate pair") from None
+        raise refused("whole characters", "half of a surrogate pair") from None
     except (ValueError, RecursionError):
-        raise _refused(
+        raise refused(
             "JSON", "something else, or JSON that is cut off or nested too deeply"
         ) from None
-    top = _Part(found, "the file")
+    top = Part(found, "the file")
     kind = top.integer(BLOCK, 1, 1_000_000)
     if kind != FORMAT:
-        raise _refused(f"format {FORMAT}", f"format {kind}; open it with a newer advlab")
+        raise refused(f"format {FORMAT}", f"format {kind}; open it with a newer advlab")
     model, results = top.part("model"), top.part("results")
     classes = model.texts("classes", 200, 1, AXES["C"])
     tokens = top.texts("tokens", 1000, 1, AXES["T"])
@@ -157,11 +185,11 @@ def load(data: bytes) -> Capsule:
     packed = results.part("numbers")
     numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
     if int(sizes["S"]) < 1 or sizes["N"] < 1:
-        raise _refused("at least one step and one ε", "none")
+        raise refused("at least one step and one ε", "none")
     text = top.text("text", MAX_TEXT)
     label = top.value("label")
     if label is not None and (not isinstance(label, str) or label not in classes):
-        raise _refused("a label that is one of the classes, or null", _shown(label))
+        raise refused("a label that is one of the classes, or null", shown(label))
     digests = top.part("digests")
     return Capsule(
         made=top.text("made", 40),
@@ -185,8 +213,16 @@ def load(data: bytes) -> Capsule:
         best_step=results.integer("best_step", 0, sizes["S"] - 1),
         flip_eps=None if results.value("flip_eps") is None else results.number("flip_eps", 0, 1e9),
         numbers=numbers,
+        explanations=tuple(
+            passport.read(p) for p in top.parts("explanations", passport.MOST)
+        ) if "explanations" in found else (),
+        forecast=forecast.read(top.part("forecast")) if "forecast" in found else None,
         changed=tuple(
             name for name in SECTIONS if digests.value(name) != _digest(found.get(name))
+        ) + tuple(
+            name for name in OPTIONAL
+            if (name in found or name in digests.found)
+            and digests.found.get(name) != _digest(found.get(name))
         ),
     )  # fmt: skip
 
@@ -194,112 +230,19 @@ def load(data: bytes) -> Capsule:
 def source_of(data: bytes) -> str:
     """The JSON of a capsule's file, which may be its web page."""
     if len(data) > MAX_BYTES:
-        raise _refused(f"at most {MAX_BYTES >> 20} MiB", f"{len(data) / 2**20:.1f} MiB")
+        raise refused(f"at most {MAX_BYTES >> 20} MiB", f"{len(data) / 2**20:.1f} MiB")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise _refused("text in UTF-8", "other bytes") from None
+        raise refused("text in UTF-8", "other bytes") from None
     if text.lstrip()[:1] != "<":
         return text
     # one pass: a pattern would search the rest of the file again from each opening tag
     _, opening, rest = text.partition(f'<script type="application/json" id="{BLOCK}">')
     block, closing, _ = rest.partition("</script>")
     if not opening or not closing:
-        raise _refused("a page that holds a capsule", "a page without one")
+        raise refused("a page that holds a capsule", "a page without one")
     return block
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One JSON object, asked for its values with their type and bounds."""
-
-    found: Any
-    where: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.found, dict):
-            raise _refused(f"an object in {self.where}", _shown(self.found))
-
-    def value(self, name: str) -> Any:
-        if name not in self.found:
-            raise _refused(f"{name!r} in {self.where}", "nothing there")
-        return self.found[name]
-
-    def part(self, name: str) -> _Part:
-        return _Part(self.value(name), f"{name!r}")
-
-    def text(self, name: str, limit: int) -> str:
-        value = self.value(name)
-        if not isinstance(value, str) or len(value) > limit:
-            raise _refused(f"{name!r} of at most {limit:,} characters", _shown(value))
-        return value
-
-    def texts(self, name: str, limit: int, least: int, most: int) -> list[str]:
-        value = self.value(name)
-        if not isinstance(value, list) or not least <= len(value) <= most:
-            raise _refused(f"a list of {least} to {most} texts in {name!r}", _shown(value))
-        for item in value:
-            if not isinstance(item, str) or len(item) > limit:
-                raise _refused(f"texts of at most {limit} characters in {name!r}", _shown(item))
-        return value
-
-    def strings(self, most: int, limit: int) -> dict[str, str]:
-        if len(self.found) > most:
-            raise _refused(f"at most {most} entries in {self.where}", str(len(self.found)))
-        return {name[:limit]: self.text(name, limit) for name in self.found}
-
-    def number(self, name: str, low: float, high: float) -> float:
-        value = self.value(name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not low <= value <= high
-        ):
-            raise _refused(f"a number from {low:g} to {high:g} in {name!r}", _shown(value))
-        return float(value)
-
-    def integer(self, name: str, low: int, high: int) -> int:
-        value = self.value(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise _refused(f"a whole number from {low} to {high} in {name!r}", _shown(value))
-        return value
-
-    def array(
-        self, name: str, spec: tuple[str, float, float, bool], sizes: dict[str, int]
-    ) -> np.ndarray:
-        """An array whose shape fits what is known of its axes; new axes become known."""
-        axes, low, high, endless = spec
-        part = self.part(name)
-        shape = part.value("shape")
-        if not isinstance(shape, list) or len(shape) != len(axes):
-            raise _refused(f"a shape of {len(axes)} axes for {name!r}", _shown(shape))
-        for axis, size in zip(axes, shape, strict=True):
-            whole = isinstance(size, int) and not isinstance(size, bool)
-            if not whole or not 0 <= size <= AXES[axis] or size != sizes.setdefault(axis, size):
-                raise _refused(
-                    f"{sizes.get(axis) if whole else 'a size'} for axis {axis} of {name!r} (at most "
-                    f"{AXES[axis]})", _shown(size)
-                )  # fmt: skip
-        count = math.prod(shape)
-        if count > MAX_NUMBERS:
-            raise _refused(f"at most {MAX_NUMBERS:,} numbers in {name!r}", f"{count:,}")
-        kind = part.value("type")
-        if kind not in ("<f4", "<f8"):
-            raise _refused(f"numbers of type <f4 or <f8 in {name!r}", _shown(kind))
-        width = int(kind[2])
-        coded = part.text("data", 4 * (-(-count * width // 3)) + 4)
-        try:
-            raw = base64.b64decode(coded, validate=True)
-        except (binascii.Error, ValueError):
-            raise _refused(f"base64 in {name!r}", "other characters, or it is cut off") from None
-        if len(raw) != count * width:
-            raise _refused(f"{count * width} bytes in {name!r}", f"{len(raw)}")
-        values = np.frombuffer(raw, dtype=kind).reshape(shape).astype(kind[1:])
-        fine = np.isfinite(values) | (np.isposinf(values) & endless)
-        inside = (values >= low) & ((values <= high) | endless)
-        if not (fine & inside).all():
-            raise _refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
-        return values
 
 
 def _packed(values: np.ndarray) -> dict[str, Any]:
@@ -310,52 +253,40 @@ def _packed(values: np.ndarray) -> dict[str, Any]:
 
 def _spans(value: Any, length: int) -> tuple[tuple[int, int], ...]:
     if not isinstance(value, list) or len(value) > AXES["T"]:
-        raise _refused("a list of shielded spans", _shown(value))
+        raise refused("a list of shielded spans", shown(value))
     spans = []
     for item in value:
         right = isinstance(item, list) and len(item) == 2 and all(type(v) is int for v in item)
         if not right or not 0 <= item[0] < item[1] <= length:
-            raise _refused(f"spans [start, end] within {length} characters", _shown(item))
+            raise refused(f"spans [start, end] within {length} characters", shown(item))
         spans.append((item[0], item[1]))
     return tuple(spans)
 
 
 def _settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or len(value) > 60 or not isinstance(value.get("name"), str):
-        raise _refused("an attack's settings with its name", _shown(value))
+        raise refused("an attack's settings with its name", shown(value))
     for name, item in value.items():
         plain = item is None or isinstance(item, str | int | float | bool)
         if not plain or len(str(item)) > 200 or len(name) > 60:
-            raise _refused(f"a plain value for the attack's {name[:60]!r}", _shown(item))
+            raise refused(f"a plain value for the attack's {name[:60]!r}", shown(item))
     return value
 
 
 def _no_constant(name: str) -> Any:
-    raise _refused("finite numbers", name)
+    raise refused("finite numbers", name)
 
 
 def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _refused("each name once", "a name twice in one object")
+        raise refused("each name once", "a name twice in one object")
     return found
 
 
 def _digest(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _refused(expected: str, came: str) -> DataError:
-    return DataError(
-        f"this is no capsule that can be opened: expected {expected}, got {came}; save it again from "
-        "the Explore page"
-    )
 
 
 def versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab import forecast, passport
 from advlab.capsule import BLOCK, Capsule
 from advlab.story import number, percent
 
@@ -47,6 +48,7 @@ def page(capsule: Capsule, source: str) -> str:
         "<h1>One sentence, attacked</h1>",
         f'<p class="big" dir="auto">“{_text(capsule.text)}”</p>',
         f"<p>{_text(capsule.headline)}</p>",
+        *_forecast(capsule),
         "<h2>What the model says</h2>",
         _predictions(capsule),
         "<h2>Probability against ε</h2>",
@@ -65,6 +67,7 @@ def page(capsule: Capsule, source: str) -> str:
         _tokens(capsule),
         "<h2>As text again</h2>",
         f'<p dir="auto">“{_text(capsule.round_trip_text)}”</p>',
+        *_passports(capsule),
         "<h2>To repeat it</h2>",
         _settings(capsule),
         f'<script type="application/json" id="{BLOCK}">{_inert(source)}</script>',
@@ -112,7 +115,7 @@ def _predictions(capsule: Capsule) -> str:
 
 def _curve(capsule: Capsule) -> str:
     numbers = capsule.numbers
-    c = int(numbers["clean"].argmax())
+    c = capsule.attacked
     return _line_chart(
         numbers["curve_eps"], [("var(--a)", numbers["curve_adversarial"][:, c])],
         (numbers["curve_low"][:, c], numbers["curve_high"][:, c]),
@@ -201,6 +204,26 @@ def _tokens(capsule: Capsule) -> str:
         "<th>nearest</th></tr>"
     )
     return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+
+
+def _forecast(capsule: Capsule) -> list[str]:
+    if capsule.forecast is None:
+        return []
+    text = forecast.compared(capsule.forecast, capsule.flips_at, capsule.eps / capsule.mean_norm)
+    return ["<h2>What was foretold</h2>", f"<p>{_text(text)}</p>"]
+
+
+def _passports(capsule: Capsule) -> list[str]:
+    """How far the attributions can be believed, where the capsule says."""
+    if not capsule.explanations:
+        return []
+    table = passport.columns(capsule.explanations)
+    rows = [list(row) for row in zip(*table.values(), strict=True)]
+    return [
+        "<h2>What the explanations are worth</h2>",
+        f"<p>{_text(passport.MEANING)}</p>",
+        _table(list(table), rows, range(4, len(table))),
+    ]
 
 
 def _settings(capsule: Capsule) -> str:

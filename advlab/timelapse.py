@@ -159,7 +159,10 @@ def _flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
     before, after = _flip(first), _flip(last)
     found = [_flips(record) for record in (first, last)]
     if all(found):
-        return f"The smallest ε that flips it goes from {number(before)} to {number(after)} × mean norm."
+        return (
+            "The smallest ε that flips it goes from"
+            f" {number(before)} to {number(after)} × mean norm."
+        )
     if not any(found):
         return f"Neither before nor after does it flip, up to ε = {number(after)} × mean norm."
     if found[0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -98,7 +99,8 @@ def test_the_kind_of_image_stays_chosen_on_the_other_tabs(two_models: Path):  # 
     app = AppTest.from_function(tabs_of_data_and_a_chart, default_timeout=60).run()
     assert '"png"' in app.get("plotly_chart")[0].proto.config
     app.toggle[0].set_value(True).run()
-    next(w for w in app.get("button_group") if w.key == "image_format").set_value("svg").run()
+    kind: Any = next(w for w in app.get("button_group") if w.key == "image_format")
+    kind.set_value("svg").run()
     app.toggle[0].set_value(False).run()
     app.run()
     assert not app.exception
@@ -171,3 +173,25 @@ def test_examples_are_told_apart_by_outcome_once_they_were_attacked(two_models: 
         widget(app, "button_group", "outcome").set_value(outcome).run()
         assert len(app.dataframe[0].value) == counts.get(outcome, 0)
         assert set(app.dataframe[0].value["outcome"]) <= {outcome}
+
+
+def test_the_json_holds_the_attributions_what_they_are_worth_and_the_planes(two_models: Path):  # noqa: F811
+    import json
+
+    from advlab.attacks import PGD
+    from advlab.ui.looks import Look, look_at
+    from advlab.ui.views import data
+
+    request = Request("a dull plot and a boring film", None, ("local:first",), PGD(0.5, steps=2), 0)
+    look = look_at("local:first", request)
+    assert isinstance(look, Look)
+    asked = (("integrated_gradients", "smooth_grad"), {"target": "margin", "baseline": "mask"})
+    found = json.loads(data._json(look, asked))
+    assert set(found["saliency"]) == {"integrated_gradients", "smooth_grad"}
+    assert len(found["planes"]) == data.PLANES
+    first, second = found["explanations"]
+    assert first["missing"] is not None
+    assert second["spread"] is not None
+    # options of another model, which this one lacks, are not a crash
+    maps, worth = data._explained(look, (("saliency",), {"of": "no such class"}))
+    assert len(maps) == len(worth) == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from advlab import capsule_figures, forecast, passport
 from advlab.capsule import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
 from advlab.story import number, percent
@@ -16,13 +17,14 @@ from advlab.ui import plain_text
 from advlab.ui.locks import to_link
 from advlab.ui.round_trip import said
 from advlab.ui.state import borrow, model_choices, model_folder, weights_of
+from advlab.ui.views.parts import chart, table
 
 
 def opened() -> None:
     """The upload, and everything about what came."""
     st.markdown(
         "A capsule is one attacked sentence in a file, saved from the *Data* tab of a sentence: text,"
-        " settings, hashes of model and tokenizer, the attack's path and its figures. Open one to"
+        " settings, hashes of model and tokenizer, δ and the attack's figures. Open one to"
         " read it, and to have every figure computed again."
     )
     file = st.file_uploader(
@@ -38,8 +40,68 @@ def opened() -> None:
         return
     said(f"“{found.text}”", large=True)
     said(found.headline)
+    if found.forecast is not None:
+        said(
+            forecast.compared(found.forecast, found.flips_at, found.eps / found.mean_norm),
+            large=True,
+        )
+    _charts(found)
     _figures(found)
+    _explanations(found)
     _check(found)
+
+
+def _charts(found: Capsule) -> None:
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Probability against ε**")
+        chart(
+            capsule_figures.curve(found), "capsule.curve",
+            f"Probability of the attacked class against ε. {found.headline}",
+        )  # fmt: skip
+    with right:
+        st.markdown("**Where δ sits**")
+        chart(
+            capsule_figures.bars(
+                found.tokens,
+                found.numbers["delta_norm"] / found.mean_norm,
+                found.numbers["perturbable"] > 0,
+            ),
+            "capsule.bars", "Length of δ on each word",
+        )  # fmt: skip
+    with st.expander("Numbers"):
+        left, right = st.columns(2)
+        n, c = found.numbers, found.attacked
+        name = f"P({found.label_names[c]})"
+        with left:
+            table(
+                {
+                    "ε, × mean norm": (n["curve_eps"] / found.mean_norm).tolist(),
+                    f"{name}, attacked": n["curve_adversarial"][:, c].tolist(),
+                    "noise, lowest": n["curve_low"][:, c].tolist(),
+                    "noise, highest": n["curve_high"][:, c].tolist(),
+                },
+                "capsule.curve_table", "Probability against ε",
+            )  # fmt: skip
+        with right:
+            table(
+                {
+                    "token": list(found.tokens),
+                    "‖δ‖, × mean norm": (n["delta_norm"] / found.mean_norm).tolist(),
+                    "nearest": list(found.nearest),
+                },
+                "capsule.token_table", "δ on each token",
+            )  # fmt: skip
+
+
+def _explanations(found: Capsule) -> None:
+    if found.explanations:
+        st.markdown("**What the explanations are worth**")
+        table(
+            passport.columns(found.explanations), "capsule.passport",
+            "Baseline, settings, completeness, spread and agreement of each method",
+        )  # fmt: skip
+        st.caption(f"{passport.MEANING} *Verify* computes the attack again, not these.")
 
 
 def _figures(found: Capsule) -> None:

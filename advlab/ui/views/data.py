@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
+import numpy as np
 import streamlit as st
 
-from advlab import exits, heatmaps, landscapes, plots, story, tables
+from advlab import capsule_figures, exits, heatmaps, landscapes, plots, story, tables
 from advlab.capsule import load, save
 from advlab.capsule_page import page
+from advlab.errors import AdvlabError
+from advlab.forecast import HIGHEST, Forecast
+from advlab.passport import Passport, passports
+from advlab.records import Saliency
 from advlab.ui.looks import Look, analysed
 from advlab.ui.state import load_victim
 from advlab.ui.views.parts import FORMATS, beside, section, table
 
+PLANES = 6  # tokens whose plane the JSON holds
+Asked = tuple[tuple[str, ...], dict[str, str]]  # methods, and their options
+
 
 def data(looks: Sequence[Look]) -> None:
     """Draw this view."""
+    asked = _asked()
     with section(
         "Settings and downloads",
-        "Everything needed to repeat this: model, text, attack, seed. JSON holds every number.",
+        "Everything needed to repeat this: model, text, attack, seed. JSON holds every number of the"
+        " attack, the attributions with what they are worth, and the planes of the six tokens with"
+        " the longest δ.",
     ):
         for i, look in beside(looks):
             record = look.record
@@ -37,7 +51,7 @@ def data(looks: Sequence[Look]) -> None:
             name = f"advlab-{record.model_hash[:12]}"
             with st.container(horizontal=True):
                 st.download_button(
-                    "Record (JSON)", lambda r=record: tables.to_json(r), f"{name}.json",
+                    "Record (JSON)", lambda look=look: _json(look, asked), f"{name}.json",
                     "application/json", key=f"json{i}", on_click="ignore",
                 )  # fmt: skip
                 for title, columns in (
@@ -51,25 +65,29 @@ def data(looks: Sequence[Look]) -> None:
                     )  # fmt: skip
     with section(
         "Keep it as a capsule",
-        "One file with text, settings, weights' hash, path and figures. Another machine that has the"
-        " model can open it and check every number; the page needs no network to be read.",
+        "One file with text, settings, the hashes of weights and tokenizer, δ, the search step by"
+        " step and what the attributions are worth. Another machine that has the model can open it"
+        " and compute the attack again; the page needs no network to be read.",
     ):
         for i, look in beside(looks):
+            foretold = _forecast(look)
             with st.container(horizontal=True):
                 for title, ending, kind, make in (
                     ("Capsule (JSON)", "capsule.json", "application/json", _capsule),
                     ("Page (HTML)", "html", "text/html", _page),
                 ):
                     st.download_button(
-                        title, lambda look=look, make=make: make(look),
+                        title,
+                        lambda look=look, make=make, foretold=foretold: make(look, asked, foretold),
                         f"advlab-{look.record.model_hash[:12]}.{ending}", kind,
                         key=f"capsule{i}{ending}", on_click="ignore",
                     )  # fmt: skip
         st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
     with section(
         "Figures and tables",
-        "Each chart has a camera at its top right, each table a download button. All charts of this"
-        " page in one web page, which needs no network:",
+        "Each table has a download button at its top right, and each chart a camera, but for those"
+        " that a slider moves. The main charts, the curve over ε among them, in one web page, which"
+        " needs no network:",
     ):
         st.segmented_control(
             "The camera saves", list(FORMATS), default="png", required=True, key="image_format",
@@ -84,12 +102,81 @@ def data(looks: Sequence[Look]) -> None:
             )  # fmt: skip
 
 
-def _capsule(look: Look) -> str:
-    return save(look.record, load_victim(look.model).tokenizer_hash)
+def _asked() -> Asked:
+    """The methods and options of the Saliency view, read now: a download is made outside the page."""
+    from advlab.explain.saliency import DEFAULTS, METHODS
+
+    state = st.session_state
+    chosen = tuple(m for m in state.get("saliency.methods") or () if m in METHODS)
+    options = {
+        name: str(state[key])
+        for name, key in (
+            ("target", "saliency.target"), ("of", "saliency.of"), ("baseline", "saliency.baseline")
+        )
+        if state.get(key)
+    }  # fmt: skip
+    return chosen or (*DEFAULTS, "smooth_grad"), options
 
 
-def _page(look: Look) -> str:
-    source = _capsule(look)
+def _explained(look: Look, asked: Asked) -> tuple[list[Saliency], list[Passport]]:
+    """The attributions asked for, and what each is worth; other options where those do not fit."""
+    methods, options = asked
+    try:
+        truth = analysed(
+            look, "saliency", method="leave_one_out",
+            **{k: v for k, v in options.items() if k != "baseline"},
+        )  # fmt: skip
+        maps = [analysed(look, "saliency", method=m, **options) for m in methods]
+    except AdvlabError:  # options of another model: a class or a baseline that this one lacks
+        if not options:
+            return [], []
+        return _explained(look, (methods, {}))
+    return maps, passports(maps, truth)
+
+
+def _forecast(look: Look) -> Forecast | None:
+    """What the user thought would happen, kept with this very sentence, model and attack."""
+    key = f"forecast.{hashlib.sha256(look.key.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    thought = st.segmented_control(
+        "Your forecast, made before you looked", ["none", "flips", "holds"], default="none",
+        required=True, key=key, persist_state="session",
+        help="Goes into the capsule, and is compared with what came out wherever it is opened.",
+    ) or "none"  # fmt: skip
+    if thought != "flips":
+        return None if thought == "none" else Forecast(False)
+    eps = st.number_input(
+        "At which ε, × mean norm", min_value=0.0, max_value=HIGHEST, value=None, step=0.05,
+        format="%g", placeholder="no number", key=f"{key}.eps", persist_state="session",
+    )  # fmt: skip
+    return Forecast(True, eps)
+
+
+def _json(look: Look, asked: Asked) -> str:
+    """The record with everything that stands in its views' tables."""
+    maps, worth = _explained(look, asked)
+    record = look.record
+    longest = np.flatnonzero(record.delta_norm > 0)
+    longest = longest[(-record.delta_norm[longest]).argsort(kind="stable")[:PLANES]]
+    whole = replace(
+        record,
+        saliency={m.method: m for m in maps},
+        planes=tuple(analysed(look, "plane", token=int(t)) for t in np.sort(longest)),
+    )
+    rest = {"explanations": [asdict(p) for p in worth]}
+    return json.dumps(
+        json.loads(tables.to_json(whole)) | rest, ensure_ascii=False, allow_nan=False
+    )  # fmt: skip
+
+
+def _capsule(look: Look, asked: Asked, foretold: Forecast | None) -> str:
+    return save(
+        look.record, load_victim(look.model).tokenizer_hash,
+        explanations=_explained(look, asked)[1], foretold=foretold,
+    )  # fmt: skip
+
+
+def _page(look: Look, asked: Asked, foretold: Forecast | None) -> str:
+    source = _capsule(look, asked, foretold)
     return page(load(source.encode("utf-8", "replace")), source)
 
 
@@ -102,6 +189,13 @@ def _charts(look: Look) -> str:
     ]
     figures = [
         (story.headline(record), plots.predictions(record)),
+        ("Probability against ε", capsule_figures.curve(record)),
+        (
+            "Where δ sits",
+            capsule_figures.bars(
+                record.tokens, record.delta_norm / record.scale.mean_norm, record.perturbable
+            ),
+        ),
         ("δ by dimension", heatmaps.delta(record)),
         (
             "Where the model looks",
