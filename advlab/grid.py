@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from advlab.attacks import Attack, RandomNoise, attack_settings
+from advlab.attacks import Attack, attack_settings
 from advlab.errors import DataError, SettingError
-from advlab.evaluate import by_length, first_broken, survives
+from advlab.evaluate import by_length, first_broken, first_noisy
 from advlab.outcomes import Outcomes, data_hash
 from advlab.records import Evaluation, Example, Rate
 from advlab.statistics import rate
@@ -168,17 +168,18 @@ def _row(
     def broken(chunk: list[Example], seed: int) -> list[int]:
         return first_broken(victim, chunk, attack, radii, seed=seed, cancelled=cancelled)
 
-    def stands(noise: RandomNoise) -> list[bool]:
-        what = {"stands": attack_settings(noise)}
-        return over(what, lambda chunk, seed: survives(victim, chunk, noise, seed=seed))
+    def shaken(chunk: list[Example], seed: int) -> list[int]:
+        return first_noisy(victim, chunk, attack, radii, draws=draws, seed=seed)
 
-    raw = tuple(victim.scale.raw(eps, attack.unit) for eps in radii)
-    found = np.array(over({"broken": {**attack_settings(attack), "eps": radii}}, broken))
-    noise = [RandomNoise(eps, "raw", attack.p, attack.ball, draws=draws) for eps in raw]
+    settings = attack_settings(attack) | {"eps": radii}
+    noise = {k: settings[k] for k in ("eps", "unit", "p", "ball")} | {"draws": draws}
+    found = np.array(over({"broken": settings}, broken))
+    first = np.array(over({"shaken": noise}, shaken))
     return Row(
-        victim.name, victim.hash, attack_settings(attack), radii, raw, found >= 0,
+        victim.name, victim.hash, attack_settings(attack), radii,
+        tuple(victim.scale.raw(eps, attack.unit) for eps in radii), found >= 0,
         np.array(over({"clean": 1}, lambda chunk, _: _confidence(victim, chunk))),
-        found, np.array([stands(one) for one in noise], dtype=bool),
+        found, first > np.arange(len(radii))[:, None],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from victims import KINDS, WORDS, labelled, make_victim, shared_victim
 
 from advlab.attacks import FGM, FGSM, PGD, RandomNoise
 from advlab.errors import DataError
-from advlab.evaluate import by_length, evaluate, rate, survives, wilson
+from advlab.evaluate import by_length, evaluate, first_noisy, rate, survives, wilson
 from advlab.records import Example
 from advlab.victim import Victim
 
@@ -149,3 +149,17 @@ def test_evaluation_repeats_and_leaves_the_model_alone() -> None:
 def test_nothing_to_evaluate_is_told() -> None:
     with pytest.raises(DataError, match="at least one example"):
         survives(shared_victim("bert"), [])
+
+
+def test_noise_is_looked_at_from_the_largest_radius_down(case: Any) -> None:
+    victim, examples = case
+    radii = (0.5, 2.0, 8.0)  # long enough that noise alone breaks some
+    found = first_noisy(victim, examples, PGD(), radii, draws=3, seed=1)
+    right = survives(victim, examples)
+    assert [place < 0 for place in found] == [not ok for ok in right]
+    largest = survives(victim, examples, RandomNoise(8.0, draws=3), seed=1)
+    alive = [i for i, ok in enumerate(right) if ok]
+    standing = survives(victim, [examples[i] for i in alive], RandomNoise(8.0, draws=3), seed=1)
+    assert [found[i] == len(radii) for i in alive] == standing
+    assert sum(largest) < sum(right)
+    assert 0 < sum(0 <= place < len(radii) for place in found)
