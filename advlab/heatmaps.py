@@ -17,13 +17,15 @@ from advlab.records import AttackRecord, Layers, Saliency
 from advlab.story import number, percent, signed
 from advlab.tables import Columns
 
-SHOWN = {"both": ("clean", "perturbed"), "difference": ("pert. − clean",)}
+# what stands in the columns of one method; the difference has a sign even where the method has none
+SHOWN = {"all": ("clean", "pert.", "diff."), "both": ("clean", "pert."), "difference": ("diff.",)}
+CROWDED = 7  # columns from which layers' pictures stand below each other
 
 
 def cells(found: Saliency, rows: str = "words", shown: str = "both") -> np.ndarray:
-    """One method as columns (R,2): clean and perturbed, or (R,1): their difference.
+    """One method as columns (R,2): clean and perturbed, (R,1): their difference, or (R,3): all.
 
-    `rows`: words, or tokens with the special ones.
+    `rows`: words, or tokens with the special ones; `shown`: one of `SHOWN`.
     """
     clean, moved = (
         (found.words_clean, found.words_adversarial)
@@ -32,7 +34,8 @@ def cells(found: Saliency, rows: str = "words", shown: str = "both") -> np.ndarr
     )
     if shown == "difference":
         return (moved - clean)[:, None].astype(float)
-    return np.stack([clean, moved], axis=1).astype(float)
+    columns = [clean, moved, moved - clean] if shown == "all" else [clean, moved]
+    return np.stack(columns, axis=1).astype(float)
 
 
 def limits(
@@ -63,13 +66,20 @@ def attributions(
         rows=1, cols=len(maps), shared_yaxes=True, horizontal_spacing=0.02,
         subplot_titles=[label(t, 40).replace(" ", "<br>", 1) for t in titles],
     )  # fmt: skip
-    short = ["clean", "pert."] if shown == "both" else ["change"]
+    short = SHOWN[shown]
     for column, (found, limit) in enumerate(zip(maps, scale, strict=True), start=1):
         values = cells(found, rows, shown)
-        signs = found.signed or shown == "difference"
-        figure.add_trace(
-            _heat(values, words, short, limit, signs, titles[column - 1]), row=1, col=column
-        )
+        # one range for clean, perturbed and their difference
+        last = len(short) if found.signed or shown == "both" else len(short) - 1
+        for first, end, signs in ((0, last, found.signed), (last, len(short), True)):
+            if first < end:
+                figure.add_trace(
+                    _heat(
+                        values[:, first:end], words, short[first:end], limit, signs,
+                        titles[column - 1], first,
+                    ),
+                    row=1, col=column,
+                )  # fmt: skip
         figure.update_xaxes(
             row=1, col=column, tickvals=list(range(len(short))), ticktext=short, side="bottom",
             showgrid=False,
@@ -77,54 +87,101 @@ def attributions(
     return _rows(figure, words)
 
 
-def layers(found: Layers, words: Sequence[str], *, perturbed: bool = False) -> go.Figure:
+def layer_limits(found: Sequence[Layers], *, perturbed: bool = False) -> tuple[float, float]:
+    """The largest share of a word in any layer, of gradients and of rollout: a shared scale."""
+    tops = [0.0, 0.0]
+    for one in found:
+        for k, values in enumerate(_layer_shares(one, perturbed)):
+            if values is not None:
+                tops[k] = max(tops[k], float(values[:, :-1].max(initial=0.0)))
+    return tops[0] or 1.0, tops[1] or 1.0
+
+
+def _layer_shares(found: Layers, perturbed: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Gradient norms (L+1,W+1) as shares of their layer, and attention rollout (L,W+1)."""
+    norms = found.gradients_adversarial if perturbed else found.gradients_clean
+    whole = norms.sum(1, keepdims=True)
+    rolled = found.rollout_adversarial if perturbed else found.rollout_clean
+    return norms / np.where(whole > 0, whole, 1), rolled
+
+
+def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = False) -> Columns:
+    """One row a word and a last one for the special tokens: its share of each layer."""
+    columns: Columns = {"word": [*words, "(special tokens)"]}
+    shares, rolled = _layer_shares(found, perturbed)
+    for k, row in enumerate(shares):
+        columns[f"gradient, {f'layer {k}' if k else 'embeddings'}"] = row.tolist()
+    for k, row in enumerate([] if rolled is None else rolled, start=1):
+        columns[f"rollout, layer {k}"] = row.tolist()
+    return columns
+
+
+def layers(
+    found: Layers,
+    words: Sequence[str],
+    *,
+    perturbed: bool = False,
+    scale: tuple[float, float] | None = None,
+) -> go.Figure:
     """Gradient norms at each layer's input, as shares of the layer, and attention rollout.
 
     Shares, because the size of a gradient grows or shrinks from layer to layer for all words alike.
+    `scale` (from `layer_limits`) is shared by several models. Deep models get the two below each
+    other, so that every cell keeps its number.
     """
     names = [*(label(w, 16) for w in words), "special tokens"]
-    norms = found.gradients_adversarial if perturbed else found.gradients_clean
-    rolled = found.rollout_adversarial if perturbed else found.rollout_clean
-    whole = norms.sum(1, keepdims=True)
-    parts = [("Gradient norm", norms / np.where(whole > 0, whole, 1), 0)]
+    shares, rolled = _layer_shares(found, perturbed)
+    tops = scale or layer_limits([found], perturbed=perturbed)
+    parts = [("Gradient norm", shares, 0)]
     if rolled is not None:
         parts.append(("Attention rollout", rolled, 1))
+    crowded = len(shares) > CROWDED
+    n = len(parts)
     figure = make_subplots(
-        rows=1, cols=len(parts), shared_yaxes=True, horizontal_spacing=0.04,
-        subplot_titles=[title for title, _, _ in parts],
+        rows=n if crowded else 1, cols=1 if crowded else n, shared_yaxes=not crowded,
+        horizontal_spacing=0.04, vertical_spacing=0.14, subplot_titles=[p[0] for p in parts],
     )  # fmt: skip
-    for column, (title, values, first) in enumerate(parts, start=1):
+    for k, (title, values, first) in enumerate(parts):
+        row, column = (k + 1, 1) if crowded else (1, k + 1)
         ticks = [str(k + first) if k + first else "emb." for k in range(len(values))]
-        shares = values.T  # (W+1,L)
-        crowded = shares.shape[1] > 7
+        across = values.T  # (W+1,L)
         # the colours are for the words: special tokens often hold most of a layer
         figure.add_trace(
             go.Heatmap(
-                z=shares, x=list(range(len(values))), y=list(range(len(names))), zmin=0.0,
-                zmax=float(shares[:-1].max(initial=0.0)) or 1.0, colorscale="Cividis",
+                z=across, x=list(range(len(values))), y=list(range(len(names))), zmin=0.0,
+                zmax=tops[k], colorscale="Cividis",
                 showscale=False, xgap=1, ygap=1,
-                text=[[f"{100 * v:.0f}" for v in row] for row in shares],
-                texttemplate="" if crowded else "%{text}", textfont={"size": 11},
+                text=[[f"{100 * v:.0f}" for v in row] for row in across],
+                texttemplate="%{text}", textfont={"size": 10 if crowded else 11},
                 customdata=[
-                    [f"{name}, layer {t}: {percent(float(v))}" for t, v in zip(ticks, row, strict=True)]
-                    for name, row in zip(names, shares, strict=True)
+                    [f"{name}, layer {t}: {percent(float(v))}" for t, v in zip(ticks, own, strict=True)]
+                    for name, own in zip(names, across, strict=True)
                 ],
                 hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
             ),
-            row=1, col=column,
+            row=row, col=column,
         )  # fmt: skip
         figure.update_xaxes(
-            row=1, col=column, tickvals=list(range(len(values))), ticktext=ticks, showgrid=False,
+            row=row, col=column, tickvals=list(range(len(values))), ticktext=ticks, showgrid=False,
             title={"text": "layer, % of its total"},
         )  # fmt: skip
     _rows(figure, names)
     figure.update_layout(margin={"t": 30})
+    if crowded:
+        figure.update_layout(height=n * (figure.layout.height - 20))
     return figure
 
 
 def _heat(
-    values: np.ndarray, words: list[str], short: list[str], limit: float, signs: bool, title: str
+    values: np.ndarray,
+    words: list[str],
+    short: Sequence[str],
+    limit: float,
+    signs: bool,
+    title: str,
+    first: int = 0,
 ) -> go.Heatmap:
+    """Columns of one method, the first of them at place `first`."""
     # as many decimals as the largest value of the scale needs for two or three digits
     digits = int(np.clip(1 - np.floor(np.log10(limit)), 2 if limit < 10 else 0, 4))
     plus, write = ("+", signed) if signs else ("", number)
@@ -133,7 +190,8 @@ def _heat(
         return f"{v:{plus}.{digits}f}".replace("-", "−") if np.isfinite(v) else "–"
 
     return go.Heatmap(
-        z=values, x=list(range(len(short))), y=list(range(len(words))), showscale=False, xgap=2,
+        z=values, x=[first + k for k in range(len(short))], y=list(range(len(words))),
+        showscale=False, xgap=2,
         ygap=1, zmin=-limit if signs else 0.0, zmax=limit,
         colorscale=[list(stop) for stop in DIVERGING] if signs else "Cividis",
         text=[[said(v) for v in row] for row in values], texttemplate="%{text}",

@@ -73,7 +73,7 @@ def plane_figure(
         range=[bottom, bottom + width], scaleanchor="x", scaleratio=1, constrain="domain", nticks=5,
         zeroline=False, showgrid=False, title={"text": "across, raw"},
     )  # fmt: skip
-    finish(figure, 400)
+    finish(figure, 380)
     figure.update_layout(margin={"t": 40})
     return figure
 

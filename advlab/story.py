@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from advlab.records import AttackRecord, Saliency, Scale
+from advlab.statistics import rank_correlation
 
 
 def number(value: float) -> str:
@@ -99,7 +100,9 @@ def attack_sentence(record: AttackRecord) -> str:
     if flip is not None:
         return f"{held} It flips only at ε = {number(flip)} raw ({_share(record, flip)})."
     end = float(record.curve.eps[-1])
-    return f"{held} Nor does it flip up to ε = {number(end)} raw." if end > 1.01 * record.eps else held
+    return (
+        f"{held} Nor does it flip up to ε = {number(end)} raw." if end > 1.01 * record.eps else held
+    )
 
 
 def text_sentence(record: AttackRecord) -> str:
@@ -203,7 +206,8 @@ def completeness_sentence(found: Saliency) -> str:
     misses = [
         f"{percent(error)} of the change on the {version} sentence"
         if error is not None
-        else f"{number(gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target hardly changes"
+        else f"{number(gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target hardly"
+        " changes"
         for version, error, gap in (
             ("clean", errors[0], found.gap_clean),
             ("perturbed", errors[1], found.gap_adversarial),
@@ -243,6 +247,27 @@ def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
         f"{found.title or found.method}: the standard deviation of a single draw is"
         f" {number(float(spread[w]))} {unit_of(found)} at most, on ‘{words[w]}’{mean}."
     )
+
+
+def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
+    """How far the baselines agree about the order of the words of the clean sentence."""
+    pairs = [
+        f"{titles[a]}–{titles[b]} ρ = {_rho(maps[a], maps[b])}"
+        for a in range(len(maps))
+        for b in range(a + 1, len(maps))
+    ]
+    return f"Agreement: {', '.join(pairs)}." if pairs else ""
+
+
+def starts_sentence(maps: Sequence[Saliency]) -> str:
+    """How sure the model is of the explained class where there are no words."""
+    starts = [f"{percent(s.p_baseline)} at {s.baseline}" for s in maps if s.p_baseline is not None]
+    return f"Probability of the explained class: {', '.join(starts)}." if starts else ""
+
+
+def _rho(one: Saliency, other: Saliency) -> str:
+    value = rank_correlation(one.words_clean, other.words_clean)
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def signed(value: float) -> str:

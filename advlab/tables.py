@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from advlab.records import AttackRecord, Frames, Saliency
+from advlab.statistics import rank_correlation
 from advlab.story import exit_share, margin, norm_share, token_kinds
 
 Columns = dict[str, list[Any]]
@@ -73,16 +74,21 @@ def token_columns(record: AttackRecord) -> Columns:
 
 
 def saliency_columns(
-    record: AttackRecord, maps: Sequence[Saliency] | None = None, rows: str = "words"
+    record: AttackRecord,
+    maps: Sequence[Saliency] | None = None,
+    rows: str = "words",
+    titles: Sequence[str] | None = None,
 ) -> Columns:
     """Clean and perturbed per method: one row a word and a last one for the special tokens.
 
-    With `rows="tokens"` one row a token, the special ones too.
+    With `rows="tokens"` one row a token, the special ones too. `titles` stand for the methods'
+    names, as where one method starts from several baselines.
     """
     tokens = rows == "tokens"
     names = record.tokens if tokens else (*record.words, "(special tokens)")
     table: Columns = {"token" if tokens else "word": list(names)}
-    for s in record.saliency.values() if maps is None else maps:
+    shown = list(record.saliency.values()) if maps is None else maps
+    for s, title in zip(shown, titles or [s.title or s.method for s in shown], strict=True):
         versions = (
             ("clean", s.clean, s.words_clean, s.remainder_clean, s.spread_clean),
             ("perturbed", s.adversarial, s.words_adversarial, s.remainder_adversarial,
@@ -90,12 +96,26 @@ def saliency_columns(
         )  # fmt: skip
         for version, by_token, by_word, rest, spread in versions:
             values = by_token.tolist() if tokens else [*by_word.tolist(), float(rest)]
-            name = f"{s.title or s.method}, {version}"
+            name = f"{title}, {version}"
             while name in table:  # one method twice, from two baselines
                 name += "′"
             table[name] = values
             if spread is not None and not tokens:  # of words alone: it has no remainder
                 table[f"{name}, SD of a draw"] = [*spread.tolist(), None]
+    return table
+
+
+def baseline_columns(maps: Sequence[Saliency], titles: Sequence[str]) -> Columns:
+    """Rank correlation of the words between each two baselines, one row a baseline and version."""
+    versions = ("words_clean", "words_adversarial")
+    table: Columns = {
+        "baseline": [t for t in titles for _ in versions],
+        "sentence": [v for _ in titles for v in ("clean", "perturbed")],
+    }
+    for other, title in zip(maps, titles, strict=True):
+        table[f"ρ with {title}"] = [
+            rank_correlation(getattr(one, v), getattr(other, v)) for one in maps for v in versions
+        ]
     return table
 
 

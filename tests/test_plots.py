@@ -62,6 +62,7 @@ def test_signed_colours_are_symmetric_around_zero_and_shared_between_models():
         scale = heatmaps.limits(sets, "words", shown)
         for maps in sets:
             figure = heatmaps.attributions(maps, sample_record().words, scale, shown=shown)
+            assert len(figure.data) == len(maps)
             for heat, s, limit in zip(figure.data, maps, scale, strict=True):
                 two_sided = s.signed or shown == "difference"
                 assert heat.zmax == pytest.approx(limit)
@@ -150,3 +151,19 @@ def test_the_table_of_the_plane_gives_true_distances_nearest_first():
         strict=True,
     ):
         assert far**2 == pytest.approx(x**2 + y**2 + off**2)
+
+
+def test_clean_perturbed_and_their_difference_stand_together_in_one_range():
+    record = sample_record()
+    maps = list(record.saliency.values())
+    scale = heatmaps.limits([maps], "words", "all")
+    figure = heatmaps.attributions(maps, record.words, scale, shown="all")
+    last = [heat for heat in figure.data if 2 in heat.x]
+    assert len(last) == len(maps)
+    for s, heat, limit in zip(maps, last, scale, strict=True):
+        z = np.asarray(heat.z)[:, -1]
+        np.testing.assert_allclose(z, s.words_adversarial - s.words_clean)
+        assert (heat.zmin, heat.zmax) == (-limit, limit)  # a difference has a sign
+        np.testing.assert_allclose(heatmaps.cells(s, shown="all")[:, 2], z)
+    unsigned = [heat for heat in figure.data if heat.zmin == 0.0]
+    assert len(unsigned) == sum(not s.signed for s in maps)

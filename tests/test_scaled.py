@@ -131,7 +131,7 @@ def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: An
         kept.append(draw(*given))
         return kept[0]
 
-    monkeypatch.setattr(scaled, "_noise", spy)
+    monkeypatch.setattr(scaled, "noise_as_long", spy)
     victim = shared_victim("bert")
     record = explore(
         victim, TEXT, attack=PGD(0.2, p=p, ball=ball, steps=3), points=5, saliency=(), planes=0

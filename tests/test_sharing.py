@@ -29,6 +29,10 @@ def everything(victim: Any, text: str) -> tuple[AttackRecord, dict[str, Any]]:
         "surface": analyse(view, record, "surface", grid=3),
         "film": analyse(view, record, "film"),
         "scaled": analyse(view, record, "scaled", points=3),
+        "layers": analyse(view, record, "layers"),
+        "deep_lift": analyse(view, record, "saliency", method="deep_lift"),
+        "kernel_shap": analyse(view, record, "saliency", method="kernel_shap", samples=16),
+        "plane": analyse(view, record, "plane", token=int(record.delta_norm.argmax())),
     }
     return record, made
 

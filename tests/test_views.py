@@ -69,6 +69,14 @@ CHOICES = [
     ("geometry", "surface.solid", True),
     ("geometry", "surface.on", False),
     ("geometry", "map.on", True),
+    ("saliency", "saliency.target", "logit"),
+    ("saliency", "saliency.of", "positive"),
+    ("saliency", "saliency.baseline", "zero"),
+    ("saliency", "saliency.rows", "tokens"),
+    ("saliency", "saliency.shown", "difference"),
+    ("saliency", "saliency.methods", ["occlusion"]),
+    ("saliency", "saliency.baselines", ["pad"]),
+    ("saliency", "saliency.layers", True),
 ]
 
 
@@ -87,6 +95,8 @@ LINKS = [
     ("geometry", "token", "3: film", 3),
     ("geometry", "surface.seed", "3", 2),
     ("geometry", "surface.solid", "3-D", True),
+    ("saliency", "saliency.target", "loss", "loss"),
+    ("saliency", "saliency.baseline", "MASK", "mask"),
 ]
 
 
@@ -104,3 +114,10 @@ def test_a_model_without_a_delta_does_not_empty_the_geometry_of_the_other():
     assert "B: " in texts(app)
     assert "A: On the straight line" not in texts(app)
     assert "no perturbed token" in texts(opened("geometry", still=True))
+
+
+def test_baselines_stand_side_by_side_unasked_with_their_agreement():
+    said = texts(opened("saliency"))
+    for pair in ("PAD–MASK ρ = ", "PAD–zero ρ = ", "MASK–mean word ρ = "):
+        assert pair in said
+    assert "Probability of the explained class" in said

@@ -103,7 +103,9 @@ def _planes(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
             f"‖δ‖ = {story.number(plane.delta)} raw, exit radius {story.number(plane.exit_radius)}"
             f" raw. The lens magnifies {story.number(planes.magnification(plane, whole, near))} ×."
         )
-        for column, lens in zip(st.columns(2), (True, False), strict=True):
+        # beside each other where there is room for two, else one below the other
+        two = st.columns(2) if len(looks) == 1 else [st.container(), st.container()]
+        for column, lens in zip(two, (True, False), strict=True):
             with column:
                 chart(
                     planes.plane_figure(

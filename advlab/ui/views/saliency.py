@@ -10,7 +10,7 @@ import streamlit as st
 
 from advlab import heatmaps, story, tables
 from advlab.errors import AdvlabError
-from advlab.records import AttackRecord, Saliency, SaliencyChoices
+from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.statistics import rank_correlation
 from advlab.ui import plain_text
 from advlab.ui.looks import Look, analysed
@@ -23,7 +23,10 @@ TARGET_HELP = (
     " that class alone. Loss: its cross-entropy."
 )
 BASELINES = {"pad": "PAD", "mask": "MASK", "zero": "zero", "mean": "mean word"}
-ACROSS = 4  # methods in one picture; more stand below
+ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more stand below
+SHOWN = {
+    "all": "clean, perturbed, difference", "both": "clean and perturbed", "difference": "what changed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ def saliency(looks: Sequence[Look]) -> None:
             )  # fmt: skip
     with section(
         "Does the baseline matter?",
-        "Integrated gradients from each baseline that the models have. What stands for ‘no words’"
-        " is a choice; where columns disagree, so would the explanations.",
+        "Integrated gradients from each baseline, in one colour range. What stands for ‘no words’ is"
+        " a choice; where columns disagree, so would the explanations. ρ is the rank correlation of"
+        " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
     ):
-        if st.toggle("Compare the baselines", key="saliency.baselines"):
-            _baselines(looks, asked)
+        _baselines(looks, asked)
     with section(
         "Through the layers",
         "Left: how the gradient of the target at each layer's input is shared among the words."
@@ -83,32 +86,37 @@ def _controls(looks: Sequence[Look]) -> Asked:
     have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
     methods = st.pills(
         "Methods", list(METHODS), selection_mode="multi", key="saliency.methods",
-        default=list(DEFAULTS), format_func=lambda m: METHODS[m].title,
+        default=list(DEFAULTS), format_func=lambda m: METHODS[m].title, bind="query-params",
     )  # fmt: skip
     columns = st.columns(4)
     target = columns[0].selectbox(
         "Explain", list(TARGETS), key="saliency.target", format_func=TARGETS.__getitem__,
-        help=TARGET_HELP,
+        help=TARGET_HELP, bind="query-params",
     )  # fmt: skip
     classes = [n for n in looks[0].record.label_names
                if all(n in look.record.label_names for look in looks)]  # fmt: skip
+    if st.session_state.get("saliency.of", "") not in ("", *classes):
+        st.session_state["saliency.of"] = ""  # another model has other classes
     of = columns[1].selectbox(
-        "of", ["", *classes], key="saliency.of",
+        "of", ["", *classes], key="saliency.of", bind="query-params",
         format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
     )  # fmt: skip
     shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
+    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
+        st.session_state["saliency.baseline"] = shared[0]
     baseline = columns[2].selectbox(
         "Baseline", shared, key="saliency.baseline", format_func=BASELINES.__getitem__,
+        bind="query-params",
         help="What stands for ‘no words’, for the methods that need it.",
     )  # fmt: skip
     rows = columns[3].selectbox(
         "Rows", ["words", "tokens"], key="saliency.rows",
-        format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
+        format_func={"words": "words", "tokens": "sub-words"}.__getitem__, bind="query-params",
     )  # fmt: skip
     shown = st.segmented_control(
-        "Show", ["both", "difference"], default="both", required=True, key="saliency.shown",
-        format_func={"both": "clean and perturbed", "difference": "what changed"}.__getitem__,
-    ) or "both"  # fmt: skip
+        "Show", list(SHOWN), default="all", required=True, key="saliency.shown",
+        format_func=SHOWN.__getitem__, bind="query-params",
+    ) or "all"  # fmt: skip
     options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
     settings = _settings([m for m in METHODS if m in methods])
     return Asked(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
@@ -130,7 +138,7 @@ def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
                 kind = type(default)
                 value = column.number_input(
                     name, min_value=kind(low), max_value=kind(high), value=default,
-                    key=f"saliency.{m}.{name}",
+                    key=f"saliency.{m}.{name}", persist_state="session",
                 )  # fmt: skip
                 if value != default:
                     found.setdefault(m, {})[name] = value
@@ -147,10 +155,10 @@ def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> No
     from advlab.explain.saliency import METHODS
 
     linked = len(looks) > 1 and st.toggle(
-        "Same colour scale for all models", value=True, key="shared_scale"
+        "Same colour scale for all models", value=True, key="shared_scale", persist_state="session"
     )
     kept = [k for k in range(len(asked.methods)) if any(not maps[k].withheld for maps in sets)]
-    for part in _chunks(kept, ACROSS):
+    for part in _chunks(kept, ACROSS[asked.shown]):
         common = heatmaps.limits([[m[k] for k in part] for m in sets], asked.rows, asked.shown)
         for i, look in beside(looks):
             maps = [sets[i][k] for k in part]
@@ -165,7 +173,7 @@ def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> No
             )  # fmt: skip
             ranges = ", ".join(
                 f"{m.title} {'±' if m.signed or asked.shown == 'difference' else 'up to '}"
-                f"{story.number(v)}"
+                f"{story.number(v)} {story.unit_of(m)}"
                 for m, v in zip(maps, scale, strict=True)
             )
             said(f"Explained: {maps[0].target}. Colour ranges: {ranges}.")
@@ -175,6 +183,9 @@ def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> No
                  else story.completeness_sentence(m))  # fmt: skip
             if m.note:
                 said(f"{m.title}: {m.note}")
+            spread = story.spread_sentence(m, look.record.words)
+            if spread:
+                said(spread)
         said(story.remainder_sentence(sets[i]))
         with st.expander("Numbers"):
             table(
@@ -206,45 +217,77 @@ def _agreement(look: Look, maps: Sequence[Saliency], asked: Asked) -> tables.Col
 def _baselines(looks: Sequence[Look], asked: Asked) -> None:
     options = {k: v for k, v in asked.options.items() if k != "baseline"}
     steps = asked.settings.get("integrated_gradients", {})
+    have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
+    names = [b for b in BASELINES if any(b in h.baselines for h in have)]
+    if not set(st.session_state.get("saliency.baselines", names)) <= set(names):
+        st.session_state["saliency.baselines"] = names
+    wanted = st.pills(
+        "Baselines", names, selection_mode="multi", default=names, key="saliency.baselines",
+        format_func=BASELINES.__getitem__, bind="query-params", label_visibility="collapsed",
+    )  # fmt: skip
     for i, look in beside(looks):
-        have: SaliencyChoices = analysed(look, "saliency_choices")
+        used = [b for b in names if b in wanted and b in have[i].baselines]
+        if not used:
+            said("Choose a baseline.")
+            continue
         maps: list[Saliency] = [
             analysed(
                 look, "saliency", method="integrated_gradients", baseline=b, **options, **steps
             )
-            for b in have.baselines
+            for b in used
         ]
-        limit = max(heatmaps.limits([maps], asked.rows, asked.shown))
+        titles = [BASELINES[b] for b in used]
+        shown = "both" if asked.shown == "all" else asked.shown
+        limit = max(heatmaps.limits([maps], asked.rows, shown))
+        words = " ".join([story.baselines_sentence(maps, titles), story.starts_sentence(maps)])
         chart(
             heatmaps.attributions(
                 maps, _names(look.record, asked), [limit] * len(maps), rows=asked.rows,
-                shown=asked.shown, titles=[BASELINES[b] for b in have.baselines],
+                shown=shown, titles=titles,
             ),
-            f"baselines{i}", "Integrated gradients from each baseline, one colour range",
+            f"baselines{i}", f"Integrated gradients from each baseline, one colour range. {words}",
         )  # fmt: skip
-        for m in maps:
-            if m.p_baseline is not None:
-                said(f"{m.baseline}: the explained class has {story.percent(m.p_baseline)} there.")
+        said(f"{words} Colours: ±{story.number(limit)} {story.unit_of(maps[0])}.")
+        with st.expander("Numbers"):
+            table(tables.baseline_columns(maps, titles), f"rho{i}", "Rank correlation of baselines")
+            table(
+                tables.saliency_columns(look.record, maps, asked.rows, titles),
+                f"baselines_table{i}", "Integrated gradients per word and baseline",
+            )  # fmt: skip
 
 
 def _layers(looks: Sequence[Look], asked: Asked) -> None:
     moved = st.segmented_control(
         "Sentence", [False, True], default=False, required=True, key="saliency.layers",
-        format_func={False: "clean", True: "perturbed"}.__getitem__,
+        format_func={False: "clean", True: "perturbed"}.__getitem__, bind="query-params",
     ) or False  # fmt: skip
     options = {k: v for k, v in asked.options.items() if k != "baseline"}
-    for i, look in beside(looks):
+    found: list[Layers | str] = []
+    for look in looks:
         try:
-            found = analysed(look, "layers", **options)
+            found.append(analysed(look, "layers", **options))
         except AdvlabError as error:
-            said(str(error))
+            found.append(str(error))
+    known = [f for f in found if not isinstance(f, str)]
+    scale = heatmaps.layer_limits(known, perturbed=moved)
+    for i, look in beside(looks):
+        one = found[i]
+        if isinstance(one, str):
+            said(one)
             continue
         chart(
-            heatmaps.layers(found, look.record.words, perturbed=moved), f"layers{i}",
-            f"Share of each word in the gradient of the {found.target}, and in attention, by layer",
+            heatmaps.layers(one, look.record.words, perturbed=moved, scale=scale), f"layers{i}",
+            f"Share of each word in the gradient of the {one.target}, and in attention, by layer",
         )  # fmt: skip
-        if found.note:
-            said(found.note)
+        said(
+            f"Colours: gradient up to {story.percent(scale[0])} of a layer, rollout up to"
+            f" {story.percent(scale[1])}. {one.note}".strip()
+        )
+        with st.expander("Numbers"):
+            table(
+                heatmaps.layer_columns(one, look.record.words, perturbed=moved),
+                f"layers_table{i}", "Share of each word by layer",
+            )  # fmt: skip
 
 
 def _names(record: AttackRecord, asked: Asked) -> Sequence[str]:
