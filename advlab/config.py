@@ -189,8 +189,8 @@ class Regularisation:
     )
     hotflip: float = setting(
         0.0,
-        "Weight of the loss on the batch with words replaced by HotFlip (arXiv:1712.06751); some "
-        "three passes more",
+        "Weight of the loss on the batch with words replaced by HotFlip (arXiv:1712.06751); rises "
+        "with the warm-up of ε; some three passes more",
         low=0.0,
         high=100.0,
         label="HotFlip texts",

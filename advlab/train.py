@@ -188,7 +188,9 @@ def train(
                     victim, batch, strength=strength, generator=generator, carry=carry
                 )
                 if config.regularise.active:
-                    numbers |= regularise.backward(victim, batch, config.regularise, generator)
+                    numbers |= regularise.backward(
+                        victim, batch, config.regularise, generator, strength=strength
+                    )
                 spent += time.perf_counter() - ticked
                 grad_norm = torch.nn.utils.clip_grad_norm_(
                     parameters, settings.clip or math.inf

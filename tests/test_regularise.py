@@ -10,7 +10,8 @@ from victims import labelled, make_victim
 from advlab.attacks.tokens import HotFlip
 from advlab.config import Regularisation
 from advlab.methods import METHODS, build_method
-from advlab.methods.regularise import backward, set_dropout
+from advlab.methods.regularise import _flipped, backward, set_dropout
+from advlab.tasks import Classification
 
 
 def training(dropout: float = 0.2) -> tuple[Any, Any]:
@@ -86,6 +87,44 @@ def test_hotflip_texts_are_those_of_the_attack_and_the_mode_stays() -> None:
         found = HotFlip(2, verify=1)(victim, batch)
     assert told["hotflip_loss"] == pytest.approx(float(found.losses[-1].mean()), rel=1e-9)
     assert told["hotflip_loss"] > float(found.losses[0].mean())
+
+
+def test_hotflip_chooses_by_todays_word_vectors_and_costs_nothing_before_the_warm_up() -> None:
+    victim, batch = training(0.0)
+    assert backward(victim, batch, Regularisation(hotflip=1.0), strength=0.0) == {}
+    first = _flipped(victim, batch, 2).input_ids
+    with torch.no_grad():
+        table = victim.model.get_input_embeddings().weight
+        table.copy_(table.roll(7, 0))  # as far as a step can go
+    second = _flipped(victim, batch, 2).input_ids
+    fresh = HotFlip(2, verify=1)(victim.apart(), batch).input_ids
+    assert torch.equal(second, fresh)
+    assert not torch.equal(second, first)
+
+
+def test_the_warm_up_scales_the_loss_on_hotflip_texts() -> None:
+    victim, batch = training(0.0)
+    whole, part = (
+        gradients(
+            victim, lambda s=s: backward(victim, batch, Regularisation(hotflip=2.0), strength=s)
+        )
+        for s in (1.0, 0.25)
+    )
+    for a, b in zip(whole, part, strict=True):
+        torch.testing.assert_close(0.25 * a, b)
+
+
+def test_mixup_smooths_labels_where_training_does() -> None:
+    victim, batch = training(0.0)
+    sharp = backward(victim, batch, Regularisation(mixup=1.0), torch.Generator().manual_seed(0))
+    victim.task = Classification(smoothing=0.5)
+    soft = backward(victim, batch, Regularisation(mixup=1.0), torch.Generator().manual_seed(0))
+    one = batch.take(torch.zeros(4, dtype=torch.long))  # a blend of a text with itself
+    told = backward(victim, one, Regularisation(mixup=1.0))["mixup_loss"]
+    logits = victim.logits(victim.embed(one.input_ids), one)
+    wanted = F.cross_entropy(logits, one.labels, label_smoothing=0.5)
+    assert told == pytest.approx(float(wanted.detach()), rel=1e-9)
+    assert soft["mixup_loss"] != pytest.approx(sharp["mixup_loss"])
 
 
 def test_dropout_can_be_set() -> None:

@@ -398,6 +398,16 @@ def test_augmented_and_regularised_training_is_the_same_again_after_a_resume(
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
+def test_hotflip_texts_warm_up_as_eps_does(texts: Path, tmp_path: Path) -> None:
+    """At full weight from the first step this run reads two thirds of its texts right, not all."""
+    config = replace(config_for(texts, epochs=5), regularise=Regularisation(hotflip=1.0))
+    events = run(config, tmp_path)
+    assert not of_kind(events, "alarm")
+    assert of_kind(events, "epoch")[-1].values["clean_accuracy"]["value"] > 0.9
+    assert "hotflip_loss" not in of_kind(events, "step")[0].values  # a clean phase first
+    assert "hotflip_loss" in of_kind(events, "step")[-1].values
+
+
 def test_own_embedding_synonyms_are_close_whole_words() -> None:
     victim = make_victim("bert")
     with torch.no_grad():

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.attacks.tokens import HotFlip
 from advlab.config import Regularisation
@@ -34,8 +33,14 @@ def backward(
     batch: Batch,
     settings: Regularisation,
     generator: torch.Generator | None = None,
+    *,
+    strength: float = 1.0,
 ) -> dict[str, float]:
-    """Add the gradients of the chosen losses to `.grad`; returns their values, unweighted."""
+    """Add the gradients of the chosen losses to `.grad`; returns their values, unweighted.
+
+    `strength`, from 0 to 1, is the warm-up of ε: HotFlip's texts are adversarial too, and at full
+    weight from the first step they collapse training as a full ε does.
+    """
     told = {}
     objective = victim.objective(batch)
     if settings.rdrop:
@@ -48,10 +53,10 @@ def backward(
         mixed = _mixed_loss(victim, batch, generator)
         (settings.mixup * mixed).backward()
         told["mixup_loss"] = mixed.item()
-    if settings.hotflip:
+    if settings.hotflip and strength > 0:
         flipped = _flipped(victim, batch, settings.hotflip_words)
         loss = victim.objective(flipped)(victim.embed(flipped.input_ids)).mean()
-        (settings.hotflip * loss).backward()
+        (strength * settings.hotflip * loss).backward()
         told["hotflip_loss"] = loss.item()
     return told
 
@@ -59,14 +64,16 @@ def backward(
 def _flipped(victim: Victim, batch: Batch, words: int) -> Batch:
     """The batch after HotFlip: first-order choice, no tries, without dropout."""
     dice = torch.get_rng_state()
+    victim._table = None  # kept for analysis, where weights stand still: here they have moved
     with victim.analysing():
         found = HotFlip(words, verify=1)(victim, batch)
+    victim._table = None
     torch.set_rng_state(dice)
     return replace(batch, input_ids=found.input_ids)
 
 
 def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None) -> torch.Tensor:
-    """Cross-entropy at λ·e + (1−λ)·e′ against both labels, e′ of the same batch shuffled."""
+    """The task's loss at λ·e + (1−λ)·e′ against both labels, e′ of the same batch shuffled."""
     B = len(batch)
     order = torch.randperm(B, generator=generator).to(batch.labels.device)
     dice = random.Random(int(torch.randint(2**31, (), generator=generator)))
@@ -76,7 +83,8 @@ def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None)
     both = replace(
         batch, attention_mask=torch.maximum(batch.attention_mask, batch.attention_mask[order])
     )
-    logits = victim.logits(blend, both)
-    first = F.cross_entropy(logits, batch.labels, reduction="none")
-    second = F.cross_entropy(logits, batch.labels[order], reduction="none")
+    objective = victim.objective(both)  # whose loss smooths labels, where training does
+    logits = objective.logits(blend)
+    first = objective.loss_of(logits)
+    second = victim.objective(both.with_labels(batch.labels[order])).loss_of(logits)
     return (share * first + (1 - share) * second).mean()
