@@ -62,8 +62,9 @@ class Augmentation:
     )
     synonyms: float = setting(
         0.0,
-        "Chance that a word gives way to one of like meaning: from a small built-in list, else from "
-        "its nearest neighbours in the model's own embeddings",
+        "Chance that a word gives way to one of like meaning: from a small built-in list, else, in "
+        "pretrained models, from its nearest neighbours in the model's own embeddings (tiny and small "
+        "begin with random ones, which mean nothing yet)",
         low=0.0,
         high=0.9,
     )
