@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from advlab.plots import CLASSES, SHAPES, finish, label
 from advlab.records import Rate
@@ -143,37 +144,61 @@ def transfer_map(found: Transfer) -> go.Figure:
     return matrix(found.models, found.models, rates, "made on", "tried on")
 
 
+def letters(models: Sequence[str]) -> str:
+    """‘A: plain · B: FGM’: what the columns of a map are."""
+    return " · ".join(f"{'ABCDEFGH'[k]}: {name}" for k, name in enumerate(models))
+
+
 def matrix(
     rows: Sequence[str], columns: Sequence[str], rates: Sequence[Sequence[Rate | None]],
     down: str, across: str,
 ) -> go.Figure:  # fmt: skip
-    """A heat map of shares with their numbers; None is left empty."""
-    names = [f"<b>{'ABCDEFGH'[k]}</b> {label(c, 16)}" for k, c in enumerate(columns)]
+    """A heat map of shares with their numbers; None is left empty. Columns are letters: `letters`."""
+    left = [label(r, 26) for r in rows]
     if rows == columns:
-        left = names
-    else:
-        left = [label(r, 26) for r in rows]
-    values = [[np.nan if r is None else r.value for r in row] for row in rates]
+        left = [f"<b>{'ABCDEFGH'[k]}</b> {label(r, 16)}" for k, r in enumerate(rows)]
     figure = go.Figure(
         go.Heatmap(
-            z=values, x=list(range(len(columns))), y=list(range(len(rows))), zmin=0, zmax=1,
-            colorscale="Cividis", xgap=2, ygap=2, hoverongaps=False,
-            text=[["" if r is None else f"{100 * r.value:.0f} %" for r in row] for row in rates],
+            z=[[np.nan if r is None else r.value for r in row] for row in rates],
+            x=list(range(len(columns))), y=list(range(len(rows))), zmin=0, zmax=1,
+            colorscale="Cividis", xgap=2, ygap=2, hoverongaps=False, showscale=len(rows) > 5,
             customdata=[
-                ["" if r is None else f"{rate_text(r)}" for r in row] for row in rates
+                [
+                    "" if r is None else f"{down}: {label(name)}<br>{across}: {label(column)}"
+                    f"<br>{rate_text(r)} right"
+                    for column, r in zip(columns, row, strict=True)
+                ]
+                for name, row in zip(rows, rates, strict=True)
             ],
-            texttemplate="%{text}", textfont={"size": 13},
-            hovertemplate=f"{down}: %{{y}}<br>{across}: %{{x}}<br>%{{customdata}}<extra></extra>",
+            hovertemplate="%{customdata}<extra></extra>",
             colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": "right"}},
         )
     )  # fmt: skip
+    for y, row in enumerate(rates):
+        for x, found in enumerate(row):
+            if found is not None:
+                figure.add_annotation(
+                    x=x, y=y, text=f"{100 * found.value:.0f} %", showarrow=False,
+                    font={"size": 13, "color": ink(found.value)},
+                )  # fmt: skip
     figure.update_xaxes(
-        tickvals=list(range(len(columns))), ticktext=names, side="top", showgrid=False, tickangle=0
-    )
+        tickvals=list(range(len(columns))), showgrid=False, side="top", zeroline=False,
+        ticktext=[f"<b>{'ABCDEFGH'[k]}</b>" for k in range(len(columns))],
+    )  # fmt: skip
     figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=left, autorange="reversed", showgrid=False
-    )
+        tickvals=list(range(len(rows))), ticktext=left, autorange="reversed", showgrid=False,
+        zeroline=False,
+    )  # fmt: skip
     return finish(figure, 34 * len(rows) + 70)
+
+
+def ink(share: float) -> str:
+    """Black or white, whichever reads better on the Cividis colour of a share: 4.5:1 at least."""
+    [colour] = sample_colorscale("Cividis", [min(max(share, 0.0), 1.0)])
+    parts = [int(v) / 255 for v in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#ffffff"
 
 
 def kinds_columns(found: CarryOver) -> Columns:

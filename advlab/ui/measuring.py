@@ -70,7 +70,10 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None
         return None
     sources = sources_for(models[0])
     columns = st.columns([4, 2, 2], vertical_alignment="bottom")
-    source = columns[0].selectbox("Data", list(sources), key=f"{page}.data", **KEEP)
+    source = columns[0].selectbox(
+        "Data", list(sources), key=f"{page}.data", **KEEP,
+        format_func=lambda s: s.replace("model A", "the first model"),
+    )  # fmt: skip
     texts = columns[1].number_input(
         "Texts", min_value=10, max_value=MOST_TEXTS, value=count, step=50, key=f"{page}.count",
         help="Drawn at random from the test texts, the same ones each time.", **KEEP,
