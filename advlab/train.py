@@ -203,7 +203,10 @@ def train(
                 if state["rise"] is None and not replay:  # at ε = 0 every loss is the clean one
                     loss = numbers.get("clean_loss", numbers.get("adv_loss", 0.0))
                     state["level"] = 0.9 * state["level"] + 0.1 * loss / chance
-                if settings.eps_schedule == "earned" and state["rise"] is not None and strength < 1:
+                # once a batch, after its last replay; what was trained plainly has no say
+                judged = replay == method.replays - 1 and not carry.get("spared")
+                waits = settings.eps_schedule == "earned" and judged and strength < 1
+                if waits and state["rise"] is not None:
                     loss = numbers.get("adv_loss", numbers.get("clean_loss", 0.0))
                     past = state["hard"] or loss / chance
                     state["hard"] = 0.9 * past + 0.1 * loss / chance

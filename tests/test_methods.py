@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from victims import KINDS, labelled, make_victim
+from transformers import BertForSequenceClassification
+from victims import KINDS, labelled, make_victim, tiny_model, word_tokenizer
 
 from advlab import blocks
 from advlab.attacks import FGM, PGD
@@ -320,11 +321,50 @@ def test_the_table_attack_has_one_norm_for_the_whole_batch_and_moves_specials_to
     assert seen[-1][~batch.perturbable & batch.attention_mask.bool()].abs().max() > 0
 
 
-def test_a_fraction_of_the_batches_is_perturbed() -> None:
+@on_inputs
+def test_a_fraction_of_the_batches_is_perturbed(name: str) -> None:
+    """Drawn once a batch: all replays of a batch are perturbed, or none is."""
     victim, batch = training()
     dice = torch.Generator().manual_seed(0)
-    told = [inputs.FGM(fraction=0.3).backward(victim, batch, generator=dice) for _ in range(60)]
-    assert 8 <= sum("adv_loss" in numbers for numbers in told) <= 28
+    method = build_method({"name": name, "fraction": 0.3})
+    perturbed = 0
+    for _ in range(40):
+        carry: dict[str, Any] = {}
+        told = [
+            method.backward(victim, batch, generator=dice, carry=carry)
+            for _ in range(method.replays)
+        ]
+        plain = [set(numbers) == {"clean_loss"} for numbers in told]
+        assert len(set(plain)) == 1
+        perturbed += not plain[0]
+    assert 5 <= perturbed <= 20
+    never = build_method({"name": name, "fraction": 0.0})
+    assert_close(gradients(victim, never, batch), gradients(victim, Plain(), batch))
+
+
+def test_a_layer_that_the_model_lacks_is_refused_by_its_number() -> None:
+    victim, batch = training()
+    for layer in (2, 3, 9):
+        with pytest.raises(SettingError, match=rf"below 2, as bert has, got {layer}; lower it"):
+            inputs.Hidden(layer=layer).backward(victim, batch)
+    tokenizer = word_tokenizer("bert")
+    config = tiny_model("bert", tokenizer).config
+    config.num_hidden_layers = 3
+    three = Victim(
+        BertForSequenceClassification(config).double().eval(), tokenizer,
+        label_names=("no", "yes", "maybe"), name="three", max_length=32,
+    )  # fmt: skip
+    assert Place(three, batch, "hidden", 2).layer == 2
+    assert Place(three, batch, "hidden").layer == 1
+    with pytest.raises(SettingError, match="below 3, as three has, got 3"):
+        Place(three, batch, "hidden", 3)
+
+
+def test_the_table_attack_needs_a_table_that_trains() -> None:
+    victim, batch = training()
+    victim.model.get_input_embeddings().weight.requires_grad_(False)
+    with pytest.raises(SettingError, match="let the table train, or use fgm"):
+        TableAttack().backward(victim, batch)
 
 
 def test_free_training_carries_delta_through_the_replays_of_a_batch() -> None:

@@ -18,6 +18,7 @@ from advlab.config import DataConfig, ModelConfig, Regularisation, RunConfig, Tr
 from advlab.data import load_data
 from advlab.errors import DataError, ModelError, RunError, SettingError
 from advlab.evaluate import wilson
+from advlab.methods.inputs import FreeAT
 from advlab.records import Event
 from advlab.tiny import learn_tokenizer
 from advlab.train import (
@@ -434,6 +435,39 @@ def test_an_earned_eps_waits_while_the_perturbed_loss_is_near_guessing(
     assert easy[-1] == strengths(0.05, "linear")[-1] == strengths(50.0, "linear")[-1] == 1.0
     assert hard[-1] < 1.0
     assert all(a >= b for a, b in zip(easy, hard, strict=True))
+
+
+def test_an_earned_eps_is_judged_once_a_batch_and_by_perturbed_batches_alone(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With losses planted above the mark, ε waits one step a batch: free's replays do not add up."""
+
+    def planted(method: Any, *_: Any, carry: dict[str, Any], **__: Any) -> dict[str, float]:
+        carry.setdefault("spared", plain)
+        return {"clean_loss": 0.1} if carry["spared"] else {"clean_loss": 0.1, "adv_loss": 9.0}
+
+    monkeypatch.setattr(training, "REPORT_EVERY", 0.0)
+    strengths = {}
+    for plain in (False, True):
+        monkeypatch.setattr(FreeAT, "backward", planted)
+        config = config_for(
+            texts,
+            {"name": "free"},
+            epochs=2,
+            eps_schedule="earned",
+            clean_start=0.0,
+            eps_warmup=0.9,
+        )
+        told = [
+            e.values["strength"]
+            for e in of_kind(run(config, tmp_path / str(plain)), "step")
+            if e.values["strength"] > 0
+        ]
+        strengths[plain] = told
+    assert len(set(strengths[False])) == 1  # waits, and never falls back
+    assert len(strengths[False]) > 5
+    assert strengths[True] == sorted(strengths[True])
+    assert strengths[True][-1] > 0.8
 
 
 def test_the_cosine_schedule_ends_where_the_linear_one_ends() -> None:

@@ -57,7 +57,8 @@ class SPSA(Attack):
                     break
                 guess = torch.zeros_like(embeds)
                 for _ in range(self.samples):
-                    # one pattern for all, so that no text's draws depend on its batch mates
+                    # one pattern for all: what a text draws depends on its batch mates only
+                    # through the length that they are padded to
                     signs = torch.randint(
                         0, 2, embeds.shape[1:], generator=generator, device=device
                     ).to(embeds)

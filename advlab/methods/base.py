@@ -110,11 +110,20 @@ class Adversarial(Method):
         scale = place.mean_norm() if self.unit == "norm" else 1.0
         return Threat(strength * self.eps * scale, self.p, self.ball)
 
+    def spared(self, generator: torch.Generator | None, carry: dict[str, Any] | None) -> bool:
+        """Whether this batch trains plainly: drawn once, and the same in all of its replays."""
+        if self.fraction == 1:
+            return False
+        carry = {} if carry is None else carry
+        if "spared" not in carry:
+            carry["spared"] = float(torch.rand((), generator=generator)) >= self.fraction
+        return carry["spared"]
+
     def backward(
         self, victim: Victim, batch: Batch, *, strength: float = 1.0,
         generator: torch.Generator | None = None, carry: dict[str, Any] | None = None,
     ) -> dict[str, float]:  # fmt: skip
-        if self.fraction < 1 and float(torch.rand((), generator=generator)) >= self.fraction:
+        if self.spared(generator, carry):
             return Plain().backward(victim, batch)
         place = Place(victim, batch, self.site, self.layer)
         return play(place, lambda p: self.threat(p, strength), *self.parts(), generator)

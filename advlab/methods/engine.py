@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from advlab import blocks
+from advlab.errors import SettingError
 from advlab.norms import Ball, P, norm, project, random_in_ball, steepest
 
 if TYPE_CHECKING:
@@ -103,8 +104,14 @@ class Place:
         self.objective = victim.objective(batch)
         self.layer: int | None = None  # None: the word embeddings
         if site != "words":
-            middle = blocks.depth(victim) // 2
-            self.layer = 0 if site == "sum" else min(middle if layer is None else layer, 2 * middle)
+            depth = blocks.depth(victim)
+            if site == "hidden" and layer is not None and not 0 <= layer < depth:
+                raise SettingError(
+                    f"expected a hidden layer below {depth}, as {victim.name} has, got {layer}; "
+                    "lower it"
+                )
+            chosen = depth // 2 if layer is None else layer
+            self.layer = 0 if site == "sum" else chosen
         self._dice = TiedDice(batch.input_ids.device)
         self._above: TiedDice | None = None  # the state when the perturbed block is reached
         self._vectors: Tensor | None = None  # what δ is added to, with the graph of the clean pass

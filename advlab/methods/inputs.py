@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 
-from advlab.methods.base import Adversarial
+from advlab.methods.base import Adversarial, Plain
 from advlab.methods.engine import Inner, Outer, Place, Site, begin, length
 from advlab.norms import Ball, P
 from advlab.settings import setting
@@ -136,6 +136,8 @@ class FreeAT(Adversarial):
         generator: torch.Generator | None = None, carry: dict[str, Any] | None = None,
     ) -> dict[str, float]:  # fmt: skip
         carry = {} if carry is None else carry
+        if self.spared(generator, carry):
+            return Plain().backward(victim, batch)
         place = Place(victim, batch, self.site, self.layer)
         threat = self.threat(place, strength)
         delta = carry.get("delta", begin(place, threat, Inner(start="zero"), generator))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from advlab.attacks.embedding import Unit
-from advlab.methods.base import Method
+from advlab.errors import SettingError
+from advlab.methods.base import Method, Plain
 from advlab.methods.engine import Place, ascend, length
 from advlab.methods.inputs import PGD
 from advlab.norms import TINY
@@ -65,6 +66,8 @@ class AWP(PGD):
         self, victim: Victim, batch: Batch, *, strength: float = 1.0,
         generator: torch.Generator | None = None, carry: dict[str, Any] | None = None,
     ) -> dict[str, float]:  # fmt: skip
+        if self.spared(generator, carry):
+            return Plain().backward(victim, batch)
         place = Place(victim, batch, self.site, self.layer)
         loss_of, w = place.objective.loss_of, self.adv_weight
         delta = ascend(place, self.threat(place, strength), self.parts()[0], generator)
@@ -110,6 +113,11 @@ class TableAttack(Method):
     ) -> dict[str, float]:  # fmt: skip
         place = Place(victim, batch)
         table = victim.model.get_input_embeddings().weight
+        if not table.requires_grad:
+            raise SettingError(
+                f"expected an embedding table that is trained, got a frozen one in {victim.name}: its "
+                "gradient is what this method steps along; let the table train, or use fgm"
+            )
         clean = place.objective.loss_of(place.logits()).mean()
         (clean / 2).backward()
         assert table.grad is not None
