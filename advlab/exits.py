@@ -13,10 +13,16 @@ from advlab.story import class_name, number, percent
 from advlab.tables import Columns
 
 
-def ways_out(record: AttackRecord, found: Exits, which: int = 0) -> go.Figure:
+def ways_out(
+    record: AttackRecord,
+    found: Exits,
+    which: int = 0,
+    span: tuple[float, float] | None = None,
+) -> go.Figure:
     """Per token: how many times longer δ must be to become another token, and which, on a log axis.
 
-    The filled mark is along δ itself, the hollow one the nearest word in any direction.
+    The filled mark is along δ itself, the hollow one the nearest word in any direction. `span`: the
+    smallest and largest factor, where models share the axis.
     """
     colour, shape, _ = SIDES[which]
     rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
@@ -48,12 +54,11 @@ def ways_out(record: AttackRecord, found: Exits, which: int = 0) -> go.Figure:
         customdata=[number(float(found.radius[t])) for t in rows[reach]],
         hovertemplate="%{text} longer (exit radius %{customdata} raw)<extra></extra>",
     )  # fmt: skip
-    finite = np.concatenate([near[np.isfinite(near)], out[reach], [1.0]])
-    low, high = np.log10(max(finite.min(), 1e-3)), np.log10(finite.max())
-    span = max(high - low, 0.5)
+    low, high = np.log10(span or factor_span(record, found))
+    wide = max(high - low, 0.5)
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(
-        type="log", range=[low - 0.06 * span, high + 0.55 * span], title={"text": "× ‖δ‖"},
+        type="log", range=[low - 0.06 * wide, high + 0.55 * wide], title={"text": "× ‖δ‖"},
         tickformat="~g", nticks=6,
     )  # fmt: skip
     figure.update_yaxes(
@@ -65,10 +70,41 @@ def ways_out(record: AttackRecord, found: Exits, which: int = 0) -> go.Figure:
     return figure
 
 
+def factor_span(record: AttackRecord, found: Exits) -> tuple[float, float]:
+    """The smallest and the largest factor on δ that there is to show."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    values = np.concatenate([found.factor[rows], found.closest_factor[rows], [1.0]])
+    values = values[np.isfinite(values)]
+    return max(float(values.min()), 1e-3), float(values.max())
+
+
+def exits_sentence(record: AttackRecord, found: Exits) -> str:
+    """Which token is nearest to becoming another, and how many rows were no candidates."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    if not len(rows):
+        return "δ is zero on every token."
+    t = int(rows[found.factor[rows].argmin()])
+    factor = float(found.factor[t])
+    ways = (
+        f"Closest to becoming another is ‘{record.tokens[t]}’: ‘{found.becomes[t]}’ at"
+        f" {number(factor)} × its δ."
+        if np.isfinite(factor)
+        else "No token becomes another, however long its δ is made."
+    )
+    return f"{ways} {found.excluded:,} vocabulary rows are no candidates."
+
+
 def scaling(
-    record: AttackRecord, found: Scaled, which: int = 0, at: int | None = None
+    record: AttackRecord,
+    found: Scaled,
+    which: int = 0,
+    at: int | None = None,
+    span: tuple[float, float] | None = None,
 ) -> go.Figure:
-    """P(attacked class) of the scaled vectors, their nearest tokens and their text; the noise band."""
+    """P(attacked class) of the scaled vectors, their nearest tokens and their text; the noise band.
+
+    `span`: the smallest and largest factor, where models share the axis.
+    """
     colour = SIDES[which][0]
     c, x = record.label, found.factors
     figure = go.Figure()
@@ -93,7 +129,8 @@ def scaling(
     if at is not None:
         figure.add_vline(x=float(x[at]), line={"color": colour, "width": 2})
     figure.update_xaxes(
-        type="log", title={"text": "factor on δ"}, tickformat="~g", nticks=6
+        type="log", title={"text": "factor on δ"}, tickformat="~g", nticks=6,
+        range=None if span is None else [float(v) for v in np.log10(span)],
     )  # fmt: skip
     figure.update_yaxes(
         range=[-0.03, 1.03], tickformat=".0%", nticks=5,

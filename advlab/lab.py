@@ -22,6 +22,7 @@ from advlab.explain.saliency import choices, explain, layers
 from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.scaled import scaled
 from advlab.explain.stage import Stage, spelled, token_spans, written
+from advlab.explain.substitutions import substitutions
 from advlab.explain.surface import line, surface
 from advlab.explain.targets import Case, make_target
 from advlab.explain.trails import distances, vocabulary_map
@@ -200,6 +201,7 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "embedded": embedded,
     "exits": exits,
     "scaled": scaled,
+    "substitutions": substitutions,
     "film": film,
     "sweep": sweep,
     "noise": noise,

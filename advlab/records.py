@@ -262,6 +262,7 @@ class Exits:
     certificate: np.ndarray  # (T,) half distance to the nearest other row
     closest: tuple[str, ...]  # T, that row's token
     closest_factor: np.ndarray  # (T,) certificate ÷ ‖δ‖
+    excluded: int = 0  # vocabulary rows that were no candidates
 
 
 @dataclass(frozen=True)
@@ -282,6 +283,19 @@ class Scaled:
     noise_changed: np.ndarray  # (F,R) tokens that the noise changes
     reachable: int  # tokens that change at some factor, however large
     limit: float  # no factor beyond this was tried
+
+
+@dataclass(frozen=True)
+class Substitutions:
+    """The replacements of one token that the gradient promises most, and what they really do. K."""
+
+    places: np.ndarray  # (K,) which token, in the order of the estimates
+    words: tuple[str, ...]  # K, what it is replaced by
+    estimates: np.ndarray  # (K,) first-order rise of the attacked class's loss, nats
+    rises: np.ndarray  # (K,) the real one
+    probs: np.ndarray  # (K,C)
+    start: float  # the loss of the clean sentence, nats
+    possible: int  # replacements that the estimates rank
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ PICTURES = {
     "planes",
     "landscapes",
     "surfaces",
+    "swaps",
     "player",
     "story",
     "tables",

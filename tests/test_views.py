@@ -77,6 +77,10 @@ CHOICES = [
     ("saliency", "saliency.methods", ["occlusion"]),
     ("saliency", "saliency.baselines", ["pad"]),
     ("saliency", "saliency.layers", True),
+    ("projection", "metric", "cosine"),
+    ("projection", "space", "embedded"),
+    ("projection", "nearest.clean", True),
+    ("projection", "projection.whole", True),
 ]
 
 
@@ -97,6 +101,8 @@ LINKS = [
     ("geometry", "surface.solid", "3-D", True),
     ("saliency", "saliency.target", "loss", "loss"),
     ("saliency", "saliency.baseline", "MASK", "mask"),
+    ("projection", "metric", "dot", "dot"),
+    ("projection", "projection.whole", "true", True),
 ]
 
 
@@ -121,3 +127,17 @@ def test_baselines_stand_side_by_side_unasked_with_their_agreement():
     for pair in ("PAD–MASK ρ = ", "PAD–zero ρ = ", "MASK–mean word ρ = "):
         assert pair in said
     assert "Probability of the explained class" in said
+
+
+def test_real_words_only_says_how_many_rows_it_leaves_out():
+    app = opened("projection")
+    assert "special and unused)" in texts(app)
+    control(app, "projection.whole").set_value(True).run()
+    assert not app.exception
+    assert "pieces and punctuation)" in texts(app)
+    assert "vocabulary rows are no candidates" in texts(app)
+
+
+def test_replacements_are_tried_and_told():
+    app = opened("projection", models=["first", "second"])
+    assert texts(app).count("single replacements the gradient") == 2

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from advlab.explain.projection import crossings, first_exit, scores
 from advlab.explain.stage import Stage, spelled, written
+from advlab.explain.words import candidates
 from advlab.norms import norm, random_in_ball
 from advlab.records import AttackRecord, Scaled
 from advlab.victim import Victim
@@ -31,14 +32,16 @@ def scaled(
     until: Literal["half", "all"] = "all",
     points: int = 9,
     draws: int | None = None,
+    whole: bool = False,
 ) -> Scaled:
     """Scale δ until half or all of the perturbed tokens have changed.
 
     `points` factors on a logarithmic grid, 1, and a factor just past each first change of a token
-    (`CHANGES` at most). Where a token has changed already, the grid begins below 1.
+    (`CHANGES` at most). Where a token has changed already, the grid begins below 1. `whole`: they
+    change to real words only.
     """
     victim, batch = stage.victim, stage.batch
-    own, table, allowed = batch.input_ids[0], victim.table, victim.ordinary
+    own, table, allowed = batch.input_ids[0], victim.table, candidates(victim, whole)
     delta = torch.as_tensor(record.delta).to(stage.embeds)  # (T,D)
     apart = scores(table[own], table, "l2")
     met = crossings(own, delta, table, allowed, LIMIT, apart)

@@ -24,20 +24,24 @@ ENTERED = "after positions and LayerNorm, as the first layer gets them"
 NUMBERS = 2**18  # numbers of one chunk of candidates: 1 MB, which caches hold
 
 
-def nearest(stage: Stage, record: AttackRecord, k: int = 5) -> Nearest:
-    """Nearest rows of the word table, clean and perturbed, under each metric."""
+def nearest(stage: Stage, record: AttackRecord, k: int = 5, whole: bool = False) -> Nearest:
+    """Nearest rows of the word table, clean and perturbed, under each metric.
+
+    `whole` leaves pieces and punctuation out of the candidates; a token's own row always takes part.
+    """
     victim, own = stage.victim, stage.batch.input_ids[0]
+    allowed = candidates(victim, whole)
     clean, perturbed = _versions(stage, record)
     table = victim.table
     return Nearest(
         ROWS,
-        {m: _neighbours(victim, scores(clean, table, m), own, k, m) for m in METRICS},
-        {m: _neighbours(victim, scores(perturbed, table, m), own, k, m) for m in METRICS},
+        {m: _neighbours(victim, scores(clean, table, m), own, k, m, allowed) for m in METRICS},
+        {m: _neighbours(victim, scores(perturbed, table, m), own, k, m, allowed) for m in METRICS},
         shift=record.delta_norm,
     )
 
 
-def embedded(stage: Stage, record: AttackRecord, k: int = 5) -> Nearest:
+def embedded(stage: Stage, record: AttackRecord, k: int = 5, whole: bool = False) -> Nearest:
     """The same where the first layer reads: every candidate is embedded at every position.
 
     BERT and its kin add a position and a type to a word vector and normalise the sum, so a distance
@@ -45,6 +49,7 @@ def embedded(stage: Stage, record: AttackRecord, k: int = 5) -> Nearest:
     stage.
     """
     victim, own = stage.victim, stage.batch.input_ids[0]
+    allowed = candidates(victim, whole)
     module = entrance(victim)
     T = len(own)
     if module is None:
@@ -72,16 +77,19 @@ def embedded(stage: Stage, record: AttackRecord, k: int = 5) -> Nearest:
     }  # (2,T,V)
 
     def neighbours(which: int) -> Mapping[str, Neighbours]:
-        return {m: _neighbours(victim, s[which], own, k, m) for m, s in all_scores.items()}
+        return {m: _neighbours(victim, s[which], own, k, m, allowed) for m, s in all_scores.items()}
 
     shift = (versions[1] - versions[0]).norm(dim=-1)
     return Nearest(ENTERED, neighbours(0), neighbours(1), shift.cpu().numpy())
 
 
-def exits(stage: Stage, record: AttackRecord) -> Exits:
-    """How far each token is from the next word along its δ, and from the nearest word at all."""
+def exits(stage: Stage, record: AttackRecord, whole: bool = False) -> Exits:
+    """How far each token is from the next word along its δ, and from the nearest word at all.
+
+    `whole`: the next real word, neither piece nor punctuation.
+    """
     victim, own = stage.victim, stage.batch.input_ids[0]
-    table, allowed = victim.table, victim.ordinary
+    table, allowed = victim.table, candidates(victim, whole)
     delta = torch.as_tensor(record.delta).to(table)
     apart = scores(table[own], table, "l2")
     radius, rows = first_exit(own, delta, table, allowed, apart)
@@ -101,7 +109,26 @@ def exits(stage: Stage, record: AttackRecord) -> Exits:
         certificate=safe,
         closest=tuple(victim.token_texts(others.tolist())),
         closest_factor=times(safe),
+        excluded=int((~allowed).sum()),
     )
+
+
+def candidates(victim: Victim, whole: bool = False) -> Tensor:
+    """(V,) bool: the rows that a vector may be read as. `whole`: only those that are words.
+
+    A word begins one (in byte-level and SentencePiece vocabularies, with their mark of a space) and
+    has a letter or a digit.
+    """
+    if not whole:
+        return victim.ordinary
+    tokens = victim.tokenizer.convert_ids_to_tokens(list(range(len(victim.table))))
+    spaced = any(t is not None and t[:1] in "Ġ▁" and len(t) > 1 for t in tokens)
+    words = [
+        t is not None and (not spaced or t[:1] in "Ġ▁") and any(c.isalnum() for c in t.lstrip("Ġ▁"))
+        for t in tokens
+    ]
+    kept = (victim.kinds == 1) & torch.tensor(words, device=victim.device)
+    return kept if int(kept.sum()) > 1 else victim.ordinary
 
 
 def entrance(victim: Victim) -> Any | None:
@@ -138,9 +165,10 @@ def _scores_at(x: Tensor, there: Tensor, metric: Metric) -> Tensor:
     return torch.einsum("btd,ntd->btn", x, there)
 
 
-def _neighbours(victim: Victim, found: Tensor, own: Tensor, k: int, metric: Metric) -> Neighbours:
+def _neighbours(
+    victim: Victim, found: Tensor, own: Tensor, k: int, metric: Metric, allowed: Tensor
+) -> Neighbours:
     """Scores (T,V) as a record."""
-    allowed = victim.ordinary
     ids, values, rank, margin = ranked(found, own, allowed, k, metric)
     return Neighbours(
         metric=metric,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 
-from advlab import exits, story
-from advlab.records import AttackRecord, Exits, Nearest, Scaled
+from advlab import exits, story, swaps
+from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
 from advlab.tables import Columns
 from advlab.ui.looks import Look, analysed
 from advlab.ui.round_trip import round_trip_html, said
@@ -19,6 +20,7 @@ METRICS = {
     "cosine": "Cosine: the angle alone, blind to length.",
     "dot": "Dot product: favours long vectors; not a distance.",
 }
+LEFT_OUT = {False: "special and unused", True: "special, unused, pieces and punctuation"}
 SPACES = {"nearest": "word vectors", "embedded": "as the first layer gets them"}
 
 
@@ -37,52 +39,97 @@ def projection(looks: Sequence[Look]) -> None:
         "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
         " The margin is the gap between the nearest and the second nearest.",
     ):
-        _nearest(looks)
+        whole = st.toggle(
+            "Real words only", key="projection.whole", bind="query-params",
+            help="Here and in the next two sections, pieces (##…) and punctuation are no candidates.",
+        )  # fmt: skip
+        _nearest(looks, whole)
     with section(
         "How far to the next word?",
         "How many times longer δ must be. Filled: in its own direction, with the word that the token"
         " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
         " the token. The dotted line is δ as it is.",
     ):
-        for i, look in beside(looks):
-            found: Exits = analysed(look, "exits")
-            said(story.distance_sentence(look.record))
-            chart(
-                exits.ways_out(look.record, found, i), f"exits{i}",
-                f"How many times longer δ must be. {story.distance_sentence(look.record)}",
-            )  # fmt: skip
-            with st.expander("Numbers"):
-                table(
-                    exits.exit_columns(look.record, found), f"exits_table{i}",
-                    "Distance of each token to the next word",
-                )  # fmt: skip
+        _exits(looks, whole)
     with section(
         "δ made longer until words change",
         "δ times a growing factor, every point run through the model: the vectors, the tokens"
         " nearest to them, and the text that those spell. Choose a factor to read the text there.",
     ):
+        moving = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
+        grown: dict[int, Scaled] = {i: analysed(looks[i], "scaled", whole=whole) for i in moving}
+        ends = [f.factors[[0, -1]] for f in grown.values()]
+        span = (min(float(a) for a, _ in ends), max(float(b) for _, b in ends)) if ends else None
         for i, look in beside(looks):
-            _scaled(look, i)
+            if i in grown:
+                _scaled(look, i, grown[i], span)
+            else:
+                said("δ is zero: there is nothing to make longer.")
+    with section(
+        "What real words do",
+        "The gradient promises for every single replacement how much the loss rises. Here are its best"
+        " ones, each run through the model: on the dotted line the promise is kept, below it is not."
+        " Filled marks change the prediction.",
+    ):
+        _swaps(looks)
 
 
-def _nearest(looks: Sequence[Look]) -> None:
+def _exits(looks: Sequence[Look], whole: bool) -> None:
+    found: list[Exits] = [analysed(look, "exits", whole=whole) for look in looks]
+    each = [exits.factor_span(look.record, f) for look, f in zip(looks, found, strict=True)]
+    span = (min(low for low, _ in each), max(high for _, high in each))
+    for i, look in beside(looks):
+        words = exits.exits_sentence(look.record, found[i])
+        said(words)
+        chart(
+            exits.ways_out(look.record, found[i], i, span), f"exits{i}",
+            f"How many times longer δ must be. {words}",
+        )  # fmt: skip
+        with st.expander("Numbers"):
+            table(
+                exits.exit_columns(look.record, found[i]), f"exits_table{i}",
+                "Distance of each token to the next word",
+            )  # fmt: skip
+
+
+def _swaps(looks: Sequence[Look]) -> None:
+    found: list[Substitutions] = [analysed(look, "substitutions") for look in looks]
+    each = [swaps.reach(f) for f in found]
+    span = (min(low for low, _ in each), max(high for _, high in each))
+    percent = st.column_config.NumberColumn(format="percent")
+    for i, look in beside(looks):
+        words = swaps.swap_sentence(look.record, found[i])
+        said(words)
+        if not found[i].words:
+            continue
+        chart(
+            swaps.estimates(look.record, found[i], i, span), f"swaps{i}",
+            f"Estimated against real rise in loss, nats. {words}",
+        )  # fmt: skip
+        table(
+            swaps.swap_columns(look.record, found[i]), f"swaps_table{i}",
+            "The replacements that really raise the loss most", probability=percent,
+        )  # fmt: skip
+
+
+def _nearest(looks: Sequence[Look], whole: bool) -> None:
     columns = st.columns(3)
     metric = columns[0].segmented_control(
         "Metric", list(METRICS), default="l2", required=True, key="metric",
-        format_func={"l2": "L2", "cosine": "cosine", "dot": "dot"}.__getitem__,
+        format_func={"l2": "L2", "cosine": "cosine", "dot": "dot"}.__getitem__, bind="query-params",
     ) or "l2"  # fmt: skip
     space = columns[1].segmented_control(
         "Space", list(SPACES), default="nearest", required=True, key="space",
-        format_func=SPACES.__getitem__,
+        format_func=SPACES.__getitem__, bind="query-params",
     ) or "nearest"  # fmt: skip
     clean = columns[2].segmented_control(
         "Sentence", [False, True], default=False, required=True, key="nearest.clean",
-        format_func={False: "perturbed", True: "clean"}.__getitem__,
+        format_func={False: "perturbed", True: "clean"}.__getitem__, bind="query-params",
     ) or False  # fmt: skip
     st.caption(METRICS[metric])
     for i, look in beside(looks):
         record = look.record
-        found: Nearest = analysed(look, space)
+        found: Nearest = analysed(look, space, whole=whole)
         if not found.perturbed:
             said(found.note)
             continue
@@ -91,7 +138,7 @@ def _nearest(looks: Sequence[Look]) -> None:
         said(
             f"{moved} of {int(record.perturbable.sum())} tokens are nearest to another one"
             f" ({before} before the attack), among {found.space}."
-            f" {found.perturbed[metric].excluded} special and unused vocabulary rows are left out; a"
+            f" {found.perturbed[metric].excluded:,} vocabulary rows ({LEFT_OUT[whole]}) are left out; a"
             " token's own row always takes part."
         )
         table(
@@ -110,30 +157,28 @@ def nearest_columns(record: AttackRecord, found: Nearest, metric: str, *, clean:
     }
     for k in range(near.ids.shape[1]):
         made[f"nearest {k + 1}"] = [near.tokens[t][k] for t in rows]
-    made["margin"] = [float(near.margin[t]) for t in rows]
-    made["moved by"] = [float(found.shift[t]) for t in rows]
+    unit = "" if metric != "l2" else ", raw"
+    made[f"margin{unit}"] = [float(near.margin[t]) for t in rows]
+    made["moved by, raw"] = [float(found.shift[t]) for t in rows]
     for k in range(near.ids.shape[1]):
-        made[f"score {k + 1}"] = [float(near.scores[t, k]) for t in rows]
+        made[f"score {k + 1}{unit}"] = [float(near.scores[t, k]) for t in rows]
     return made
 
 
-def _scaled(look: Look, i: int) -> None:
+def _scaled(look: Look, i: int, found: Scaled, span: tuple[float, float] | None) -> None:
     record = look.record
-    if not (record.delta_norm > 0).any():
-        said("δ is zero: there is nothing to make longer.")
-        return
-    found: Scaled = analysed(look, "scaled")
     said(exits.scaling_sentence(record, found))
     marks = [story.number(float(f)) for f in found.factors]
     options = list(range(len(marks)))
     start = int(np.abs(np.log(found.factors)).argmin())
-    if st.session_state.get(f"factor{i}") not in options:
-        st.session_state[f"factor{i}"] = start
+    # a key of its own for each row of factors: a place in one is another factor in the next
+    rows = hashlib.sha256(found.factors.tobytes()).hexdigest()[:8]
     at = st.select_slider(
-        "Factor on δ", options, key=f"factor{i}", format_func=lambda k: f"{marks[k]} ×",
+        "Factor on δ", options, value=start, key=f"factor{i}.{rows}", persist_state="session",
+        format_func=lambda k: f"{marks[k]} ×",
     )  # fmt: skip
     chart(
-        exits.scaling(record, found, i, at), f"scaled{i}",
+        exits.scaling(record, found, i, at, span), f"scaled{i}",
         f"Probability against the factor on δ. {exits.scaling_sentence(record, found)}",
     )  # fmt: skip
     changed = int(found.changed[at].sum())

@@ -1,0 +1,49 @@
+"""Honest HotFlip for one sentence: what the gradient promises of a replaced word, and what it does.
+
+The first-order estimate g·(e_w′ − e_w) ranks all words at all places at once (Ebrahimi et al. 2018,
+arXiv:1712.06751). It is often wrong about the order, so the best of it are run through the model, and
+both numbers stand beside each other.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from advlab.attacks.tokens import first_order
+from advlab.errors import SettingError
+from advlab.explain.stage import Stage
+from advlab.records import AttackRecord, Substitutions
+
+TOP = 100  # replacements tried with the model
+
+
+def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substitutions:
+    """The `top` single replacements that the gradient at the clean sentence promises most.
+
+    The loss is that of the attacked class, raised by an ordinary attack and lowered by a targeted one.
+    Words are replaced by words and pieces by pieces; shielded words stay.
+    """
+    if not 1 <= top <= 1000:
+        raise SettingError(f"expected 1 to 1000 replacements, got {top}; change it")
+    victim, batch = stage.victim, stage.batch
+    table, ids = victim.table, batch.input_ids
+    sign = -1.0 if getattr(stage.attack, "targeted", False) else 1.0
+    x = stage.embeds.detach().clone().requires_grad_()
+    loss = stage.loss(victim.logits(x, batch))
+    (grad,) = torch.autograd.grad(loss.sum(), x)
+    rise = first_order(sign * grad, ids, table, victim.kinds, batch.perturbable)[0]  # (T,V)
+    possible = int(rise.isfinite().sum())
+    best = rise.flatten().topk(min(top, possible))
+    place, word = best.indices // len(table), best.indices % len(table)
+    tried = ids.repeat(len(place), 1)
+    tried[torch.arange(len(place), device=ids.device), place] = word
+    logits = stage.logits(victim.embed(tried) - stage.embeds)
+    return Substitutions(
+        places=place.cpu().numpy(),
+        words=tuple(victim.token_texts(word.tolist())),
+        estimates=(sign * best.values).cpu().numpy(),
+        rises=(stage.loss(logits) - loss.detach()).cpu().numpy(),
+        probs=logits.softmax(-1).cpu().numpy(),
+        start=float(loss.detach()),
+        possible=possible,
+    )

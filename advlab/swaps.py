@@ -1,0 +1,105 @@
+"""Replaced words as a picture: the rise in loss that the gradient promises against the real one."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from advlab.plots import NEUTRAL, SIDES, finish, label
+from advlab.records import AttackRecord, Substitutions
+from advlab.statistics import rank_correlation
+from advlab.story import class_name, percent, signed
+from advlab.tables import Columns
+
+BEST = 8  # rows of the table
+
+
+def estimates(
+    record: AttackRecord,
+    found: Substitutions,
+    which: int = 0,
+    span: tuple[float, float] | None = None,
+) -> go.Figure:
+    """Estimated (x) against real rise in loss (y), nats; on the dotted line the estimate is right.
+
+    Filled marks flip the prediction. `span`: both axes' ends, where models share them.
+    """
+    colour, shape, _ = SIDES[which]
+    low, high = span or reach(found)
+    start = int(record.clean.argmax())
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[low, high], y=[low, high], mode="lines", name="estimate is right", hoverinfo="skip",
+        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+    )  # fmt: skip
+    flips = found.probs.argmax(1) != start
+    for chosen, name, symbol in (
+        (~flips, "same prediction", f"{shape}-open"), (flips, "other prediction", shape)
+    ):  # fmt: skip
+        figure.add_scatter(
+            x=found.estimates[chosen], y=found.rises[chosen], mode="markers", name=name,
+            marker={"symbol": symbol, "size": 8, "color": colour},
+            customdata=[
+                f"{label(record.tokens[found.places[k]])} → {label(found.words[k])}"
+                for k in np.flatnonzero(chosen)
+            ],
+            hovertemplate="%{customdata}<br>estimated %{x:+.3f}, really %{y:+.3f} nats<extra></extra>",
+        )  # fmt: skip
+    figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
+    figure.update_xaxes(
+        title={"text": "estimated rise in loss, nats"}, range=[low, high], nticks=6, zeroline=False
+    )
+    figure.update_yaxes(
+        title={"text": "real rise, nats"}, range=[low, high], nticks=6, zeroline=False
+    )
+    return finish(figure, 340, legend_rows=2)
+
+
+def reach(found: Substitutions) -> tuple[float, float]:
+    """Where the axes of one picture begin and end, nats."""
+    values = np.concatenate([found.estimates, found.rises, [0.0]])
+    pad = 0.06 * float(np.ptp(values)) or 1.0
+    return float(values.min()) - pad, float(values.max()) + pad
+
+
+def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
+    """How far the gradient may be believed, and what the best replacement does."""
+    K = len(found.words)
+    if not K:
+        return "There is no word here that another could replace."
+    way = -1.0 if record.attack.get("targeted") else 1.0
+    real = way * found.rises
+    best = int(real.argmax())
+    rank = 1 + int((real > real[0]).sum())
+    flips = int((found.probs.argmax(1) != record.clean.argmax()).sum())
+    rho = rank_correlation(found.estimates, found.rises)
+    order = (
+        f" Estimates and real changes agree in order by ρ = {rho:.2f}." if rho is not None else ""
+    )
+    return (
+        f"Of {found.possible:,} single replacements the gradient's best {K} were tried: {flips} change"
+        f" the prediction. Its first choice, ‘{_pair(record, found, 0)}’, is number {rank} of {K} in"
+        f" truth; the best is ‘{_pair(record, found, best)}’, {signed(float(found.rises[best]))} nats,"
+        f" read as {class_name(record, found.probs[best])}"
+        f" ({percent(float(found.probs[best].max()))}).{order.replace('-', '−')}"
+    )
+
+
+def swap_columns(record: AttackRecord, found: Substitutions, count: int | None = BEST) -> Columns:
+    """One row a replacement, the really best first: both rises, and what the model then says."""
+    way = -1.0 if record.attack.get("targeted") else 1.0
+    order = (-way * found.rises).argsort(kind="stable")[:count]
+    return {
+        "replaced": [record.tokens[found.places[k]] for k in order],
+        "by": [found.words[k] for k in order],
+        "estimated rise, nats": [float(found.estimates[k]) for k in order],
+        "real rise, nats": [float(found.rises[k]) for k in order],
+        "rank by estimate": [int(k) + 1 for k in order],
+        "prediction": [class_name(record, found.probs[k]) for k in order],
+        "probability": [float(found.probs[k].max()) for k in order],
+        "loss, nats": [found.start + float(found.rises[k]) for k in order],
+    }
+
+
+def _pair(record: AttackRecord, found: Substitutions, k: int) -> str:
+    return f"{record.tokens[found.places[k]]} → {found.words[k]}"
