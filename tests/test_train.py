@@ -198,6 +198,16 @@ def test_word_vectors_keep_length_one(finished: tuple[list[Event], Path], texts:
     assert fresh.scale.mean_norm == Victim.load(folder / "model").scale.mean_norm
 
 
+def test_word_vectors_may_be_left_to_grow(texts: Path, tmp_path: Path) -> None:
+    config = config_for(texts, epochs=1)
+    free = replace(config, model=replace(config.model, unit_norm=False))
+    run(free, tmp_path)
+    kept = Victim.load(tmp_path / "model")
+    lengths = kept.table.norm(dim=1)[kept.ordinary]
+    assert (lengths - 1).abs().max() > 0.01
+    assert kept.scale.mean_norm == prepare(free)[0].scale.mean_norm  # ε still counts the first ones
+
+
 def test_the_same_config_gives_the_same_run(
     finished: tuple[list[Event], Path], texts: Path, tmp_path: Path
 ) -> None:
