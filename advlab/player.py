@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from advlab.plots import SIDES
-from advlab.records import AttackRecord, Frames
+from advlab.records import AttackRecord, Frames, Noise
 from advlab.story import class_name, margin, number, percent, token_kinds
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
@@ -67,6 +67,9 @@ class Panel:
     nearest: list[list[str]] | None  # F × T; the token itself where it has not moved: empty
     said: list[str]  # F
     left_out: int
+    # mode -> T pairs (lowest, highest) of random noise as long as δ at the record's own ε
+    noise: Mapping[str, list[list[float]]] | None = None
+    grown: list[float] | None = None  # F, how long each frame's δ is, in lengths of that one
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,22 @@ class Reel:
     charts: tuple[Chart, ...]
     modes: tuple[Mode, ...]
     panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = ()  # beside the legend: what the bands are, how many draws
 
     def data(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)
 
 
-def sweep(records: Sequence[AttackRecord], frames: Sequence[Frames] | None = None) -> Reel:
+def sweep(
+    records: Sequence[AttackRecord],
+    frames: Sequence[Frames] | None = None,
+    noise: Sequence[Noise] | None = None,
+) -> Reel:
     """The attack at each ε of the records' curves, in the unit that was asked for.
 
-    `frames` (the analysis of that name, one a record) adds exit shares and nearest tokens.
+    `frames` (the analysis "sweep", one a record) adds exit shares and nearest tokens, `noise` (the
+    analysis "noise") a band of random noise behind each bar.
     """
     first = records[0]
     N = len(first.curve.eps)
@@ -99,9 +108,13 @@ def sweep(records: Sequence[AttackRecord], frames: Sequence[Frames] | None = Non
     x = np.linspace(0.0, 2 * own, N)
     sizes = [r.curve.delta_norm for r in records]
     panels = [
-        _panel(i, r, sizes[i], r.curve.adversarial, None if frames is None else frames[i])
+        _panel(
+            i, r, sizes[i], r.curve.adversarial, None if frames is None else frames[i],
+            noise=None if noise is None else noise[i],
+            lengths=None if r.curve.deltas is None else length_of(r, r.curve.deltas),
+        )
         for i, r in enumerate(records)
-    ]
+    ]  # fmt: skip
     lines = [_probability(i, r) for i, r in enumerate(records)]
     raw = [
         " · ".join(
@@ -122,12 +135,17 @@ def sweep(records: Sequence[AttackRecord], frames: Sequence[Frames] | None = Non
         x_title=f"ε ({UNITS[unit]})",
         start=int(np.abs(x - own).argmin()),
         charts=(Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(lines)),),
-        modes=_modes(records, sizes, frames),
+        modes=_modes(records, sizes, frames, panels),
         panels=tuple(panels),
+        notes=_bands([r.curve.draws for r in records], noise),
     )
 
 
-def film(records: Sequence[AttackRecord], frames: Sequence[Frames]) -> Reel:
+def film(
+    records: Sequence[AttackRecord],
+    frames: Sequence[Frames],
+    noise: Sequence[Noise] | None = None,
+) -> Reel:
     """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens."""
     steps = np.unique(np.concatenate([r.path_steps for r in records]))
     # where a model has no such step (it kept others, or stopped), its last before stands
@@ -145,9 +163,12 @@ def film(records: Sequence[AttackRecord], frames: Sequence[Frames]) -> Reel:
         chances.append(_line(i, r, probs[:, r.label], band))
     sizes = [f.delta_norm[place] for f, place in zip(frames, places, strict=True)]
     panels = [
-        _panel(i, r, sizes[i], r.step_probs[r.path_steps[places[i]]], frames[i], places[i])
+        _panel(
+            i, r, sizes[i], r.step_probs[r.path_steps[places[i]]], frames[i], places[i],
+            noise=None if noise is None else noise[i], lengths=length_of(r, r.path)[places[i]],
+        )
         for i, r in enumerate(records)
-    ]
+    ]  # fmt: skip
     most = max(max(v for v in line.y if v is not None) for line in losses)
     both = [v for line in margins for v in line.y if v is not None]
     low, high = min(*both, 0.0), max(*both, 0.0)
@@ -163,9 +184,31 @@ def film(records: Sequence[AttackRecord], frames: Sequence[Frames]) -> Reel:
             Chart(_margin_title(records), (low - pad, high + pad), False, tuple(margins)),
             Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(chances)),
         ),
-        modes=_modes(records, sizes, frames),
+        modes=_modes(records, sizes, frames, panels),
         panels=tuple(panels),
+        notes=_bands([0 if f.random is None else f.random.shape[1] for f in frames], noise),
     )  # fmt: skip
+
+
+def length_of(record: AttackRecord, deltas: np.ndarray) -> np.ndarray:
+    """(F,T,D) -> (F,): how long each δ is in the norm of the attack, over its whole ball."""
+    p = record.attack.get("p", "l2")
+    axes = (1, 2) if record.attack.get("ball", "example") == "example" else (2,)
+    size = np.abs(deltas.astype(float))
+    if p == "l2":
+        found = np.sqrt((size**2).sum(axes))
+    else:
+        found = size.sum(axes) if p == "l1" else size.max(axes)
+    return found.reshape(len(deltas), -1).max(1)
+
+
+def _bands(draws: Sequence[int], noise: Sequence[Noise] | None) -> tuple[str, ...]:
+    known = sorted({n for n in draws if n})
+    many = f"{' and '.join(map(str, known))} " if known else ""
+    found = [f"bands: range of {many}random draws as long"]
+    if noise is not None:
+        found.append(f"grey behind the bars: δ of {len(noise[0].delta_norm)} random draws as long")
+    return tuple(found)
 
 
 def _probability(i: int, record: AttackRecord) -> Series:
@@ -202,8 +245,14 @@ def _panel(
     probs: np.ndarray,
     frames: Frames | None,
     place: np.ndarray | None = None,
+    *,
+    noise: Noise | None = None,
+    lengths: np.ndarray | None = None,
 ) -> Panel:
-    """Bars of one model; `place` are the rows of `frames` that the player's frames stand for."""
+    """Bars of one model; `place` are the rows of `frames` that the player's frames stand for.
+
+    Noise is drawn once, as long as the record's δ; `lengths` (F,) tell how it grows with the frames.
+    """
     shown = np.sort((-sizes.max(0)).argsort(kind="stable")[:ROWS])
     kinds = token_kinds(record)
     fixed = ["" if kinds[t] == "word" else kinds[t] for t in shown]
@@ -220,6 +269,20 @@ def _panel(
         nearest = [
             [frames.tokens[f][t] if frames.own_rank[f, t] > 1 else "" for t in shown] for f in rows
         ]
+    behind, grown = None, None
+    own = float(length_of(record, record.delta[None])[0])
+    if noise is not None and lengths is not None and own > 0:
+        parts = noise.delta_norm.astype(float) ** 2
+        draws = {
+            "raw": noise.delta_norm / record.scale.mean_norm,
+            "share": parts / np.maximum(parts.sum(1, keepdims=True), 1e-300),
+            "exit": noise.delta_norm / np.where(noise.exit_radius > 0, noise.exit_radius, np.inf),
+        }
+        behind = {
+            key: [_short(v) for v in np.stack([draws[key].min(0), draws[key].max(0)], 1)[shown]]
+            for key in bars
+        }
+        grown = _short(lengths / own)
     start = int(record.clean.argmax())
     return Panel(
         name=f"{'ABC'[i]}: {record.model}",
@@ -234,21 +297,37 @@ def _panel(
             for p in probs
         ],
         left_out=len(record.tokens) - len(shown),
+        noise=behind,
+        grown=grown,
     )
 
 
 def _modes(
-    records: Sequence[AttackRecord], sizes: Sequence[np.ndarray], frames: Sequence[Frames] | None
+    records: Sequence[AttackRecord],
+    sizes: Sequence[np.ndarray],
+    frames: Sequence[Frames] | None,
+    panels: Sequence[Panel] = (),
 ) -> tuple[Mode, ...]:
+    def noisiest(key: str) -> float:
+        """The right end of the longest band of noise."""
+        ends = [
+            max((high for _, high in p.noise[key]), default=0.0)
+            * (1.0 if key == "share" else max(p.grown))
+            for p in panels
+            if p.noise and p.grown
+        ]
+        return max(ends, default=0.0)
+
     raw = max(float(s.max()) / r.scale.mean_norm for s, r in zip(sizes, records, strict=True))
     squares = [s.astype(float) ** 2 for s in sizes]
     share = max(float((q / np.maximum(q.sum(1, keepdims=True), 1e-300)).max()) for q in squares)
+    raw, share = max(raw, noisiest("raw")), max(share, noisiest("share"))
     found = [
         Mode("raw", "‖δ‖", raw or 1.0, False, "× mean norm"),
         Mode("share", "share of ‖δ‖²", share or 1.0, True, "of ‖δ‖²"),
     ]
     if frames is not None:
-        most = max(float(f.exit_share.max()) for f in frames)
+        most = max(*(float(f.exit_share.max()) for f in frames), noisiest("exit"))
         found.append(Mode("exit", "share of exit radius", most or 1.0, True, "of the way out"))
     return tuple(found)
 
@@ -256,9 +335,8 @@ def _modes(
 def _margin_title(records: Sequence[AttackRecord]) -> str:
     """What the margin says, which holds for targeted attacks and for misread sentences too."""
     way = "up" if records[0].attack.get("targeted") else "down"
-    return (
-        f"Margin of {_attacked(records)}, logits: above 0 it is the prediction; the attack pushes {way}"
-    )
+    name = _attacked(records)
+    return f"Margin of {name}, logits: above 0 it is the prediction; the attack pushes {way}"
 
 
 def _attacked(records: Sequence[AttackRecord]) -> str:

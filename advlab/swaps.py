@@ -18,14 +18,15 @@ def estimates(
     record: AttackRecord,
     found: Substitutions,
     which: int = 0,
-    span: tuple[float, float] | None = None,
+    span: tuple[float, float, float, float] | None = None,
 ) -> go.Figure:
     """Estimated (x) against real rise in loss (y), nats; on the dotted line the estimate is right.
 
-    Filled marks flip the prediction. `span`: both axes' ends, where models share them.
+    Filled marks flip the prediction. `span`: left, right, bottom, top, where models share the axes.
     """
     colour, shape, _ = SIDES[which]
-    low, high = span or reach(found)
+    left, right, bottom, top = span or reach(found)
+    low, high = max(left, bottom), min(right, top)
     start = int(record.clean.argmax())
     figure = go.Figure()
     figure.add_scatter(
@@ -47,19 +48,25 @@ def estimates(
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.update_xaxes(
-        title={"text": "estimated rise in loss, nats"}, range=[low, high], nticks=6, zeroline=False
+        title={"text": "estimated rise in loss, nats"},
+        range=[left, right],
+        nticks=6,
+        zeroline=False,
     )
     figure.update_yaxes(
-        title={"text": "real rise, nats"}, range=[low, high], nticks=6, zeroline=False
+        title={"text": "real rise, nats"}, range=[bottom, top], nticks=6, zeroline=False
     )
     return finish(figure, 340, legend_rows=2)
 
 
-def reach(found: Substitutions) -> tuple[float, float]:
-    """Where the axes of one picture begin and end, nats."""
-    values = np.concatenate([found.estimates, found.rises, [0.0]])
-    pad = 0.06 * float(np.ptp(values)) or 1.0
-    return float(values.min()) - pad, float(values.max()) + pad
+def reach(found: Substitutions) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of one picture, nats; 0 is always in it."""
+    ends = []
+    for values in (found.estimates, found.rises):
+        values = np.append(values, 0.0)
+        pad = 0.08 * float(np.ptp(values)) or 1.0
+        ends += [float(values.min()) - pad, float(values.max()) + pad]
+    return ends[0], ends[1], ends[2], ends[3]
 
 
 def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
@@ -92,11 +99,11 @@ def swap_columns(record: AttackRecord, found: Substitutions, count: int | None =
     return {
         "replaced": [record.tokens[found.places[k]] for k in order],
         "by": [found.words[k] for k in order],
-        "estimated rise, nats": [float(found.estimates[k]) for k in order],
         "real rise, nats": [float(found.rises[k]) for k in order],
-        "rank by estimate": [int(k) + 1 for k in order],
         "prediction": [class_name(record, found.probs[k]) for k in order],
         "probability": [float(found.probs[k].max()) for k in order],
+        "estimated rise, nats": [float(found.estimates[k]) for k in order],
+        "rank by estimate": [int(k) + 1 for k in order],
         "loss, nats": [found.start + float(found.rises[k]) for k in order],
     }
 

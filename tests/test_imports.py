@@ -32,6 +32,7 @@ PICTURES = {
     "planes",
     "landscapes",
     "surfaces",
+    "health",
     "swaps",
     "player",
     "story",

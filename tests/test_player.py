@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from samples import renamed, robust_record, sample_record
 from victims import TEXTS, shared_victim
 
 from advlab.attacks import PGD
 from advlab.lab import analyse, explore
+from advlab.norms import norm
 from advlab.player import Reel, film, margin, sweep
 from advlab.records import AttackRecord, Frames
 
@@ -145,3 +147,32 @@ def test_the_margin_says_what_holds_for_targeted_attacks_and_misread_sentences_t
         assert "above 0 it is the prediction" in title
         assert title.endswith(f"pushes {way}")
         assert "flip" not in title
+
+
+@pytest.mark.parametrize("attack", [PGD(2.0, steps=4), PGD(0.5, steps=4, p="linf", ball="token")])
+def test_noise_behind_the_bars_is_as_long_as_delta_in_every_frame(attack: PGD):
+    victim = shared_victim("bert")
+    record = explore(victim, TEXTS[1], attack=attack, planes=0, saliency=())
+    noise = analyse(victim, record, "noise")
+    reel = sweep([record], [analyse(victim, record, "sweep")], [noise])
+    rectangular(reel)
+    panel = reel.panels[0]
+    assert panel.noise is not None
+    assert panel.grown is not None
+    assert record.curve.deltas is not None
+    lengths = norm(torch.from_numpy(record.curve.deltas), attack.p, attack.ball).flatten(1).amax(1)
+    own = norm(torch.from_numpy(record.delta[None]), attack.p, attack.ball).amax()
+    np.testing.assert_allclose(panel.grown, (lengths / own).numpy(), rtol=1e-3)
+    low, high = np.array(panel.noise["raw"]).T
+    rows = [record.tokens.index(t) for t in panel.tokens if record.tokens.count(t) == 1]
+    places = [panel.tokens.index(record.tokens[t]) for t in rows]
+    per_token = noise.delta_norm[:, rows] / record.scale.mean_norm
+    np.testing.assert_allclose(low[places], per_token.min(0), rtol=1e-3)
+    np.testing.assert_allclose(high[places], per_token.max(0), rtol=1e-3)
+    assert "20 random draws" in reel.notes[1]
+    assert f"range of {record.curve.draws} random draws" in reel.notes[0]
+    for mode in reel.modes:
+        grown = 1.0 if mode.key == "share" else max(panel.grown)
+        assert max(h for _, h in panel.noise[mode.key]) * grown <= mode.full * (1 + 1e-3)
+    shots = analyse(victim, record, "film")
+    rectangular(film([record], [shots], [noise]))

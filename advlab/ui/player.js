@@ -44,7 +44,7 @@ function ticks(from, to, most) {
 // One chart: what stands still is drawn once a width, the cursor moves.
 function chartOf(chart, reel, show) {
   const svg = drawn("svg", { class: "chart", role: "img", height: HEIGHT });
-  svg.setAttribute("aria-label", chart.title);
+  svg.setAttribute("xmlns", SVG);
   let width = 0, cursor = null, dots = [], numbers = [];
   const first = reel.x[0], last = reel.x[reel.x.length - 1] || 1;
   const px = (v) => LEFT + ((width - LEFT - RIGHT) * (v - first)) / (last - first || 1);
@@ -98,6 +98,9 @@ function chartOf(chart, reel, show) {
   }
 
   function move(frame) {
+    // what a screen reader says: the chart, where the cursor stands, and every line's value there
+    svg.setAttribute("aria-label", `${chart.title}; ${reel.labels[frame]}: ` + chart.series.map((line) =>
+      `${line.name} ${written(line.y[frame], chart.share)}`).join(", "));
     if (!width) return;
     const x = px(reel.x[frame]), right = x < width - 90;
     cursor.setAttribute("x1", x);
@@ -141,13 +144,15 @@ function panelOf(panel, reel) {
     const row = node("div", "row"), fill = node("div", "fill"), value = node("span", "value");
     const track = node("div", "track");
     row.append(node("span", "token", token), track, value);
+    const noise = panel.noise && !panel.fixed[t] ? node("div", "noise") : null;
+    if (noise) track.append(noise);
     track.append(fill);
     if (panel.fixed[t]) {
       fill.classList.add("off");
       value.textContent = panel.fixed[t];
     } else fill.style.background = panel.colour;
     box.append(row);
-    return { fill, value };
+    return { fill, value, noise };
   });
   if (panel.left_out) box.append(node("div", "note", `${panel.left_out} tokens with shorter δ left out`));
 
@@ -158,6 +163,14 @@ function panelOf(panel, reel) {
       if (panel.fixed[t]) return;
       row.fill.style.transform = `scaleX(${Math.min(Math.abs(values[t]) / mode.full, 1)})`;
       row.fill.style.opacity = values[t] < 0 ? 0.4 : "";
+      if (row.noise) {
+        const grown = mode.key === "share" ? 1 : panel.grown[frame];
+        const [low, high] = panel.noise[mode.key][t].map((v) => Math.min((v * grown) / mode.full, 1));
+        row.noise.style.left = `${100 * low}%`;
+        row.noise.style.width = `max(2px, ${100 * (high - low)}%)`;
+        row.noise.title = `random noise as long: ${written(panel.noise[mode.key][t][0] * grown, mode.share)}`
+          + ` to ${written(panel.noise[mode.key][t][1] * grown, mode.share)}`;
+      }
       const other = panel.nearest ? panel.nearest[frame][t] : "";
       row.value.textContent = written(values[t], mode.share) + (other ? ` → ${other}` : "");
       row.value.classList.toggle("moved", Boolean(other));
@@ -166,16 +179,73 @@ function panelOf(panel, reel) {
   return { box, move };
 }
 
+// The charts and bars at a frame as one drawing of its own: colours and font written out, text as text.
+function saved(root, reel, frame) {
+  const style = getComputedStyle(root), colour = style.color, width = root.clientWidth;
+  const whole = drawn("svg", { xmlns: SVG, width, "font-family": style.fontFamily, "font-size": 13,
+    fill: colour, color: colour });
+  const back = drawn("rect", { width: "100%", height: "100%",
+    fill: style.getPropertyValue("--st-background-color").trim() || "#ffffff" });
+  whole.append(back);
+  let y = 22;
+  const write = (text, x, more) => whole.append(drawn("text", { x, y, ...more }, text));
+  write(reel.labels[frame], 4, { "font-weight": 700 });
+  root.querySelectorAll("svg.chart").forEach((chart, i) => {
+    y += 24;
+    write(reel.charts[i].title, 4, { "font-weight": 700 });
+    const copy = chart.cloneNode(true);
+    copy.setAttribute("y", y + 4);
+    copy.setAttribute("width", width);
+    copy.querySelectorAll("[stroke^='var(']").forEach((n) => n.setAttribute("stroke", back.getAttribute("fill")));
+    whole.append(copy);
+    y += HEIGHT + 4;
+  });
+  for (const line of reel.charts[0].series) {
+    y += 20;
+    whole.append(drawn("line", { x1: 4, x2: 32, y1: y - 4, y2: y - 4, stroke: line.colour, "stroke-width": 2.5,
+      "stroke-dasharray": line.dash }));
+    write(line.name, 40, {});
+  }
+  root.querySelectorAll(".panel").forEach((panel) => {
+    y += 28;
+    write(panel.querySelector(".name").textContent, 4, { "font-weight": 700 });
+    panel.querySelectorAll(".row").forEach((row) => {
+      y += 20;
+      const left = 130, room = Math.max(width - left - 150, 60), fill = row.querySelector(".fill");
+      write(row.querySelector(".token").textContent, left - 8, { "text-anchor": "end" });
+      const grey = row.querySelector(".noise");
+      if (grey) whole.append(drawn("rect", { x: left + (room * parseFloat(grey.style.left)) / 100, y: y - 11,
+        width: Math.max(2, (room * parseFloat(grey.style.width.split(",")[1] || "0")) / 100), height: 14,
+        fill: "#808080", "fill-opacity": 0.45 }));
+      const share = /scaleX\(([^)]+)\)/.exec(fill.style.transform);
+      if (share) whole.append(drawn("rect", { x: left, y: y - 9, width: room * Number(share[1]), height: 10,
+        fill: fill.style.background }));
+      write(row.querySelector(".value").textContent, left + room + 8, {});
+    });
+  });
+  whole.setAttribute("height", y + 14);
+  whole.setAttribute("viewBox", `0 0 ${width} ${y + 14}`);
+  const url = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(whole)],
+    { type: "image/svg+xml" }));
+  const link = node("a");
+  link.href = url;
+  link.download = `advlab-${reel.control === "ε" ? "eps" : reel.control}.svg`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+const stood = new Map();  // reel -> frame and mode, for when a tab is left and opened again
+
 export default function (component) {
   const { data, parentElement } = component;
   const root = parentElement.querySelector("#player");
   if (!root) return;
   const reel = data.reel, F = reel.x.length;
-  const same = root.dataset.key === data.key;  // drawn again by the page: stay where we are
+  const before = stood.get(data.key);  // drawn again, or its tab opened again: stay where we are
   root.dataset.key = data.key;
   if (root.stop) root.stop();
-  let frame = same ? root.frame : Math.min(reel.start, F - 1), timer = null;
-  let mode = reel.modes.find((m) => same && m.key === root.mode) || reel.modes[0];
+  let frame = before ? before.frame : Math.min(reel.start, F - 1), timer = null;
+  let mode = reel.modes.find((m) => before && m.key === before.mode) || reel.modes[0];
 
   const bar = node("div", "bar"), now = node("div", "now");
   now.setAttribute("aria-live", "off");
@@ -185,7 +255,10 @@ export default function (component) {
   const range = node("input");
   Object.assign(range, { type: "range", min: 0, max: F - 1, step: 1, value: frame });
   range.setAttribute("aria-label", reel.control);
-  bar.append(back, range, next, play);
+  const save = node("button", "", "Save as SVG");
+  save.title = "The charts and bars as they stand";
+  save.onclick = () => saved(root, reel, frame);
+  bar.append(back, range, next, play, save);
 
   const charts = reel.charts.map((chart) => chartOf(chart, reel, (f) => show(f)));
   const panels = reel.panels.map((panel) => panelOf(panel, reel));
@@ -198,7 +271,9 @@ export default function (component) {
     legend.append(entry);
   }
   const hint = [];
-  if (reel.charts.some((c) => c.series.some((s) => s.low))) hint.push("bands: random noise as long");
+  const bands = reel.charts.some((c) => c.series.some((s) => s.low));
+  if (reel.notes && reel.notes.length) hint.push(...reel.notes);
+  else if (bands) hint.push("bands: random noise as long");
   const marks = reel.charts.flatMap((c) => c.series.flatMap((s) => (s.marks || []).map((m) => m[1])));
   if (marks.some((m) => m.startsWith("flips"))) hint.push("✕ flips");
   if (marks.includes("kept")) hint.push("○ kept");
@@ -220,8 +295,10 @@ export default function (component) {
     [node("div", "title", reel.charts[i].title), c.svg]), legend, modes, grid);
 
   function show(f) {
-    root.frame = frame = Math.max(0, Math.min(F - 1, f));
-    root.mode = mode.key;
+    frame = Math.max(0, Math.min(F - 1, f));
+    stood.delete(data.key);
+    stood.set(data.key, { frame, mode: mode.key });
+    if (stood.size > 50) stood.delete(stood.keys().next().value);
     range.value = frame;
     range.setAttribute("aria-valuetext", reel.labels[frame]);
     now.textContent = reel.labels[frame];

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab import heatmaps, story, tables
+from advlab import health, heatmaps, story, tables
 from advlab.player import film, sweep
-from advlab.records import Frames
+from advlab.records import Frames, Noise
 from advlab.ui.locks import locks
 from advlab.ui.looks import Look, analysed
 from advlab.ui.player import player
@@ -27,7 +27,8 @@ def perturbation(looks: Sequence[Look]) -> None:
         for _, look in beside(looks):
             said(story.distance_sentence(look.record))
         frames: list[Frames] = [analysed(look, "sweep") for look in looks]
-        player(sweep(records, frames), key="sweep_tokens")
+        noise: list[Noise] = [analysed(look, "noise") for look in looks]
+        player(sweep(records, frames, noise), key="sweep_tokens")
         with st.expander("Numbers at the attack's own ε"):
             for i, look in beside(looks):
                 percent = st.column_config.NumberColumn(format="percent")
@@ -47,9 +48,14 @@ def perturbation(looks: Sequence[Look]) -> None:
         "Step by step: the loss of the attacked class, its margin over the strongest rival, its"
         " probability beside that of random noise as long, and δ on each token.",
     ):
-        said(" ".join(f"{'ABC'[i]}: {story.loss_sentence(r)}" for i, r in enumerate(records)))
+        said(
+            " ".join(
+                f"{'ABC'[i]}: {story.loss_sentence(r)} {health.attack_health(r)}".strip()
+                for i, r in enumerate(records)
+            )
+        )
         shots: list[Frames] = [analysed(look, "film") for look in looks]
-        player(film(records, shots), key="film")
+        player(film(records, shots, noise), key="film")
         with st.expander("Numbers"):
             for i, look in beside(looks):
                 table(

@@ -67,9 +67,9 @@ def projection(looks: Sequence[Look]) -> None:
                 said("δ is zero: there is nothing to make longer.")
     with section(
         "What real words do",
-        "The gradient promises for every single replacement how much the loss rises. Here are its best"
-        " ones, each run through the model: on the dotted line the promise is kept, below it is not."
-        " Filled marks change the prediction.",
+        "The gradient estimates for every single replacement how much the loss rises. Here are its best"
+        " ones, each run through the model: on the dotted line the estimate is right. Filled marks"
+        " change the prediction.",
     ):
         _swaps(looks)
 
@@ -95,8 +95,12 @@ def _exits(looks: Sequence[Look], whole: bool) -> None:
 def _swaps(looks: Sequence[Look]) -> None:
     found: list[Substitutions] = [analysed(look, "substitutions") for look in looks]
     each = [swaps.reach(f) for f in found]
-    span = (min(low for low, _ in each), max(high for _, high in each))
-    percent = st.column_config.NumberColumn(format="percent")
+    ends = list(zip(*each, strict=True))
+    span = (min(ends[0]), max(ends[1]), min(ends[2]), max(ends[3]))
+    percent, short = (
+        st.column_config.NumberColumn(format="percent"),
+        st.column_config.NumberColumn(format="%.3f"),
+    )
     for i, look in beside(looks):
         words = swaps.swap_sentence(look.record, found[i])
         said(words)
@@ -108,7 +112,9 @@ def _swaps(looks: Sequence[Look]) -> None:
         )  # fmt: skip
         table(
             swaps.swap_columns(look.record, found[i]), f"swaps_table{i}",
-            "The replacements that really raise the loss most", probability=percent,
+            "The replacements that really raise the loss most",
+            **{"probability": percent, "real rise, nats": short, "estimated rise, nats": short,
+               "loss, nats": short},
         )  # fmt: skip
 
 
