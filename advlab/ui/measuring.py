@@ -92,8 +92,10 @@ def _pair(ids: list[str]) -> list[str]:
         return ids[:2]
     newest, *others = configs
     same = [i for i in others if configs[i].data == configs[newest].data]
+    plain_ones = [i for i in same if configs[i].method["name"] == "plain"]
     unlike = [i for i in same if configs[i].method["name"] != configs[newest].method["name"]]
-    pair = [newest, *(unlike or same)[:1]]
+    defended = configs[newest].method["name"] != "plain"
+    pair = [newest, *((plain_ones if defended else []) or unlike or same)[:1]]
     return sorted(pair, key=lambda i: configs[i].method["name"] != "plain")
 
 

@@ -209,7 +209,8 @@ def carry() -> None:
     kinds, delta, words, alarms = found
     said(answers.carry_sentence(kinds))
     with section(
-        "Trained against × attacked with", "Share read right; the columns are the models."
+        "Trained against × attacked with",
+        f"Share read right. {plain_text(answers.letters(kinds.models))}.",
     ):
         chart(answers.kinds_map(kinds), "carry.kinds", "Accuracy by kind of attack and model")
         table(answers.kinds_columns(kinds), "carry.table", "Accuracy by kind of attack, intervals")
