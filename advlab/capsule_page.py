@@ -29,6 +29,7 @@ svg text { fill: currentColor; font-size: 13px; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { border-bottom: 1px solid var(--line); padding: 3px 8px 3px 0; text-align: left;
   vertical-align: top; }
+th, td:first-child { overflow-wrap: normal; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 """
@@ -59,7 +60,7 @@ def page(capsule: Capsule, source: str) -> str:
         f"<p>The attack kept step {capsule.best_step}.</p>",
         _line_chart(
             np.arange(len(numbers["losses"])), [("var(--a)", numbers["losses"])], None,
-            "attack step", "loss", mark=float(capsule.best_step),
+            "attack step", "loss, nats", mark=float(capsule.best_step),
         ),
         "<h2>Where δ sits</h2>",
         "<p>Length of δ on each token, how far that is on the way to another token, and the token"
@@ -222,7 +223,7 @@ def _passports(capsule: Capsule) -> list[str]:
     return [
         "<h2>What the explanations are worth</h2>",
         f"<p>{_text(passport.MEANING)}</p>",
-        _table(list(table), rows, range(4, len(table))),
+        _table(list(table), rows, range(3, len(table) - 1)),
     ]
 
 

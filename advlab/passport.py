@@ -78,7 +78,6 @@ def columns(found: Sequence[Passport]) -> Columns:
 
     return {
         "method": [p.method for p in found],
-        "target": [p.target for p in found],
         "baseline": [p.baseline or "none" for p in found],
         "settings": [p.settings or "none" for p in found],
         "sum misses, clean": [text(p.missing, percent) for p in found],
@@ -86,6 +85,7 @@ def columns(found: Sequence[Passport]) -> Columns:
         "SD of a draw, logits or nats": [text(p.spread) for p in found],
         "ρ with leaving one out, clean": [text(p.agreement) for p in found],
         "ρ, perturbed": [text(p.agreement_perturbed) for p in found],
+        "target": [p.target for p in found],
     }
 
 

@@ -69,11 +69,11 @@ def columns(found: Sequence[Finding]) -> Columns:
         "text": [f.text for f in found],
         "model": [f.model for f in found],
         "outcome": [f.outcome for f in found],
+        "flips at ε": [f.flip for f in found],
         "clean": [f.clean for f in found],
         "attacked": [f.attacked for f in found],
         "p clean": [f.p_clean for f in found],
         "p attacked": [f.p_attacked for f in found],
-        "flips at ε": [f.flip for f in found],
         "tokens moved": [f.moved for f in found],
         "way to a word": [f.exit for f in found],
         "longest δ on": [f.worst for f in found],
@@ -127,7 +127,7 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
         if right:
             figure.add_scatter(
                 x=[right[0].eps], y=[float(np.mean([f.noise for f in right]))], mode="markers",
-                name=f"{'ABC'[i]}: noise as long",
+                name=f"{'ABC'[i]}: noise as long", cliponaxis=False,
                 marker={"symbol": f"{shape}-open", "size": 12, "color": colour,
                         "line": {"width": 2.5}},
                 hovertemplate="noise as long as δ: %{y:.1%} of the draws flip<extra></extra>",

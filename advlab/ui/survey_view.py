@@ -161,7 +161,9 @@ def _results(
         survey.histogram(names, list(found.values())), "many.flips",
         "Share of sentences that have flipped, against ε",
     )  # fmt: skip
-    st.caption("The mark is noise: of random draws as long as each δ, so many flip.")
+    st.caption(
+        "The open mark at the attack's ε is the null: of random draws as long as each δ, so many flip."
+    )
     st.markdown("**Every sentence**")
     columns = st.columns([3, 3, 2], vertical_alignment="bottom")
     outcome = columns[0].segmented_control(

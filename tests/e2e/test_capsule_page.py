@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import Server
+from conftest import Server, settled
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -44,6 +44,8 @@ def test_a_capsule_goes_out_and_comes_back_verified(
         page.goto(f"{server.url}/capsule")
         page.locator("input[type=file]").set_input_files(file)
         expect(page.get_by_text("“The staff were kind.”").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("What the explanations are worth")).to_be_visible()
+        expect(page.locator(".js-plotly-plot")).to_have_count(2)
         page.get_by_role("button", name="Verify").click()
         expect(page.get_by_text("Verified: all")).to_be_visible(timeout=60_000)
     page.get_by_role("link", name="Open in Explore").click()
@@ -69,6 +71,21 @@ def test_the_saved_page_reads_without_a_network_on_a_phone(
     assert page.locator("svg[role=img]").count() == 2
     assert page.evaluate("window.__xss") is None
     assert [url for url in asked if not url.startswith("file:")] == []
+
+
+def test_a_forecast_goes_into_the_capsule_and_is_compared(
+    server: Server, model: str, page: Page, tmp_path: Path
+):
+    values = {"a": model, "b": "", "text": "The soup was cold.", "view": "Data"}
+    page.goto(f"{server.url}/explore?{urlencode(values)}")
+    page.get_by_text("holds", exact=True).click(timeout=60_000)
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Capsule (JSON)").click()
+    waiting.value.save_as(tmp_path / "one.json")
+    page.goto(f"{server.url}/capsule")
+    page.locator("input[type=file]").set_input_files(tmp_path / "one.json")
+    expect(page.get_by_text("Foretold: it holds. Found: it")).to_be_visible(timeout=60_000)
 
 
 def test_a_file_that_is_no_capsule_is_refused_in_words(server: Server, page: Page, tmp_path: Path):

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -183,6 +184,75 @@ def test_every_view_is_drawn_to_its_end_without_an_error_and_fits(
             "[data-testid=stPlotlyChart]:not([aria-label]):not(:has([aria-label]))"
         )
         assert nameless.count() == 0, view
+        shoot(page, f"{view.lower()}-{scheme}-{width}")
+
+
+def shoot(page: Page, name: str) -> None:
+    """The whole page as a picture to judge by eye, in the folder that ADVLAB_SHOTS names, if any."""
+    folder = os.environ.get("ADVLAB_SHOTS")
+    if not folder:
+        return
+    size = page.viewport_size
+    assert size
+    # the page scrolls inside its frame, so the window is made as tall as what is in it
+    tall = page.get_by_test_id("stMain").evaluate("e => e.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": int(tall) + 40})
+    page.wait_for_timeout(800)  # charts are drawn again for the new size
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    page.set_viewport_size(size)
+
+
+def test_the_old_picture_stays_while_a_new_sentence_is_computed(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.goto(link(server, pair, "The staff were kind."))
+    expect(page.locator("#player").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    settled(page)
+    # every frame that the browser draws is looked at, so that no blank moment goes unseen
+    page.evaluate("""() => {
+        window.least = {charts: 99, players: 99};
+        const drawn = (e) => e.shadowRoot?.querySelector("#player svg") ? 1 : 0;
+        const look = () => {
+            const charts = document.querySelectorAll(".js-plotly-plot .main-svg").length;
+            const players = [...document.querySelectorAll("[data-testid=stMain] *")]
+                .reduce((sum, e) => sum + drawn(e), 0);
+            window.least.charts = Math.min(window.least.charts, charts);
+            window.least.players = Math.min(window.least.players, players);
+            requestAnimationFrame(look);
+        };
+        look();
+    }""")
+    page.get_by_role("textbox", name="Sentence").fill("Slow " * 40 + "and never boring.")
+    page.get_by_role("button", name="Attack", exact=True).click()
+    expect(page).to_have_url(re.compile("never\\+boring|never%20boring"))
+    settled(page)
+    expect(page.locator("#player").get_by_text("never", exact=True).first).to_be_visible()
+    least = page.evaluate("window.least")
+    assert min(least.values()) > 0, least
+
+
+def test_switching_the_surface_off_stops_it(server: Server, pair: tuple[str, str], page: Page):
+    text = "Slow and long, but never boring and often kind; " * 8
+    page.goto(link(server, pair, "Fine.", view="Geometry"))
+    switch = page.get_by_text("Draw the surface", exact=True)
+    expect(switch).to_be_visible(timeout=60_000)
+    settled(page)
+    switch.click()
+    settled(page)
+    expect(page.locator(".st-key-seeds0")).to_have_count(0)
+    page.get_by_role("textbox", name="Sentence").fill(text)
+    page.get_by_role("button", name="Attack", exact=True).click()
+    settled(page)
+    switch.click()
+    page.wait_for_timeout(150)
+    switch.click()
+    settled(page)
+    expect(page.locator(".st-key-seeds0")).to_have_count(0)
+    expect(page.get_by_role("switch", name="Draw the surface")).not_to_be_checked()
+    switch.click()
+    expect(page.locator(".st-key-seeds0")).to_be_visible(timeout=60_000)
 
 
 def test_pages_are_left_and_found_as_they_were(server: Server, pair: tuple[str, str], page: Page):
@@ -204,3 +274,33 @@ def test_many_sentences_lead_back_to_one(server: Server, pair: tuple[str, str], 
     page.get_by_test_id("stButtonGroup").get_by_text("robust", exact=True).click()
     settled(page)
     assert page.locator("[data-testid=stAlertContentError]").count() == 0
+    page.get_by_test_id("stButtonGroup").get_by_text("all", exact=True).click()
+    expect(page.get_by_text("30 of 30 rows")).to_be_visible()
+    settled(page)
+    # the table is drawn on a canvas: its first row's box is found by its place
+    page.wait_for_timeout(1000)  # until it stands in its new place
+    table = page.get_by_test_id("stDataFrame").last
+    wanted = table.locator("[role=gridcell][aria-colindex='1']").first.text_content()
+    table.click(position={"x": 18, "y": 52})
+    box = page.get_by_role("textbox", name="Sentence")
+    expect(box).to_be_visible(timeout=60_000)
+    expect(box).to_have_value(wanted or "")
+    settled(page)
+    page.get_by_role("link", name="Many sentences").click()
+    expect(page.get_by_text("30 of 30 rows")).to_be_visible(timeout=60_000)
+    settled(page)
+    expect(page.get_by_role("heading", name="Many sentences")).to_be_visible()  # it opens once
+
+
+def test_many_keeps_what_was_typed_when_another_page_is_visited(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    page.goto(f"{server.url}/many")
+    expect(page.get_by_text("30 of 30 rows")).to_be_visible(timeout=90_000)
+    page.get_by_role("textbox", name="Contains").fill("never")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("heading", name="Runs").first).to_be_visible()
+    page.get_by_role("link", name="Many sentences").click()
+    expect(page.get_by_role("textbox", name="Contains")).to_have_value("never")
