@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.plots import CLEAR, NEUTRAL, SIDES, faded, finish, label, tokens_of
+from advlab.plots import NEUTRAL, SIDES, faded, finish, label, tokens_of
 from advlab.records import AttackRecord, Distances, Line, Map
 from advlab.story import number, percent
 from advlab.surfaces import surface
@@ -31,7 +31,8 @@ def lines(
             figure.add_scatter(
                 x=np.concatenate([one.noise_t, one.noise_t[::-1]]),
                 y=np.concatenate([one.noise.min(0), one.noise.max(0)[::-1]]),
-                fill="toself", fillcolor=faded(colour, 0.2), line={"color": CLEAR},
+                fill="toself", fillcolor=faded(colour, 0.25),
+                line={"color": faded(colour, 0.6), "width": 1}, mode="lines",
                 name=f"{name}, {len(one.noise)} random draws as long", hoverinfo="skip",
             )  # fmt: skip
         figure.add_scatter(

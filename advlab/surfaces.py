@@ -60,7 +60,7 @@ def seeds(found: Sequence[Surface], limit: float | None = None) -> go.Figure:
     """The same for several random directions beside each other, one colour range."""
     top = limit or max(float(f.loss.max()) for f in found)
     figure = make_subplots(
-        rows=1, cols=len(found), shared_yaxes=True, horizontal_spacing=0.03,
+        rows=1, cols=len(found), horizontal_spacing=0.03,
         subplot_titles=[f"direction {f.seed + 1}" for f in found],
     )  # fmt: skip
     for k, one in enumerate(found, start=1):
@@ -74,6 +74,7 @@ def seeds(found: Sequence[Surface], limit: float | None = None) -> go.Figure:
         figure.update_yaxes(
             row=1, col=k, range=[axis[0], axis[-1]], tickvals=[-1, 0, 1], constrain="domain",
             scaleanchor=f"x{k if k > 1 else ''}", scaleratio=1, showgrid=False, zeroline=False,
+            showticklabels=k == 1,
         )  # fmt: skip
     finish(figure, 220)
     figure.update_layout(margin={"t": 24, "b": 24})

@@ -206,6 +206,10 @@ function saved(root, reel, frame) {
       "stroke-dasharray": line.dash }));
     write(line.name, 40, {});
   }
+  for (const note of reel.notes || []) {
+    y += 20;
+    write(note, 4, {});
+  }
   root.querySelectorAll(".panel").forEach((panel) => {
     y += 28;
     write(panel.querySelector(".name").textContent, 4, { "font-weight": 700 });
