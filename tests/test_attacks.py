@@ -227,6 +227,31 @@ def test_momentum_carries_the_direction_over() -> None:
     torch.testing.assert_close(path[2].flatten(), torch.tensor([0.1 + half, half]).double())
 
 
+def test_nesterovs_momentum_takes_the_gradient_where_it_leads() -> None:
+    # from (0.1,0) momentum 1 leads to (0.2,0), where the gradient is (0,−2); at (0.1,0) it is (0,3)
+    x = torch.zeros(1, 1, 2, dtype=torch.float64)
+    mask = torch.ones(1, 1, dtype=torch.bool)
+    passes = []
+
+    def loss(z: Tensor) -> Tensor:
+        passes.append(z.detach().flatten().tolist())
+        a, b = z[:, 0, 0], z[:, 0, 1]
+        return torch.where(a < 0.05, 7 * a, torch.where(a < 0.15, 3 * b, -2 * b))
+
+    attack = PGD(10.0, "raw", "l2", steps=2, step_size=0.01, momentum=1.0, nesterov=True)
+    found = attack(loss, x, mask, keep_path=True)
+    assert found.path is not None
+    half = 0.1 / 2**0.5
+    torch.testing.assert_close(found.path[1].flatten(), torch.tensor([0.1, 0.0]).double())
+    torch.testing.assert_close(found.path[2].flatten(), torch.tensor([0.1 + half, -half]).double())
+    assert passes[2] == pytest.approx([0.2, 0.0])
+    assert len(passes) == 4  # three iterates and one look ahead
+    passes.clear()
+    still = replace(attack, momentum=0.0)
+    same = replace(still, nesterov=False)
+    assert torch.equal(still(loss, x, mask).delta, same(loss, x, mask).delta)
+
+
 @every_attack
 @every_norm
 @every_ball

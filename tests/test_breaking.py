@@ -14,6 +14,8 @@ TEXTS_MANY = [f"{a} {b}" for a in TEXTS for b in ("good film", "the plot was slo
 ATTACKS = (
     PGD(1.0, steps=6), PGD(1.0, steps=5, start="random", restarts=3), PGD(2.0, steps=4, ball="token"),
     PGD(0.2, p="linf", steps=4), PGD(1.5, steps=5, momentum=0.9),
+    PGD(1.5, steps=5, momentum=0.9, nesterov=True),
+    PGD(0.2, p="linf", steps=4, momentum=0.7, nesterov=True, start="random", restarts=2),
 )  # fmt: skip
 
 

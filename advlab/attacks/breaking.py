@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from advlab.attacks.embedding import PGD, TINY
+from advlab.attacks.embedding import PGD, TINY, gradient
 from advlab.norms import norm, project, radius, random_in_ball, steepest
 
 if TYPE_CHECKING:
@@ -42,25 +42,30 @@ def break_batch(
             if not len(state.rows):
                 return broken, found
             last = s == attack.steps
-            delta = state.delta.requires_grad_(not last)
-            with torch.set_grad_enabled(not last):
+            elsewhere = attack.nesterov and attack.momentum > 0 and s > 0
+            here = not (last or elsewhere)
+            delta = state.delta.requires_grad_(here)
+            with torch.set_grad_enabled(here):
                 x = state.embeds + delta
                 loss = state.objective(x)
-                grad = None if last else torch.autograd.grad(loss.sum(), delta)[0]
+                grad = torch.autograd.grad(loss.sum(), delta)[0] if here else None
             delta = delta.detach()
             flipped = state.objective.flips(x)
             hit = state.rows[flipped]
             broken[hit] = True
             found[hit] = delta[flipped]
-            if grad is None:
+            if last:
                 break
+            step = attack.step_size * radius(state.eps, delta)
+            if grad is None:
+                ahead = attack.momentum * step * steepest(state.velocity, attack.p, attack.ball)
+                grad = gradient(state.objective, state.embeds, delta + ahead)
             grad = sign * grad * state.mask
             if attack.momentum:
                 state.velocity = attack.momentum * state.velocity + grad / norm(
                     grad, "l1", "example"
                 ).clamp_min(TINY)
                 grad = state.velocity
-            step = attack.step_size * radius(state.eps, delta)
             moved = delta + step * steepest(grad, attack.p, attack.ball)
             state.delta = project(moved, state.eps, attack.p, attack.ball)
             # making the batch smaller costs a little, so not for every single example

@@ -164,6 +164,8 @@ class PGD(Attack):
 
     Departures: the step is a fraction of ε; the best iterate is returned, not the last; the first
     restart may start at 0. Momentum follows Dong et al. 2018 (arXiv:1710.06081): m ← μm + g/‖g‖₁.
+    Nesterov's (NI-FGSM, Lin et al. 2020, arXiv:1908.06281) takes g at δ + μ·step·m̂, where momentum is
+    about to lead; m̂ is m's steepest direction of length 1, where the paper has m itself.
     """
 
     steps: int = setting(10, "Gradient steps", low=1, high=1000)
@@ -176,6 +178,11 @@ class PGD(Attack):
     )
     momentum: float = setting(
         0.0, "Share of the previous direction that is kept", low=0.0, high=2.0, advanced=True
+    )
+    nesterov: bool = setting(
+        False,
+        "With momentum: the gradient of the point that it is about to lead to; one pass more a step",
+        advanced=True,
     )
     targeted: bool = setting(
         False, "Lower the loss of a given label instead of raising the true one's", advanced=True
@@ -202,7 +209,8 @@ class PGD(Attack):
         return ascend(
             loss_fn, embeds, perturbable, start, eps=limit, p=self.p, ball=self.ball,
             steps=self.steps, step_size=self.step_size, restarts=self.restarts,
-            momentum=self.momentum, targeted=self.targeted, flips=flips, keep_path=keep_path,
+            momentum=self.momentum, nesterov=self.nesterov, targeted=self.targeted, flips=flips,
+            keep_path=keep_path,
         )  # fmt: skip
 
 
@@ -219,6 +227,7 @@ def ascend(
     step_size: float = 1.0,
     restarts: int = 1,
     momentum: float = 0.0,
+    nesterov: bool = False,
     targeted: bool = False,
     flips: FlipFn | None = None,
     keep_path: bool = False,
@@ -248,12 +257,14 @@ def ascend(
         losses, path = [], []
         for s in range(steps + 1):
             last = s == steps
-            delta.requires_grad_(not last)
-            with torch.set_grad_enabled(not last):
+            elsewhere = nesterov and momentum > 0 and s > 0  # the gradient is not that at δ
+            here = not (last or elsewhere)
+            delta.requires_grad_(here)
+            with torch.set_grad_enabled(here):
                 x = embeds + delta
                 loss = loss_fn(x)
                 # summed, so that no example's gradient depends on its batch mates
-                grad = None if last else torch.autograd.grad(loss.sum(), delta)[0]
+                grad = torch.autograd.grad(loss.sum(), delta)[0] if here else None
             delta, loss = delta.detach(), loss.detach()
             losses.append(loss)
             if keep_path:
@@ -266,8 +277,11 @@ def ascend(
                 new = flips(x) & (first_flip < 0)
                 first_flip = torch.where(new, s, first_flip)
                 flip_delta = torch.where(new.reshape(-1, 1, 1), delta, flip_delta)
-            if grad is None:
+            if last:
                 break
+            if grad is None:
+                ahead = delta + momentum * step * steepest(velocity, p, ball)
+                grad = gradient(loss_fn, embeds, ahead)
             grad = sign * grad * mask
             if momentum:
                 velocity = momentum * velocity + grad / norm(grad, "l1", "example").clamp_min(TINY)
@@ -286,6 +300,13 @@ def ascend(
         flip_delta=torch.where((first_flip >= 0).reshape(-1, 1, 1), flip_delta, kept["delta"]),
         path=kept.get("path"),
     )
+
+
+def gradient(loss_fn: LossFn, embeds: Tensor, delta: Tensor) -> Tensor:
+    """(B,T,D) the gradient of the summed loss with respect to δ."""
+    delta = delta.detach().requires_grad_()
+    with torch.enable_grad():
+        return torch.autograd.grad(loss_fn(embeds + delta).sum(), delta)[0]
 
 
 def _better_of(old: dict[str, Tensor], new: dict[str, Tensor]) -> dict[str, Tensor]:
