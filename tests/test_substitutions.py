@@ -122,3 +122,13 @@ def test_real_words_are_neither_pieces_nor_punctuation() -> None:
         found = analyse(victim, record, name, whole=True)
         assert found.perturbed["l2"].excluded == int((~candidates(victim, True)).sum())
     assert analyse(victim, record, "exits", whole=True).excluded >= 5
+
+
+def test_a_text_of_unknown_words_alone_has_no_replacement() -> None:
+    victim = shared_victim("bert")
+    record = explore(victim, "zzz qqq", attack=PGD(1.0), planes=0, saliency=())
+    found: Substitutions = analyse(victim, record, "substitutions")
+    assert found.possible == 0
+    assert found.words == ()
+    assert found.probs.shape == (0, len(record.label_names))
+    assert "no word here" in swaps.swap_sentence(record, found)

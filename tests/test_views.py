@@ -63,6 +63,23 @@ def texts(app: AppTest) -> str:
     return " ".join([*(e.proto.body for e in app.get("html")), *(m.value for m in app.markdown)])
 
 
+FOLDS = {  # view -> its folded tables, and how many there are in them
+    "overview": (["predictions0", "curve"], 2),
+    "perturbation": (["norms", "steps", "delta0"], 3),
+    "geometry": (["plane0", "distances0", "seeds", "lines"], 5),
+    "saliency": (["saliency0", "rho0", "layers0"], 4),
+    "projection": (["exits0", "scaled0"], 2),
+}
+
+
+@pytest.mark.parametrize("view", FOLDS)
+def test_tables_are_made_when_they_are_opened_and_not_before(view: str):
+    names, tables = FOLDS[view]
+    before = len(opened(view).dataframe)
+    app = opened(view, **{f"{name}.numbers": True for name in names})
+    assert len(app.dataframe) == before + tables
+
+
 CHOICES = [
     ("geometry", "token", 3),
     ("geometry", "surface.seed", 2),

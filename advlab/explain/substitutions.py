@@ -37,7 +37,9 @@ def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substit
     place, word = best.indices // len(table), best.indices % len(table)
     tried = ids.repeat(len(place), 1)
     tried[torch.arange(len(place), device=ids.device), place] = word
-    logits = stage.logits(victim.embed(tried) - stage.embeds)
+    # a text of unknown tokens alone has nothing that could be replaced, and no model reads no rows
+    C = len(victim.label_names)
+    logits = stage.logits(victim.embed(tried) - stage.embeds) if possible else grad.new_zeros(0, C)
     return Substitutions(
         places=place.cpu().numpy(),
         words=tuple(victim.token_texts(word.tolist())),

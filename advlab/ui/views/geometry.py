@@ -14,7 +14,7 @@ from advlab.records import AttackRecord, Distances, Line, LocalPlane, Map, Surfa
 from advlab.ui.looks import Look, analysed
 from advlab.ui.round_trip import said
 from advlab.ui.tokens import Token, token_strip
-from advlab.ui.views.parts import beside, chart, section, table
+from advlab.ui.views.parts import beside, chart, numbers, section, table
 
 GRID, SMALL = 21, 11  # points a side of the loss surface, and of those that stand beside it
 SEEDS = (0, 1, 2)  # of the random directions
@@ -115,7 +115,7 @@ def _planes(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
                     f"{'Lens' if lens else 'True scale'}: δ of one token, length"
                     f" {story.number(plane.delta)} raw, and its nearest vocabulary vectors",
                 )  # fmt: skip
-        with st.expander("Numbers"):
+        for _ in numbers(f"plane{i}.numbers"):
             table(
                 planes.plane_columns(plane), f"plane_table{i}", "Neighbours of the token, raw units"
             )
@@ -145,7 +145,7 @@ def _distances(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
             landscapes.distances(one, name, i, reach), f"distances{i}",
             f"Distance to the own vector and to rivals against the factor on δ. {ends}",
         )  # fmt: skip
-        with st.expander("Numbers"):
+        for _ in numbers(f"distances{i}.numbers"):
             table(landscapes.distance_columns(one), f"distances_table{i}", "Distances, raw units")
 
 
@@ -191,7 +191,7 @@ def _surfaces(looks: Sequence[Look]) -> None:
             chart(surfaces.seeds(small[i], top), f"seeds{i}", words)
         with places[i][3]:
             said(words)
-    with st.expander("Numbers"):
+    for _ in numbers("seeds.numbers"):
         for i, _ in beside(looks):
             if i in ready:
                 table(
@@ -256,7 +256,7 @@ def _lines(looks: Sequence[Look]) -> None:
     chart(
         landscapes.lines(records, found, ready), "lines", f"Loss against the length of δ. {words}"
     )
-    with st.expander("Numbers"):
+    for _ in numbers("lines.numbers"):
         for i, _ in beside(looks):
             if i in ready:
                 table(
@@ -271,7 +271,7 @@ def _map(looks: Sequence[Look]) -> None:
         words = landscapes.context_sentence(look.record, found)
         said(words)
         chart(landscapes.context(look.record, found, i), f"map{i}", words)
-        with st.expander("Numbers"):
+        for _ in numbers(f"map{i}.numbers"):
             table(
                 landscapes.context_columns(look.record, found), f"map_table{i}", "Tokens on the map"
             )

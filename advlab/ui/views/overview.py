@@ -11,7 +11,7 @@ from advlab.player import sweep
 from advlab.ui.looks import Look
 from advlab.ui.player import player
 from advlab.ui.round_trip import said
-from advlab.ui.views.parts import beside, chart, section, table
+from advlab.ui.views.parts import beside, chart, numbers, section, table
 
 
 def overview(looks: Sequence[Look]) -> None:
@@ -30,7 +30,7 @@ def overview(looks: Sequence[Look]) -> None:
             f"predictions{i}",
             f"Class probabilities of five versions of the sentence. {story.headline(record)}",
         )
-        with st.expander("Numbers"):
+        for _ in numbers(f"predictions{i}.numbers"):
             names = tables.distinct(record.label_names)
             percent = st.column_config.NumberColumn(format="percent")
             table(
@@ -49,7 +49,7 @@ def overview(looks: Sequence[Look]) -> None:
         " token at that ε.",
     ):
         player(sweep(records), key="sweep")
-        with st.expander("Numbers"):
+        for _ in numbers("curve.numbers"):
             for i, look in beside(looks):
                 record = look.record
                 table(tables.curve_columns(record), f"curve_table{i}", "Probability against ε")

@@ -41,6 +41,17 @@ def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> 
     )  # fmt: skip
 
 
+def numbers(key: str, title: str = "Numbers") -> Iterator[None]:
+    """Tables folded away: a loop of one turn while they are open and of none while they are not.
+
+    A table that nobody looks at is neither made nor sent, which is most of what a view would send.
+    """
+    fold = st.expander(title, key=key, on_change="rerun")
+    if fold.open:
+        with fold:
+            yield
+
+
 def beside(looks: Sequence[Look]) -> Iterator[tuple[int, Look]]:
     """One column a model, named; stacked where the screen is narrow."""
     columns = st.columns(len(looks)) if len(looks) > 1 else [st.container()]

@@ -13,7 +13,7 @@ from advlab.ui.locks import locks
 from advlab.ui.looks import Look, analysed
 from advlab.ui.player import player
 from advlab.ui.round_trip import said
-from advlab.ui.views.parts import beside, chart, section, table
+from advlab.ui.views.parts import beside, chart, numbers, section, table
 
 
 def perturbation(looks: Sequence[Look]) -> None:
@@ -29,7 +29,7 @@ def perturbation(looks: Sequence[Look]) -> None:
         frames: list[Frames] = [analysed(look, "sweep") for look in looks]
         noise: list[Noise] = [analysed(look, "noise") for look in looks]
         player(sweep(records, frames, noise), key="sweep_tokens")
-        with st.expander("Numbers at the attack's own ε"):
+        for _ in numbers("norms.numbers", "Numbers at the attack's own ε"):
             for i, look in beside(looks):
                 percent = st.column_config.NumberColumn(format="percent")
                 table(
@@ -56,7 +56,7 @@ def perturbation(looks: Sequence[Look]) -> None:
         )
         shots: list[Frames] = [analysed(look, "film") for look in looks]
         player(film(records, shots, noise), key="film")
-        with st.expander("Numbers"):
+        for _ in numbers("steps.numbers"):
             for i, look in beside(looks):
                 table(
                     tables.step_columns(look.record, shots[i]), f"steps_table{i}",
@@ -75,5 +75,5 @@ def perturbation(looks: Sequence[Look]) -> None:
                 f"δ by token and dimension. {heatmaps.delta_sentence(look.record)}",
             )  # fmt: skip
             said(f"{heatmaps.delta_sentence(look.record)} Colours: ±{story.number(limit)} raw.")
-            with st.expander("Numbers"):
+            for _ in numbers(f"delta{i}.numbers"):
                 table(heatmaps.delta_columns(look.record), f"delta_table{i}", "δ by dimension")

@@ -13,7 +13,7 @@ from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
 from advlab.tables import Columns
 from advlab.ui.looks import Look, analysed
 from advlab.ui.round_trip import round_trip_html, said
-from advlab.ui.views.parts import beside, chart, section, table
+from advlab.ui.views.parts import beside, chart, numbers, section, table
 
 METRICS = {
     "l2": "L2: the distance in which δ is measured.",
@@ -85,7 +85,7 @@ def _exits(looks: Sequence[Look], whole: bool) -> None:
             exits.ways_out(look.record, found[i], i, span), f"exits{i}",
             f"How many times longer δ must be. {words}",
         )  # fmt: skip
-        with st.expander("Numbers"):
+        for _ in numbers(f"exits{i}.numbers"):
             table(
                 exits.exit_columns(look.record, found[i]), f"exits_table{i}",
                 "Distance of each token to the next word",
@@ -196,5 +196,5 @@ def _scaled(look: Look, i: int, found: Scaled, span: tuple[float, float] | None)
         f" {story.class_name(record, found.reread[at])}"
         f" ({story.percent(float(found.reread[at].max()))})."
     )
-    with st.expander("Numbers"):
+    for _ in numbers(f"scaled{i}.numbers"):
         table(exits.scaling_columns(record, found), f"scaled_table{i}", "δ times a growing factor")

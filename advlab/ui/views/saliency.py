@@ -15,7 +15,7 @@ from advlab.statistics import rank_correlation
 from advlab.ui import plain_text
 from advlab.ui.looks import Look, analysed
 from advlab.ui.round_trip import said
-from advlab.ui.views.parts import beside, chart, section, table
+from advlab.ui.views.parts import beside, chart, numbers, section, table
 
 TARGETS = {"margin": "margin", "logit": "class logit", "loss": "loss"}
 TARGET_HELP = (
@@ -187,7 +187,7 @@ def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> No
             if spread:
                 said(spread)
         said(story.remainder_sentence(sets[i]))
-        with st.expander("Numbers"):
+        for _ in numbers(f"saliency{i}.numbers"):
             table(
                 tables.saliency_columns(look.record, sets[i], asked.rows),
                 f"saliency_table{i}", "Attribution per word and method",
@@ -248,7 +248,7 @@ def _baselines(looks: Sequence[Look], asked: Asked) -> None:
             f"baselines{i}", f"Integrated gradients from each baseline, one colour range. {words}",
         )  # fmt: skip
         said(f"{words} Colours: ±{story.number(limit)} {story.unit_of(maps[0])}.")
-        with st.expander("Numbers"):
+        for _ in numbers(f"rho{i}.numbers"):
             table(tables.baseline_columns(maps, titles), f"rho{i}", "Rank correlation of baselines")
             table(
                 tables.saliency_columns(look.record, maps, asked.rows, titles),
@@ -283,7 +283,7 @@ def _layers(looks: Sequence[Look], asked: Asked) -> None:
             f"Colours: gradient up to {story.percent(scale[0])} of a layer, rollout up to"
             f" {story.percent(scale[1])}. {one.note}".strip()
         )
-        with st.expander("Numbers"):
+        for _ in numbers(f"layers{i}.numbers"):
             table(
                 heatmaps.layer_columns(one, look.record.words, perturbed=moved),
                 f"layers_table{i}", "Share of each word by layer",
