@@ -11,6 +11,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from advlab.data import load_data
 from advlab.errors import RunError
 from advlab.evaluate import by_length, rate, survives
 from advlab.history import keep_epoch
-from advlab.methods import Plain, build_method, regularise
+from advlab.methods import Adversarial, Method, Plain, build_method, regularise
 from advlab.records import Dataset, Event, Example, Rate
 from advlab.tasks import Batch, build_task
 from advlab.tiny import tiny_victim
@@ -125,7 +126,7 @@ def train(
     total = per_epoch * settings.epochs
     rescale = config.model.unit_norm and config.model.source in SCRATCH
     state: dict[str, Any] = {
-        "step": 0, "rise": None, "level": 1.0, "hard": 0.0, "validated": 0, "best_robust": 0.0,
+        "step": 0, "rise": None, "level": 1.0, "hard": 0.0, "validated": 0, "best_watched": 0.0,
         "best": -9.0, "best_epoch": 0, "idle": 0, "seconds": 0.0,
         "seen_tokens": 0, "padding": 0, "step_seconds": 0.0, "plain_seconds": 0.0, "plain_steps": 0,
     }  # fmt: skip
@@ -148,7 +149,7 @@ def train(
     random.Random(settings.seed).shuffle(held_out)
     held_out = held_out[: settings.eval_limit]
     judge = PGD(settings.eval_eps, steps=5, step_size=0.4)
-    one_step = FGM(settings.eval_eps)
+    easy_attack, hard_attack = watch(method, judge)
     alarms: set[str] = set()
     recent: deque[tuple[int, float]] = deque()  # step and clean loss, of the last stretch
     chance = math.log(len(data.label_names))
@@ -281,16 +282,22 @@ def train(
             majority=data.majority, best=better, strength=strength,
         )  # fmt: skip
         if method.one_step and strength > 0 and "catastrophic overfitting" not in alarms:
-            easy = rate(survives(victim, held_out, one_step, seed=settings.seed))
-            if overfitted(easy, robust, state["best_robust"]):
+            easy, hard = (
+                robust if attack == judge
+                else rate(survives(victim, held_out, attack, seed=settings.seed))
+                for attack in (easy_attack, hard_attack)
+            )  # fmt: skip
+            before, state["best_watched"] = (
+                state["best_watched"], max(state["best_watched"], hard.value)
+            )  # fmt: skip
+            if overfitted(easy, hard, before):
                 alarms.add("catastrophic overfitting")
                 yield _event(
                     "alarm", state, name="catastrophic overfitting",
                     message=f"Accuracy under one step is {easy.value:.0%}, but PGD-5 leaves "
-                    f"{robust.value:.0%} (before: {state['best_robust']:.0%}): the model has learnt to "
+                    f"{hard.value:.0%} (before: {before:.0%}): the model has learnt to "
                     "defeat the one step that it trains on. Take a smaller ε, or pgd or freelb.",
                 )  # fmt: skip
-        state["best_robust"] = max(state["best_robust"], robust.value)
         # in the first half one class may just be a slow start; the loss alarm above is the early one
         late = epoch and 2 * state["step"] >= total
         if classes == 1 and len(data.label_names) > 1 and "collapse" not in alarms and late:
@@ -315,6 +322,17 @@ def train(
         test_robust_accuracy=vars(rate(survives(best, attacked, stronger, seed=settings.seed))),
         cost=_cost(state), padding=state["padding"] / max(1, state["seen_tokens"]),
     )  # fmt: skip
+
+
+def watch(method: Method, judge: PGD) -> tuple[FGM, PGD]:
+    """One step and PGD-5 in the norm, ball and full ε of a one-step method: what it may overfit to.
+
+    ε of a hidden layer means nothing on the words, where attacks are: there those of the judge.
+    """
+    if not isinstance(method, Adversarial) or method.site != "words":
+        return FGM(judge.eps), judge
+    ball: dict[str, Any] = {name: getattr(method, name) for name in ("eps", "unit", "p", "ball")}
+    return FGM(**ball), replace(judge, **ball)
 
 
 def overfitted(easy: Rate, hard: Rate, before: float) -> bool:

@@ -13,11 +13,13 @@ from transformers import AutoModelForSequenceClassification
 from victims import make_victim, write_reviews
 
 from advlab import train as training
+from advlab.attacks import FGM, PGD
 from advlab.augment import Augmentation
 from advlab.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
 from advlab.data import load_data
 from advlab.errors import DataError, ModelError, RunError, SettingError
 from advlab.evaluate import wilson
+from advlab.methods import build_method
 from advlab.methods.inputs import FreeAT
 from advlab.records import Event
 from advlab.tiny import learn_tokenizer
@@ -29,6 +31,7 @@ from advlab.train import (
     prepare,
     synonyms_of,
     train,
+    watch,
 )
 from advlab.victim import Victim
 
@@ -498,26 +501,58 @@ def test_catastrophic_overfitting_is_a_gap_and_a_fall() -> None:
     assert not overfitted(*rates(40, 40), before=0.6)  # collapsed, or ε too large: another matter
 
 
-def test_a_one_step_run_that_overfits_says_so_and_no_other_does(
-    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Accuracies as such a run has them stand in for the attacks' outcomes."""
-    seen: list[str] = []
+@pytest.mark.parametrize(
+    ("method", "watched"),
+    [
+        ({"name": "fgm"}, True),
+        ({"name": "fgsm", "eps": 0.02}, True),
+        ({"name": "fast", "p": "linf", "ball": "token"}, True),
+        ({"name": "pgd", "steps": 1}, True),
+        ({"name": "free"}, True),
+        ({"name": "pgd", "steps": 2}, False),
+        ({"name": "freelb"}, False),
+    ],
+)
+def test_one_step_runs_are_watched_in_their_own_ball(
+    method: dict[str, Any], watched: bool, texts: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Accuracies as an overfitting run has them stand in for the attacks' outcomes."""
+    asked: list[Any] = []
+    made: Any = build_method(method)
 
     def outcomes(victim: Any, examples: Any, attack: Any = None, **_: Any) -> list[bool]:
-        seen.append(type(attack).__name__)
         share = 0.9
-        if type(attack).__name__ == "PGD":
-            share = 0.7 if seen.count("PGD") == 1 else 0.1
+        if attack is not None and attack.eps == made.eps:
+            asked.append(attack)
+            if isinstance(attack, PGD):
+                share = 0.7 if sum(isinstance(a, PGD) for a in asked) == 1 else 0.1
         return [i < share * len(examples) for i in range(len(examples))]
 
     monkeypatch.setattr(training, "survives", outcomes)
-    for method, expected in (({"name": "fgm"}, 1), ({"name": "pgd", "steps": 1}, 0)):
-        seen.clear()
-        events = run(
-            config_for(texts, method, epochs=4, clean_start=0.0), tmp_path / method["name"]
-        )
-        alarms = [e.values for e in of_kind(events, "alarm")]
-        found = [a for a in alarms if a["name"] == "catastrophic overfitting"]
-        assert len(found) == expected
-        assert all("pgd or freelb" in a["message"] for a in found)
+    events = run(config_for(texts, method, epochs=4, clean_start=0.0), tmp_path)
+    alarms = [e.values for e in of_kind(events, "alarm")]
+    found = [a for a in alarms if a["name"] == "catastrophic overfitting"]
+    assert len(found) == watched
+    assert all("pgd or freelb" in a["message"] for a in found)
+    assert all((a.p, a.ball, a.unit) == (made.p, made.ball, made.unit) for a in asked)
+
+
+def test_on_a_hidden_layer_the_judges_ball_is_watched() -> None:
+    judge = PGD(0.25, steps=5, step_size=0.4)
+    method = build_method({"name": "hidden", "steps": 1, "eps": 3.0})
+    assert method.one_step
+    assert watch(method, judge) == (FGM(0.25), judge)
+
+
+def test_a_real_run_that_overfits_to_its_one_step_is_caught(texts: Path, tmp_path: Path) -> None:
+    """Fast-AT with a wide L∞ ball: at last one step leaves four texts in five, PGD-5 one in three."""
+    config = config_for(
+        texts, {"name": "fast", "p": "linf", "eps": 0.1}, epochs=14, eval_limit=64, weight_decay=0.0
+    )
+    told: list[str] = []
+    for event in train(config, tmp_path):
+        if event.kind == "alarm":
+            told.append(event.values["name"])
+            break
+    assert told == ["catastrophic overfitting"]

@@ -81,6 +81,11 @@ class PGD(Adversarial):
     )
     adv_weight: float = setting(0.5, _SHARE, low=0.0, high=1.0, label="share of the perturbed loss")
 
+    @property
+    def one_step(self) -> bool:  # type: ignore[override]
+        """Whether the ascent is a single step."""
+        return self.steps == 1
+
     def parts(self) -> tuple[Inner, Outer]:
         start = "zero" if self.start == "zero" else "inside"
         inner = Inner(self.steps, self.step_size, start, falling=self.step_rule == "falling")
@@ -123,6 +128,7 @@ class FreeAT(Adversarial):
     Departure: δ begins anew with each batch, because the next one has other words.
     """
 
+    one_step: ClassVar[bool] = True  # between two optimiser steps
     replays_m: int = setting(3, "Replays m of each batch", low=1, high=20, label="replays m")
     step_size: float = setting(1.0, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
 
