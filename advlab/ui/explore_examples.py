@@ -101,10 +101,10 @@ def pick_example(
         )
         seen = [known.get(_asked(e, names)) for e in rows]
         st.dataframe(
-            {
+            ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
+            | {
                 "text": [e.text for e in rows],
                 "class": ["" if e.label is None else names[e.label] for e in rows],
-                "outcome": [_outcome(f) for f in seen],
                 "flips at ε": [None if f is None else f.flip for f in seen],
             },
             key=table, on_select=chosen, selection_mode="single-row", hide_index=True, height=260,

@@ -24,7 +24,7 @@ from advlab.ui.locks import Spans, from_link, shield, shielded, to_link
 from advlab.ui.state import load_victim, model_choices, weights_of
 
 # a phone shows two or three of the controls in a row, so that the first result stands higher
-_NARROW = """<style>@media (max-width: 640px) {
+NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stHorizontalBlock"] { gap: .5rem }
 .st-key-controls [data-testid="stColumn"] { min-width: calc(27% - .5rem) !important; flex: 1 1 0 }
 .st-key-controls [data-testid="stColumn"]:nth-child(5) { flex: 1.5 1 0 }
@@ -85,7 +85,7 @@ def ask() -> Request | None:
         "Sentence", key=f"{turn}.text", height=88, **KEEP,
         help="Any text. Press Ctrl+Enter, or the button, to attack it.",
     ) or ""  # fmt: skip
-    st.html(_NARROW)
+    st.html(NARROW)
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
     ids = list(titles)

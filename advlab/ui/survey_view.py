@@ -16,7 +16,7 @@ from advlab.settings import plain
 from advlab.survey import Finding
 from advlab.ui import plain_text
 from advlab.ui.explore_examples import dataset_of, sources_for
-from advlab.ui.explore_form import KEEP, LIMIT, Request, attack_controls, remembered
+from advlab.ui.explore_form import KEEP, LIMIT, NARROW, Request, attack_controls, remembered
 from advlab.ui.findings import attack_all
 from advlab.ui.looks import Problem
 from advlab.ui.round_trip import said
@@ -37,7 +37,9 @@ def survey_page() -> None:
         return
     known, ids = remembered(), list(titles)
     turn = _turn(known)
-    columns = st.columns([6, 7, 4, 4, 5], vertical_alignment="bottom")
+    st.html(NARROW)
+    with st.container(key="controls"):
+        columns = st.columns([6, 7, 4, 4, 5], vertical_alignment="bottom")
     a = columns[0].selectbox(
         "Model A", ids, key=f"{turn}.a", format_func=titles.__getitem__, **KEEP,
         index=ids.index(known["a"]) if known.get("a") in ids else len(ids) - 1,

@@ -85,8 +85,8 @@ def data(looks: Sequence[Look]) -> None:
         st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
     with section(
         "Figures and tables",
-        "Each table has a download button at its top right, and each chart a camera, but for those"
-        " that a slider moves. The main charts, the curve over ε among them, in one web page, which"
+        "Each table has a download button at its top right, each chart a camera, and what a slider"
+        " moves *Save as SVG*. The main charts, the curve over ε among them, in one web page, which"
         " needs no network:",
     ):
         st.segmented_control(
