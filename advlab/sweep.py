@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import hypot
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advlab import jobs
@@ -61,6 +62,7 @@ class Sweep:
                 "expected a method, an ε, a K and a seed at least; add what is missing"
             )
         made: dict[str, RunConfig] = {}
+        stem = Path(self.base.data.source).stem
         for seed in self.seeds:
             train = replace(self.base.train, seed=seed)
             for name in dict.fromkeys(("plain", *self.methods)):
@@ -76,7 +78,7 @@ class Sweep:
                         method = method_settings(
                             build_method({k: v for k, v in values.items() if v is not None})
                         )
-                        title = f"{title_of(method)}, seed {seed}"
+                        title = f"{stem}: {title_of(method)}, seed {seed}"
                         config = replace(self.base, name=title, method=method, train=train)
                         made.setdefault(config.fingerprint, config)
         if len(made) > MOST:

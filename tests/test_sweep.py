@@ -26,7 +26,7 @@ def test_every_combination_comes_once_and_plain_once_a_seed() -> None:
     configs = asked(seeds=(0, 1)).configs()
     titles = [c.name for c in configs]
     assert len(set(titles)) == len(titles) == 2 * (1 + 2 + 2 * 2)
-    assert titles[0] == "plain, seed 0"
+    assert titles[0] == "reviews: plain, seed 0"
     assert {c.method["name"] for c in configs} == {"plain", "fgm", "pgd"}
     assert {c.method["steps"] for c in configs if c.method["name"] == "pgd"} == {1, 3}
     assert {c.train.seed for c in configs} == {0, 1}
@@ -56,7 +56,10 @@ def test_the_same_sweep_queues_only_what_is_missing() -> None:
     submit(wider)
     submit(wider)
     assert len(jobs.runs()) == 3  # one more ε, the same group
-    assert [i.name for i in sweep.members(first)] == ["plain, seed 0", "fgm, ε 0.25, seed 0"]
+    assert [i.name for i in sweep.members(first)] == [
+        "reviews: plain, seed 0",
+        "reviews: fgm, ε 0.25, seed 0",
+    ]
     sweep.stop(wider.group)
     assert {i.status for i in jobs.runs()} == {"paused"}
     assert len(missing(wider)) == 3

@@ -49,7 +49,7 @@ def _title(infos: list[RunInfo]) -> str:
     data = (
         CORPORA[config.data.source].title if config.data.source in CORPORA else config.data.source
     )
-    return f"{plain_text(str(data), 40)} · {config.model.source} · {done} of {len(infos)} done"
+    return f"{data} · {config.model.source} · {done} of {len(infos)} done"
 
 
 def _form() -> None:
@@ -123,7 +123,7 @@ def _bases() -> dict[str, RunConfig]:
             continue
         if config.data.source in CORPORA and config.model.source in SCRATCH:
             continue
-        found.setdefault(f"as in {plain_text(info.name, 50)}", config)
+        found.setdefault(f"as in {info.name}", config)
     return found
 
 

@@ -17,12 +17,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from playwright.sync_api import Page, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
 from advlab.commands import find_run
 
@@ -179,14 +181,9 @@ def frames_sent(page: Page, url: str, run: str) -> int:
     return len(sent)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", nargs="+", help="ids or names of runs")
-    parser.add_argument("--brief", action="store_true", help="only ε and new sentences")
-    args = parser.parse_args()
-    runs = [find_run(which) for which in args.runs]
+@contextmanager
+def opened() -> Iterator[tuple[str, Browser]]:
+    """The app on a free port, and a headless Chromium."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -207,20 +204,36 @@ def main() -> None:
                 executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
                 args=["--no-sandbox", "--disable-gpu"],
             )
-            print("| what | median, ms | worst, ms | allowed | within |\n|---|---|---|---|---|")
-            for info in runs:
-                large = info.config.model.source not in ("tiny", "small")
-                page = browser.new_page(viewport={"width": 1440, "height": 900})
-                measure(page, url, info.id, info.name, 1500 if large else 400, brief=args.brief)
-                page.close()
-            page = browser.new_page()
-            print(
-                f"\nMessages to the server during 20 moves of ε: {frames_sent(page, url, runs[0].id)}"
-            )
+            yield url, browser
             browser.close()
     finally:
         server.terminate()
         server.wait()
+
+
+def heads() -> None:
+    """The head of the table that `row` fills."""
+    print("| what | median, ms | worst, ms | allowed | within |\n|---|---|---|---|---|")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", help="ids or names of runs")
+    parser.add_argument("--brief", action="store_true", help="only ε and new sentences")
+    args = parser.parse_args()
+    runs = [find_run(which) for which in args.runs]
+    with opened() as (url, browser):
+        heads()
+        for info in runs:
+            large = info.config.model.source not in ("tiny", "small")
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            measure(page, url, info.id, info.name, 1500 if large else 400, brief=args.brief)
+            page.close()
+        page = browser.new_page()
+        sent = frames_sent(page, url, runs[0].id)
+        print(f"\nMessages to the server during 20 moves of ε: {sent}")
 
 
 if __name__ == "__main__":
