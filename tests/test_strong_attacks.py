@@ -21,6 +21,7 @@ from advlab.attacks import (
     CarliniWagner,
     DeepFool,
     Ensemble,
+    only_tokens,
     weighted,
 )
 from advlab.attacks.adaptive import checkpoints
@@ -96,6 +97,18 @@ def test_carlini_and_wagner_reach_them_too(planes: Any) -> None:
     assert (size <= wanted * 1.05).all()
 
 
+def test_carlini_and_wagner_look_for_the_smallest_l2_in_any_ball_and_say_so(planes: Any) -> None:
+    model, x, mask = planes
+    quick = CarliniWagner(unit="raw", steps=60)
+    in_l2, _ = quick.smallest(model, x, mask)
+    in_linf, size = replace(quick, p="linf").smallest(model, x, mask)
+    assert torch.equal(in_l2, in_linf)
+    torch.testing.assert_close(size, norm(in_linf, "linf", "example").flatten())
+    shorter = FMN(unit="raw", steps=400, p="linf").smallest(model, x, mask)[1]
+    assert (shorter < 0.8 * size).all()
+    assert "for fmn" in (CarliniWagner.__doc__ or "")
+
+
 @pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner()])
 def test_misread_texts_need_nothing_and_hopeless_ones_have_no_smallest(
     planes: Any, attack: Any
@@ -130,6 +143,10 @@ def test_the_logit_ratio_ignores_scale_and_shift_and_is_positive_when_misread() 
     y = torch.randint(0, 5, (50,))
     torch.testing.assert_close(dlr(z, y), dlr(1000 * z + 7, y))
     assert torch.equal(dlr(z, y) > 0, z.argmax(1) != y)
+    # by hand: (z₂ − z_y) / (z₁ − z₃) on the sorted logits; the label first, second, last
+    by_hand = torch.tensor([[5.0, 3.0, 1.0, 0.0]] * 3, dtype=torch.float64)
+    wanted = torch.tensor([-2 / 4, 2 / 4, 5 / 4], dtype=torch.float64)
+    torch.testing.assert_close(dlr(by_hand, torch.tensor([0, 1, 3])), wanted)
     two = z[:, :2]
     torch.testing.assert_close(dlr(two, y % 2), margin(two, y % 2))
 
@@ -219,13 +236,34 @@ def test_fmn_is_as_short_as_foolbox_ddn_and_shorter_than_deepfool(foolbox: Any, 
     assert (mine <= 1.001 * smallest(case, DeepFool())).double().mean() > 0.95
 
 
+def test_l1_fmn_is_as_short_as_brute_force(planes: Any) -> None:
+    """On a linear model an L1 δ spends all on one number: every number and class is tried."""
+    model, x, mask = planes
+    z, y = model.logits(x), model.batch.labels
+    for i in range(len(x)):
+        lengths = []
+        for rival in range(4):
+            gap = float(z[i, y[i]] - z[i, rival])
+            lengths += [
+                gap / abs(float(model.w[rival, n] - model.w[y[i], n]))
+                for n in range(12) if rival != y[i]
+            ]  # fmt: skip
+        one = Planes(model.w, model.b, y[i : i + 1])
+        delta, size = FMN(unit="raw", p="l1", steps=400).smallest(
+            one, x[i : i + 1], mask[i : i + 1]
+        )
+        assert min(lengths) * (1 - 1e-9) <= float(size) <= 1.03 * min(lengths)
+        assert one.flips(x[i : i + 1] + delta).all()
+
+
 def test_linf_fmn_is_as_short_as_foolbox_linf_fmn(foolbox: Any, case: Any) -> None:
     reference = theirs(foolbox, case, foolbox.attacks.LInfFMNAttack(steps=200), "linf")
     assert (smallest(case, FMN(steps=200, p="linf")) / reference).median() <= 1.01
 
 
-def test_auto_pgd_flips_whatever_arts_auto_pgd_flips(case: Any) -> None:
-    """At the median of the smallest radii; ART returns its last iterate."""
+@pytest.mark.parametrize(("p", "ball"), [("l2", 2), ("linf", "inf")])
+def test_auto_pgd_flips_whatever_arts_auto_pgd_flips(case: Any, p: Any, ball: Any) -> None:
+    """At the median of the smallest radii; ART returns its last iterate, not its best."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytest.importorskip("art", reason="needs adversarial-robustness-toolbox")
@@ -234,21 +272,23 @@ def test_auto_pgd_flips_whatever_arts_auto_pgd_flips(case: Any) -> None:
     from test_against_toolkits import FromEmbeddings
 
     victim, batch, x = case
-    eps = float(smallest(case, FMN(steps=100)).median()) * 1.1
+    eps = float(smallest(case, FMN(steps=100, p=p)).median()) * 1.1
     classifier = PyTorchClassifier(
         FromEmbeddings(victim.model).eval(), torch.nn.CrossEntropyLoss(reduction="none"),
         x.shape[1:], 3, device_type="cpu", clip_values=None,
     )  # fmt: skip
     theirs = AutoProjectedGradientDescent(
-        classifier, norm=2, eps=eps, eps_step=2 * eps, max_iter=50, loss_type="cross_entropy",
+        classifier, norm=ball, eps=eps, eps_step=2 * eps, max_iter=50, loss_type="cross_entropy",
         nb_random_init=1, verbose=False,
     ).generate(x.numpy(), batch.labels.numpy())  # fmt: skip
     flipped = victim.logits(torch.as_tensor(theirs).double(), batch).argmax(1) != batch.labels
     objective, everywhere = victim.objective(batch), torch.ones_like(batch.perturbable)
-    mine = AutoPGD(eps, "raw", steps=50)(
+    mine = AutoPGD(eps, "raw", p, steps=50)(
         objective, x, everywhere, torch.Generator().manual_seed(0), flips=objective.flips
     )
     assert flipped.any()
+    own = torch.as_tensor(theirs).double()
+    assert mine.loss.mean() >= objective(own).mean() - 1e-4  # ART computes in float32
     assert ((mine.first_flip >= 0) | ~flipped).all()
 
 
@@ -316,6 +356,21 @@ def test_the_ensemble_works_only_on_what_still_stands(monkeypatch: pytest.Monkey
     assert sizes[-1] < len(batch)
     broken = found.first_flip >= 0
     assert torch.equal(victim.logits(x + found.flip_delta, batch).argmax(1) != batch.labels, broken)
+
+
+@pytest.mark.parametrize("attack", [PGD(2.0, steps=4), AutoPGD(2.0, steps=5), FGM(2.0)])
+def test_chosen_words_alone_can_be_attacked(attack: Any) -> None:
+    victim = shared_victim("bert")
+    batch = labelled(victim)
+    x = victim.embed(batch.input_ids).detach()
+    objective = victim.objective(batch)
+    places = [[2], [3, 5], [1, 2], [4]]
+    raw = attack.at(victim.scale)
+    found = weighted(raw, only_tokens(places, x.shape[1]))(objective, x, batch.perturbable)
+    moved = (found.delta.norm(dim=-1) > 0).tolist()
+    assert [[t for t, m in enumerate(row) if m] for row in moved] == places
+    assert (norm(found.delta, "l2", "example") <= raw.eps * (1 + 1e-9)).all()
+    assert (found.loss > objective(x)).all()
 
 
 def test_weights_stretch_the_ball_token_by_token() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from advlab.attacks.adaptive import AutoPGD
 from advlab.attacks.blackbox import SPSA
 from advlab.attacks.embedding import FGM, FGSM, PGD, Attack, Perturbation, RandomNoise
-from advlab.attacks.ensemble import Ensemble, weighted
+from advlab.attacks.ensemble import Ensemble, only_tokens, weighted
 from advlab.attacks.minimal import FMN, CarliniWagner, DeepFool, Minimal
 from advlab.errors import SettingError, unknown
 from advlab.settings import build, plain
@@ -44,5 +44,6 @@ def attack_settings(attack: Attack) -> dict[str, Any]:
 
 __all__ = [
     "ATTACKS", "FGM", "FGSM", "FMN", "PGD", "SPSA", "Attack", "AutoPGD", "CarliniWagner", "DeepFool",
-    "Ensemble", "Minimal", "Perturbation", "RandomNoise", "attack_settings", "build_attack", "weighted",
+    "Ensemble", "Minimal", "Perturbation", "RandomNoise", "attack_settings", "build_attack",
+    "only_tokens", "weighted",
 ]  # fmt: skip

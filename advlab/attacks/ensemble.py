@@ -104,6 +104,7 @@ def weighted(attack: Attack, weights: Tensor) -> Any:
 
     weights (B,T), 0 or more; 0 shields a token. The ball becomes {δ : ‖δ / w‖ ≤ ε}: the attack works on
     z = δ / w, so projection and steps stay exact for every norm. Takes and gives what `attack` does.
+    To attack chosen words alone: `weighted(PGD(0.5).at(victim.scale), only_tokens([[3, 4]], T))`.
     """
     w = weights.unsqueeze(-1)
 

@@ -161,8 +161,15 @@ def _slope(grad: Tensor, p: P, ball: Ball) -> Tensor:
 class CarliniWagner(Minimal):
     """Adam on ‖δ‖₂² + c·max(−margin, 0), c by bisection (Carlini and Wagner 2017, arXiv:1608.04644).
 
-    δ itself is optimised: embeddings have no box, so there is no tanh. L2 over the whole text.
+    δ itself is optimised: embeddings have no box, so there is no tanh. What becomes small is L2 over
+    the whole text, whatever ball is chosen: the smallest L∞ or L1 δ, or a ball a word, is for fmn.
     """
+
+    p: P = setting(
+        "l2",
+        "Norm of the ball that a longer δ is shortened to; the search itself makes L2 small",
+        label="norm of δ",
+    )
 
     steps: int = setting(100, "Adam steps for each constant c", low=1, high=2000)
     searches: int = setting(6, "Constants c that are tried", low=1, high=20)
