@@ -29,7 +29,7 @@ svg text { fill: currentColor; font-size: 13px; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { border-bottom: 1px solid var(--line); padding: 3px 8px 3px 0; text-align: left;
   vertical-align: top; }
-th, td:first-child { overflow-wrap: normal; }
+th, td { overflow-wrap: break-word; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 """
