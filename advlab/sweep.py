@@ -250,6 +250,9 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
         )
     if choice.alarms:
         told += " Its training raised an alarm: look at the run before you trust it."
+    ill = [s.title for s in adversarial if s.alarms and s is not choice]
+    if ill:
+        told += f" Training raised an alarm in {', '.join(ill)}: what these show is no robustness."
     edge = max((s.method.get("eps", 0.0) for s in adversarial), default=0.0)
     if choice.method.get("eps") == edge and len({s.method.get("eps") for s in adversarial}) > 1:
         told += " Its ε is the largest tried: a larger one may be better still."

@@ -111,6 +111,7 @@ def test_a_setting_that_raised_an_alarm_is_passed_over() -> None:
         finished("freelb", 336, 250, cost=2.9, eps=0.5, steps=3),
     ])  # fmt: skip
     assert found.advice.startswith("Take freelb")
+    assert "alarm in fgm, ε 0.5" in found.advice
 
 
 def test_plain_training_wins_where_nothing_is_gained() -> None:
