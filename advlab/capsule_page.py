@@ -31,7 +31,7 @@ th, td { border-bottom: 1px solid var(--line); padding: 3px 8px 3px 0; text-alig
   vertical-align: top; }
 th, td { overflow-wrap: break-word; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } .wide { min-width: 56rem; }
 """
 
 
@@ -223,7 +223,10 @@ def _passports(capsule: Capsule) -> list[str]:
     return [
         "<h2>What the explanations are worth</h2>",
         f"<p>{_text(passport.MEANING)}</p>",
-        _table(list(table), rows, range(3, len(table) - 1)),
+        # wide enough for a line or two a cell: on a phone it is moved sideways
+        _table(list(table), rows, range(3, len(table) - 1)).replace(
+            "<table", "<table class=wide", 1
+        ),
     ]
 
 
