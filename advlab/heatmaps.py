@@ -168,7 +168,7 @@ def layers(
     _rows(figure, names)
     figure.update_layout(margin={"t": 30})
     if crowded:
-        figure.update_layout(height=n * (figure.layout.height - 20))
+        figure.update_layout(height=n * (90 + 24 * max(len(names), 2)))
     return figure
 
 

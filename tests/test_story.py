@@ -16,7 +16,9 @@ def test_headline_names_the_flip_in_raw_units_and_as_share_of_a_word_vector():
     record = sample_record()
     text = story.headline(record)
     assert record.curve.flip_eps is not None
-    assert f"Flips at ε = {story.number(record.curve.flip_eps)} raw (29 % of a word vector)." in text
+    assert (
+        f"Flips at ε = {story.number(record.curve.flip_eps)} raw (29 % of a word vector)." in text
+    )
     assert "No token moved: read as text, the sentence is unchanged" in text
     assert text.endswith("the prediction reverts.")
 
