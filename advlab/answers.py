@@ -194,7 +194,7 @@ def matrix(
 
 def ink(share: float) -> str:
     """Black or white, whichever reads better on the Cividis colour of a share: 4.5:1 at least."""
-    [colour] = sample_colorscale("Cividis", [min(max(share, 0.0), 1.0)])
+    colour = str(sample_colorscale("Cividis", [min(max(share, 0.0), 1.0)])[0])
     parts = [int(v) / 255 for v in colour.removeprefix("rgb(").removesuffix(")").split(",")]
     linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
     light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -226,7 +226,7 @@ def carry_sentence(found: CarryOver) -> str:
     """What each model keeps of the first one's losses, kind by kind, where the texts can tell."""
     if len(found.models) < 2:
         return (
-            f"{found.models[0]} alone: choose a plainly trained model beside it, to see what a defence"
+            f"{', '.join(found.models)} alone: choose a plainly trained model beside it, to see what a defence"
             " gains under each kind of attack."
         )
     told = []

@@ -34,10 +34,10 @@ def choose(page: Page, name: str) -> None:
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_robustness_is_measured_once_and_read_by_view(
     server: Server,
-    pair: Pair,
+    pair: Pair,  # noqa: F811
     page: Page,
     scheme: str,
-    width: int,  # noqa: F811
+    width: int,
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
@@ -62,10 +62,10 @@ def test_robustness_is_measured_once_and_read_by_view(
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_each_question_is_answered(
     server: Server,
-    pair: Pair,
+    pair: Pair,  # noqa: F811
     page: Page,
     scheme: str,
-    width: int,  # noqa: F811
+    width: int,
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
