@@ -226,8 +226,8 @@ def carry_sentence(found: CarryOver) -> str:
     """What each model keeps of the first one's losses, kind by kind, where the texts can tell."""
     if len(found.models) < 2:
         return (
-            f"{', '.join(found.models)} alone: choose a plainly trained model beside it, to see what a defence"
-            " gains under each kind of attack."
+            f"{', '.join(found.models)} alone: choose a plainly trained model beside it, to see what a"
+            " defence gains under each kind of attack."
         )
     told = []
     for m in range(1, len(found.models)):

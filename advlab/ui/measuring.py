@@ -70,8 +70,8 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None
         return None
     sources = sources_for(models[0])
     columns = st.columns([4, 2, 2], vertical_alignment="bottom")
-    source = columns[0].selectbox(
-        "Data", list(sources), key=f"{page}.data", **KEEP,
+    source = columns[0].selectbox(  # another first model brings its own data
+        "Data", list(sources), key=f"{page}.data.{models[0]}", **KEEP,
         format_func=lambda s: s.replace("model A", "the first model"),
     )  # fmt: skip
     texts = columns[1].number_input(
