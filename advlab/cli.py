@@ -209,6 +209,10 @@ def _add_heavy_flags(parser: argparse.ArgumentParser, name: str) -> None:
     if not several:
         parser.add_argument("text", help="the sentence")
         parser.add_argument("--label", help="the true class; the model's own prediction without it")
+        parser.add_argument("--only", nargs="+", default=[], metavar="WORD",
+                            help="attack these words alone")  # fmt: skip
+        parser.add_argument("--spare", nargs="+", default=[], metavar="WORD",
+                            help="attack all words but these")  # fmt: skip
     else:
         add_flags(parser.add_argument_group("data"), DataConfig, DATA_FLAGS)
         parser.add_argument(

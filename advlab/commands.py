@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from advlab.console import Progress, evaluation_json, print_json, print_table, rate_text
@@ -180,7 +181,10 @@ def run_attack(args: argparse.Namespace) -> int:
     label = args.label
     if label and label.isdecimal() and label not in victim.label_names:
         label = int(label)  # a class may itself be called 1
-    record = explore(victim, args.text, label=label, attack=attack, seed=args.attack_seed, planes=0)
+    record = explore(
+        victim, args.text, label=label, attack=attack, seed=args.attack_seed, planes=0,
+        shield=shielded(args.text, args.only, args.spare),
+    )  # fmt: skip
     if args.json:
         print(to_json(record))
         return 0
@@ -198,6 +202,22 @@ def run_attack(args: argparse.Namespace) -> int:
     for note in record.notes:
         print(f"note: {note}")
     return 0
+
+
+def shielded(text: str, only: Sequence[str], spare: Sequence[str]) -> list[tuple[int, int]]:
+    """Spans of `text`, in characters, that are not attacked: all but `only`, or `spare`.
+
+    Words as they stand in the text, in any case. SettingError for one that does not.
+    """
+    import re
+
+    if only and spare:
+        raise SettingError("expected --only or --spare, got both; name the words one way")
+    words = [(m.start(), m.end(), m[0].casefold()) for m in re.finditer(r"\w+|[^\w\s]", text)]
+    named = {word.casefold() for word in (*only, *spare)}
+    if strange := named - {word for *_, word in words}:
+        raise SettingError(f"expected words of the sentence, got {', '.join(sorted(strange))}")
+    return [(a, b) for a, b, word in words if named and (word in named) == bool(spare)]
 
 
 def run_capsule(args: argparse.Namespace) -> int:

@@ -218,6 +218,23 @@ def test_attack_flags_reach_the_attack(runs: Path, capsys: pytest.CaptureFixture
     assert record["eps"] == pytest.approx(0.3 * record["scale"]["half_nn"])
 
 
+def test_words_can_be_spared_or_attacked_alone(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def moved(*words: str) -> list[str]:
+        record = json_of(capsys, "attack", "plain", "The film was good.", *words)
+        pairs = zip(record["tokens"], record["delta_norm"], strict=True)
+        return [token for token, length in pairs if length > 0]
+
+    assert "film" not in moved("--spare", "film", "The")
+    assert moved("--spare", "film") == [t for t in moved() if t != "film"]
+    assert moved("--only", "good") == ["good"]
+    _, err = said(capsys, "attack", "plain", "good", "--only", "bad", status=2)
+    assert "words of the sentence, got bad" in err
+    _, err = said(capsys, "attack", "plain", "good", "--only", "good", "--spare", "good", status=2)
+    assert "got both" in err
+
+
 def test_attack_prints_one_json_object_and_nothing_else(runs: Path) -> None:
     done = advlab("attack", "plain", "<script> good 🎬", "--json", home=runs)
     assert done.returncode == 0, done.stderr
