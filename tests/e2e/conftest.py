@@ -136,3 +136,26 @@ def page(browser: Browser) -> Iterator[Page]:
 def settled(page: Page) -> None:
     """Wait until the script has run to its end."""
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+
+
+# begun before the act: resolves when the script has run and ended
+RERUN = """
+() => { window.rerun = new Promise((done, fail) => {
+  setTimeout(() => fail("nothing was run again"), 30000);
+  const app = document.querySelector("[data-testid=stApp]");
+  let ran = false;
+  const watch = new MutationObserver(() => {
+    const idle = app.dataset.testScriptState === "notRunning";
+    if (!idle) ran = true;
+    else if (ran) { watch.disconnect(); done(); }
+  });
+  watch.observe(app, { attributes: true });
+}); }
+"""
+
+
+def rerun(page: Page, act: Callable[[], None]) -> None:
+    """Do something that makes the script run again, and wait for the end of that run."""
+    page.evaluate(RERUN)
+    act()
+    page.evaluate("() => window.rerun")
