@@ -98,7 +98,7 @@ def run_transfer(args: argparse.Namespace) -> int:
     kinds = carry_over(victims, texts, args.eps, fitting=data.validation, **common)
     moved = [transfer(victims, texts, args.eps, kind, **common) for kind in ("delta", "words")]
     _progress(1.0, "")
-    alarms = of_transfer(moved[0])
+    alarms = [alarm for one in moved for alarm in of_transfer(one)]
     if args.json:
         print_json(
             {

@@ -245,7 +245,7 @@ def _carried(asked: Asked, eps: float, progress: Progress) -> Any:
         kinds = carry_over(victims, examples, eps, fitting=data.validation[:400], **common)
         delta = transfer(victims, examples, eps, "delta", **common)
         words = transfer(victims, examples, eps, "words", **common)
-    return kinds, delta, words, of_transfer(delta)
+    return kinds, delta, words, [*of_transfer(delta), *of_transfer(words)]
 
 
 def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
