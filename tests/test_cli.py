@@ -412,3 +412,37 @@ def test_a_mistake_leaves_standard_output_empty(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("advlab: expected a model folder")
+
+
+def test_transfer_prints_every_kind_and_both_ways(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("transfer", "plain", "fgm", "--max-texts", "8", "--eps", "0.5")
+    found = json_of(capsys, *words)
+    assert found["models"] == ["plain", "fgm"]
+    assert set(found["transfer"]) == {"delta", "words"}
+    assert all(len(rates) == 2 for rates in found["kinds"].values())
+    assert all(0 <= rate["value"] <= 1 for rates in found["kinds"].values() for rate in rates)
+    noise, strong = found["kinds"]["random noise"], found["kinds"]["PGD-20"]
+    assert all(a["value"] >= b["value"] for a, b in zip(noise, strong, strict=True))
+    out, _ = said(capsys, *words)
+    assert "one δ for all texts" in out
+    assert "made on the model of the row" in out
+    _, err = said(capsys, *words[:-1], "0", status=2)
+    assert "above 0" in err
+
+
+def test_a_report_is_written_and_a_second_evaluation_reads_the_first(
+    runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ("evaluate", "plain", "fgm", "--eps", "0.1", "0.5", "--report", str(tmp_path / "out"))
+    first = json_of(capsys, *words)
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names == {"report.html", "report.md", "report.json", "accuracy.csv", "texts.csv"}
+    files = list((runs / "outcomes").rglob("*.json"))
+    stamps = [file.stat().st_mtime_ns for file in files]
+    again = json_of(capsys, *words)
+    assert [file.stat().st_mtime_ns for file in files] == stamps
+    for one, other in zip(first["models"], again["models"], strict=True):
+        assert one["robust_accuracy"] == other["robust_accuracy"]
+    assert isinstance(first["alarms"], list)
