@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,29 +103,23 @@ def outcomes() -> Outcomes:
     return Outcomes(home() / "outcomes")
 
 
-@contextmanager
-def victims_for(asked: Asked, data: Dataset) -> Iterator[dict[str, Victim]]:
-    """Views of the chosen models by id; those of other classes are left out, with a warning."""
-    with ExitStack() as stack:
-        found: dict[str, Victim] = {}
-        for model in asked.models:
-            victim = stack.enter_context(lent(model))
-            if tuple(victim.label_names) == tuple(data.label_names):
-                found[model] = victim
-                continue
-            st.warning(
-                f"{plain_text(asked.titles[model])} has other classes than this data"
-                f" ({plain_text(', '.join(data.label_names))}) and is left out."
-            )
-        yield found
+def victims_for(asked: Asked, data: Dataset) -> dict[str, Victim]:
+    """Views of the chosen models by id; those of other classes are left out, with a warning.
 
-
-@contextmanager
-def lent(model: str) -> Iterator[Victim]:
-    """A view of a model. The turn is taken for a moment only: measurements hold many models long."""
-    with borrow(model) as victim:
-        view = victim
-    yield view
+    The turn of each is taken for a moment only: measurements hold many models, and long.
+    """
+    found: dict[str, Victim] = {}
+    for model in asked.models:
+        with borrow(model) as victim:
+            fits = tuple(victim.label_names) == tuple(data.label_names)
+        if fits:
+            found[model] = victim
+            continue
+        st.warning(
+            f"{plain_text(asked.titles[model])} has other classes than this data"
+            f" ({plain_text(', '.join(data.label_names))}) and is left out."
+        )
+    return found
 
 
 def tell(alarm: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab import answers, convergence, jobs
+from advlab.alarms import of_outcomes
 from advlab.attacks import PGD
 from advlab.grid import Grid, grid
 from advlab.ui import plain_text
@@ -119,14 +120,14 @@ def _climb(asked: Asked, eps: float, starts: int, progress: Progress) -> Any:
     from advlab.optima import optima
 
     data, examples = asked.texts()
-    with victims_for(asked, data) as victims:
-        rows = []
-        for model, victim in victims.items():
-            one = optima(
-                victim, examples, eps, starts=starts, seed=asked.seed, outcomes=outcomes(),
-                progress=progress,
-            )  # fmt: skip
-            rows.append(replace(one, model=asked.titles[model]))
+    victims = victims_for(asked, data)
+    rows = []
+    for model, victim in victims.items():
+        one = optima(
+            victim, examples, eps, starts=starts, seed=asked.seed, outcomes=outcomes(),
+            progress=progress,
+        )  # fmt: skip
+        rows.append(replace(one, model=asked.titles[model]))
     return (rows, {e.id: e.text for e in examples}) if rows else None
 
 
@@ -147,6 +148,9 @@ def cost() -> None:
     if not found:
         return
     whole, models = found
+    # a model that always answers one class loses nothing under attack: that is no gain
+    for alarm in of_outcomes(whole, precision=1.0):
+        tell(alarm)
     times = [trained(m) for m in models]
     seconds, costs = [t for t, _ in times], [c for _, c in times]
     said(answers.cost_sentence(whole, costs))
@@ -170,21 +174,21 @@ def cost() -> None:
 def _price(asked: Asked, eps: float, progress: Progress) -> Any:
     data, examples = asked.texts()
     whole: Grid | None = None
-    with victims_for(asked, data) as victims:
-        for k, (model, victim) in enumerate(victims.items()):
+    victims = victims_for(asked, data)
+    for k, (model, victim) in enumerate(victims.items()):
 
-            def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
-                progress(k / n, asked.titles[model])
-                return False
+        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
+            progress(k / n, asked.titles[model])
+            return False
 
-            part = grid(
-                [victim], examples, [PGD(eps, steps=20, step_size=0.2)], [eps], seed=asked.seed,
-                data=data.name, outcomes=outcomes(), cancelled=going,
-            )  # fmt: skip
-            rows = tuple(replace(row, model=asked.titles[model]) for row in part.rows)
-            part = replace(part, rows=rows)
-            whole = part if whole is None else whole.joined(part)
-        return None if whole is None else (whole, list(victims))
+        part = grid(
+            [victim], examples, [PGD(eps, steps=20, step_size=0.2)], [eps], seed=asked.seed,
+            data=data.name, outcomes=outcomes(), cancelled=going,
+        )  # fmt: skip
+        rows = tuple(replace(row, model=asked.titles[model]) for row in part.rows)
+        part = replace(part, rows=rows)
+        whole = part if whole is None else whole.joined(part)
+    return None if whole is None else (whole, list(victims))
 
 
 # ---- does it carry over? ---------------------------------------------------------------------
@@ -235,16 +239,16 @@ def _carried(asked: Asked, eps: float, progress: Progress) -> Any:
     from advlab.carryover import carry_over, transfer
 
     data, examples = asked.texts()
-    with victims_for(asked, data) as found:
-        victims = list(found.values())
-        for model, victim in found.items():
-            victim.name = asked.titles[model]
-        if not victims:
-            return None
-        common: dict[str, Any] = {"seed": asked.seed, "outcomes": outcomes(), "progress": progress}
-        kinds = carry_over(victims, examples, eps, fitting=data.validation[:400], **common)
-        delta = transfer(victims, examples, eps, "delta", **common)
-        words = transfer(victims, examples, eps, "words", **common)
+    found = victims_for(asked, data)
+    victims = list(found.values())
+    for model, victim in found.items():
+        victim.name = asked.titles[model]
+    if not victims:
+        return None
+    common: dict[str, Any] = {"seed": asked.seed, "outcomes": outcomes(), "progress": progress}
+    kinds = carry_over(victims, examples, eps, fitting=data.validation[:400], **common)
+    delta = transfer(victims, examples, eps, "delta", **common)
+    words = transfer(victims, examples, eps, "words", **common)
     return kinds, delta, words, [*of_transfer(delta), *of_transfer(words)]
 
 

@@ -94,26 +94,24 @@ def _measure(
     whole: Grid | None = None
     alarms: list[Alarm] = []
     models: dict[str, str] = {}
-    with victims_for(asked, data) as victims:
-        for k, (model, victim) in enumerate(victims.items()):
+    victims = victims_for(asked, data)
+    for k, (model, victim) in enumerate(victims.items()):
 
-            def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
-                done = f"{kept.made} batches attacked, {kept.read} read back"
-                progress(k / n, f"{asked.titles[model]}: {done}")
-                return False
+        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
+            done = f"{kept.made} batches attacked, {kept.read} read back"
+            progress(k / n, f"{asked.titles[model]}: {done}")
+            return False
 
-            part = grid(
-                [victim], examples, attacks, eps, seed=asked.seed, data=data.name,
-                outcomes=kept, cancelled=going,
-            )  # fmt: skip
-            title = asked.titles[model]
-            part = replace(part, rows=tuple(replace(row, model=title) for row in part.rows))
-            whole = part if whole is None else whole.joined(part)
-            models[victim.hash] = model
-            going()
-            alarms += [
-                replace(a, model=title) for a in alarms_of(part, [victim], examples, attacks)
-            ]
+        part = grid(
+            [victim], examples, attacks, eps, seed=asked.seed, data=data.name,
+            outcomes=kept, cancelled=going,
+        )  # fmt: skip
+        title = asked.titles[model]
+        part = replace(part, rows=tuple(replace(row, model=title) for row in part.rows))
+        whole = part if whole is None else whole.joined(part)
+        models[victim.hash] = model
+        going()
+        alarms += [replace(a, model=title) for a in alarms_of(part, [victim], examples, attacks)]
     if whole is None:
         return None
     groups = {h: title for h, model in models.items() if (title := without_seed(model))}
@@ -240,7 +238,9 @@ def trained(model: str) -> tuple[float | None, float | None]:
 
 
 def _examples(found: Measured) -> None:
-    with section("Every text", "The smallest ε that breaks it. Tick a row to open it in Explore."):
+    with section(
+        "Every text", "The smallest ε that breaks it. Click a cell to open it in Explore."
+    ):
         columns = robustness.outcomes(found.grid, found.examples, found.names)
         texts = columns["text"]
         left, right = st.columns([3, 1], vertical_alignment="bottom")
