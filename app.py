@@ -29,7 +29,7 @@ page = st.navigation(
                 icon=":material/home:",
                 default=True,
                 help="What advlab is, and the two models to begin with.",
-            ),
+            )
         ],
         "Train": [
             st.Page(

@@ -1,5 +1,5 @@
 """`python -m advlab` is the command `advlab`."""
 
-from advlab.cli import main
+from advlab.cli.main import main
 
 raise SystemExit(main())

@@ -9,6 +9,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +20,17 @@ def advlab_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("ADVLAB_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def measured() -> Any:
+    """(grid, examples, class names) of two random models under two attacks."""
+    from victims import examples_for, make_victim
+
+    from advlab.attacks import FGM, PGD
+    from advlab.studies.grid import grid
+
+    victims = [make_victim("bert", seed=s) for s in (0, 1)]
+    examples = examples_for(victims[0])
+    found = grid(victims, examples, [PGD(steps=3), FGM()], [0.1, 0.5, 2.0], data="texts")
+    return found, examples, victims[0].label_names

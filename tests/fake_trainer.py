@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from advlab.config import RunConfig
 from advlab.errors import DataError
-from advlab.jobs.worker import main
 from advlab.records import Event
+from advlab.runs.config import RunConfig
+from advlab.training.worker import main
 
 
 def count(

@@ -6,12 +6,16 @@ tokens, crossing = exit radius, certificate below every exit) hold as they do fo
 
 from __future__ import annotations
 
+import json
+import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from advlab.records import AttackRecord, Curve, LocalPlane, Neighbours, Saliency, Scale
+from advlab.pictures.reel import Reel
+from advlab.records import AttackRecord, Curve, Event, LocalPlane, Neighbours, Saliency, Scale
 
 SENTENCE = "[CLS] the film was slow , but i would see it a ##gain [SEP]"
 TOKENS = tuple(SENTENCE.split())
@@ -83,11 +87,16 @@ def sample_record(
     draws = np.stack([[softmax(logits(x + noise(e))) for _ in range(20)] for e in grid])  # (N,R,C)
     flips = np.flatnonzero(along.argmax(1) != label)
     curve = Curve(
-        grid, along, draws.min(1), draws.mean(1), draws.max(1),
+        grid,
+        along,
+        draws.min(1),
+        draws.mean(1),
+        draws.max(1),
         np.stack([np.linalg.norm(attack(e), axis=1) for e in grid]),
         float(grid[flips[0]]) if len(flips) else None,
-        draws=20, deltas=np.stack([attack(e) for e in grid]),
-    )  # fmt: skip
+        draws=20,
+        deltas=np.stack([attack(e) for e in grid]),
+    )
     delta = attack(eps)
     step_deltas = [delta * s / S for s in range(S + 1)]
     step_probs = np.stack([softmax(logits(x + d)) for d in step_deltas])
@@ -110,8 +119,12 @@ def sample_record(
         neighbours[metric] = Neighbours(
             metric,
             tuple(tuple(vocabulary[i] for i in row) for row in order),
-            order, sign * top, own, top[:, 1] - top[:, 0], int((~ordinary).sum()),
-        )  # fmt: skip
+            order,
+            sign * top,
+            own,
+            top[:, 1] - top[:, 0],
+            int((~ordinary).sum()),
+        )
 
     delta_norm = np.linalg.norm(delta, axis=1)
     exits, certificate = np.full(T, np.inf), np.zeros(T)
@@ -152,36 +165,77 @@ def sample_record(
         (c, wc, rc), (a, wa, ra) = pieces
         error = 0.004 if method == "integrated_gradients" else None
         saliency[method] = Saliency(
-            method, f"logit of {classes[label]}", c, a, method != "saliency", wc, wa, rc, ra,
-            error, error, "zero vectors" if error else "",
-        )  # fmt: skip
+            method,
+            f"logit of {classes[label]}",
+            c,
+            a,
+            method != "saliency",
+            wc,
+            wa,
+            rc,
+            ra,
+            error,
+            error,
+            "zero vectors" if error else "",
+        )
 
     snapped = np.where(perturbable, neighbours["l2"].ids[:, 0], ids)
     projected = softmax(logits(table[snapped]))
     read = [vocabulary[i] for i in snapped if vocabulary[i] not in SPECIAL]
     planes = tuple(
-        _plane(int(t), x[t], delta[t], table[ordinary], [v for v in vocabulary if v not in SPECIAL],
-               tokens[t], float(exits[t]))
+        _plane(
+            int(t),
+            x[t],
+            delta[t],
+            table[ordinary],
+            [v for v in vocabulary if v not in SPECIAL],
+            tokens[t],
+            float(exits[t]),
+        )
         for t in np.flatnonzero(perturbable)
-    )  # fmt: skip
+    )
     return AttackRecord(
         text=" ".join(words) if text is None else text,
-        label=label, label_given=label_given, label_names=classes, model=model,
+        label=label,
+        label_given=label_given,
+        label_names=classes,
+        model=model,
         model_hash=f"{seed:012x}",
         attack={"name": "pgd", "eps": eps, "unit": "norm", "p": "l2", "steps": S},
-        seed=seed, eps=eps, scale=scale, tokens=tokens, word_of=owners, words=tuple(words),
-        spans=_spans(tokens, " ".join(words) if text is None else text), perturbable=perturbable,
-        shield=(), clean=clean, adversarial=softmax(logits(moved)), random=draws[-1],
-        projected=projected, round_trip=projected,
+        seed=seed,
+        eps=eps,
+        scale=scale,
+        tokens=tokens,
+        word_of=owners,
+        words=tuple(words),
+        spans=_spans(tokens, " ".join(words) if text is None else text),
+        perturbable=perturbable,
+        shield=(),
+        clean=clean,
+        adversarial=softmax(logits(moved)),
+        random=draws[-1],
+        projected=projected,
+        round_trip=projected,
         round_trip_text=" ".join(read).replace(" ##", ""),
-        round_trip_tokens=tuple(read), losses=-np.log(step_probs[:, label]), step_probs=step_probs,
-        step_norms=np.stack([np.linalg.norm(d, axis=1) for d in step_deltas]), best_step=S,
-        path_steps=np.arange(S + 1), path=np.stack(step_deltas),
-        flip_step=int(flip_steps[0]) if len(flip_steps) else None, delta=delta,
-        delta_norm=delta_norm, embed_norm=np.linalg.norm(x, axis=1), exit_radius=exits,
-        certificate=certificate, neighbours=neighbours, saliency=saliency, curve=curve,
-        planes=planes, seconds=0.2,
-    )  # fmt: skip
+        round_trip_tokens=tuple(read),
+        losses=-np.log(step_probs[:, label]),
+        step_probs=step_probs,
+        step_norms=np.stack([np.linalg.norm(d, axis=1) for d in step_deltas]),
+        best_step=S,
+        path_steps=np.arange(S + 1),
+        path=np.stack(step_deltas),
+        flip_step=int(flip_steps[0]) if len(flip_steps) else None,
+        delta=delta,
+        delta_norm=delta_norm,
+        embed_norm=np.linalg.norm(x, axis=1),
+        exit_radius=exits,
+        certificate=certificate,
+        neighbours=neighbours,
+        saliency=saliency,
+        curve=curve,
+        planes=planes,
+        seconds=0.2,
+    )
 
 
 def _spans(tokens: tuple[str, ...], text: str) -> np.ndarray:
@@ -219,9 +273,18 @@ def _plane(
     cell = np.where(np.linalg.norm(points, axis=-1) <= away.min(-1), -1, away.argmin(-1))
     length = float(np.linalg.norm(delta))
     return LocalPlane(
-        token, px, py, np.linalg.norm(gap - np.outer(px, u) - np.outer(py, v), axis=1), labels,
-        length, exit_radius, side, side, cell, 2 * reach / (3 * length) if length else 1.0,
-    )  # fmt: skip
+        token,
+        px,
+        py,
+        np.linalg.norm(gap - np.outer(px, u) - np.outer(py, v), axis=1),
+        labels,
+        length,
+        exit_radius,
+        side,
+        side,
+        cell,
+        2 * reach / (3 * length) if length else 1.0,
+    )
 
 
 def robust_record(**changes: object) -> AttackRecord:
@@ -232,3 +295,52 @@ def robust_record(**changes: object) -> AttackRecord:
 def renamed(record: Any, **changes: object) -> Any:
     """`record`, or a part of one, with some fields replaced."""
     return replace(record, **changes)
+
+
+def rectangular(reel: Reel) -> None:
+    """Every series and every bar has a value in every frame, and all of it is JSON."""
+    F = len(reel.x)
+    assert len(reel.labels) == F
+    assert 0 <= reel.start < F
+    for chart in reel.charts:
+        for line in chart.series:
+            assert len(line.y) == F
+            assert all(0 <= k < F for k, _ in line.marks)
+    for panel in reel.panels:
+        assert set(panel.bars) == {mode.key for mode in reel.modes}
+        for values in panel.bars.values():
+            assert [len(row) for row in values] == [len(panel.tokens)] * F
+        assert len(panel.said) == F
+    json.dumps(reel.data(), allow_nan=False)
+
+
+def diary(
+    clean: Callable[[int], float], perturbed: Callable[[int], float], *, n: int = 200, best: int = 3
+) -> list[Event]:
+    dice = random.Random(0)
+    noise = [dice.gauss(0, 0.02) for _ in range(2 * n)]
+    steps = [
+        Event(
+            "step",
+            5 * k,
+            0.0,
+            {
+                "clean_loss": clean(k) + noise[k],
+                "adv_loss": perturbed(k) + noise[n + k],
+                "grad_norm": 1.0 + noise[k],
+                "strength": min(1.0, k / 50),
+            },
+        )
+        for k in range(n)
+    ]
+    rate = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 100}
+    epochs = [
+        Event(
+            "epoch",
+            250 * k,
+            0.0,
+            {"epoch": k, "clean_accuracy": rate, "robust_accuracy": rate, "best": k <= best},
+        )
+        for k in (1, 2, 3)
+    ]
+    return [*steps, *epochs]

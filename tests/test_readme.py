@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+import places
 
 from advlab.attacks import ATTACKS
 from advlab.data import CORPORA
-from advlab.methods import METHODS
+from advlab.training.methods import METHODS
 
-README = Path(__file__).parents[1] / "README.md"
+README = places.ROOT / "README.md"
 MARKS = re.compile(r"(<!-- begin: tables[^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from advlab.attacks import ATTACKS
-from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig, home
 from advlab.errors import AdvlabError, SettingError
-from advlab.methods import METHODS
+from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig, home
 from advlab.settings import build, check, plain, settings_of
+from advlab.training.methods import METHODS
 
 CLASSES = [DataConfig, ModelConfig, TrainConfig, *ATTACKS.values(), *METHODS.values()]
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -32,7 +33,8 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from advlab.victim import Victim
+from advlab.model.victim import Victim
+from advlab.records import Example
 
 KINDS = ("bert", "roberta", "distilbert", "deberta", "electra", "gpt2", "llama")
 DECODERS = ("gpt2", "llama")
@@ -102,30 +104,54 @@ def tiny_model(kind: str, tokenizer: Any, *, labels: int = 3, dropout: float = 0
         )
     if kind == "distilbert":
         config = DistilBertConfig(
-            **common, dim=D, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=40,
-            dropout=dropout, attention_dropout=dropout, seq_classif_dropout=dropout,
-        )  # fmt: skip
+            **common,
+            dim=D,
+            n_layers=2,
+            n_heads=2,
+            hidden_dim=32,
+            max_position_embeddings=40,
+            dropout=dropout,
+            attention_dropout=dropout,
+            seq_classif_dropout=dropout,
+        )
         return DistilBertForSequenceClassification(config)
     if kind == "deberta":
         config = DebertaV2Config(
-            **bert, relative_attention=True, pos_att_type=["p2c", "c2p"],
-            position_biased_input=False, max_relative_positions=16, pooler_dropout=dropout,
-        )  # fmt: skip
+            **bert,
+            relative_attention=True,
+            pos_att_type=["p2c", "c2p"],
+            position_biased_input=False,
+            max_relative_positions=16,
+            pooler_dropout=dropout,
+        )
         return DebertaV2ForSequenceClassification(config)
     if kind == "electra":  # an embedding width below the hidden one, as the small ELECTRA has
         return ElectraForSequenceClassification(ElectraConfig(**bert, embedding_size=12))
     if kind == "gpt2":
         config = GPT2Config(
-            **common, bos_token_id=0, eos_token_id=0, n_embd=D, n_layer=2, n_head=2,
-            n_positions=40, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout,
-        )  # fmt: skip
+            **common,
+            bos_token_id=0,
+            eos_token_id=0,
+            n_embd=D,
+            n_layer=2,
+            n_head=2,
+            n_positions=40,
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
+        )
         return GPT2ForSequenceClassification(config)
     if kind == "llama":
         config = LlamaConfig(
-            **common, hidden_size=D, num_hidden_layers=2, num_attention_heads=2,
-            num_key_value_heads=1, intermediate_size=32, max_position_embeddings=40,
+            **common,
+            hidden_size=D,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            intermediate_size=32,
+            max_position_embeddings=40,
             attention_dropout=dropout,
-        )  # fmt: skip
+        )
         return LlamaForSequenceClassification(config)
     raise ValueError(f"expected one of {KINDS}, got {kind!r}")
 
@@ -177,3 +203,58 @@ def write_reviews(path: Path, n: int = 240, seed: int = 0) -> Path:
         writer.writerow(("text", "label"))
         writer.writerows(rows.items())
     return path
+
+
+def examples_for(victim: Victim, n: int = 24) -> list[Example]:
+    """Texts of different lengths; three of four carry the model's own label, the rest another."""
+    dice = torch.Generator().manual_seed(0)
+    made = []
+    for i in range(n):
+        length = int(torch.randint(2, 14, (), generator=dice))
+        words = torch.randint(0, len(WORDS), (length,), generator=dice)
+        text = " ".join(WORDS[w] for w in words)
+        label = int(labelled(victim, (text,)).labels)
+        made.append(Example(str(i), text, label if i % 4 else (label + 1) % 3))
+    return made
+
+
+GOOD, BAD = ("good", "great", "fine"), ("bad", "dull", "poor")
+
+
+def taught(seed: int) -> tuple[Victim, list[Example]]:
+    """A tiny model that has learnt which adjectives are kind, and texts to try it on."""
+    victim = make_victim("bert", seed=seed, dropout=0.1, dtype=torch.float32)
+    texts = [
+        Example(f"{i}{word}", f"{start} {word} {end}", int(word in GOOD))
+        for i, (start, end) in enumerate(
+            (("the film was", ""), ("we saw a", "scene"), ("a very", "actor"), ("i felt", "again"))
+        )
+        for word in (*GOOD, *BAD)
+    ]
+    torch.manual_seed(seed)
+    optimizer = torch.optim.AdamW(victim.model.parameters(), lr=3e-3)
+    victim.model.train()
+    batch = victim.encode(texts)
+    for _ in range(150):
+        optimizer.zero_grad()
+        victim.objective(batch)(victim.embed(batch.input_ids)).mean().backward()
+        optimizer.step()
+    victim.model.eval().requires_grad_(False)
+    victim._table, victim._scale, victim._hash = None, victim.measure_scale(), ""
+    return victim, texts
+
+
+class FromEmbeddings(nn.Module):
+    """A classifier of embeddings (B,T,D); the attention mask may ride along as channel D+1."""
+
+    def __init__(self, model: Any, mask_channel: bool = False) -> None:
+        super().__init__()
+        self.model, self.mask_channel = model, mask_channel
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.double()
+        if not self.mask_channel:
+            return self.model(inputs_embeds=x).logits
+        return self.model(
+            inputs_embeds=x[..., :-1], attention_mask=x[..., -1].round().long()
+        ).logits

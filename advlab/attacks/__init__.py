@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from advlab.attacks.adaptive import AutoPGD
-from advlab.attacks.blackbox import SPSA
-from advlab.attacks.embedding import FGM, FGSM, PGD, Attack, Perturbation, RandomNoise
+from advlab.attacks.autopgd import AutoPGD
+from advlab.attacks.base import Attack, Perturbation
 from advlab.attacks.ensemble import Ensemble, only_tokens, weighted
+from advlab.attacks.gradient import FGM, FGSM, PGD, RandomNoise
 from advlab.attacks.minimal import FMN, CarliniWagner, DeepFool, Minimal
+from advlab.attacks.spsa import SPSA
 from advlab.errors import SettingError, unknown
 from advlab.settings import build, plain
 
@@ -43,7 +44,22 @@ def attack_settings(attack: Attack) -> dict[str, Any]:
 
 
 __all__ = [
-    "ATTACKS", "FGM", "FGSM", "FMN", "PGD", "SPSA", "Attack", "AutoPGD", "CarliniWagner", "DeepFool",
-    "Ensemble", "Minimal", "Perturbation", "RandomNoise", "attack_settings", "build_attack",
-    "only_tokens", "weighted",
-]  # fmt: skip
+    "ATTACKS",
+    "FGM",
+    "FGSM",
+    "FMN",
+    "PGD",
+    "SPSA",
+    "Attack",
+    "AutoPGD",
+    "CarliniWagner",
+    "DeepFool",
+    "Ensemble",
+    "Minimal",
+    "Perturbation",
+    "RandomNoise",
+    "attack_settings",
+    "build_attack",
+    "only_tokens",
+    "weighted",
+]

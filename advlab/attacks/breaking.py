@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from advlab.attacks.embedding import PGD, TINY, gradient
-from advlab.norms import norm, project, radius, random_in_ball, steepest
+from advlab.attacks.gradient import PGD, TINY, gradient
+from advlab.attacks.norms import norm, project, radius, random_in_ball, steepest
 
 if TYPE_CHECKING:
+    from advlab.model.victim import Victim
     from advlab.tasks import Batch
-    from advlab.victim import Victim
 
 
 def break_batch(

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from advlab.attacks.adaptive import AutoPGD
-from advlab.attacks.blackbox import SPSA
-from advlab.attacks.embedding import Attack, FlipFn, LossFn, Perturbation
+from advlab.attacks.autopgd import AutoPGD
+from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
 from advlab.attacks.minimal import FMN
-from advlab.attacks.tracking import Tracker
+from advlab.attacks.spsa import SPSA
+from advlab.attacks.tracker import Tracker
 from advlab.settings import setting
 
 
@@ -77,9 +77,13 @@ class Ensemble(Attack):
             near = limit[rows] if isinstance(limit, Tensor) and limit.ndim else limit
             dice = torch.Generator().manual_seed(seed)  # each member draws as if it were alone
             found = member(
-                part, embeds[rows], perturbable[rows], dice, eps=near,
+                part,
+                embeds[rows],
+                perturbable[rows],
+                dice,
+                eps=near,
                 flips=part.flips if narrow else flips,
-            )  # fmt: skip
+            )
             best = torch.zeros_like(embeds)
             best[rows] = found.delta
             with torch.no_grad():
@@ -94,9 +98,10 @@ class Ensemble(Attack):
             flip_delta = torch.where(new.reshape(-1, 1, 1), spread, flip_delta)
         found = tracker.found()
         return replace(
-            found, first_flip=first_flip,
+            found,
+            first_flip=first_flip,
             flip_delta=torch.where((first_flip >= 0).reshape(-1, 1, 1), flip_delta, found.delta),
-        )  # fmt: skip
+        )
 
 
 def weighted(attack: Attack, weights: Tensor) -> Any:
@@ -109,14 +114,22 @@ def weighted(attack: Attack, weights: Tensor) -> Any:
     w = weights.unsqueeze(-1)
 
     def call(
-        loss_fn: LossFn, embeds: Tensor, perturbable: Tensor, *args: Any,
-        flips: FlipFn | None = None, **more: Any,
-    ) -> Perturbation:  # fmt: skip
+        loss_fn: LossFn,
+        embeds: Tensor,
+        perturbable: Tensor,
+        *args: Any,
+        flips: FlipFn | None = None,
+        **more: Any,
+    ) -> Perturbation:
         scaled = _Scaled(loss_fn, embeds.detach(), w.to(embeds))
         found = attack(
-            scaled, embeds, perturbable & (weights > 0), *args,
-            flips=None if flips is None else lambda x: flips(scaled.moved(x)), **more,
-        )  # fmt: skip
+            scaled,
+            embeds,
+            perturbable & (weights > 0),
+            *args,
+            flips=None if flips is None else lambda x: flips(scaled.moved(x)),
+            **more,
+        )
         path = None if found.path is None else scaled.w * found.path
         return replace(
             found, delta=scaled.w * found.delta, flip_delta=scaled.w * found.flip_delta, path=path

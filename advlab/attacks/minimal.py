@@ -12,9 +12,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from advlab.attacks.embedding import Attack, FlipFn, LossFn, Perturbation
-from advlab.attacks.tracking import Tracker, class_logits, margin
-from advlab.norms import TINY, Ball, P, norm, project, steepest
+from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
+from advlab.attacks.norms import TINY, Ball, P, norm, project, steepest
+from advlab.attacks.tracker import Tracker, class_logits, margin
 from advlab.settings import setting
 
 

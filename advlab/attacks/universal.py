@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from advlab.attacks.embedding import Unit
-from advlab.norms import TINY
+from advlab.attacks.base import Unit
+from advlab.attacks.norms import TINY
 from advlab.settings import setting
 
 if TYPE_CHECKING:
+    from advlab.model.victim import Victim
     from advlab.records import Example
-    from advlab.victim import Victim
 
 
 @dataclass(frozen=True)

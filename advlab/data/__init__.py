@@ -14,8 +14,8 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advlab.config import DataConfig
 from advlab.errors import DataError
+from advlab.runs.config import DataConfig
 
 if TYPE_CHECKING:
     from advlab.data.corpora import CORPORA

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from advlab.config import DataConfig, home
 from advlab.data.decoding import (
     check_encoding,
     decode,
@@ -43,6 +42,7 @@ from advlab.data.sniffing import (
     take,
 )
 from advlab.errors import DataError
+from advlab.runs.config import DataConfig, home
 
 PREVIEW_ROWS = 10
 
@@ -283,9 +283,11 @@ def _rows(text: str, guess: Guess) -> Iterator[Row]:
         for number, item in reader(text, guess.name):
             rest = [(k, v) for k, v in item.items() if k not in used]
             yield Row(
-                number, item.get(guess.text_column), item.get(guess.label_column),
+                number,
+                item.get(guess.text_column),
+                item.get(guess.label_column),
                 other_columns(rest),
-            )  # fmt: skip
+            )
         return
     if guess.format == "lines":
         records = labelled(text)

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from advlab.config import DataConfig, home
 from advlab.data.files import Row, Table, other_columns
 from advlab.data.sniffing import SAMPLE_ROWS, find_column, pick_columns
 from advlab.errors import DataError
+from advlab.runs.config import DataConfig, home
 
 PROBE_SECONDS = 2.0
 MAX_ROWS = 200_000  # of a split; more are drawn from, at random
@@ -195,13 +195,13 @@ def _table(split: Any, name: str, config: DataConfig, like: Table | None = None)
     more = [list(split[column]) for column in others]
     rows = tuple(
         Row(
-            number + 1, given, answer,
+            number + 1,
+            given,
+            answer,
             other_columns((name, values[i]) for name, values in zip(others, more, strict=True)),
         )
-        for i, (number, given, answer) in enumerate(
-            zip(numbers, split[text], labels, strict=True)
-        )
-    )  # fmt: skip
+        for i, (number, given, answer) in enumerate(zip(numbers, split[text], labels, strict=True))
+    )
     return Table(name, rows, text, label, tuple(notes), names, others)
 
 

@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from advlab.config import DataConfig
 from advlab.data.decoding import name_rows
 from advlab.data.files import Row, Table
 from advlab.errors import DataError
 from advlab.records import Dataset, Example
+from advlab.runs.config import DataConfig
 
 MIN_ROWS = 10
 MAX_CLASSES = 100

@@ -21,7 +21,7 @@ from advlab.explain.targets import Case, baselines_of
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
-    from advlab.victim import Victim
+    from advlab.model.victim import Victim
 
 ROWS = 64  # rows of one forward pass
 EVERY = 2**10  # this many coalitions are all taken, where the budget allows it
@@ -86,9 +86,11 @@ def occlusion(case: Case, window: int = 2) -> Scores:
         from captum.attr import Occlusion
 
         return Occlusion(gates).attribute(
-            gates.open, sliding_window_shapes=(min(window, case.W),), baselines=0.0,
+            gates.open,
+            sliding_window_shapes=(min(window, case.W),),
+            baselines=0.0,
             perturbations_per_eval=ROWS,
-        )[0]  # fmt: skip
+        )[0]
 
     return _by_word(case, one)
 

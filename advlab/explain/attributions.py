@@ -63,9 +63,12 @@ def integrated_gradients(case: Case, steps: int = 32) -> Scores:
     from captum.attr import IntegratedGradients
 
     found = IntegratedGradients(case.target).attribute(
-        case.views.clone().requires_grad_(), baselines=case.start.expand_as(case.views),
-        n_steps=steps, method="gausslegendre", internal_batch_size=ROWS,
-    )  # fmt: skip
+        case.views.clone().requires_grad_(),
+        baselines=case.start.expand_as(case.views),
+        n_steps=steps,
+        method="gausslegendre",
+        internal_batch_size=ROWS,
+    )
     return Scores(found.detach().sum(-1))
 
 

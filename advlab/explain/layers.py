@@ -72,9 +72,11 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
     hidden = kept["hidden"]
     grads = torch.autograd.grad(value.sum(), hidden, allow_unused=True)
     norms = torch.stack(
-        [torch.zeros_like(h[0, :, 0]) if g is None else g[0].norm(dim=-1)
-         for g, h in zip(grads, hidden, strict=True)]
-    )  # fmt: skip
+        [
+            torch.zeros_like(h[0, :, 0]) if g is None else g[0].norm(dim=-1)
+            for g, h in zip(grads, hidden, strict=True)
+        ]
+    )
     reads = (norms[-1] > 1e-12 * norms[-1].max()).nonzero()[:, 0]
     attentions = [a for a in kept["attentions"] or () if a is not None and a.dim() == 4]
     shares = None

@@ -22,7 +22,7 @@ from advlab.explain.targets import Case, Target, baseline_words, baselines_of, m
 from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
 
 if TYPE_CHECKING:
-    from advlab.explain.stage import Stage
+    from advlab.explain.subject import Stage
 
 Margin = Target  # the kind of target that is explained unless another is asked for
 DEFAULTS = ("saliency", "input_x_gradient", "integrated_gradients")

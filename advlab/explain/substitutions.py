@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import torch
 
-from advlab.attacks.tokens import first_order
+from advlab.attacks.hotflip import first_order
 from advlab.errors import SettingError
-from advlab.explain.stage import Stage
+from advlab.explain.subject import Stage
 from advlab.records import AttackRecord, Substitutions
 
 TOP = 100  # replacements tried with the model

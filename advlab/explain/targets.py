@@ -18,8 +18,8 @@ from torch import Tensor
 from advlab.errors import SettingError, unknown
 
 if TYPE_CHECKING:
+    from advlab.model.victim import Victim
     from advlab.tasks import Batch
-    from advlab.victim import Victim
 
 KINDS = {
     "margin": "Margin: one class's logit minus another's",

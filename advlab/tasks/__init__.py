@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from advlab.errors import SettingError, unknown
-from advlab.tasks.classification import Batch, Classification, Objective
+from advlab.tasks.base import Batch, Objective
+from advlab.tasks.classification import Classification
 
 TASKS: dict[str, type[Classification]] = {"classification": Classification}
 

@@ -19,17 +19,19 @@ T = TypeVar("T")
 COLUMNS = 3
 # what people call a choice whose name in files and addresses is short; others stand as they are
 CHOICES = {
-    "l1": "L1", "l2": "L2", "linf": "L∞", "norm": "× mean norm", "half-nn": "× half-NN",
-    "example": "whole text", "token": "each token",
-}  # fmt: skip
+    "l1": "L1",
+    "l2": "L2",
+    "linf": "L∞",
+    "norm": "× mean norm",
+    "half-nn": "× half-NN",
+    "example": "whole text",
+    "token": "each token",
+}
 GUESS = "guess"  # what an optional yes/no field is called while it is empty
 
 
 def form_for(
-    cls: type[T],
-    key: str,
-    values: Mapping[str, Any] | None = None,
-    exclude: Collection[str] = (),
+    cls: type[T], key: str, values: Mapping[str, Any] | None = None, exclude: Collection[str] = ()
 ) -> T | None:
     """Widgets for the fields of `cls`; the instance they make, or None with the reason on the page.
 
@@ -85,14 +87,23 @@ def field(item: Setting, key: str, value: Any) -> Any:
         )
     if item.kind is int:
         return st.number_input(
-            value=value, step=1, min_value=_whole(item.meta.low), max_value=_whole(item.meta.high),
-            placeholder="empty", **common,
-        )  # fmt: skip
+            value=value,
+            step=1,
+            min_value=_whole(item.meta.low),
+            max_value=_whole(item.meta.high),
+            placeholder="empty",
+            **common,
+        )
     if item.kind is float:
         return st.number_input(
-            value=None if value is None else float(value), step=step_for(value), format="%g",
-            min_value=item.meta.low, max_value=item.meta.high, placeholder="empty", **common,
-        )  # fmt: skip
+            value=None if value is None else float(value),
+            step=step_for(value),
+            format="%g",
+            min_value=item.meta.low,
+            max_value=item.meta.high,
+            placeholder="empty",
+            **common,
+        )
     text = st.text_input(
         value=value or "", placeholder="empty" if item.optional else None, **common
     )

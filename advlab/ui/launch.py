@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from advlab import jobs
+from advlab.runs import jobs
 
 # No script that the server itself did not send, and no request to anywhere else: a token or a file
 # name that slips through as HTML can neither run nor load anything. Plotly, WebGL, tables and
@@ -98,8 +98,8 @@ def _import_slowly() -> None:
     _wanted.wait(HEAD_START)
     import torch
 
-    import advlab.lab
-    import advlab.train  # noqa: F401
+    import advlab.explain.explore
+    import advlab.training.loop  # noqa: F401
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1") or "1"))
 

@@ -1,6 +1,6 @@
 """The player: a slider, a play button, charts and bars that follow in the browser, with no server.
 
-A components-v2 element. Its data are a reel (`advlab.player`): numbers, and text that is set by
+A components-v2 element. Its data are a reel (`advlab.pictures.reel`): numbers, and text that is set by
 `textContent` only.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from streamlit.components.v2 import component
 
-from advlab.player import Reel
+from advlab.pictures.reel import Reel
 
 _HERE = Path(__file__)
 _PLAYER = component(

@@ -9,6 +9,6 @@ from advlab.ui.launch import warm_up
 st.title("Questions", anchor=False)
 with st.spinner("Starting up …"):
     warm_up()
-from advlab.ui.questions_view import questions_page  # noqa: E402  torch is warm now
+from advlab.ui.compare.questions import questions_page  # noqa: E402  torch is warm now
 
 questions_page()

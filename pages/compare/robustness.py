@@ -9,6 +9,6 @@ from advlab.ui.launch import warm_up
 st.title("Robustness", anchor=False)
 with st.spinner("Starting up …"):
     warm_up()
-from advlab.ui.robustness_view import robustness_page  # noqa: E402  torch is warm now
+from advlab.ui.compare.robustness import robustness_page  # noqa: E402  torch is warm now
 
 robustness_page()

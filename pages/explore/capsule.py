@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from advlab.ui.capsule_view import opened
+from advlab.ui.explore.capsule import opened
 
 st.title("Open a capsule", anchor=False)
 opened()

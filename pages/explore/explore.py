@@ -5,15 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.ui import plain_text
+from advlab.ui.explore.results import Look, Problem, look_at
 from advlab.ui.launch import warm_up
-from advlab.ui.looks import Look, Problem, look_at
 
 st.title("Explore a sentence", anchor=False)
 with st.spinner("Starting up …"):
     warm_up()
-from advlab.ui.bench import bench  # noqa: E402
-from advlab.ui.explore_form import ask  # noqa: E402  it brings in torch, which is warm now
-from advlab.ui.explore_view import explore_view  # noqa: E402
+from advlab.ui.explore.form import ask  # noqa: E402  it brings in torch, which is warm now
+from advlab.ui.explore.pin import bench  # noqa: E402
+from advlab.ui.explore.view import explore_view  # noqa: E402
 
 request = ask()
 if request is not None:

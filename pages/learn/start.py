@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from advlab import jobs
-from advlab.config import STARTER_GROUP, starter_pair
-from advlab.ui.compare_view import recent
-from advlab.ui.run_view import EXPLORE, NEW, RUNS
-from advlab.ui.starter import find_pair, follow_pair, landing
+from advlab.runs import jobs
+from advlab.runs.config import STARTER_GROUP, starter_pair
+from advlab.ui.train.run import EXPLORE, NEW, RUNS
+from advlab.ui.train.runs import recent
+from advlab.ui.train.starter import find_pair, follow_pair, landing
 
 st.title("advlab", anchor=False)
 st.markdown(
@@ -71,13 +71,28 @@ elif not trained:
 if trained:
     one, two, three = st.columns(3)
     for column, page, label, icon, about in (
-        (one, EXPLORE, "Explore a sentence", ":material/search_insights:",
-         "Attack one sentence, two models side by side."),
-        (two, NEW, "New run", ":material/add_circle:",
-         "Your data or ours, any model, six training methods."),
-        (three, RUNS, "Runs", ":material/monitoring:",
-         "Live curves; pause, resume, compare, download."),
-    ):  # fmt: skip
+        (
+            one,
+            EXPLORE,
+            "Explore a sentence",
+            ":material/search_insights:",
+            "Attack one sentence, two models side by side.",
+        ),
+        (
+            two,
+            NEW,
+            "New run",
+            ":material/add_circle:",
+            "Your data or ours, any model, six training methods.",
+        ),
+        (
+            three,
+            RUNS,
+            "Runs",
+            ":material/monitoring:",
+            "Live curves; pause, resume, compare, download.",
+        ),
+    ):
         with column, st.container(border=True, height="stretch"):
             query = landing(pair) if page == EXPLORE and pair and not under_way else None
             st.page_link(page, label=f"**{label}**", icon=icon, query_params=query)

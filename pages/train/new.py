@@ -7,17 +7,23 @@ from dataclasses import replace
 
 import streamlit as st
 
-from advlab import jobs
-from advlab.augment import Augmentation
-from advlab.config import SCRATCH, ModelConfig, Regularisation, RunConfig, TrainConfig
 from advlab.errors import AdvlabError
-from advlab.jobs.store import default_name
+from advlab.runs import jobs
+from advlab.runs.config import (
+    SCRATCH,
+    Augmentation,
+    ModelConfig,
+    Regularisation,
+    RunConfig,
+    TrainConfig,
+)
+from advlab.runs.queue import default_name
 from advlab.settings import plain, settings_of
 from advlab.ui import plain_text
-from advlab.ui.data_view import choose_data
 from advlab.ui.forms import form_for
 from advlab.ui.launch import warm_up
-from advlab.ui.run_view import RUNS
+from advlab.ui.train.data import choose_data
+from advlab.ui.train.run import RUNS
 
 MODELS = {
     "tiny": ("Tiny", "0.5 M parameters, from scratch with its own tokenizer; seconds an epoch"),
@@ -34,17 +40,27 @@ data = choose_data()
 
 st.subheader("2 · Model", anchor=False)
 kind = st.radio(
-    "Model", list(MODELS), format_func=lambda k: MODELS[k][0],
-    captions=[about for _, about in MODELS.values()], horizontal=True,
-    label_visibility="collapsed", key="model.kind", persist_state="session",
-)  # fmt: skip
+    "Model",
+    list(MODELS),
+    format_func=lambda k: MODELS[k][0],
+    captions=[about for _, about in MODELS.values()],
+    horizontal=True,
+    label_visibility="collapsed",
+    key="model.kind",
+    persist_state="session",
+)
 source = kind
 if kind == "other":
-    source = (st.text_input(
-        "Hugging Face name or local folder", placeholder="distilbert-base-uncased",
-        key="model.source", persist_state="session",
-        help="Weights in safetensors only; code that comes with a model is never run.",
-    ) or "").strip()  # fmt: skip
+    source = (
+        st.text_input(
+            "Hugging Face name or local folder",
+            placeholder="distilbert-base-uncased",
+            key="model.source",
+            persist_state="session",
+            help="Weights in safetensors only; code that comes with a model is never run.",
+        )
+        or ""
+    ).strip()
 hidden = ("source",) if source in SCRATCH else ("source", "unit_norm")
 with st.expander("Model settings", icon=":material/tune:"):
     model = form_for(ModelConfig, f"model.{kind}", {"source": source or "tiny"}, hidden)
@@ -52,13 +68,16 @@ with st.expander("Model settings", icon=":material/tune:"):
 st.subheader("3 · Method", anchor=False)
 with st.spinner("Loading PyTorch (once, a few seconds)…"):
     warm_up()
-from advlab.methods import METHODS  # noqa: E402  brings torch, which is there now
+from advlab.training.methods import METHODS  # noqa: E402  brings torch, which is there now
 
 name = st.selectbox(
-    "Training method", list(METHODS), index=list(METHODS).index("pgd"), key="method.name",
+    "Training method",
+    list(METHODS),
+    index=list(METHODS).index("pgd"),
+    key="method.name",
     format_func=lambda n: f"{n} – {(inspect.getdoc(METHODS[n]) or '').splitlines()[0]}",
     persist_state="session",
-)  # fmt: skip
+)
 about = (inspect.getdoc(METHODS[name]) or "").partition("\n\n")[2]
 if about:
     st.caption(plain_text(about))
@@ -94,13 +113,20 @@ missing = [
 config = None
 if data and model and method and training and regularise and augment:
     config = RunConfig(
-        data=data, model=model, method={"name": name} | plain(method), regularise=regularise,
-        augment=augment, train=training,
-    )  # fmt: skip
+        data=data,
+        model=model,
+        method={"name": name} | plain(method),
+        regularise=regularise,
+        augment=augment,
+        train=training,
+    )
 title = st.text_input(
-    "Name of the run", key="run.name", max_chars=200, persist_state="session",
+    "Name of the run",
+    key="run.name",
+    max_chars=200,
+    persist_state="session",
     placeholder=default_name(config) if config else "made from the choices",
-)  # fmt: skip
+)
 waiting = sum(run.active for run in jobs.runs())
 if waiting:
     st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")

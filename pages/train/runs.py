@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from advlab import jobs
-from advlab.jobs import RunInfo
+from advlab.runs import jobs
+from advlab.runs.jobs import RunInfo
 from advlab.ui import plain_text
-from advlab.ui.compare_view import compare, table
-from advlab.ui.run_view import (
+from advlab.ui.train.run import (
     LOOKS,
     NEW,
     actions,
@@ -21,6 +20,7 @@ from advlab.ui.run_view import (
     summary,
     watch,
 )
+from advlab.ui.train.runs import compare, table
 
 runs = jobs.runs()
 by_id = {run.id: run for run in runs}
@@ -33,9 +33,14 @@ if not runs:
     st.stop()
 
 view = st.segmented_control(
-    "View", ["One run", "Compare", "Table"], default="One run", required=True,
-    label_visibility="collapsed", key="view", bind="query-params",
-)  # fmt: skip
+    "View",
+    ["One run", "Compare", "Table"],
+    default="One run",
+    required=True,
+    label_visibility="collapsed",
+    key="view",
+    bind="query-params",
+)
 
 
 def row(run: RunInfo) -> None:
@@ -43,9 +48,12 @@ def row(run: RunInfo) -> None:
     now = standing(diary(run.id))
     chosen = run.id == st.query_params.get("run")
     if st.button(
-        plain_text(run.name, 60), key=f"open.{run.id}", icon=LOOKS[run.status][0], width="stretch",
+        plain_text(run.name, 60),
+        key=f"open.{run.id}",
+        icon=LOOKS[run.status][0],
+        width="stretch",
         type="primary" if chosen else "secondary",
-    ):  # fmt: skip
+    ):
         st.query_params["run"] = run.id
         st.rerun()
     state = f"{run.status} {run.progress or 0:.0%}" if run.status == "running" else run.status
@@ -72,9 +80,14 @@ elif view == "Compare":
     group = next((run.group for run in runs if run.group), None)
     first = [run.id for run in runs if run.group == group][:2] if group else list(by_id)[:2]
     chosen = st.multiselect(
-        "Runs to compare", list(names), default=first[::-1], format_func=names.__getitem__,
-        key="compare", persist_state="session", max_selections=6,
-    )  # fmt: skip
+        "Runs to compare",
+        list(names),
+        default=first[::-1],
+        format_func=names.__getitem__,
+        key="compare",
+        persist_state="session",
+        max_selections=6,
+    )
     if len(chosen) < 2:
         st.info("Choose at least two runs.")
     else:

@@ -14,12 +14,15 @@ import time
 from playwright.sync_api import Page
 from responses import COUNT, heads, opened, row, wait
 
-from advlab.commands import find_run
+from advlab.cli.commands import find_run
 
 VIEWS = {
-    "Curves": "How much is left", "Differences": "Is the difference real?",
-    "Parts": "Where is it weak?", "Cost": "What does robustness cost?", "Texts": "Every text",
-}  # fmt: skip
+    "Curves": "How much is left",
+    "Differences": "Is the difference real?",
+    "Parts": "Where is it weak?",
+    "Cost": "What does robustness cost?",
+    "Texts": "Every text",
+}
 ALLOWED = 1000  # ms
 
 

@@ -26,10 +26,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from advlab.methods import METHODS, build_method
 from advlab.records import Example
-from advlab.train import prepare
+from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.training.loop import prepare
+from advlab.training.methods import METHODS, build_method
 
 DEEPER = "hidden, δ at layer 4"  # of MiniLM's six
 ROWS = {name: {"name": name} for name in METHODS} | {DEEPER: {"name": "hidden", "layer": 4}}
@@ -40,9 +40,10 @@ LONG = 64  # tokens
 def costs(model: str, batches: int, size: int, long: bool) -> dict[str, float]:
     """Row -> CPU seconds of its steps ÷ those of plain ones, on the same batches."""
     config = RunConfig(
-        data=DataConfig("reviews"), model=ModelConfig(model, max_length=LONG),
+        data=DataConfig("reviews"),
+        model=ModelConfig(model, max_length=LONG),
         train=TrainConfig.for_model(model, batch_size=size),
-    )  # fmt: skip
+    )
     victim, data = prepare(config)
     victim.model.train()
     parameters = [p for p in victim.model.parameters() if p.requires_grad]

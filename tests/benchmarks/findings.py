@@ -27,12 +27,12 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from advlab.attacks import PGD
-from advlab.evaluate import by_length, survives, wilson
-from advlab.explain.projection import METRICS, certificate, first_exit, nearest_tokens, scores
-from advlab.norms import random_in_ball
+from advlab.attacks.evaluate import by_length, survives, wilson
+from advlab.attacks.norms import random_in_ball
+from advlab.explain.nearest import METRICS, certificate, first_exit, nearest_tokens, scores
+from advlab.model.victim import Victim
 from advlab.records import Example
 from advlab.tasks import Batch
-from advlab.victim import Victim
 
 ROUNDS = 8  # of the bisection on ε
 SHORTEN = 6  # halvings of the interval in which the shortest flipping multiple of δ lies
@@ -228,9 +228,14 @@ def perturbations(
         add(found, "share of its norm", float(size[t] / clean[t].norm()))
 
         noise = random_in_ball(
-            clean.expand(draws, -1, -1), batch.repeat(draws).perturbable, float(delta.norm()), "l2",
-            "example", generator, surface=True,
-        )  # fmt: skip
+            clean.expand(draws, -1, -1),
+            batch.repeat(draws).perturbable,
+            float(delta.norm()),
+            "l2",
+            "example",
+            generator,
+            surface=True,
+        )
         with torch.no_grad():
             logits = victim.logits(clean + noise, batch.repeat(draws))
         flips = logits.argmax(-1) != int(batch.labels[0])
@@ -435,7 +440,7 @@ def opened(name: str) -> Victim:
     if Path(name).is_dir():
         folder = Path(name)
         return Victim.load(folder / "model" if (folder / "model").is_dir() else folder)
-    from advlab.config import home
+    from advlab.runs.config import home
 
     for run in (home() / "runs").iterdir():
         config = run / "config.json"
@@ -446,15 +451,18 @@ def opened(name: str) -> Victim:
 
 def trained(method: str, data: Path, folder: Path) -> Victim:
     """A tiny model of that method on SST-2, as tests/benchmarks/sst2.py trains it."""
-    from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-    from advlab.methods import build_method, method_settings
-    from advlab.train import train
+    from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+    from advlab.training.loop import train
+    from advlab.training.methods import build_method, method_settings
 
     source = DataConfig(str(data / "train.tsv"), "0", "1", str(data / "dev.tsv"))
     config = RunConfig(
-        name=f"tiny {method}", data=source, model=ModelConfig("tiny"),
-        method=method_settings(build_method({"name": method})), train=TrainConfig.for_model("tiny"),
-    )  # fmt: skip
+        name=f"tiny {method}",
+        data=source,
+        model=ModelConfig("tiny"),
+        method=method_settings(build_method({"name": method})),
+        train=TrainConfig.for_model("tiny"),
+    )
     for _ in train(config, folder):
         pass
     return Victim.load(folder / "model", name=f"tiny {method}")

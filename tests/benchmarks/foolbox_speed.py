@@ -27,13 +27,13 @@ import torch
 from torch import Tensor, nn
 
 from advlab.attacks import PGD
-from advlab.commands import open_model
-from advlab.config import DataConfig, ModelConfig, RunConfig
+from advlab.attacks.evaluate import by_length, survives
+from advlab.cli.commands import open_model
 from advlab.data import load_data
-from advlab.evaluate import by_length, survives
-from advlab.grid import grid
-from advlab.train import train
-from advlab.victim import Victim
+from advlab.model.victim import Victim
+from advlab.runs.config import DataConfig, ModelConfig, RunConfig
+from advlab.studies.grid import grid
+from advlab.training.loop import train
 
 RADII = (0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5)
 STEPS, STEP = 20, 0.1
@@ -92,8 +92,17 @@ def measure(which: str, model: str, data: DataConfig) -> None:
     shares = RUNNERS[which](victim, examples)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"shares": shares, "seconds": seconds, "rise": (peak - before) / 1024,
-                      "name": victim.name, "n": len(examples)}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "shares": shares,
+                "seconds": seconds,
+                "rise": (peak - before) / 1024,
+                "name": victim.name,
+                "n": len(examples),
+            }
+        )
+    )
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
-from advlab.commands import find_run
+from advlab.cli.commands import find_run
 
 COUNT = 20
 WORDS = ("soup", "film", "staff", "plot", "room", "story", "game", "meal", "book", "song", "walk")
@@ -113,14 +113,20 @@ def surfaces(page: Page) -> list[float]:
             text = f"the {WORDS[k % len(WORDS)]} was slow but i would see it again {k}"
             page.get_by_role("textbox", name="Sentence").fill(text)
             page.get_by_role("button", name="Attack", exact=True).click()
-            wait(page, "document.body.innerText.includes('Random direction 1: ')"
-                 " && !document.body.innerText.includes('of 4 parts drawn')")  # fmt: skip
+            wait(
+                page,
+                "document.body.innerText.includes('Random direction 1: ')"
+                " && !document.body.innerText.includes('of 4 parts drawn')",
+            )
         wanted = "2" if k % 2 == 0 else "3"
         group = page.get_by_test_id("stButtonGroup").filter(has_text="Random direction")
         began = time.perf_counter()
         group.get_by_text(wanted, exact=True).click()
-        wait(page, f"document.body.innerText.includes('Random direction {wanted}: ')"
-             " && !document.body.innerText.includes('of 4 parts drawn')")  # fmt: skip
+        wait(
+            page,
+            f"document.body.innerText.includes('Random direction {wanted}: ')"
+            " && !document.body.innerText.includes('of 4 parts drawn')",
+        )
         times.append(1000 * (time.perf_counter() - began))
         group.get_by_text("1", exact=True).click()
         wait(page, "document.body.innerText.includes('Random direction 1: ')")
@@ -153,12 +159,10 @@ def measure(page: Page, url: str, run: str, name: str, limit: float, *, brief: b
         return
     row(
         f"{name}: view switch",
-        switches(page, "Perturbation", "Attack only some words", "Overview", "Drag ε"), 500,
-    )  # fmt: skip
-    row(
-        f"{name}: page switch",
-        switches(page, "Runs", "Runs", "Sentence", "Drag ε"), 500,
-    )  # fmt: skip
+        switches(page, "Perturbation", "Attack only some words", "Overview", "Drag ε"),
+        500,
+    )
+    row(f"{name}: page switch", switches(page, "Runs", "Runs", "Sentence", "Drag ε"), 500)
     page.get_by_role("tab", name="Geometry").click()
     wait(page, "document.body.innerText.includes('Random direction 1: ')")
     row(f"{name}: 21 × 21 surface", surfaces(page), 3000)
@@ -190,8 +194,9 @@ def opened() -> Iterator[tuple[str, Browser]]:
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
         [sys.executable, "-m", "advlab", "app", "--port", str(port), "--no-browser"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         while True:
             try:

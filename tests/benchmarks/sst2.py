@@ -28,15 +28,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from advlab.attacks import PGD
-from advlab.attacks.tokens import HotFlip
-from advlab.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
-from advlab.evaluate import by_length, evaluate
-from advlab.methods import METHODS, build_method, method_settings
+from advlab.attacks.evaluate import by_length, evaluate
+from advlab.attacks.hotflip import HotFlip
+from advlab.model.victim import Victim
 from advlab.records import Example, Rate
-from advlab.statistics import over_seeds, wilson
-from advlab.statistics import rate as rate_of
-from advlab.train import prepare, train
-from advlab.victim import Victim
+from advlab.records.estimates import over_seeds, wilson
+from advlab.records.estimates import rate as rate_of
+from advlab.runs.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
+from advlab.training.loop import prepare, train
+from advlab.training.methods import METHODS, build_method, method_settings
 
 REGULARISED = {"rdrop": Regularisation(rdrop=1.0), "hotflip": Regularisation(hotflip=1.0)}
 ROWS = (*METHODS, *REGULARISED)
@@ -141,16 +141,21 @@ def measure(args: argparse.Namespace, name: str, config: RunConfig) -> dict[str,
     attack = PGD(steps=args.steps, restarts=args.restarts)
     found = evaluate(victim, texts, attack, eps=args.radii, seed=seed)
     rates = [
-        found.clean, *(rate for *_, rate in found.robust), under_hotflip(victim, texts),
+        found.clean,
+        *(rate for *_, rate in found.robust),
+        under_hotflip(victim, texts),
         found.noise[-1][3],
-    ]  # fmt: skip
+    ]
     end = events[-1].values
     return {
-        "method": name, "seed": seed, "n": len(texts),
+        "method": name,
+        "seed": seed,
+        "n": len(texts),
         "hits": [round(rate.value * rate.n) for rate in rates],
-        "seconds": end["seconds"], "cost": end["cost"] or 1.0,
+        "seconds": end["seconds"],
+        "cost": end["cost"] or 1.0,
         "alarms": [e.values["name"] for e in events if e.kind == "alarm"],
-    }  # fmt: skip
+    }
 
 
 def aggregated(name: str, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -20,12 +20,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from advlab.attacks import PGD
-from advlab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from advlab.evaluate import by_length
-from advlab.lab import explore
-from advlab.methods import Plain, inputs
-from advlab.train import epoch_batches, prepare
-from advlab.victim import Victim
+from advlab.attacks.evaluate import by_length
+from advlab.explain.explore import explore
+from advlab.model.victim import Victim
+from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.training.loop import epoch_batches, prepare
+from advlab.training.methods import Plain, inputs
 
 SENTENCE = "The plot is slow, but the acting is wonderful and I would see it again."
 
@@ -48,8 +48,9 @@ def first_page() -> float | None:
         began = time.perf_counter()
         server = subprocess.Popen(
             [sys.executable, "-m", "advlab", "app", "--port", str(port), "--no-browser"],
-            env=os.environ | {"ADVLAB_HOME": home}, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            env=os.environ | {"ADVLAB_HOME": home},
+            stdout=subprocess.DEVNULL,
+        )
         try:
             while True:
                 try:
@@ -122,7 +123,7 @@ def main() -> None:
             "padding in training batches, reviews",
             "{:.1%} (random batches {:.1%})".format(*padding(tiny, texts)),
         ),
-    ]  # fmt: skip
+    ]
     sst2 = Path("../shared/data/sst2/train.tsv")
     if sst2.is_file():
         longer, other = prepare(RunConfig(data=DataConfig(str(sst2), "0", "1")))

@@ -19,9 +19,13 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 START_LIMIT = 60.0  # seconds until the server answers
 # Streamlit's own index page has one inline script, which the security policy keeps from running,
 # and asks for its health below the page's path on a deep link
@@ -56,9 +60,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         command = f"from advlab.ui.launch import serve; serve(port={port}, browser=False)"
         with log.open("ab") as stream:  # a pipe that nobody reads would fill and block the server
             process = subprocess.Popen(
-                [sys.executable, "-c", command], cwd=folder, env=environment, stdout=stream,
+                [sys.executable, "-c", command],
+                cwd=folder,
+                env=environment,
+                stdout=stream,
                 stderr=stream,
-            )  # fmt: skip
+            )
         running.append(process)
         deadline = time.monotonic() + START_LIMIT
         while not _healthy(url):
@@ -92,8 +99,8 @@ def _healthy(url: str) -> bool:
 
 def _end_workers(home: Path) -> None:
     """Training that outlives its server by design must not outlive the tests."""
-    from advlab.jobs import Store
-    from advlab.jobs.processes import send
+    from advlab.runs.jobs import Store
+    from advlab.runs.processes import send
 
     for run in Store(home).listing(status="running"):
         if run.pid is not None:

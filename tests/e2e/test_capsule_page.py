@@ -15,8 +15,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def model(server: Server) -> str:
     """A random tiny model in the server's folder of models."""
+    from advlab.model.tiny import tiny_victim
     from advlab.records import Dataset, Example
-    from advlab.tiny import tiny_victim
 
     texts = tuple(
         Example(str(i), text, i % 2)

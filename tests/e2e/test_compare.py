@@ -50,10 +50,12 @@ def test_robustness_is_measured_once_and_read_by_view(
     page.get_by_role("button", name="Measure").click()
     expect(page.get_by_role("heading", name="How much is left")).to_be_visible(timeout=120_000)
     for view, heading in (
-        ("Curves", "How much is left"), ("Differences", "Is the difference real?"),
-        ("Parts", "Where is it weak?"), ("Cost", "What does robustness cost?"),
+        ("Curves", "How much is left"),
+        ("Differences", "Is the difference real?"),
+        ("Parts", "Where is it weak?"),
+        ("Cost", "What does robustness cost?"),
         ("Texts", "Every text"),
-    ):  # fmt: skip
+    ):
         choose(page, view)
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
         shoot(page, f"robustness-{view}-{scheme}-{width}")

@@ -28,10 +28,24 @@ def pair(server: Server) -> tuple[str, str]:
     environment = os.environ | {"ADVLAB_HOME": str(server.home), "PYTHONPATH": str(ROOT)}
     for method in ("plain", "fgm"):
         command = [
-            sys.executable, "-m", "advlab", "train", "--data", "reviews", "--limit", "800",
-            "--method", method, "--epochs", "3", "--eval-limit", "32", "--name", f"Browser {method}",
+            sys.executable,
+            "-m",
+            "advlab",
+            "train",
+            "--data",
+            "reviews",
+            "--limit",
+            "800",
+            "--method",
+            method,
+            "--epochs",
+            "3",
+            "--eval-limit",
+            "32",
+            "--name",
+            f"Browser {method}",
             "--json",
-        ]  # fmt: skip
+        ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         found = re.search(r'"run": "(\w{12})"', done.stdout)
         assert found
@@ -160,11 +174,14 @@ def test_a_link_restores_the_picture_and_a_phone_shows_it_whole(
 
 
 VIEWS = {
-    "Overview": "Drag ε", "Perturbation": "δ, dimension by dimension",
-    "Geometry": "Straight ahead, or round the corner?", "Saliency": "Through the layers",
-    "Projection": "δ made longer until words change", "Training": "The sentence through training",
+    "Overview": "Drag ε",
+    "Perturbation": "δ, dimension by dimension",
+    "Geometry": "Straight ahead, or round the corner?",
+    "Saliency": "Through the layers",
+    "Projection": "δ made longer until words change",
+    "Training": "The sentence through training",
     "Data": "Figures and tables",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

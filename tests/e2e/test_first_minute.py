@@ -76,9 +76,12 @@ def test_a_csv_in_an_odd_encoding_is_read_and_shown(server: Server, page: Page, 
     page.goto(f"{server.url}/new")
     page.get_by_text("Your file").click()
     page.locator("input[type=file]").first.set_input_files(
-        {"name": "Kritiken <b>.csv", "mimeType": "text/csv",
-         "buffer": ("urteil;satz\n" + ROWS).encode(encoding)}
-    )  # fmt: skip
+        {
+            "name": "Kritiken <b>.csv",
+            "mimeType": "text/csv",
+            "buffer": ("urteil;satz\n" + ROWS).encode(encoding),
+        }
+    )
     expect(
         page.get_by_text(re.compile(r"read as CSV, .*semicolon between columns"))
     ).to_be_visible()
@@ -99,9 +102,12 @@ def test_a_wrong_file_is_named_and_the_other_choices_stay(server: Server, page: 
     settled(page)
     page.get_by_text("Your file").click()
     page.locator("input[type=file]").first.set_input_files(
-        {"name": "one.csv", "mimeType": "text/csv",
-         "buffer": b"label,text\n" + b"".join(b"a,text %d\n" % i for i in range(50))}
-    )  # fmt: skip
+        {
+            "name": "one.csv",
+            "mimeType": "text/csv",
+            "buffer": b"label,text\n" + b"".join(b"a,text %d\n" % i for i in range(50)),
+        }
+    )
     expect(page.get_by_role("alert")).to_contain_text("class")
     expect(page.get_by_role("button", name="Start run")).to_be_disabled()
     expect(page.get_by_label("Name of the run")).to_have_value("kept")

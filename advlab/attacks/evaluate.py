@@ -1,0 +1,254 @@
+"""How often is a model right, clean and under attack? Whole data sets, with intervals.
+
+Accuracy under attack counts an example as right only if no iterate of any restart flips it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from advlab.attacks import PGD, Attack, RandomNoise, attack_settings
+from advlab.attacks.breaking import break_batch
+from advlab.attacks.norms import norm
+from advlab.errors import DataError
+from advlab.records import Evaluation, Example
+from advlab.records.estimates import rate, wilson
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+    from advlab.tasks import Batch
+
+
+def by_length(
+    victim: Victim, examples: Sequence[Example], size: int
+) -> Iterator[tuple[list[int], Batch]]:
+    """Batches of similar length, with the places of their examples in the given order."""
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].text))
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
+        yield places, victim.encode([examples[i] for i in places])
+
+
+def survives(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack | None = None,
+    *,
+    seed: int = 0,
+    batch_size: int = 128,
+) -> list[bool]:
+    """For each example: is it classified right, and still so at every iterate of the attack?
+
+    `attack` may be in any unit; without one this is clean correctness. Examples that are wrong
+    already are not attacked.
+    """
+    if not examples:
+        raise DataError("expected at least one example to evaluate on, got none; check the data")
+    right = [False] * len(examples)
+    generator = torch.Generator().manual_seed(seed)
+    with victim.analysing(), torch.no_grad():
+        for places, batch in by_length(victim, examples, batch_size):
+            correct = victim.task.correct(
+                victim.logits(victim.embed(batch.input_ids), batch), batch
+            )
+            for place, ok in zip(places, correct.tolist(), strict=True):
+                right[place] = ok
+        if attack is None:
+            return right
+        raw = attack.at(victim.scale)
+        alive = [i for i, ok in enumerate(right) if ok]
+        if not alive or raw.eps == 0:
+            return right
+        for places, batch in by_length(victim, [examples[i] for i in alive], batch_size):
+            objective = victim.objective(batch)
+            with torch.enable_grad():
+                found = raw(
+                    objective,
+                    victim.embed(batch.input_ids).detach(),
+                    batch.perturbable,
+                    generator,
+                    flips=objective.flips,
+                )
+            for place, step in zip(places, found.first_flip.tolist(), strict=True):
+                right[alive[place]] = step < 0
+    return right
+
+
+def first_broken(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack,
+    radii: Sequence[float],
+    *,
+    seed: int = 0,
+    batch_size: int = 128,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[int]:
+    """For each example, the place in `radii` (ascending, the attack's unit) of the first to break it.
+
+    −1: wrong without any attack. len(radii): none breaks it. `cancelled` is asked before each attack;
+    InterruptedError then.
+
+    PGD looks from the largest ε down: a δ that breaks an example is shortened to every smaller ε and
+    tried there, and the next attack is at the largest ε that is still open; an example that holds is
+    taken to hold at every smaller ε, where the attack has less room. Broken examples leave their
+    batch at once. So most examples cost about one and a half attacks, however many ε there are. Other
+    attacks go from the smallest ε up, on what still stands.
+    """
+    right = survives(victim, examples, seed=seed, batch_size=batch_size)
+    if type(attack) is PGD:
+        return _from_above(
+            victim, examples, attack, sorted(radii), right, seed, batch_size, cancelled
+        )
+    found = [len(radii) if ok else -1 for ok in right]
+    for k, radius in enumerate(sorted(radii)):
+        standing = [i for i, place in enumerate(found) if place == len(radii)]
+        if not standing or radius == 0:
+            continue
+        _unless(cancelled)
+        kept = survives(
+            victim,
+            [examples[i] for i in standing],
+            replace(attack, eps=float(radius)),
+            seed=seed,
+            batch_size=batch_size,
+        )
+        for i, ok in zip(standing, kept, strict=True):
+            if not ok:
+                found[i] = k
+    return found
+
+
+def first_noisy(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack,
+    radii: Sequence[float],
+    *,
+    draws: int = 5,
+    seed: int = 0,
+) -> list[int]:
+    """As `first_broken`, under random noise of the attack's norm and ball, the worst of the draws.
+
+    From the largest ε down: what stands there is taken to stand under less noise.
+    """
+    right = survives(victim, examples, seed=seed)
+    found = [len(radii) if ok else -1 for ok in right]
+    falling = [i for i, ok in enumerate(right) if ok]
+    for k in reversed(range(len(radii))):
+        radius = sorted(radii)[k]
+        if not falling or radius == 0:
+            break
+        noise = RandomNoise(float(radius), attack.unit, attack.p, attack.ball, draws=draws)
+        kept = survives(victim, [examples[i] for i in falling], noise, seed=seed)
+        falling = [i for i, ok in zip(falling, kept, strict=True) if not ok]
+        for i in falling:
+            found[i] = k
+    return found
+
+
+def _unless(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise InterruptedError("the evaluation was stopped; run it again to go on")
+
+
+def _from_above(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: PGD,
+    radii: Sequence[float],
+    right: Sequence[bool],
+    seed: int,
+    batch_size: int,
+    cancelled: Callable[[], bool],
+) -> list[int]:
+    raw = torch.tensor([victim.scale.raw(float(r), attack.unit) for r in radii])
+    N = len(raw)
+    found = [N if ok else -1 for ok in right]
+    ask = {i: N - 1 for i, ok in enumerate(right) if ok}  # example -> the ε that is tried next
+    generator = torch.Generator().manual_seed(seed)
+    with victim.analysing():
+        while ask:
+            waiting = list(ask)
+            for places, batch in by_length(victim, [examples[i] for i in waiting], batch_size):
+                _unless(cancelled)
+                rows = [waiting[k] for k in places]
+                eps = raw[[ask[i] for i in rows]].to(batch.input_ids.device)
+                broken, deltas = break_batch(attack.at(victim.scale), victim, batch, eps, generator)
+                smallest = _shortened(victim, batch, attack, deltas, raw)
+                for i, hit, place in zip(rows, broken.tolist(), smallest, strict=True):
+                    if not hit:
+                        del ask[i]
+                        continue
+                    found[i] = min(found[i], ask[i], place)
+                    if found[i] == 0:
+                        del ask[i]
+                    else:
+                        ask[i] = found[i] - 1
+    return found
+
+
+def _shortened(victim: Victim, batch: Batch, attack: PGD, deltas: Tensor, raw: Tensor) -> list[int]:
+    """For each example the smallest ε at which its δ, shortened to fit, still breaks it; else N."""
+    size = norm(deltas, attack.p, attack.ball).reshape(len(deltas), -1).amax(1)
+    embeds = victim.embed(batch.input_ids).detach()
+    places = torch.full((len(deltas),), len(raw))
+    open_ = size > 0
+    with torch.no_grad():
+        for k in reversed(range(len(raw))):
+            factor = (raw[k].to(size) / size.clamp_min(1e-30)).clamp_max(1.0)
+            objective = victim.objective(batch)
+            flips = objective.flips(embeds + factor.reshape(-1, 1, 1) * deltas) & open_
+            places[flips.cpu()] = k
+            open_ &= flips
+            if not open_.any():
+                break
+    return places.tolist()
+
+
+def evaluate(
+    victim: Victim,
+    examples: Sequence[Example],
+    attack: Attack,
+    *,
+    eps: Sequence[float],
+    seed: int = 0,
+    data: str = "",
+    noise_draws: int = 5,
+) -> Evaluation:
+    """Clean accuracy, and accuracy under `attack` and under equal-norm noise at each ε.
+
+    `eps` is in the attack's own unit. An example broken at one ε counts as broken at every larger
+    one, since the smaller δ lies in the larger ball; see `first_broken`.
+    """
+    began = time.perf_counter()
+    radii = sorted(float(r) for r in eps)
+    broken = first_broken(victim, examples, attack, radii, seed=seed)
+    shaken = first_noisy(victim, examples, attack, radii, draws=noise_draws, seed=seed)
+    robust, noisy = [], []
+    for k, radius in enumerate(radii):
+        where = (radius, attack.unit, victim.scale.raw(radius, attack.unit))
+        robust.append((*where, rate([place > k for place in broken])))
+        noisy.append((*where, rate([place > k for place in shaken])))
+    labels = [e.label for e in examples]
+    return Evaluation(
+        model=victim.name,
+        model_hash=victim.hash,
+        data=data,
+        attack=attack_settings(attack),
+        n=len(examples),
+        majority=max(labels.count(label) for label in set(labels)) / len(labels),
+        clean=rate([place >= 0 for place in broken]),
+        robust=tuple(robust),
+        noise=tuple(noisy),
+        seconds=time.perf_counter() - began,
+    )
+
+
+__all__ = ["by_length", "evaluate", "first_broken", "rate", "survives", "wilson"]

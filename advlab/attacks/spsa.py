@@ -1,0 +1,76 @@
+"""An attack that asks for losses only: what a white-box attack must never lose to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
+from advlab.attacks.norms import project, radius, steepest
+from advlab.attacks.tracker import Tracker
+from advlab.settings import setting
+
+
+@dataclass(frozen=True)
+class SPSA(Attack):
+    """Ascent along a gradient guessed from losses at random pairs (Uesato et al., arXiv:1802.05666).
+
+    Uses no gradient of the model, so masked gradients do not stop it: a defence that falls to it but
+    not to PGD hides its gradients. Departure: normalised steps in the ball, where the paper has Adam.
+    """
+
+    steps: int = setting(20, "Ascent steps", low=1, high=1000)
+    samples: int = setting(16, "Pairs of losses behind each step", low=1, high=1000)
+    step_size: float = setting(0.25, "Length of a step", unit="× ε", low=0.0, high=10.0)
+    probe: float = setting(
+        0.02, "Length of the random probes", unit="× ε", low=1e-6, high=1.0, advanced=True
+    )
+
+    targeted: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        loss_fn: LossFn,
+        embeds: Tensor,
+        perturbable: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        eps: float | Tensor | None = None,
+        flips: FlipFn | None = None,
+        keep_path: bool = False,
+    ) -> Perturbation:
+        limit = self._radius(eps)
+        embeds = embeds.detach()
+        mask = perturbable.unsqueeze(-1).to(embeds.dtype)
+        reach = radius(limit, embeds)
+        tracker = Tracker(embeds, flips, keep_path)
+        device = generator.device if generator is not None else embeds.device
+        delta = torch.zeros_like(embeds)
+        with torch.no_grad():
+            for step in range(self.steps + 1):
+                x = embeds + delta
+                tracker.see(delta, x, loss_fn(x))
+                if step == self.steps:
+                    break
+                guess = torch.zeros_like(embeds)
+                for _ in range(self.samples):
+                    # one pattern for all: what a text draws depends on its batch mates only
+                    # through the length that they are padded to
+                    signs = torch.randint(
+                        0, 2, embeds.shape[1:], generator=generator, device=device
+                    ).to(embeds)
+                    probe = (2 * signs - 1) * mask
+                    probe = (
+                        self.probe
+                        * reach
+                        * probe
+                        / probe.flatten(1).norm(dim=1).clamp_min(1.0).reshape(-1, 1, 1)
+                    )
+                    rise = loss_fn(x + probe) - loss_fn(x - probe)
+                    guess += rise.reshape(-1, 1, 1) * probe
+                moved = delta + self.step_size * reach * steepest(guess, self.p, self.ball)
+                delta = project(moved, limit, self.p, self.ball)
+        return tracker.found()

@@ -1,0 +1,138 @@
+"""One JSON object that came from a stranger, asked for its values with their type and bounds.
+
+Nothing is made before it was checked: an array's size is known before its bytes are read, a text's
+length before it is kept. What does not fit is a DataError that says what was expected and what came.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from advlab.errors import DataError
+
+# sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws
+AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200}
+MAX_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One JSON object, asked for its values with their type and bounds."""
+
+    found: Any
+    where: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.found, dict):
+            raise refused(f"an object in {self.where}", shown(self.found))
+
+    def value(self, name: str) -> Any:
+        if name not in self.found:
+            raise refused(f"{name!r} in {self.where}", "nothing there")
+        return self.found[name]
+
+    def part(self, name: str) -> Part:
+        return Part(self.value(name), f"{name!r}")
+
+    def text(self, name: str, limit: int) -> str:
+        value = self.value(name)
+        if not isinstance(value, str) or len(value) > limit:
+            raise refused(f"{name!r} of at most {limit:,} characters", shown(value))
+        return value
+
+    def texts(self, name: str, limit: int, least: int, most: int) -> list[str]:
+        value = self.value(name)
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise refused(f"a list of {least} to {most} texts in {name!r}", shown(value))
+        for item in value:
+            if not isinstance(item, str) or len(item) > limit:
+                raise refused(f"texts of at most {limit} characters in {name!r}", shown(item))
+        return value
+
+    def strings(self, most: int, limit: int) -> dict[str, str]:
+        if len(self.found) > most:
+            raise refused(f"at most {most} entries in {self.where}", str(len(self.found)))
+        return {name[:limit]: self.text(name, limit) for name in self.found}
+
+    def number(self, name: str, low: float, high: float) -> float:
+        value = self.value(name)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= high
+        ):
+            raise refused(f"a number from {low:g} to {high:g} in {name!r}", shown(value))
+        return float(value)
+
+    def number_or_none(self, name: str, low: float, high: float) -> float | None:
+        return None if self.value(name) is None else self.number(name, low, high)
+
+    def parts(self, name: str, most: int) -> list[Part]:
+        value = self.value(name)
+        if not isinstance(value, list) or len(value) > most:
+            raise refused(f"a list of at most {most} objects in {name!r}", shown(value))
+        return [Part(item, f"{name!r}") for item in value]
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        value = self.value(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise refused(f"a whole number from {low} to {high} in {name!r}", shown(value))
+        return value
+
+    def array(
+        self, name: str, spec: tuple[str, float, float, bool], sizes: dict[str, int]
+    ) -> np.ndarray:
+        """An array whose shape fits what is known of its axes; new axes become known."""
+        axes, low, high, endless = spec
+        part = self.part(name)
+        shape = part.value("shape")
+        if not isinstance(shape, list) or len(shape) != len(axes):
+            raise refused(f"a shape of {len(axes)} axes for {name!r}", shown(shape))
+        for axis, size in zip(axes, shape, strict=True):
+            whole = isinstance(size, int) and not isinstance(size, bool)
+            if not whole or not 0 <= size <= AXES[axis] or size != sizes.setdefault(axis, size):
+                raise refused(
+                    f"{sizes.get(axis) if whole else 'a size'} for axis {axis} of {name!r} (at most "
+                    f"{AXES[axis]})",
+                    shown(size),
+                )
+        count = math.prod(shape)
+        if count > MAX_NUMBERS:
+            raise refused(f"at most {MAX_NUMBERS:,} numbers in {name!r}", f"{count:,}")
+        kind = part.value("type")
+        if kind not in ("<f4", "<f8"):
+            raise refused(f"numbers of type <f4 or <f8 in {name!r}", shown(kind))
+        width = int(kind[2])
+        coded = part.text("data", 4 * (-(-count * width // 3)) + 4)
+        try:
+            raw = base64.b64decode(coded, validate=True)
+        except (binascii.Error, ValueError):
+            raise refused(f"base64 in {name!r}", "other characters, or it is cut off") from None
+        if len(raw) != count * width:
+            raise refused(f"{count * width} bytes in {name!r}", f"{len(raw)}")
+        values = np.frombuffer(raw, dtype=kind).reshape(shape).astype(kind[1:])
+        fine = np.isfinite(values) | (np.isposinf(values) & endless)
+        inside = (values >= low) & ((values <= high) | endless)
+        if not (fine & inside).all():
+            raise refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
+        return values
+
+
+def shown(value: Any) -> str:
+    """What came, short enough for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def refused(expected: str, came: str) -> DataError:
+    """The error that a reader raises."""
+    return DataError(
+        f"this is no capsule that can be opened: expected {expected}, got {came}; save it again from "
+        "the Explore page"
+    )

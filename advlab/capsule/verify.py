@@ -1,0 +1,148 @@
+"""Open a capsule on this machine: attack the same sentence again and say what drifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from advlab.attacks import build_attack
+from advlab.capsule.format import Capsule, numbers_of
+from advlab.errors import AdvlabError
+from advlab.explain.explore import explore
+from advlab.model.victim import Victim
+from advlab.pictures.page import versions
+
+ABSOLUTE, RELATIVE = (
+    1e-4,
+    1e-3,
+)  # of shares; of losses and lengths. Other processors round otherwise
+SHARES = (
+    "clean",
+    "adversarial",
+    "noise",
+    "projected",
+    "round_trip",
+    "step_probs",
+    "curve_adversarial",
+    "curve_low",
+    "curve_high",
+)
+NAMES = {
+    "clean": "clean probabilities",
+    "adversarial": "attacked probabilities",
+    "noise": "probabilities under noise",
+    "projected": "probabilities of the nearest tokens",
+    "round_trip": "probabilities of the text again",
+    "losses": "loss per step",
+    "step_probs": "probabilities per step",
+    "step_norms": "‖δ‖ per step",
+    "delta": "δ",
+    "delta_norm": "‖δ‖ per token",
+    "exit_radius": "exit radius",
+    "certificate": "certificate",
+    "perturbable": "tokens that may be attacked",
+    "curve_eps": "ε of the curve",
+    "curve_adversarial": "probabilities against ε",
+    "curve_low": "noise band, low",
+    "curve_high": "noise band, high",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was compared."""
+
+    what: str
+    ok: bool
+    note: str  # what was saved and what was found, or the largest drift
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a capsule's figures can be had again."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def verified(self) -> bool:
+        """Everything is as it was saved."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        bad = [check.what for check in self.checks if not check.ok]
+        if not bad:
+            return f"Verified: all {len(self.checks)} checks agree."
+        return f"Not verified: {', '.join(bad)} {'differs' if len(bad) == 1 else 'differ'}."
+
+
+def verify(capsule: Capsule, victim: Victim) -> Verdict:
+    """Compare a capsule with what this model does now. Its own errors become a failed check."""
+    checks = [
+        Check(f"the file's {name}", False, "not what it was when the capsule was saved")
+        for name in capsule.changed
+    ] or [Check("the file", True, "unchanged since it was saved")]
+    checks.append(_same("weights", capsule.model_hash, victim.hash))
+    checks.append(_same("tokenizer", capsule.tokenizer_hash, victim.tokenizer_hash))
+    checks.append(_same("classes", capsule.label_names, victim.label_names))
+    try:
+        record = explore(
+            victim,
+            capsule.text,
+            label=capsule.label,
+            attack=build_attack(capsule.attack),
+            seed=capsule.seed,
+            shield=capsule.shield,
+            saliency=(),
+            planes=0,
+            points=len(capsule.numbers["curve_eps"]),
+            draws=len(capsule.numbers["noise"]),
+        )
+    except AdvlabError as error:
+        return Verdict((*checks, Check("the attack", False, str(error))))
+    checks.append(_same("tokens", capsule.tokens, record.tokens))
+    checks.append(_same("text again", capsule.round_trip_text, record.round_trip_text))
+    checks += [
+        _drift(name, capsule.numbers[name], found) for name, found in numbers_of(record).items()
+    ]
+    return Verdict(tuple(checks))
+
+
+def versions_differ(capsule: Capsule) -> Mapping[str, tuple[str, str]]:
+    """Library -> (saved, here), where they differ: a reason for small drift."""
+    here = versions()
+    return {
+        name: (saved, here.get(name, "not here"))
+        for name, saved in capsule.versions.items()
+        if here.get(name) != saved
+    }
+
+
+def _same(what: str, saved: object, found: object) -> Check:
+    if saved == found:
+        return Check(what, True, "the same")
+    return Check(what, False, f"saved: {_short(saved)}; here: {_short(found)}")
+
+
+def _short(value: object) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 120 else f"{text[:117]}…"
+
+
+def _drift(name: str, saved: np.ndarray, found: np.ndarray) -> Check:
+    what = NAMES[name]
+    if saved.shape != found.shape:
+        return Check(what, False, f"saved: shape {saved.shape}; here: {found.shape}")
+    a, b = saved.astype(float), found.astype(float)
+    endless = np.isinf(a) | np.isinf(b)
+    if (np.isinf(a) != np.isinf(b)).any():
+        return Check(what, False, "some are infinite on one side only")
+    gap = np.abs(a[~endless] - b[~endless])
+    drift = float(gap.max(initial=0.0))
+    size = float(np.abs(a[~endless]).max(initial=0.0))
+    limit = ABSOLUTE if name in SHARES else RELATIVE * max(size, 1e-12)
+    exact = "identical" if drift == 0 else f"largest difference {drift:.2g}"
+    return Check(what, drift <= limit, f"{exact} (allowed {limit:.2g})")

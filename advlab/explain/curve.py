@@ -1,0 +1,167 @@
+"""What would the attack do at other ε? Probabilities against ε, for it and for equal-norm noise.
+
+A δ found at one radius, scaled, lies in the ball of any other. So some radii are attacked afresh and
+all others take the better of their neighbours' δ; each candidate is run through the model, nothing
+is interpolated. The curve is therefore a lower bound on what an attacker could do, as every attack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from advlab.attacks import Attack
+from advlab.attacks.norms import random_in_ball
+from advlab.explain.subject import Stage
+from advlab.model.victim import Victim
+from advlab.records import Curve
+from advlab.tasks import Batch
+
+LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
+FINER = 5  # radii tried between the last that holds and the first that flips
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a curve may cost."""
+
+    stride: int  # every so many radii one is attacked afresh
+    steps: int  # gradient steps there, at most; one start
+    draws: int  # of random noise at each radius
+
+
+QUICK, THOROUGH = Effort(stride=6, steps=5, draws=3), Effort(stride=2, steps=10, draws=8)
+
+
+def effort_for(victim: Victim) -> Effort:
+    """Less for a model whose forward pass takes long."""
+    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
+    return QUICK if size > LARGE else THOROUGH
+
+
+def curve(
+    victim: Victim,
+    embeds: Tensor,
+    batch: Batch,
+    attack: Attack,
+    known: Tensor,
+    *,
+    points: int = 25,
+    seed: int = 0,
+    effort: Effort | None = None,
+) -> Curve:
+    """Probabilities at `points` values of ε from 0 to twice the attack's.
+
+    embeds (1,T,D) and batch of one text; `attack` has raw ε; `known` (T,D) is the δ it found, which
+    stands at its own ε. A δ of a small ball is in every larger one, so the best so far is carried
+    upwards: the attack never does worse as ε grows.
+    """
+    stage = Stage(victim, batch, embeds, attack)
+    effort = effort or effort_for(victim)
+    eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype, device=embeds.device)
+    deltas, logits = _attacked(stage, eps, known, seed, effort)
+    probs = logits.softmax(-1)
+    noise = _noise(stage, eps, seed, effort.draws).softmax(-1)  # (N,draws,C)
+    noise[0] = probs[0]
+    flips = (probs.argmax(-1) != probs[0].argmax()).nonzero()
+    return Curve(
+        eps=eps.cpu().numpy(),
+        adversarial=probs.cpu().numpy(),
+        random_low=noise.amin(1).cpu().numpy(),
+        random_mean=noise.mean(1).cpu().numpy(),
+        random_high=noise.amax(1).cpu().numpy(),
+        delta_norm=deltas.norm(dim=-1).cpu().numpy(),
+        flip_eps=_flip_eps(stage, eps, deltas, int(flips[0, 0])) if len(flips) else None,
+        draws=effort.draws,
+        deltas=deltas.cpu().numpy(),
+    )
+
+
+def _attacked(
+    stage: Stage, eps: Tensor, known: Tensor, seed: int, effort: Effort
+) -> tuple[Tensor, Tensor]:
+    """The best δ (N,T,D) found for each radius, and its logits (N,C)."""
+    N, own = len(eps), stage.attack.eps
+    still = torch.zeros_like(known)
+    if own == 0:  # every radius is 0
+        return still.expand(N, -1, -1), stage.logits(still.unsqueeze(0)).expand(N, -1)
+    at_own = [i for i in range(N) if abs(float(eps[i]) - own) <= 1e-5 * own]
+    fresh = sorted({1, *range(effort.stride, N, effort.stride)} - {*at_own, N})
+    made = _at_radii(stage, eps[fresh], seed, effort) if fresh else ()
+    found = dict(zip(fresh, made, strict=True))
+    anchors = [(float(eps[i]), delta) for i, delta in found.items()] + [(own, known)]
+
+    places: list[int] = [0, *at_own, *fresh]
+    tried = [still, *(known for _ in at_own), *found.values()]
+    for i in range(1, N):
+        radius = float(eps[i])
+        if i in at_own:
+            continue  # what the record shows at its own ε is the δ that it holds
+        below = max((a for a in anchors if a[0] < radius), key=lambda a: a[0], default=None)
+        above = min((a for a in anchors if a[0] > radius), key=lambda a: a[0], default=None)
+        for anchor in (below, above):
+            if anchor is not None:
+                places.append(i)
+                tried.append(anchor[1] * (radius / anchor[0]))
+    candidates = torch.stack(tried)
+    logits = stage.logits(candidates)
+    gain = stage.gain(logits).tolist()
+    chosen: list[int] = []  # for each radius, its place among the candidates
+    for i in range(N):
+        options = [k for k, place in enumerate(places) if place == i]
+        options = chosen[-1:] + options  # carried upwards
+        chosen.append(max(options, key=lambda k: gain[k]))
+    return candidates[chosen], logits[chosen]
+
+
+def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
+    """(N,T,D): a short attack at each radius, all in one batch."""
+    limits = {
+        "steps": effort.steps,
+        "restarts": 1,
+        "draws": effort.draws,
+        "effort": effort.steps,
+        "searches": 2,
+    }
+    names = {field.name for field in fields(stage.attack)} & set(limits)
+    short = replace(stage.attack, **{n: min(limits[n], getattr(stage.attack, n)) for n in names})
+    many = stage.batch.repeat(len(eps))
+    generator = torch.Generator().manual_seed(seed)
+    return short(
+        stage.victim.objective(many),
+        stage.embeds.expand(len(eps), -1, -1),
+        many.perturbable,
+        generator,
+        eps=eps,
+    ).delta
+
+
+def _noise(stage: Stage, eps: Tensor, seed: int, draws: int) -> Tensor:
+    """(N,draws,C) logits under noise whose norm is exactly each radius; the first row is unused."""
+    many = stage.batch.repeat((len(eps) - 1) * draws)
+    noise = random_in_ball(
+        stage.embeds.expand(len(many), -1, -1),
+        many.perturbable,
+        eps[1:].repeat_interleave(draws),
+        stage.attack.p,
+        stage.attack.ball,
+        torch.Generator().manual_seed(seed + 1),
+        surface=True,
+    )
+    logits = stage.logits(noise).reshape(len(eps) - 1, draws, -1)
+    return torch.cat([logits[:1], logits])
+
+
+def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:
+    """The smallest radius that flips, on a finer grid below the curve's first that does."""
+    finer = torch.linspace(
+        float(eps[first - 1]), float(eps[first]), FINER + 2, dtype=eps.dtype, device=eps.device
+    )[1:-1]
+    # both neighbours' δ, scaled into the ball
+    sources = [first] if first == 1 else [first - 1, first]
+    scaled = torch.cat([deltas[i] * (finer / eps[i]).reshape(-1, 1, 1) for i in sources])
+    held = stage.logits(deltas[:1]).argmax(-1)
+    flips = (stage.logits(scaled).argmax(-1) != held).reshape(len(sources), -1).any(0)
+    return float(finer[int(flips.nonzero()[0, 0])]) if flips.any() else float(eps[first])

@@ -1,0 +1,130 @@
+"""The attack as a film: what a whole series of δ is nearest to, frame by frame.
+
+A series is the attack's steps ("film"), its δ at each ε ("sweep") or draws of random noise ("noise").
+With gⱼ = eⱼ − eᵢ, row j is nearer to eᵢ + δ than the own row exactly when ‖gⱼ‖² < 2δ·gⱼ. So one
+product of all δ with the vocabulary answers both questions, which row is nearest and how far along δ
+the token's cell ends, and the two answers cannot disagree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advlab.attacks.norms import norm, random_in_ball
+from advlab.explain.nearest import scores
+from advlab.explain.subject import Stage
+from advlab.records import AttackRecord, Frames, Noise
+
+CELLS = 12_000_000  # (frame, token, vocabulary row) triples held at once
+DRAWS = 20  # of noise per token, as many as stand behind the record's own band
+STEP_DRAWS = 4  # of noise at each step of the film
+
+
+def film(stage: Stage, record: AttackRecord, draws: int = STEP_DRAWS) -> Frames:
+    """The kept steps of the attack: `at` is `record.path_steps`.
+
+    `random` holds, for each step, predictions under noise exactly as long as that step's δ.
+    """
+    path = _tensor(stage, record.path)
+    return _frames(stage, record.path_steps, path, _noise_of_steps(stage, record, path, draws))
+
+
+def sweep(stage: Stage, record: AttackRecord) -> Frames:
+    """The attack at each ε of the record's curve: `at` is ε, raw units."""
+    assert record.curve.deltas is not None, "expected a curve with its δ, got one without"
+    return _frames(stage, record.curve.eps, _tensor(stage, record.curve.deltas))
+
+
+def noise(stage: Stage, record: AttackRecord, draws: int = DRAWS) -> Noise:
+    """Random noise as long as the attack's δ, token by token: the null of every picture of δ.
+
+    With as many draws as `record.random` has, these are the very ones behind it.
+    """
+    attack = stage.attack
+    many = stage.batch.repeat(draws)
+    size = norm(_tensor(stage, record.delta).unsqueeze(0), attack.p, attack.ball).amax()
+    deltas = random_in_ball(
+        stage.embeds.expand(draws, -1, -1),
+        many.perturbable,
+        float(size),
+        attack.p,
+        attack.ball,
+        torch.Generator().manual_seed(record.seed + 1),
+        surface=True,
+    )
+    _, _, exits = nearest_frames(stage, deltas)
+    return Noise(
+        delta_norm=deltas.norm(dim=-1).cpu().numpy(),
+        exit_radius=exits.cpu().numpy(),
+        first=deltas[0].cpu().numpy(),
+    )
+
+
+def nearest_frames(stage: Stage, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Nearest row, own rank and exit radius (raw units) of each token in each frame: all (F,T).
+
+    deltas (F,T,D). Candidates are the ordinary rows and the token's own, by L2. Own rank is 1 where
+    no row is strictly nearer than the own one, exactly when ‖δ‖ does not exceed the exit radius.
+    """
+    victim = stage.victim
+    table, allowed = victim.table, victim.ordinary
+    own = stage.batch.input_ids[0]
+    apart = scores(table[own], table, "l2").pow(2)  # (T,V)
+    # a row equal to the own one is never strictly nearer
+    weight = torch.where(allowed & (apart > 0), 2 / apart, 0.0)
+    mine = table[own]  # (T,D)
+    F, (T, V) = len(deltas), apart.shape
+    length = deltas.norm(dim=-1)  # (F,T)
+    most = torch.zeros_like(length)
+    rank = torch.ones_like(length, dtype=torch.long)
+    nearest = own.expand(F, T).clone()
+    size = max(1, CELLS // (T * V))
+    for first in range(0, F, size):
+        part = deltas[first : first + size]
+        share = part @ table.T  # (F,T,V), then how much of the way to row j: 2δ·gⱼ / ‖gⱼ‖²
+        share.sub_((part * mine).sum(-1, keepdim=True)).mul_(weight)
+        most[first : first + size] = share.amax(-1)
+        f, t = (most[first : first + size] > 1).nonzero().unbind(1)  # few: the rest is at home
+        crossed = share[f, t]
+        rank[first + f, t] = (crossed > 1).sum(-1) + 1
+        nearest[first + f, t] = ((crossed - 1) * apart[t]).argmax(-1)
+    exits = torch.where(most > 0, length / most, torch.inf)
+    return nearest, rank, exits
+
+
+def _frames(stage: Stage, at: np.ndarray, deltas: Tensor, random: Tensor | None = None) -> Frames:
+    nearest, rank, exits = nearest_frames(stage, deltas)
+    ids, places = nearest.unique(return_inverse=True)
+    names = stage.victim.token_texts(ids.tolist())
+    return Frames(
+        at=at,
+        delta_norm=deltas.norm(dim=-1).cpu().numpy(),
+        exit_radius=exits.cpu().numpy(),
+        own_rank=rank.cpu().numpy(),
+        nearest=nearest.cpu().numpy(),
+        tokens=tuple(tuple(names[k] for k in row) for row in places.tolist()),
+        random=None if random is None else random.cpu().numpy(),
+    )
+
+
+def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int) -> Tensor:
+    """(F,draws,C) probabilities under noise whose norm is that of each step's δ."""
+    attack, F = stage.attack, len(path)
+    size = norm(path, attack.p, attack.ball).reshape(F, -1).amax(1)  # (F,)
+    many = stage.batch.repeat(F * draws)
+    deltas = random_in_ball(
+        stage.embeds.expand(F * draws, -1, -1),
+        many.perturbable,
+        size.repeat_interleave(draws),
+        attack.p,
+        attack.ball,
+        torch.Generator().manual_seed(record.seed + 2),
+        surface=True,
+    )
+    return stage.logits(deltas).softmax(-1).reshape(F, draws, -1)
+
+
+def _tensor(stage: Stage, values: np.ndarray) -> Tensor:
+    return torch.as_tensor(values).to(stage.embeds)

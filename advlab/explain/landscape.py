@@ -1,0 +1,116 @@
+"""The loss around a sentence: over δ × a random direction as long as δ.
+
+A point (a, b) is the sentence plus a·δ + b·η, where η is random, zero on every token that may not be
+perturbed, at right angles to δ and exactly as long (L2, all tokens together). δ itself is (1, 0). Every
+point is run through the model. One random direction proves nothing, so there are several seeds (Li et
+al. 2018, arXiv:1712.09913, draw such slices in weight space; here it is the input's).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advlab.attacks.norms import norm
+from advlab.errors import SettingError
+from advlab.explain.next_word import draws_for, noise_as_long
+from advlab.explain.subject import Stage
+from advlab.records import AttackRecord, Line, Surface
+
+REACH = 1.5  # the picture goes from −1.5 to 1.5 lengths of δ
+GRID = 21
+
+
+def surface(
+    stage: Stage,
+    record: AttackRecord,
+    seed: int = 0,
+    grid: int = GRID,
+    part: int = 0,
+    parts: int = 1,
+) -> Surface:
+    """Rows `part`, `part` + `parts`, … of a grid × grid picture: a caller may draw it coarse to fine.
+
+    SettingError for a grid or a part that does not exist, or when δ is zero.
+    """
+    if not (3 <= grid <= 101 and 1 <= parts <= grid and 0 <= part < parts):
+        raise SettingError(
+            f"expected a grid of 3 to 101 and a part below the number of parts, got grid {grid}, part "
+            f"{part} of {parts}; change them"
+        )
+    delta = _delta(stage, record)
+    across = direction(stage, delta, seed)
+    axis = torch.linspace(-REACH, REACH, grid, dtype=delta.dtype, device=delta.device)
+    rows = torch.arange(part, grid, parts)
+    b, a = torch.meshgrid(axis[rows.to(axis.device)], axis, indexing="ij")
+    points = a.reshape(-1, 1, 1) * delta + b.reshape(-1, 1, 1) * across
+    loss, margin = _measured(stage, record, points)
+    length = norm(points, stage.attack.p, stage.attack.ball).reshape(len(points), -1).amax(1)
+    shape = (len(rows), grid)
+    eps = float(stage.attack.eps)
+    return Surface(
+        seed=seed,
+        axis=axis.cpu().numpy(),
+        rows=rows.numpy(),
+        loss=loss.reshape(shape),
+        margin=margin.reshape(shape),
+        share=(length / eps).reshape(shape).cpu().numpy() if eps > 0 else np.ones(shape),
+    )
+
+
+def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.0) -> Line:
+    """Loss and margin on the straight way from the sentence to `reach` × δ, and at the path's steps.
+
+    Beside them the loss under random noise as long, at about ten of the points.
+    """
+    delta = _delta(stage, record)
+    t = torch.linspace(0, reach, points, dtype=delta.dtype, device=delta.device)
+    loss, margin = _measured(stage, record, t.reshape(-1, 1, 1) * delta)
+    path = torch.as_tensor(record.path).to(delta)
+    walked, steps = _measured(stage, record, path)
+    wide = t[:: max(points // 10, 1)]
+    noise = noise_as_long(stage, delta, draws_for(stage.victim), record.seed)  # (R,T,D)
+    many = (wide.reshape(1, -1, 1, 1) * noise.unsqueeze(1)).flatten(0, 1)
+    shaken = stage.loss(stage.logits(many)).reshape(len(noise), len(wide)).cpu().numpy()
+    length = float(delta.norm())
+    flat = path.flatten(1)
+    return Line(
+        t=t.cpu().numpy(),
+        loss=loss,
+        margin=margin,
+        path_length=(flat.norm(dim=1) / length).cpu().numpy(),
+        path_along=(flat @ delta.flatten() / length**2).cpu().numpy(),
+        path_loss=walked,
+        path_margin=steps,
+        noise_t=wide.cpu().numpy(),
+        noise=shaken,
+    )
+
+
+def direction(stage: Stage, delta: Tensor, seed: int) -> Tensor:
+    """(T,D) random on the perturbable tokens, at right angles to δ (T,D) and as long (L2)."""
+    dice = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(delta.shape, generator=dice, dtype=torch.float64).to(delta)
+    drawn = drawn * stage.batch.perturbable[0].unsqueeze(-1)
+    unit = delta / delta.norm()
+    drawn = drawn - (drawn * unit).sum() * unit
+    drawn = drawn - (drawn * unit).sum() * unit  # once more: rounding leaves a little of δ
+    return drawn * (delta.norm() / drawn.norm())
+
+
+def _delta(stage: Stage, record: AttackRecord) -> Tensor:
+    delta = torch.as_tensor(record.delta).to(stage.embeds)
+    if not delta.any():
+        raise SettingError("expected a perturbation, got δ = 0; attack with a larger ε")
+    return delta
+
+
+def _measured(stage: Stage, record: AttackRecord, points: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(N,T,D) δ -> loss of the attacked class, margin of the clean prediction over the best other."""
+    logits = stage.logits(points)
+    first = int(record.clean.argmax())
+    others = logits.clone()
+    others[:, first] = -torch.inf
+    margin = logits[:, first] - others.amax(1)
+    return stage.loss(logits).cpu().numpy(), margin.cpu().numpy()

@@ -1,0 +1,174 @@
+"""How much longer must δ grow until words change, and what does the model say on the way?
+
+δ is multiplied by a growing factor. At every factor three things are really run through the model:
+the scaled vectors, their nearest rows, and the text that these spell, tokenised again. Beside them
+stands random noise as long as the scaled δ. Nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advlab.attacks.norms import norm, random_in_ball
+from advlab.explain.nearest import closest, crossings, first_exit, scores
+from advlab.explain.neighbours import candidates
+from advlab.explain.subject import Stage, spelled, written
+from advlab.model.victim import Victim
+from advlab.records import AttackRecord, Exits, Scaled
+
+LIMIT = 1000.0  # times δ: no vector beyond this says anything about the attack
+CHANGES = 24  # at most so many of the factors at which a token changes are looked at
+LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
+
+
+def scaled(
+    stage: Stage,
+    record: AttackRecord,
+    until: Literal["half", "all"] = "all",
+    points: int = 9,
+    draws: int | None = None,
+    whole: bool = False,
+) -> Scaled:
+    """Scale δ until half or all of the perturbed tokens have changed.
+
+    `points` factors on a logarithmic grid, 1, and a factor just past each first change of a token
+    (`CHANGES` at most). Where a token has changed already, the grid begins below 1. `whole`: they
+    change to real words only.
+    """
+    victim, batch = stage.victim, stage.batch
+    own, table, allowed = batch.input_ids[0], victim.table, candidates(victim, whole)
+    delta = torch.as_tensor(record.delta).to(stage.embeds)  # (T,D)
+    apart = scores(table[own], table, "l2")
+    met = crossings(own, delta, table, allowed, LIMIT, apart)
+    first = np.array([path[0][0] if path else np.inf for path in met])
+    radius = first_exit(own, delta, table, allowed, apart)[0]
+    factors = _factors(first, until, points)
+
+    ids = torch.stack([_rows_at(own, met, float(f)) for f in factors])  # (F,T)
+    vectors = _probs(stage.logits(torch.as_tensor(factors).to(delta).reshape(-1, 1, 1) * delta))
+    # between two changes the nearest rows, and so the text, are the same
+    distinct, place = ids.unique(dim=0, return_inverse=True)
+    held = written(victim, record.text)
+    texts = [spelled(victim, row[held]) for row in distinct]
+    projected = _probs(stage.logits(victim.embed(distinct) - stage.embeds))
+    again = victim.encode(texts)
+    reread = victim.probs(victim.embed(again.input_ids), again)
+    read = [
+        tuple(victim.token_texts(row[: int(mask.sum())].tolist()))
+        for row, mask in zip(again.input_ids, again.attention_mask, strict=True)
+    ]
+
+    R = draws if draws is not None else draws_for(victim)
+    noise = noise_as_long(stage, delta, R, record.seed)  # (R,T,D)
+    leaves = torch.stack(
+        [first_exit(own, one, table, allowed, apart)[0] / one.norm(dim=-1) for one in noise]
+    )  # (R,T) factors; ∞ where the noise is 0, as 1/0
+    grown = torch.as_tensor(factors).to(delta)
+    many = grown.reshape(-1, 1, 1, 1) * noise  # (F,R,T,D)
+    told = _probs(stage.logits(many.flatten(0, 1))).reshape(len(factors), R, -1)
+    order = place.tolist()
+    return Scaled(
+        factors=factors,
+        exits=first,
+        crossings=tuple(
+            tuple((f, name) for (f, _), name in zip(path, _names(victim, path), strict=True))
+            for path in met
+        ),
+        changed=(ids != own).cpu().numpy(),
+        tokens=tuple(tuple(victim.token_texts(row)) for row in ids.tolist()),
+        texts=tuple(texts[i] for i in order),
+        read=tuple(read[i] for i in order),
+        vectors=vectors,
+        projected=projected[order],
+        reread=reread.cpu().numpy()[order],
+        noise=told,
+        noise_changed=(leaves < grown.reshape(-1, 1, 1)).sum(-1).cpu().numpy(),
+        reachable=int(radius.isfinite().sum()),
+        limit=LIMIT,
+    )
+
+
+def _factors(first: np.ndarray, until: str, points: int) -> np.ndarray:
+    """Ascending factors: a logarithmic grid, 1, and one just past each change."""
+    changes = np.sort(first[np.isfinite(first)])
+    if not len(changes):
+        return np.geomspace(1.0, 10.0, points)
+    last = changes[(len(changes) - 1) // 2] if until == "half" else changes[-1]
+    past = changes[changes <= last] * (1 + 1e-4)
+    if len(past) > CHANGES:
+        past = past[np.linspace(0, len(past) - 1, CHANGES).round().astype(int)]
+    start, end = min(1.0, 0.5 * float(changes[0])), max(1.0, 1.05 * float(last))
+    return np.unique(np.concatenate([np.geomspace(start, end, points), past, [1.0]]))
+
+
+def _rows_at(own: Tensor, met: list[list[tuple[float, int]]], factor: float) -> Tensor:
+    """(T,) the nearest row of each token at a factor."""
+    rows = []
+    for row, path in zip(own.tolist(), met, strict=True):
+        passed = bisect_right([f for f, _ in path], factor)
+        rows.append(path[passed - 1][1] if passed else row)
+    return torch.tensor(rows, device=own.device)
+
+
+def draws_for(victim: Victim) -> int:
+    """Random draws behind a band: fewer for a model whose forward pass takes long."""
+    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
+    return 4 if size > LARGE else 8
+
+
+def noise_as_long(stage: Stage, delta: Tensor, draws: int, seed: int) -> Tensor:
+    """(R,T,D) random, zero where δ must be, exactly as long as δ in the norm of the attack."""
+    attack, many = stage.attack, stage.batch.repeat(draws)
+    length = norm(delta.unsqueeze(0), attack.p, attack.ball).amax()
+    return random_in_ball(
+        stage.embeds.expand(draws, -1, -1),
+        many.perturbable,
+        float(length),
+        attack.p,
+        attack.ball,
+        torch.Generator().manual_seed(seed + 1),
+        surface=True,
+    )
+
+
+def _names(victim: Victim, path: list[tuple[float, int]]) -> list[str]:
+    return victim.token_texts([row for _, row in path])
+
+
+def _probs(logits: Tensor) -> np.ndarray:
+    return logits.softmax(-1).cpu().numpy()
+
+
+def exits(stage: Stage, record: AttackRecord, whole: bool = False) -> Exits:
+    """How far each token is from the next word along its δ, and from the nearest word at all.
+
+    `whole`: the next real word, neither piece nor punctuation.
+    """
+    victim, own = stage.victim, stage.batch.input_ids[0]
+    table, allowed = victim.table, candidates(victim, whole)
+    delta = torch.as_tensor(record.delta).to(table)
+    apart = scores(table[own], table, "l2")
+    radius, rows = first_exit(own, delta, table, allowed, apart)
+    distance, others = closest(own, table, allowed, apart)
+    length = record.delta_norm.astype(float)
+
+    def times(far: np.ndarray) -> np.ndarray:
+        return np.where(length > 0, far / np.where(length > 0, length, 1.0), np.inf)
+
+    reached = [int(row) for row in rows.tolist()]
+    names = victim.token_texts([max(row, 0) for row in reached])
+    out, safe = radius.cpu().numpy(), (distance / 2).cpu().numpy()
+    return Exits(
+        radius=out,
+        becomes=tuple(n if row >= 0 else "" for n, row in zip(names, reached, strict=True)),
+        factor=times(out),
+        certificate=safe,
+        closest=tuple(victim.token_texts(others.tolist())),
+        closest_factor=times(safe),
+        excluded=int((~allowed).sum()),
+    )

@@ -1,0 +1,1 @@
+"""One model: load, save, embed, forward, its vocabulary; tiny ones from scratch."""

@@ -1,0 +1,103 @@
+"""A model as a row of blocks: run it with a change at one block's input, or from there upwards only.
+
+A hidden-layer perturbation needs both: training passes go through the whole model, the ascent only
+through the blocks above the perturbation. Hooks and a shortened row of blocks stand for one call and
+are removed after errors too; so a model that others share must not be given, but a `view()` of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from advlab.errors import ModelError, SettingError
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+    from advlab.tasks import Batch
+
+Change = Callable[[Tensor], Tensor]  # hidden states (B,T,H) -> the same shape
+
+
+class _Reached(Exception):  # noqa: N818  a signal, not an error
+    """The forward pass has come to the block whose input was wanted."""
+
+
+def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
+    """The module that holds the transformer's blocks, its attribute's name, and the blocks."""
+    depth = getattr(victim.model.config, "num_hidden_layers", None)
+    for owner in victim.model.modules():
+        for name, child in owner.named_children():
+            if isinstance(child, nn.ModuleList) and len(child) == depth:
+                return owner, name, child
+    raise ModelError(
+        f"{victim.name}: expected a transformer with a list of {depth} blocks, found none; "
+        "perturb the word embeddings instead"
+    )
+
+
+def logits_with(victim: Victim, embeds: Tensor, batch: Batch, layer: int, change: Change) -> Tensor:
+    """(B,T,D) -> (B,C) of the whole model, the input of block `layer` put through `change`."""
+    blocks = blocks_of(victim)[2]
+    if not 0 <= layer < len(blocks):
+        raise SettingError(
+            f"expected a hidden layer below {len(blocks)}, as {victim.name} has, got {layer}; lower it"
+        )
+    with _changed(blocks[layer], change):
+        return victim.logits(embeds, batch)
+
+
+def hidden_at(victim: Victim, embeds: Tensor, batch: Batch, layer: int) -> Tensor:
+    """(B,T,D) -> (B,T,H): the input of block `layer`; nothing above it is computed."""
+    found: list[Tensor] = []
+
+    def stop(hidden: Tensor) -> Tensor:
+        found.append(hidden)
+        raise _Reached
+
+    with contextlib.suppress(_Reached):
+        logits_with(victim, embeds, batch, layer, stop)
+    return found[0]
+
+
+def logits_above(
+    victim: Victim, hidden: Tensor, embeds: Tensor, batch: Batch, layer: int, change: Change
+) -> Tensor:
+    """(B,T,H) -> (B,C): only the blocks from `layer` on, fed with `change(hidden)`.
+
+    `embeds` (B,T,D) stand at the foot of the model, for masks and positions; they change nothing.
+    """
+    owner, name, blocks = blocks_of(victim)
+    setattr(owner, name, nn.ModuleList(list(blocks)[layer:]))
+    try:
+        with _changed(blocks[layer], lambda _: change(hidden)):
+            return victim.logits(embeds, batch)
+    finally:
+        setattr(owner, name, blocks)
+
+
+@contextlib.contextmanager
+def _changed(block: nn.Module, change: Change) -> Iterator[None]:
+    """While it stands, a block's hidden states (its first argument) go through `change`."""
+
+    def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (change(args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": change(kwargs["hidden_states"])}
+
+    handle = block.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def depth(victim: Victim) -> int:
+    """How many blocks the model has."""
+    return len(blocks_of(victim)[2])
+
+
+__all__ = ["blocks_of", "depth", "hidden_at", "logits_above", "logits_with"]

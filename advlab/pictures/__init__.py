@@ -1,0 +1,1 @@
+"""Records as figures, tables and sentences; no torch, no streamlit."""

@@ -1,0 +1,373 @@
+"""Words by methods, by layers, by dimensions: attributions and δ as figures.
+
+Signed values are blue for and orange against, symmetric about 0; magnitudes are Cividis. Every cell
+has its number. No torch, no streamlit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from advlab.pictures.base import DIVERGING, finish, label
+from advlab.pictures.sentences import number, percent, signed
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Layers, Saliency
+
+# what stands in the columns of one method; the difference has a sign even where the method has none
+SHOWN = {"all": ("clean", "pert.", "diff."), "both": ("clean", "pert."), "difference": ("diff.",)}
+CROWDED = 7  # columns from which layers' pictures stand below each other
+
+
+def cells(found: Saliency, rows: str = "words", shown: str = "both") -> np.ndarray:
+    """One method as columns (R,2): clean and perturbed, (R,1): their difference, or (R,3): all.
+
+    `rows`: words, or tokens with the special ones; `shown`: one of `SHOWN`.
+    """
+    clean, moved = (
+        (found.words_clean, found.words_adversarial)
+        if rows == "words"
+        else (found.clean, found.adversarial)
+    )
+    if shown == "difference":
+        return (moved - clean)[:, None].astype(float)
+    columns = [clean, moved, moved - clean] if shown == "all" else [clean, moved]
+    return np.stack(columns, axis=1).astype(float)
+
+
+def limits(
+    sets: Sequence[Sequence[Saliency]], rows: str = "words", shown: str = "both"
+) -> list[float]:
+    """The largest |value| of each method over several models: a shared scale. 1 where all are 0."""
+    found = []
+    for same in zip(*sets, strict=True):
+        values = np.concatenate([np.abs(cells(s, rows, shown)).ravel() for s in same])
+        values = values[np.isfinite(values)]
+        found.append(float(values.max()) if values.size and values.max() > 0 else 1.0)
+    return found
+
+
+def attributions(
+    maps: Sequence[Saliency],
+    names: Sequence[str],
+    scale: Sequence[float],
+    *,
+    rows: str = "words",
+    shown: str = "both",
+    titles: Sequence[str] | None = None,
+) -> go.Figure:
+    """Words (or tokens) down, methods across, each with its own colour range (`scale`)."""
+    words = [label(w, 16) for w in names]
+    titles = titles or [s.title or s.method for s in maps]
+    figure = make_subplots(
+        rows=1,
+        cols=len(maps),
+        shared_yaxes=True,
+        horizontal_spacing=0.02,
+        subplot_titles=[label(t, 40).replace(" ", "<br>", 1) for t in titles],
+    )
+    short = SHOWN[shown]
+    for column, (found, limit) in enumerate(zip(maps, scale, strict=True), start=1):
+        values = cells(found, rows, shown)
+        # one range for clean, perturbed and their difference
+        last = len(short) if found.signed or shown == "both" else len(short) - 1
+        for first, end, signs in ((0, last, found.signed), (last, len(short), True)):
+            if first < end:
+                figure.add_trace(
+                    _heat(
+                        values[:, first:end],
+                        words,
+                        short[first:end],
+                        limit,
+                        signs,
+                        titles[column - 1],
+                        first,
+                    ),
+                    row=1,
+                    col=column,
+                )
+        figure.update_xaxes(
+            row=1,
+            col=column,
+            tickvals=list(range(len(short))),
+            ticktext=short,
+            side="bottom",
+            showgrid=False,
+        )
+    return _rows(figure, words)
+
+
+def layer_limits(found: Sequence[Layers], *, perturbed: bool = False) -> tuple[float, float]:
+    """The largest share of a word in any layer, of gradients and of rollout: a shared scale."""
+    tops = [0.0, 0.0]
+    for one in found:
+        for k, values in enumerate(_layer_shares(one, perturbed)):
+            if values is not None:
+                tops[k] = max(tops[k], float(values[:, :-1].max(initial=0.0)))
+    return tops[0] or 1.0, tops[1] or 1.0
+
+
+def _layer_shares(found: Layers, perturbed: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Gradient norms (L+1,W+1) as shares of their layer, and attention rollout (L,W+1)."""
+    norms = found.gradients_adversarial if perturbed else found.gradients_clean
+    whole = norms.sum(1, keepdims=True)
+    rolled = found.rollout_adversarial if perturbed else found.rollout_clean
+    return norms / np.where(whole > 0, whole, 1), rolled
+
+
+def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = False) -> Columns:
+    """One row a word and a last one for the special tokens: its share of each layer."""
+    columns: Columns = {"word": [*words, "(special tokens)"]}
+    shares, rolled = _layer_shares(found, perturbed)
+    for k, row in enumerate(shares):
+        columns[f"gradient, {f'layer {k}' if k else 'embeddings'}"] = row.tolist()
+    for k, row in enumerate([] if rolled is None else rolled, start=1):
+        columns[f"rollout, layer {k}"] = row.tolist()
+    return columns
+
+
+def layers(
+    found: Layers,
+    words: Sequence[str],
+    *,
+    perturbed: bool = False,
+    scale: tuple[float, float] | None = None,
+) -> go.Figure:
+    """Gradient norms at each layer's input, as shares of the layer, and attention rollout.
+
+    Shares, because the size of a gradient grows or shrinks from layer to layer for all words alike.
+    `scale` (from `layer_limits`) is shared by several models. Deep models get the two below each
+    other, so that every cell keeps its number.
+    """
+    names = [*(label(w, 16) for w in words), "special tokens"]
+    shares, rolled = _layer_shares(found, perturbed)
+    tops = scale or layer_limits([found], perturbed=perturbed)
+    parts = [("Gradient norm", shares, 0)]
+    if rolled is not None:
+        parts.append(("Attention rollout", rolled, 1))
+    crowded = len(shares) > CROWDED
+    n = len(parts)
+    figure = make_subplots(
+        rows=n if crowded else 1,
+        cols=1 if crowded else n,
+        shared_yaxes=not crowded,
+        horizontal_spacing=0.04,
+        vertical_spacing=0.14,
+        subplot_titles=[p[0] for p in parts],
+    )
+    for k, (title, values, first) in enumerate(parts):
+        row, column = (k + 1, 1) if crowded else (1, k + 1)
+        ticks = [str(k + first) if k + first else "emb." for k in range(len(values))]
+        across = values.T  # (W+1,L)
+        # the colours are for the words: special tokens often hold most of a layer
+        figure.add_trace(
+            go.Heatmap(
+                z=across,
+                x=list(range(len(values))),
+                y=list(range(len(names))),
+                zmin=0.0,
+                zmax=tops[k],
+                colorscale="Cividis",
+                showscale=False,
+                xgap=1,
+                ygap=1,
+                text=[[f"{100 * v:.0f}" for v in row] for row in across],
+                texttemplate="%{text}",
+                textfont={"size": 10 if crowded else 11},
+                customdata=[
+                    [
+                        f"{name}, layer {t}: {percent(float(v))}"
+                        for t, v in zip(ticks, own, strict=True)
+                    ]
+                    for name, own in zip(names, across, strict=True)
+                ],
+                hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
+            ),
+            row=row,
+            col=column,
+        )
+        figure.update_xaxes(
+            row=row,
+            col=column,
+            tickvals=list(range(len(values))),
+            ticktext=ticks,
+            showgrid=False,
+            title={"text": "layer, % of its total"},
+        )
+    _rows(figure, names)
+    figure.update_layout(margin={"t": 30})
+    if crowded:
+        figure.update_layout(height=n * (90 + 24 * max(len(names), 2)))
+    return figure
+
+
+def _heat(
+    values: np.ndarray,
+    words: list[str],
+    short: Sequence[str],
+    limit: float,
+    signs: bool,
+    title: str,
+    first: int = 0,
+) -> go.Heatmap:
+    """Columns of one method, the first of them at place `first`."""
+    # as many decimals as the largest value of the scale needs for two or three digits
+    digits = int(np.clip(1 - np.floor(np.log10(limit)), 2 if limit < 10 else 0, 4))
+    plus, write = ("+", signed) if signs else ("", number)
+
+    def said(v: float) -> str:
+        return f"{v:{plus}.{digits}f}".replace("-", "−") if np.isfinite(v) else "–"
+
+    return go.Heatmap(
+        z=values,
+        x=[first + k for k in range(len(short))],
+        y=list(range(len(words))),
+        showscale=False,
+        xgap=2,
+        ygap=1,
+        zmin=-limit if signs else 0.0,
+        zmax=limit,
+        colorscale=[list(stop) for stop in DIVERGING] if signs else "Cividis",
+        text=[[said(v) for v in row] for row in values],
+        texttemplate="%{text}",
+        textfont={"size": 11},
+        customdata=[
+            [f"{w}, {s}: {write(float(v))}" for s, v in zip(short, row, strict=True)]
+            for w, row in zip(words, values, strict=True)
+        ],
+        hovertemplate=f"%{{customdata}}<extra>{label(title, 40)}</extra>",
+    )
+
+
+def _rows(figure: go.Figure, words: Sequence[str]) -> go.Figure:
+    W = len(words)
+    figure.update_yaxes(
+        tickvals=list(range(W)),
+        ticktext=list(words),
+        autorange="reversed",
+        showgrid=False,
+        ticks="",
+        tickfont={"size": 12},
+    )
+    finish(figure, 110 + 24 * max(W, 2), legend_rows=0)
+    figure.update_layout(margin={"t": 56})
+    figure.update_annotations(font={"size": 12})
+    return figure
+
+
+TOP = 32  # dimensions of δ that are drawn
+
+
+def delta_order(record: AttackRecord, top: int = TOP) -> np.ndarray:
+    """The dimensions that hold most of ‖δ‖², largest first."""
+    return (-(record.delta.astype(float) ** 2).sum(0)).argsort(kind="stable")[:top]
+
+
+def delta_limit(record: AttackRecord) -> float:
+    """Largest |δ| of any token and dimension, raw units; 1 where δ is zero."""
+    return float(np.abs(record.delta).max()) or 1.0
+
+
+def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
+    """Tokens by the dimensions with most of δ, and each token's share that these leave out."""
+    limit = limit or delta_limit(record)
+    dims, names = delta_order(record), [label(t, 14) for t in record.tokens]
+    values = record.delta[:, dims].astype(float)
+    left = residual(record)
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        shared_yaxes=True,
+        horizontal_spacing=0.02,
+        column_widths=[0.9, 0.1],
+        subplot_titles=["", "rest"],
+    )
+    figure.add_trace(
+        go.Heatmap(
+            z=values,
+            x=list(range(len(dims))),
+            y=list(range(len(names))),
+            zmin=-limit,
+            zmax=limit,
+            colorscale=[list(stop) for stop in DIVERGING],
+            showscale=False,
+            customdata=[
+                [
+                    f"{n}, dimension {d}: {signed(float(v))} raw"
+                    for d, v in zip(dims, row, strict=True)
+                ]
+                for n, row in zip(names, values, strict=True)
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+        ),
+        row=1,
+        col=1,
+    )
+    figure.add_trace(
+        go.Heatmap(
+            z=left[:, None],
+            x=[0],
+            y=list(range(len(names))),
+            zmin=0.0,
+            zmax=1.0,
+            colorscale="Cividis",
+            showscale=False,
+            text=[[f"{100 * v:.0f}" if v == v else ""] for v in left],
+            texttemplate="%{text}",
+            textfont={"size": 11},
+            hovertemplate="%{text} % in other dimensions<extra></extra>",
+        ),
+        row=1,
+        col=2,
+    )
+    marks = list(range(0, len(dims), 8))
+    figure.update_xaxes(
+        row=1,
+        col=1,
+        tickvals=marks,
+        ticktext=[str(k + 1) for k in marks],
+        showgrid=False,
+        title={"text": "rank of the dimension"},
+    )
+    figure.update_xaxes(row=1, col=2, tickvals=[0], ticktext=["%"], showgrid=False)
+    _rows(figure, names)
+    figure.update_layout(margin={"t": 30})
+    return figure
+
+
+def residual(record: AttackRecord, top: int = TOP) -> np.ndarray:
+    """(T,) share of each token's ‖δ‖² outside the dimensions that are drawn; NaN where δ is 0."""
+    squares = record.delta.astype(float) ** 2
+    total = squares.sum(1)
+    kept = squares[:, delta_order(record, top)].sum(1)
+    return np.where(total > 0, 1 - kept / np.where(total > 0, total, 1.0), np.nan).clip(0, 1)
+
+
+def delta_sentence(record: AttackRecord) -> str:
+    """How much of δ the drawn dimensions hold, and how many hold half of it."""
+    squares = np.sort((record.delta.astype(float) ** 2).sum(0))[::-1]
+    total = squares.sum()
+    if total == 0:
+        return "δ is zero."
+    shares = squares.cumsum() / total
+    half = int(np.searchsorted(shares, 0.5)) + 1
+    top = min(TOP, len(squares))
+    return (
+        f"{top} of {len(squares)} dimensions hold {percent(float(shares[top - 1]))} of ‖δ‖²;"
+        f" half of it is in {half}."
+    )
+
+
+def delta_columns(record: AttackRecord) -> Columns:
+    """One row a token: δ in the drawn dimensions, and the share that they leave out."""
+    dims, left = delta_order(record), residual(record)
+    found: Columns = {
+        "token": list(record.tokens),
+        "rest, share": [float(v) if v == v else None for v in left],
+    }
+    for d in dims:
+        found[f"dim {d}, raw"] = record.delta[:, d].astype(float).tolist()
+    return found

@@ -1,0 +1,51 @@
+"""Is an attack on one sentence to be believed? Signs that it fooled itself, in plain words.
+
+The same questions as of a whole data set (Carlini et al. 2019, arXiv:1902.06705), asked of one record.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advlab.pictures.sentences import number
+from advlab.records import AttackRecord
+
+LEAST = 1e-3  # nats: a rise below this is none
+BETTER = 1.02  # so much more loss after one step than at the end is no rounding
+
+
+def attack_health(record: AttackRecord) -> str:
+    """One sentence for each sign of trouble; empty where there is none to see."""
+    sign = -1.0 if record.attack.get("targeted") else 1.0
+    losses = sign * record.losses.astype(float)
+    if len(losses) < 2 or record.attack.get("name") == "noise" or not record.perturbable.any():
+        return ""
+    found = []
+    start, best = losses[0], losses[record.best_step]
+    first = sign * -float(np.log(max(float(record.clean[record.label]), 1e-300)))
+    rise = best - min(start, first)
+    if not np.isfinite(losses).all():
+        found.append("The loss was not finite at some step: do not read the rest.")
+    if rise < LEAST:
+        found.append(
+            "The loss never moved: the gradient may vanish here (a saturated or masked model), so this"
+            " says nothing about robustness. Try another start or SPSA."
+        )
+    elif len(losses) > 2 and losses[1] - start > BETTER * (losses[-1] - start):
+        found.append("One step does better than all of them: the step is too long.")
+    elif len(losses) > 4 and record.best_step == len(losses) - 1 and _climbing(losses):
+        found.append("The loss still rose at the last step: more steps would find more.")
+    if len(record.random) and rise >= LEAST:
+        noise = sign * -np.log(np.clip(record.random[:, record.label].astype(float), 1e-300, None))
+        if noise.max() >= best:
+            found.append(
+                f"Random noise as long does as well ({number(float(abs(noise.max())))} against"
+                f" {number(float(abs(best)))} nats): the gradient found nothing special."
+            )
+    return " ".join(found)
+
+
+def _climbing(losses: np.ndarray) -> bool:
+    """Whether the last step still brought a good share of the whole rise."""
+    whole = float(losses[-1] - losses[0])
+    return whole > LEAST and float(losses[-1] - losses[-2]) > 0.5 * whole / (len(losses) - 1)

@@ -1,0 +1,129 @@
+"""Many sentences side by side: one row a sentence and model, and when they flip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from advlab.pictures.base import SIDES, finish, label
+from advlab.pictures.sentences import class_name, exit_share, number
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord
+from advlab.records.measured import OUTCOMES, Finding
+
+
+def finding(record: AttackRecord, truth: str | None = None) -> Finding:
+    """What a record says in a row. `truth`: the true class, where it is known."""
+    start = int(record.clean.argmax())
+    wrong = truth in record.label_names and record.label_names[start] != truth
+    worst = int(record.delta_norm.argmax())
+    scale = record.scale.mean_norm
+    flip = record.curve.flip_eps
+    return Finding(
+        text=record.text,
+        model=record.model,
+        outcome="wrong" if wrong else "flipped" if record.flipped else "robust",
+        clean=class_name(record, record.clean),
+        attacked=class_name(record, record.adversarial),
+        p_clean=float(record.clean[record.label]),
+        p_attacked=float(record.adversarial[record.label]),
+        flip=None if flip is None else flip / scale,
+        moved=int(record.moved.sum()),
+        exit=float(exit_share(record).max(initial=0.0)),
+        worst=record.tokens[worst],
+        longest=float(record.delta_norm[worst]) / scale,
+        noise=float((record.random.argmax(1) != start).mean()) if len(record.random) else 0.0,
+        tokens=int(record.perturbable.sum()),
+        eps=record.eps / scale,
+    )
+
+
+def columns(found: Sequence[Finding]) -> Columns:
+    """One row a finding."""
+    return {
+        "text": [f.text for f in found],
+        "model": [f.model for f in found],
+        "outcome": [f.outcome for f in found],
+        "flips at ε": [f.flip for f in found],
+        "clean": [f.clean for f in found],
+        "attacked": [f.attacked for f in found],
+        "p clean": [f.p_clean for f in found],
+        "p attacked": [f.p_attacked for f in found],
+        "tokens moved": [f.moved for f in found],
+        "way to a word": [f.exit for f in found],
+        "longest δ on": [f.worst for f in found],
+        "‖δ‖ there": [f.longest for f in found],
+        "noise flips": [f.noise for f in found],
+        "tokens": [f.tokens for f in found],
+    }
+
+
+def sentence(name: str, found: Sequence[Finding]) -> str:
+    """A model's outcomes in words."""
+    counts = {outcome: sum(f.outcome == outcome for f in found) for outcome in OUTCOMES}
+    right = [f for f in found if f.outcome != "wrong"]
+    flips = sorted(f.flip if f.flip is not None else np.inf for f in right)
+    middle = float(flips[len(flips) // 2]) if flips else float("nan")
+    typical = (
+        f" Half of those read right flip by ε = {number(middle)} × mean norm."
+        if np.isfinite(middle)
+        else " Fewer than half of those read right flip within twice the ε."
+        if flips
+        else ""
+    )
+    text = sum(f.moved > 0 for f in right if f.outcome == "flipped")
+    words = f" In {text} of the flips some token reads as another one." if counts["flipped"] else ""
+    return (
+        f"{name}: of {len(found)} sentences {counts['flipped']} flip, {counts['robust']} hold and"
+        f" {counts['wrong']} are wrong before the attack.{typical}{words}"
+    )
+
+
+def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Figure:
+    """Share of the sentences that have flipped by each ε, a line a model.
+
+    A mark at the attack's ε is the null: the share of random draws as long as δ that flip.
+    """
+    figure = go.Figure()
+    for i, (name, rows) in enumerate(zip(names, found, strict=True)):
+        right = [f for f in rows if f.outcome != "wrong"]
+        flips = np.sort([f.flip for f in right if f.flip is not None])
+        n = max(len(right), 1)
+        colour, shape, dash = SIDES[i]
+        every = [f for rows in found for f in rows]
+        end = max([*(max(f.flip or 0.0, f.eps) for f in every), 0.0]) * 1.05 or 1.0
+        x = np.concatenate([[0.0], flips, [end]])
+        y = np.concatenate([[0.0], np.arange(1, len(flips) + 1) / n, [len(flips) / n]])
+        figure.add_scatter(
+            x=x,
+            y=y,
+            mode="lines",
+            name=f"{'ABC'[i]}: {label(name, 34)}",
+            line={"color": colour, "dash": dash, "width": 2.5, "shape": "hv"},
+            hovertemplate="by ε = %{x:.3f} × mean norm: %{y:.0%} flipped<extra></extra>",
+        )
+        if right:
+            figure.add_scatter(
+                x=[right[0].eps],
+                y=[float(np.mean([f.noise for f in right]))],
+                mode="markers",
+                name=f"{'ABC'[i]}: noise as long",
+                cliponaxis=False,
+                marker={
+                    "symbol": f"{shape}-open",
+                    "size": 12,
+                    "color": colour,
+                    "line": {"width": 2.5},
+                },
+                hovertemplate="noise as long as δ: %{y:.1%} of the draws flip<extra></extra>",
+            )
+    figure.update_xaxes(title={"text": "ε (× mean norm)"}, rangemode="tozero", nticks=8)
+    figure.update_yaxes(
+        range=[-0.02, 1.02],
+        tickformat=".0%",
+        nticks=5,
+        title={"text": "flipped, of those read right"},
+    )
+    return finish(figure, 320, legend_rows=2 * len(names))

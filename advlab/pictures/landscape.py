@@ -1,0 +1,274 @@
+"""Straight lines and paths through the loss, growing distances, and the map that is context only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from advlab.pictures.base import NEUTRAL, SIDES, faded, finish, label, tokens_of
+from advlab.pictures.sentences import number, percent
+from advlab.pictures.surface import surface
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Distances, Line, Map
+
+AHEAD = "#D55E00"  # δ's arrow
+
+
+def lines(
+    records: Sequence[AttackRecord], found: Sequence[Line], which: Sequence[int] | None = None
+) -> go.Figure:
+    """Loss on the straight way to δ and beyond, at the attack's own steps, and under noise as long.
+
+    `which` are the models' places (A, B, C) where not all of them are here.
+    """
+    figure = go.Figure()
+    for i, record, one in zip(which or range(len(records)), records, found, strict=True):
+        colour, shape, dash = SIDES[i]
+        name = f"{'ABC'[i]}: {label(record.model, 30)}"
+        if one.noise is not None and one.noise_t is not None:
+            figure.add_scatter(
+                x=np.concatenate([one.noise_t, one.noise_t[::-1]]),
+                y=np.concatenate([one.noise.min(0), one.noise.max(0)[::-1]]),
+                fill="toself",
+                fillcolor=faded(colour, 0.25),
+                line={"color": faded(colour, 0.6), "width": 1},
+                mode="lines",
+                name=f"{name}, {len(one.noise)} random draws as long",
+                hoverinfo="skip",
+            )
+        figure.add_scatter(
+            x=one.t,
+            y=one.loss,
+            mode="lines",
+            name=f"{name}, straight",
+            line={"color": colour, "dash": dash, "width": 2.5},
+            hovertemplate="%{x:.2f} × δ, straight: loss %{y:.3f} nats<extra></extra>",
+        )
+        figure.add_scatter(
+            x=one.path_length,
+            y=one.path_loss,
+            mode="lines+markers",
+            name=f"{name}, path",
+            line={"color": colour, "width": 1, "dash": "dot"},
+            marker={"symbol": f"{shape}-open", "size": 8, "color": colour},
+            hovertemplate="step as long as %{x:.2f} × δ: loss %{y:.3f} nats<extra></extra>",
+        )
+        flips = np.flatnonzero(one.margin < 0)
+        if len(flips):
+            at = int(flips[0])
+            figure.add_scatter(
+                x=[one.t[at]],
+                y=[one.loss[at]],
+                mode="markers",
+                showlegend=False,
+                marker={"symbol": "x", "size": 12, "color": colour},
+                hovertemplate="the straight line is flipped from %{x:.2f} × δ on<extra></extra>",
+            )
+    figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title={"text": "length (1 is ‖δ‖)"}, nticks=8, zeroline=False)
+    figure.update_yaxes(title={"text": "loss, nats"}, rangemode="tozero", nticks=5)
+    return finish(figure, 330, legend_rows=3 * len(records))
+
+
+def line_sentence(record: AttackRecord, found: Line) -> str:
+    """Whether the way is a ramp or has bumps, and how straight the attack walked."""
+    reach = found.loss[found.t <= 1 + 1e-9]
+    falls = float(np.clip(-np.diff(reach), 0, None).sum())
+    rise = float(reach.max() - reach[0])
+    kept = int(np.flatnonzero(record.path_steps == record.best_step)[0])
+    before = found.path_length[: kept + 1]
+    straight = found.path_along[: kept + 1]
+    way = "rises all the way" if falls <= 0.01 * max(rise, 1e-9) else "rises and falls"
+    off = np.sqrt(np.clip(before**2 - straight**2, 0, None)).max(initial=0.0)
+    return (
+        f"On the straight line to δ the loss {way}; the attack's own path strays"
+        f" {percent(float(off))} of ‖δ‖ from it at most.{_against_noise(found)}"
+    )
+
+
+def _against_noise(found: Line) -> str:
+    """How high the loss stands at δ itself, and under noise as long."""
+    if found.noise is None or found.noise_t is None:
+        return ""
+    at = int(np.abs(found.noise_t - 1).argmin())
+    own = float(np.interp(found.noise_t[at], found.t, found.loss))
+    low, high = float(found.noise[:, at].min()), float(found.noise[:, at].max())
+    return (
+        f" At ‖δ‖ it is {number(own)} nats, under {len(found.noise)} random draws as long"
+        f" {number(low)} to {number(high)}."
+    )
+
+
+def line_columns(found: Line) -> Columns:
+    """One row a point of the straight line; noise was drawn at some of them only."""
+    table: Columns = {
+        "× δ": found.t.tolist(),
+        "loss, nats": found.loss.tolist(),
+        "margin, logits": found.margin.tolist(),
+    }
+    if found.noise is not None and found.noise_t is not None:
+        at = {round(float(t), 6): k for k, t in enumerate(found.noise_t)}
+        places = [at.get(round(float(t), 6)) for t in found.t]
+        for name, values in (("lowest", found.noise.min(0)), ("highest", found.noise.max(0))):
+            table[f"noise {name}, nats"] = [None if k is None else float(values[k]) for k in places]
+    return table
+
+
+def distances(
+    found: Distances, name: str, which: int = 0, reach: tuple[float, float] | None = None
+) -> go.Figure:
+    """Distance to the own row and to rivals as δ grows; the exit is where they cross.
+
+    `reach`: the largest factor and distance of the axes, where models share them.
+    """
+    right, top = reach or distance_reach(found)
+    colour = SIDES[which][0]
+    figure = go.Figure()
+    for k, rival in enumerate(found.rivals):
+        last = bool(found.becomes) and rival == found.becomes
+        figure.add_scatter(
+            x=found.t,
+            y=found.far[k],
+            mode="lines",
+            showlegend=False,
+            line={
+                "color": NEUTRAL,
+                "width": 2.5 if last else 1,
+                "dash": "dash" if last else "solid",
+            },
+            opacity=1.0 if last else 0.6,
+            hovertemplate=f"{label(rival)}: %{{y:.3f}} raw at %{{x:.3g}} × δ<extra></extra>",
+        )
+    figure.add_scatter(
+        x=found.t,
+        y=found.own,
+        mode="lines",
+        name=f"to ‘{label(name)}’ itself",
+        line={"color": colour, "width": 3},
+        hovertemplate="own vector: %{y:.3f} raw at %{x:.3g} × δ<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[None],
+        y=[None],
+        mode="lines",
+        line={"color": NEUTRAL, "width": 1},
+        name=f"to its {len(found.rivals)} rivals",
+    )
+    if np.isfinite(found.exit) and found.exit <= found.t[-1]:
+        height = float(np.interp(found.exit, found.t, found.own))
+        figure.add_scatter(
+            x=[found.exit],
+            y=[height],
+            mode="markers+text",
+            showlegend=False,
+            marker={"symbol": "x", "size": 12, "color": AHEAD},
+            text=[f"{label(found.becomes, 14)}, {number(found.exit)} × δ"],
+            textposition="top left",
+            cliponaxis=False,
+            hovertemplate="from here on it reads as another token<extra></extra>",
+        )
+    figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(
+        title={"text": "factor on δ (1 is δ)"}, range=[0, right], nticks=7, zeroline=False
+    )
+    figure.update_yaxes(title={"text": "distance, raw"}, range=[0, top], nticks=6)
+    return finish(figure, 340, legend_rows=1)
+
+
+def distance_reach(found: Distances) -> tuple[float, float]:
+    """How far the axes of one picture go: factor on δ, distance in raw units."""
+    return float(found.t[-1]), 1.05 * float(max(found.own.max(), found.far.max()))
+
+
+def distance_columns(found: Distances) -> Columns:
+    """One row a factor."""
+    table: Columns = {"× δ": found.t.tolist(), "own, raw": found.own.tolist()}
+    for rival, values in zip(found.rivals, found.far, strict=True):
+        while f"{rival}, raw" in table:
+            rival += "′"
+        table[f"{rival}, raw"] = values.tolist()
+    return table
+
+
+WIDE = 600  # pixels: the width in which the arrow's length is told
+
+
+def context(record: AttackRecord, found: Map, which: int = 0) -> go.Figure:
+    """The vocabulary in its two main axes, the sentence in it; arrows are δ, as short as they are."""
+    colour = SIDES[which][0]
+    figure = go.Figure(
+        go.Scatter(
+            x=found.words[:, 0],
+            y=found.words[:, 1],
+            mode="markers",
+            name="vocabulary (a sample)",
+            marker={"color": NEUTRAL, "size": 4, "opacity": 0.35},
+            hoverinfo="skip",
+        )
+    )
+    moved = np.flatnonzero(record.delta_norm > 0)
+    for t in moved:
+        figure.add_scatter(
+            x=[found.tokens[t, 0], found.moved[t, 0]],
+            y=[found.tokens[t, 1], found.moved[t, 1]],
+            mode="lines",
+            line={"color": AHEAD, "width": 2},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    figure.add_scatter(
+        x=found.tokens[:, 0],
+        y=found.tokens[:, 1],
+        mode="markers+text",
+        name="the sentence",
+        text=tokens_of(record),
+        textposition="top center",
+        textfont={"size": 11},
+        marker={"color": colour, "size": 8},
+        hovertemplate="%{text}<extra></extra>",
+    )
+    figure.update_xaxes(title={"text": "first axis"}, nticks=6, zeroline=False)
+    figure.update_yaxes(
+        title={"text": "second axis"}, scaleanchor="x", scaleratio=1, nticks=6, zeroline=False
+    )
+    return finish(figure, 420, legend_rows=1)
+
+
+def context_sentence(record: AttackRecord, found: Map) -> str:
+    """What share of δ the map shows, and how long its longest arrow is on the screen."""
+    points = np.concatenate([found.words, found.tokens])
+    width = float(np.ptp(points[:, 0])) or 1.0
+    longest = int(record.delta_norm.argmax())
+    drawn = float(np.linalg.norm(found.moved[longest] - found.tokens[longest]))
+    return (
+        f"Context only: these two axes hold {percent(found.variance)} of the vocabulary's variance and"
+        f" {percent(found.energy)} of ‖δ‖². On {WIDE} pixels the longest δ, of"
+        f" ‘{record.tokens[longest]}’, is an arrow of {number(WIDE * drawn / width)} pixels."
+    )
+
+
+def context_columns(record: AttackRecord, found: Map) -> Columns:
+    """One row a token: where it is on the map, and where δ takes it."""
+    return {
+        "token": list(record.tokens),
+        "x": found.tokens[:, 0].tolist(),
+        "y": found.tokens[:, 1].tolist(),
+        "x with δ": found.moved[:, 0].tolist(),
+        "y with δ": found.moved[:, 1].tolist(),
+    }
+
+
+__all__ = [
+    "context",
+    "context_columns",
+    "context_sentence",
+    "distance_columns",
+    "distance_reach",
+    "distances",
+    "line_columns",
+    "line_sentence",
+    "lines",
+    "surface",
+]

@@ -1,0 +1,235 @@
+"""How far δ is from being words: the way out of each token's cell, and δ scaled until words change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from advlab.pictures.base import (
+    CLEAR,
+    NEUTRAL,
+    SIDES,
+    attacked_title,
+    faded,
+    finish,
+    label,
+    tokens_of,
+)
+from advlab.pictures.sentences import class_name, number, percent
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Exits, Scaled
+
+
+def ways_out(
+    record: AttackRecord, found: Exits, which: int = 0, span: tuple[float, float] | None = None
+) -> go.Figure:
+    """Per token: how many times longer δ must be to become another token, and which, on a log axis.
+
+    The filled mark is along δ itself, the hollow one the nearest word in any direction. `span`: the
+    smallest and largest factor, where models share the axis.
+    """
+    colour, shape, _ = SIDES[which]
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    y = np.arange(len(rows))[::-1]
+    ticks = tokens_of(record)
+    out, near = found.factor[rows], found.closest_factor[rows]
+    figure = go.Figure()
+    for a, b, at in zip(near, out, y, strict=True):
+        if np.isfinite(b):
+            figure.add_scatter(
+                x=[a, b],
+                y=[at, at],
+                mode="lines",
+                line={"color": NEUTRAL, "width": 1},
+                showlegend=False,
+                hoverinfo="skip",
+            )
+    figure.add_scatter(
+        x=near,
+        y=y,
+        mode="markers",
+        name="nearest word, any direction",
+        marker={"symbol": f"{shape}-open", "size": 9, "color": colour},
+        customdata=[label(found.closest[t]) for t in rows],
+        hovertemplate="%{customdata}: at least %{x:.3g} × δ in any direction<extra></extra>",
+    )
+    reach = np.isfinite(out)
+    figure.add_scatter(
+        x=out[reach],
+        y=y[reach],
+        mode="markers+text",
+        name="along δ",
+        marker={"symbol": shape, "size": 10, "color": colour},
+        text=[
+            f"{label(found.becomes[t], 12)}, {number(float(found.factor[t]))} ×"
+            for t in rows[reach]
+        ],
+        textposition="middle right",
+        textfont={"size": 11},
+        cliponaxis=False,
+        customdata=[number(float(found.radius[t])) for t in rows[reach]],
+        hovertemplate="%{text} longer (exit radius %{customdata} raw)<extra></extra>",
+    )
+    low, high = np.log10(span or factor_span(record, found))
+    wide = max(high - low, 0.5)
+    figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(
+        type="log",
+        range=[low - 0.06 * wide, high + 0.55 * wide],
+        title={"text": "× ‖δ‖"},
+        tickformat="~g",
+        nticks=6,
+    )
+    figure.update_yaxes(
+        tickvals=y,
+        ticktext=[ticks[t] for t in rows],
+        range=[-0.7, len(rows) - 0.3],
+        tickfont={"size": 12},
+    )
+    finish(figure, 70 + 22 * len(rows), legend_rows=2)
+    figure.update_layout(margin={"t": 6})
+    return figure
+
+
+def factor_span(record: AttackRecord, found: Exits) -> tuple[float, float]:
+    """The smallest and the largest factor on δ that there is to show."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    values = np.concatenate([found.factor[rows], found.closest_factor[rows], [1.0]])
+    values = values[np.isfinite(values)]
+    return max(float(values.min()), 1e-3), float(values.max())
+
+
+def exits_sentence(record: AttackRecord, found: Exits) -> str:
+    """Which token is nearest to becoming another, and how many rows were no candidates."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    if not len(rows):
+        return "δ is zero on every token."
+    t = int(rows[found.factor[rows].argmin()])
+    factor = float(found.factor[t])
+    ways = (
+        f"Closest to becoming another is ‘{record.tokens[t]}’: ‘{found.becomes[t]}’ at"
+        f" {number(factor)} × its δ."
+        if np.isfinite(factor)
+        else "No token becomes another, however long its δ is made."
+    )
+    return f"{ways} {found.excluded:,} vocabulary rows are no candidates."
+
+
+def scaling(
+    record: AttackRecord,
+    found: Scaled,
+    which: int = 0,
+    at: int | None = None,
+    span: tuple[float, float] | None = None,
+) -> go.Figure:
+    """P(attacked class) of the scaled vectors, their nearest tokens and their text; the noise band.
+
+    `span`: the smallest and largest factor, where models share the axis.
+    """
+    colour = SIDES[which][0]
+    c, x = record.label, found.factors
+    figure = go.Figure()
+    noise = found.noise[:, :, c]
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([noise.min(1), noise.max(1)[::-1]]),
+        fill="toself",
+        fillcolor=faded(NEUTRAL, 0.25),
+        line={"color": CLEAR},
+        hoverinfo="skip",
+        name=f"noise as long ({noise.shape[1]} draws)",
+    )
+    for name, values, dash, symbol in (
+        ("vectors", found.vectors, "solid", "circle"),
+        ("nearest tokens", found.projected, "dash", "square"),
+        ("text, read again", found.reread, "dot", "diamond"),
+    ):
+        figure.add_scatter(
+            x=x,
+            y=values[:, c],
+            mode="lines+markers",
+            name=name,
+            line={"color": colour, "dash": dash, "shape": "linear" if name == "vectors" else "hv"},
+            marker={"symbol": symbol, "size": 6},
+            hovertemplate=f"{name}, %{{x:.3g}} × δ: %{{y:.1%}}<extra></extra>",
+        )
+    figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    if at is not None:
+        figure.add_vline(x=float(x[at]), line={"color": colour, "width": 2})
+    figure.update_xaxes(
+        type="log",
+        title={"text": "factor on δ"},
+        tickformat="~g",
+        nticks=6,
+        range=None if span is None else [float(v) for v in np.log10(span)],
+    )
+    figure.update_yaxes(
+        range=[-0.03, 1.03], tickformat=".0%", nticks=5, title={"text": attacked_title([record])}
+    )
+    return finish(figure, 330, legend_rows=3)
+
+
+def exit_columns(record: AttackRecord, found: Exits) -> Columns:
+    """One row a token that δ moves: how far it is from the next word, and which that is."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+
+    def real(values: np.ndarray) -> list[float | None]:
+        return [float(values[t]) if np.isfinite(values[t]) else None for t in rows]
+
+    return {
+        "token": [record.tokens[t] for t in rows],
+        "‖δ‖, raw": real(record.delta_norm),
+        "exit radius, raw": real(found.radius),
+        "times longer": real(found.factor),
+        "becomes": [found.becomes[t] for t in rows],
+        "certificate, raw": real(found.certificate),
+        "nearest word": [found.closest[t] for t in rows],
+        "times longer, any direction": real(found.closest_factor),
+    }
+
+
+def scaling_columns(record: AttackRecord, found: Scaled) -> Columns:
+    """One row a factor: how many tokens changed, what the text became and what the model says."""
+    c = record.label
+    name = f"P({record.label_names[c]})"
+    return {
+        "× δ": found.factors.tolist(),
+        "tokens changed": found.changed.sum(1).tolist(),
+        "noise: tokens changed": found.noise_changed.mean(1).tolist(),
+        "text": list(found.texts),
+        f"{name}, vectors": found.vectors[:, c].tolist(),
+        f"{name}, nearest tokens": found.projected[:, c].tolist(),
+        f"{name}, text": found.reread[:, c].tolist(),
+        f"{name}, noise mean": found.noise[:, :, c].mean(1).tolist(),
+    }
+
+
+def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
+    """When the first word changes, and whether the words alone ever flip the prediction."""
+    start = int(record.clean.argmax())
+    first = found.exits[np.isfinite(found.exits)]
+    if not len(first):
+        return f"No token changes, however long δ is made (up to {number(found.limit)} ×)."
+    t = int(np.where(np.isfinite(found.exits), found.exits, np.inf).argmin())
+    text = (
+        f"The first word to change is ‘{record.tokens[t]}’, to ‘{found.crossings[t][0][1]}’, at"
+        f" {number(float(first.min()))} × δ."
+    )
+    flips = np.flatnonzero(found.reread.argmax(1) != start)
+    if not len(flips):
+        return f"{text} The words alone never flip the prediction on the way."
+    f = int(flips[0])
+    changed = int(found.changed[f].sum())
+    many = f"{changed} tokens" if changed > 1 else "1 token"
+    return (
+        f"{text} The words alone first flip it at {number(float(found.factors[f]))} ×, with"
+        f" {many} changed: {class_name(record, found.reread[f])},"
+        f" {percent(float(found.reread[f].max()))}."
+    )
+
+
+def moved_count(found: Sequence[int] | np.ndarray, perturbable: np.ndarray) -> int:
+    """Tokens that are no longer nearest to themselves, by own rank."""
+    return int(((np.asarray(found) > 1) & perturbable).sum())

@@ -1,0 +1,366 @@
+"""Answers to the questions people ask of robustness: figures, tables and a sentence each.
+
+Do attacks stick in local optima? Does robustness carry over? What does it cost? Records in, figures
+out; no torch, no streamlit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+from advlab.pictures.base import CLASSES, SHAPES, finish, label
+from advlab.pictures.robustness import DASHES, rate_text
+from advlab.pictures.sentences import number, percent
+from advlab.pictures.tables import Columns
+from advlab.records import Rate
+from advlab.records.estimates import compare
+
+if TYPE_CHECKING:
+    from advlab.records.measured import CarryOver, Grid, Optima, Transfer
+
+STUCK = 0.02  # share of the texts: more broken by further starts than this, and starts matter
+ALIKE = 0.9  # mean cosine above which the ends of two ascents are one maximum
+
+
+# ---- local optima ----------------------------------------------------------------------------
+
+
+def optima_sentence(found: Optima) -> str:
+    """Whether one start is enough, in words."""
+    R = found.loss.shape[1]
+    one, every = found.broken_by(1), found.broken_by(R)
+    cosine, spread = float(np.median(found.cosine)), float(np.median(found.spread))
+    told = (
+        f"{found.model}: one start breaks {percent(one)} of {len(found.ids)} texts, {R} starts break"
+        f" {percent(every)}. On {percent(found.undecided.mean())} of the texts some starts succeed and"
+        " others do not. "
+    )
+    if every - one > STUCK:
+        told += f"Attacks do stick here: use {R} restarts before you believe an accuracy."
+    else:
+        told += "One start finds about all that there is: restarts add little."
+    where = "at the same place" if cosine > ALIKE else "at different places"
+    return (
+        f"{told} The ascents end {where} (median cosine {number(cosine)}), their highest losses lie"
+        f" {percent(spread)} of the climb apart (median)."
+    )
+
+
+def more_starts(found: Sequence[Optima]) -> go.Figure:
+    """Share of the texts broken by at least one of the first k starts, a line a model."""
+    figure = go.Figure()
+    for k, one in enumerate(found):
+        R = one.loss.shape[1]
+        figure.add_scatter(
+            x=list(range(1, R + 1)),
+            y=[one.broken_by(r) for r in range(1, R + 1)],
+            mode="lines+markers",
+            name=label(one.model, 34),
+            line={"color": CLASSES[k], "dash": DASHES[k], "width": 2.5},
+            marker={"symbol": SHAPES[k], "size": 8},
+            hovertemplate="%{x} starts: %{y:.1%} broken<extra></extra>",
+        )
+    figure.update_xaxes(title={"text": "random starts tried"}, dtick=1)
+    figure.update_yaxes(
+        title={"text": "broken, of those read right"},
+        range=[-0.02, 1.02],
+        tickformat=".0%",
+        nticks=6,
+    )
+    return finish(figure, 320, legend_rows=len(found))
+
+
+def ends(found: Optima, limit: int = 60) -> go.Figure:
+    """The highest loss of each ascent, a column of marks a text, sorted; crosses have flipped."""
+    order = np.argsort(found.loss.mean(1))
+    if len(order) > limit:  # evenly through the sorted texts
+        order = order[np.linspace(0, len(order) - 1, limit).round().astype(int)]
+    figure = go.Figure()
+    for flips, name, symbol, colour in (
+        (False, "holds", "circle-open", CLASSES[0]),
+        (True, "flips", "x-thin-open", CLASSES[5]),
+    ):
+        x, y, texts = [], [], []
+        for place, n in enumerate(order.tolist()):
+            for value in found.loss[n][found.flips[n] == flips].tolist():
+                x.append(place)
+                y.append(value)
+                texts.append(found.ids[n])
+        figure.add_scatter(
+            x=x,
+            y=y,
+            mode="markers",
+            name=name,
+            customdata=[label(t) for t in texts],
+            marker={"symbol": symbol, "size": 7, "color": colour, "line": {"width": 1.5}},
+            hovertemplate="%{customdata}: %{y:.3f} nats<extra></extra>",
+        )
+    figure.update_xaxes(title={"text": "texts, by mean loss"}, showticklabels=False)
+    figure.update_yaxes(title={"text": "highest loss of an ascent (nats)"}, nticks=6)
+    return finish(figure, 340, legend_rows=1)
+
+
+def apart(found: Sequence[Optima]) -> go.Figure:
+    """How far apart the ends of two ascents are: a histogram over the texts, × ε."""
+    figure = go.Figure()
+    widest = max([float(f.distance.max()) for f in found] + [0.1])
+    edges = np.linspace(0.0, widest, 16)
+    for k, one in enumerate(found):
+        counts, _ = np.histogram(one.distance, edges)
+        figure.add_scatter(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts / max(len(one.ids), 1),
+            mode="lines+markers",
+            name=label(one.model, 34),
+            line={"color": CLASSES[k], "dash": DASHES[k], "shape": "hvh"},
+            marker={"symbol": SHAPES[k], "size": 6},
+            hovertemplate="about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>",
+        )
+    figure.update_xaxes(title={"text": "mean distance between two ends (× ε)"}, rangemode="tozero")
+    figure.update_yaxes(title={"text": "share of the texts"}, tickformat=".0%", nticks=5)
+    return finish(figure, 300, legend_rows=len(found))
+
+
+def optima_columns(found: Optima, texts: Mapping[str, str]) -> Columns:
+    """One row a text: how its ascents ended."""
+    return {
+        "text": [texts.get(i, i) for i in found.ids],
+        "starts that flip it": [int(n) for n in found.flips.sum(1)],
+        "lowest end (nats)": found.loss.min(1).tolist(),
+        "highest end (nats)": found.loss.max(1).tolist(),
+        "mean cosine of two ends": found.cosine.tolist(),
+        "mean distance (× ε)": found.distance.tolist(),
+    }
+
+
+# ---- carry over ------------------------------------------------------------------------------
+
+
+def kinds_map(found: CarryOver) -> go.Figure:
+    """Kinds of attack down, models across: the share read right, with its number."""
+    rates = [[found.rate(m, k) for m in range(len(found.models))] for k in range(len(found.kinds))]
+    return matrix(found.kinds, found.models, rates, "kind of attack", "model")
+
+
+def transfer_map(found: Transfer) -> go.Figure:
+    """Made on (down), tried on (across): the share read right."""
+    M = range(len(found.models))
+    rates = [[found.rate(i, j) if found.possible[i, j] else None for j in M] for i in M]
+    return matrix(found.models, found.models, rates, "made on", "tried on")
+
+
+def letters(models: Sequence[str]) -> str:
+    """‘A: plain · B: FGM’: what the columns of a map are."""
+    return " · ".join(f"{'ABCDEFGH'[k]}: {name}" for k, name in enumerate(models))
+
+
+def matrix(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    rates: Sequence[Sequence[Rate | None]],
+    down: str,
+    across: str,
+) -> go.Figure:
+    """A heat map of shares with their numbers; None is left empty. Columns are letters: `letters`."""
+    left = [label(r, 26) for r in rows]
+    if rows == columns:
+        left = [f"<b>{'ABCDEFGH'[k]}</b> {label(r, 16)}" for k, r in enumerate(rows)]
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[np.nan if r is None else r.value for r in row] for row in rates],
+            x=list(range(len(columns))),
+            y=list(range(len(rows))),
+            zmin=0,
+            zmax=1,
+            colorscale="Cividis",
+            xgap=2,
+            ygap=2,
+            hoverongaps=False,
+            showscale=len(rows) > 5,
+            customdata=[
+                [
+                    ""
+                    if r is None
+                    else f"{down}: {label(name)}<br>{across}: {label(column)}"
+                    f"<br>{rate_text(r)} right"
+                    for column, r in zip(columns, row, strict=True)
+                ]
+                for name, row in zip(rows, rates, strict=True)
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+            colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": "right"}},
+        )
+    )
+    for y, row in enumerate(rates):
+        for x, found in enumerate(row):
+            if found is not None:
+                figure.add_annotation(
+                    x=x,
+                    y=y,
+                    text=f"{100 * found.value:.0f} %",
+                    showarrow=False,
+                    font={"size": 13, "color": ink(found.value)},
+                )
+    figure.update_xaxes(
+        tickvals=list(range(len(columns))),
+        showgrid=False,
+        side="top",
+        zeroline=False,
+        ticktext=[f"<b>{'ABCDEFGH'[k]}</b>" for k in range(len(columns))],
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))),
+        ticktext=left,
+        autorange="reversed",
+        showgrid=False,
+        zeroline=False,
+    )
+    return finish(figure, 34 * len(rows) + 70)
+
+
+def ink(share: float) -> str:
+    """Black or white, whichever reads better on the Cividis colour of a share: 4.5:1 at least."""
+    colour = str(sample_colorscale("Cividis", [min(max(share, 0.0), 1.0)])[0])
+    parts = [int(v) / 255 for v in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else "#ffffff"
+
+
+def kinds_columns(found: CarryOver) -> Columns:
+    """One row a kind of attack: settings, and each model's share with its interval."""
+    table: Columns = {"kind of attack": list(found.kinds)}
+    for m, name in enumerate(_distinct(found.models, found.hashes)):
+        table[name] = [rate_text(found.rate(m, k)) for k in range(len(found.kinds))]
+    table["settings"] = list(found.settings)
+    return table
+
+
+def transfer_columns(found: Transfer) -> Columns:
+    """One row a model that attacks were made on."""
+    names = _distinct(found.models, found.hashes)
+    table: Columns = {"made on": list(names)}
+    for j, name in enumerate(names):
+        table[f"tried on {name}"] = [
+            rate_text(found.rate(i, j)) if found.possible[i, j] else "other vectors"
+            for i in range(len(names))
+        ]
+    return table
+
+
+def carry_sentence(found: CarryOver) -> str:
+    """What each model keeps of the first one's losses, kind by kind, where the texts can tell."""
+    if len(found.models) < 2:
+        return (
+            f"{', '.join(found.models)} alone: choose a plainly trained model beside it, to see what a"
+            " defence gains under each kind of attack."
+        )
+    told = []
+    for m in range(1, len(found.models)):
+        better, alike, worse = [], [], []
+        for k, kind in enumerate(found.kinds):
+            pair = compare(found.right[m, k].tolist(), found.right[0, k].tolist())
+            where = (better if pair.gain > 0 else worse) if pair.differ else alike
+            where.append((pair.gain, kind))
+        parts = []
+        if better:
+            gains = ", ".join(f"{k} ({100 * g:+.0f})" for g, k in sorted(better, reverse=True)[:4])
+            parts.append(
+                f"more under {len(better)} of {len(found.kinds)} kinds, most under {gains}"
+            )
+        if alike:
+            kinds = ", ".join(k for _, k in alike[:3]) + (", …" if len(alike) > 3 else "")
+            parts.append(f"no difference that these texts show under {kinds}")
+        if worse:
+            losses = ", ".join(
+                f"{k} ({100 * g:+.0f})".replace("-", "−") for g, k in sorted(worse)[:3]
+            )
+            parts.append(f"less under {losses}")
+        told.append(f"{found.models[m]} against {found.models[0]}, in points: {'; '.join(parts)}.")
+    return " ".join(told)
+
+
+def transfer_sentence(found: Transfer) -> str:
+    """How much weaker an attack is on a model that it was not made on."""
+    own, other = [], []
+    for i in range(len(found.models)):
+        for j in range(len(found.models)):
+            if found.possible[i, j]:
+                (own if i == j else other).append(found.rate(i, j).value)
+    what = "δ" if found.kind == "delta" else "a replaced word"
+    if not other:
+        return f"No two of these models share their vectors, so {what} cannot be carried over."
+    return (
+        f"Under {what} made on themselves the models read {percent(float(np.mean(own)))} right, under"
+        f" one made on another model {percent(float(np.mean(other)))} (means over the pairs)."
+    )
+
+
+def _distinct(models: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    return [
+        m if list(models).count(m) == 1 else f"{m} · {h[:4]}"
+        for m, h in zip(models, hashes, strict=True)
+    ]
+
+
+# ---- what it costs ---------------------------------------------------------------------------
+
+
+def cost_columns(
+    grid: Grid, seconds: Sequence[float | None], costs: Sequence[float | None]
+) -> Columns:
+    """One row a model: clean, robust, training time, and its difference to the first on the same texts.
+
+    `seconds` of training and `costs` of a step in plain steps, a row each; None where not known.
+    """
+    table: Columns = {
+        "model": [row.model for row in grid.rows],
+        "clean": [rate_text(row.clean) for row in grid.rows],
+        "under attack": [rate_text(row.robust[-1]) for row in grid.rows],
+        "clean, against the first": [],
+        "under attack, against the first": [],
+        "seconds trained": [None if s is None else round(s, 1) for s in seconds],
+        "a step, × plain": [None if c is None else round(c, 2) for c in costs],
+    }
+    first = grid.rows[0]
+    for row in grid.rows:
+        for name, mine, base in (
+            ("clean, against the first", row.right, first.right),
+            (
+                "under attack, against the first",
+                row.stands(len(row.eps) - 1),
+                first.stands(len(first.eps) - 1),
+            ),
+        ):
+            pair = compare(mine.tolist(), base.tolist())
+            text = f"{100 * pair.gain:+.1f} [{100 * pair.low:+.1f} to {100 * pair.high:+.1f}]"
+            table[name].append("–" if row is first else text.replace("-", "−"))
+    return table
+
+
+def cost_sentence(grid: Grid, costs: Sequence[float | None]) -> str:
+    """What each model pays for what it gains, against the first."""
+    first, told = grid.rows[0], []
+    for row, cost in zip(grid.rows[1:], costs[1:], strict=True):
+        clean = compare(row.right.tolist(), first.right.tolist())
+        hard = compare(
+            row.stands(len(row.eps) - 1).tolist(), first.stands(len(first.eps) - 1).tolist()
+        )
+        paid = (
+            f"{100 * clean.gain:+.1f} points of clean accuracy".replace("-", "−")
+            if clean.differ
+            else "no clean accuracy that these texts show"
+        )
+        gained = f"{100 * hard.gain:.1f} points".replace("-", "−")
+        sure = "" if hard.differ else " (not more than chance)"
+        time = f", and {cost:.1f} × the time of a plain step" if cost else ""
+        told.append(
+            f"{row.model} gains {gained} under attack at ε = {row.eps[-1]:g}{sure}; the price is"
+            f" {paid}{time}."
+        )
+    return " ".join(told) or "Choose a second model: a price needs something to compare with."

@@ -1,0 +1,364 @@
+"""What the player shows: series of δ, frame by frame, as plain numbers and text for the browser.
+
+A reel is either the attack at each ε or the attack step by step. All of it is computed before;
+moving through it asks nothing of the server. Models share the frames and every scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from advlab.pictures.base import SIDES
+from advlab.pictures.sentences import class_name, margin, number, percent, token_kinds
+from advlab.records import AttackRecord, Frames, Noise
+
+ROWS = 60  # tokens shown; of longer texts those with the longest δ
+UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}
+DASHES = {"solid": "", "dash": "7 4", "dot": "2 4"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart; `low` and `high` are a band under it, `marks` crosses on it."""
+
+    name: str
+    colour: str
+    dash: str
+    y: list[float | None]
+    low: list[float] | None = None
+    high: list[float] | None = None
+    marks: tuple[tuple[int, str], ...] = ()  # (frame, what it is)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over the frames. `span`: the axis from, to."""
+
+    title: str
+    span: tuple[float, float]
+    share: bool  # values are shares, written in per cent
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way of measuring the bars. `full` is what a whole bar stands for."""
+
+    key: str
+    title: str
+    full: float
+    share: bool
+    unit: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One model's tokens."""
+
+    name: str
+    colour: str
+    tokens: list[str]
+    fixed: list[str]  # why a token has no bar: special or shielded; empty when it has
+    bars: Mapping[str, list[list[float]]]  # mode -> F × T
+    nearest: list[list[str]] | None  # F × T; the token itself where it has not moved: empty
+    said: list[str]  # F
+    left_out: int
+    # mode -> T pairs (lowest, highest) of random noise as long as δ at the record's own ε
+    noise: Mapping[str, list[list[float]]] | None = None
+    grown: list[float] | None = None  # F, how long each frame's δ is, in lengths of that one
+
+
+@dataclass(frozen=True)
+class Reel:
+    """Everything that one player shows."""
+
+    control: str  # what the slider sets
+    labels: list[str]  # F
+    x: list[float]  # F
+    x_title: str
+    start: int
+    charts: tuple[Chart, ...]
+    modes: tuple[Mode, ...]
+    panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = ()  # beside the legend: what the bands are, how many draws
+
+    def data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def sweep(
+    records: Sequence[AttackRecord],
+    frames: Sequence[Frames] | None = None,
+    noise: Sequence[Noise] | None = None,
+) -> Reel:
+    """The attack at each ε of the records' curves, in the unit that was asked for.
+
+    `frames` (the analysis "sweep", one a record) adds exit shares and nearest tokens, `noise` (the
+    analysis "noise") a band of random noise behind each bar.
+    """
+    first = records[0]
+    N = len(first.curve.eps)
+    unit = str(first.attack.get("unit", "norm"))
+    own = float(first.attack["eps"])
+    x = np.linspace(0.0, 2 * own, N)
+    sizes = [r.curve.delta_norm for r in records]
+    panels = [
+        _panel(
+            i,
+            r,
+            sizes[i],
+            r.curve.adversarial,
+            None if frames is None else frames[i],
+            noise=None if noise is None else noise[i],
+            lengths=None if r.curve.deltas is None else length_of(r, r.curve.deltas),
+        )
+        for i, r in enumerate(records)
+    ]
+    lines = [_probability(i, r) for i, r in enumerate(records)]
+    raw = [
+        " · ".join(
+            dict.fromkeys(
+                f"{f'{chr(65 + i)}: ' if len(records) > 1 else ''}{number(float(r.curve.eps[k]))} raw"
+                for i, r in enumerate(records)
+            )
+        )
+        for k in range(N)
+    ]
+    return Reel(
+        control="ε",
+        labels=[
+            f"ε = {number(float(v))} {UNITS[unit]}" + (f" · {raw[k]}" if unit != "raw" else "")
+            for k, v in enumerate(x)
+        ],
+        x=_short(x),
+        x_title=f"ε ({UNITS[unit]})",
+        start=int(np.abs(x - own).argmin()),
+        charts=(Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(lines)),),
+        modes=_modes(records, sizes, frames, panels),
+        panels=tuple(panels),
+        notes=_bands([r.curve.draws for r in records], noise),
+    )
+
+
+def film(
+    records: Sequence[AttackRecord], frames: Sequence[Frames], noise: Sequence[Noise] | None = None
+) -> Reel:
+    """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens."""
+    steps = np.unique(np.concatenate([r.path_steps for r in records]))
+    # where a model has no such step (it kept others, or stopped), its last before stands
+    places = [np.searchsorted(r.path_steps, steps, side="right") - 1 for r in records]
+    losses, margins, chances = [], [], []
+    for i, (r, f, place) in enumerate(zip(records, frames, places, strict=True)):
+        kept = r.path_steps[place]
+        probs = r.step_probs[kept]
+        flip = [(int(np.searchsorted(steps, r.flip_step)), "flips")] if r.flip_step else []
+        best = (int(np.searchsorted(steps, r.best_step)), "kept")
+        marks = (*flip, best)
+        losses.append(_line(i, r, r.losses[kept], marks=marks))
+        margins.append(_line(i, r, margin(probs, r.label)))
+        band = None if f.random is None else f.random[place][:, :, r.label]
+        chances.append(_line(i, r, probs[:, r.label], band))
+    sizes = [f.delta_norm[place] for f, place in zip(frames, places, strict=True)]
+    panels = [
+        _panel(
+            i,
+            r,
+            sizes[i],
+            r.step_probs[r.path_steps[places[i]]],
+            frames[i],
+            places[i],
+            noise=None if noise is None else noise[i],
+            lengths=length_of(r, r.path)[places[i]],
+        )
+        for i, r in enumerate(records)
+    ]
+    most = max(max(v for v in line.y if v is not None) for line in losses)
+    both = [v for line in margins for v in line.y if v is not None]
+    low, high = min(*both, 0.0), max(*both, 0.0)
+    pad = 0.05 * (high - low) or 1.0
+    return Reel(
+        control="step",
+        labels=[f"step {s} of {int(steps[-1])}" for s in steps.tolist()],
+        x=_short(steps.astype(float)),
+        x_title="attack step",
+        start=int(np.searchsorted(steps, records[0].best_step)),
+        charts=(
+            Chart("Loss, nats", (0.0, 1.05 * most or 1.0), False, tuple(losses)),
+            Chart(_margin_title(records), (low - pad, high + pad), False, tuple(margins)),
+            Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(chances)),
+        ),
+        modes=_modes(records, sizes, frames, panels),
+        panels=tuple(panels),
+        notes=_bands([0 if f.random is None else f.random.shape[1] for f in frames], noise),
+    )
+
+
+def length_of(record: AttackRecord, deltas: np.ndarray) -> np.ndarray:
+    """(F,T,D) -> (F,): how long each δ is in the norm of the attack, over its whole ball."""
+    p = record.attack.get("p", "l2")
+    axes = (1, 2) if record.attack.get("ball", "example") == "example" else (2,)
+    size = np.abs(deltas.astype(float))
+    if p == "l2":
+        found = np.sqrt((size**2).sum(axes))
+    else:
+        found = size.sum(axes) if p == "l1" else size.max(axes)
+    return found.reshape(len(deltas), -1).max(1)
+
+
+def _bands(draws: Sequence[int], noise: Sequence[Noise] | None) -> tuple[str, ...]:
+    known = sorted({n for n in draws if n})
+    many = f"{' and '.join(map(str, known))} " if known else ""
+    found = [f"bands: range of {many}random draws as long"]
+    if noise is not None:
+        found.append(f"grey behind the bars: δ of {len(noise[0].delta_norm)} random draws as long")
+    return tuple(found)
+
+
+def _probability(i: int, record: AttackRecord) -> Series:
+    curve, c = record.curve, record.label
+    marks: tuple[tuple[int, str], ...] = ()
+    if curve.flip_eps is not None:
+        at = int(np.searchsorted(curve.eps, curve.flip_eps))
+        marks = ((min(at, len(curve.eps) - 1), f"flips at ε = {number(curve.flip_eps)} raw"),)
+    line = _line(i, record, curve.adversarial[:, c], marks=marks)
+    return Series(
+        line.name,
+        line.colour,
+        line.dash,
+        line.y,
+        _short(curve.random_low[:, c]),
+        _short(curve.random_high[:, c]),
+        marks,
+    )
+
+
+def _line(
+    i: int,
+    record: AttackRecord,
+    y: np.ndarray,
+    band: np.ndarray | None = None,
+    marks: tuple[tuple[int, str], ...] = (),
+) -> Series:
+    colour, _, dash = SIDES[i]
+    low, high = (None, None) if band is None else (_short(band.min(1)), _short(band.max(1)))
+    return Series(
+        f"{'ABC'[i]}: {record.model}", colour, DASHES[dash], list(_short(y)), low, high, marks
+    )
+
+
+def _panel(
+    i: int,
+    record: AttackRecord,
+    sizes: np.ndarray,
+    probs: np.ndarray,
+    frames: Frames | None,
+    place: np.ndarray | None = None,
+    *,
+    noise: Noise | None = None,
+    lengths: np.ndarray | None = None,
+) -> Panel:
+    """Bars of one model; `place` are the rows of `frames` that the player's frames stand for.
+
+    Noise is drawn once, as long as the record's δ; `lengths` (F,) tell how it grows with the frames.
+    """
+    shown = np.sort((-sizes.max(0)).argsort(kind="stable")[:ROWS])
+    kinds = token_kinds(record)
+    fixed = ["" if kinds[t] == "word" else kinds[t] for t in shown]
+    squares = sizes.astype(float) ** 2
+    total = squares.sum(1, keepdims=True)
+    bars = {
+        "raw": sizes / record.scale.mean_norm,
+        "share": squares / np.where(total > 0, total, 1.0),
+    }
+    nearest = None
+    if frames is not None:
+        rows = np.arange(len(sizes)) if place is None else place
+        bars["exit"] = frames.exit_share[rows]
+        nearest = [
+            [frames.tokens[f][t] if frames.own_rank[f, t] > 1 else "" for t in shown] for f in rows
+        ]
+    behind, grown = None, None
+    own = float(length_of(record, record.delta[None])[0])
+    if noise is not None and lengths is not None and own > 0:
+        parts = noise.delta_norm.astype(float) ** 2
+        draws = {
+            "raw": noise.delta_norm / record.scale.mean_norm,
+            "share": parts / np.maximum(parts.sum(1, keepdims=True), 1e-300),
+            "exit": noise.delta_norm / np.where(noise.exit_radius > 0, noise.exit_radius, np.inf),
+        }
+        behind = {
+            key: [_short(v) for v in np.stack([draws[key].min(0), draws[key].max(0)], 1)[shown]]
+            for key in bars
+        }
+        grown = _short(lengths / own)
+    start = int(record.clean.argmax())
+    return Panel(
+        name=f"{'ABC'[i]}: {record.model}",
+        colour=SIDES[i][0],
+        tokens=[record.tokens[t] for t in shown],
+        fixed=fixed,
+        bars={key: [_short(row[shown]) for row in values] for key, values in bars.items()},
+        nearest=nearest,
+        said=[
+            f"{class_name(record, p)} {percent(float(p.max()))}"
+            + (" (flipped)" if int(p.argmax()) != start else "")
+            for p in probs
+        ],
+        left_out=len(record.tokens) - len(shown),
+        noise=behind,
+        grown=grown,
+    )
+
+
+def _modes(
+    records: Sequence[AttackRecord],
+    sizes: Sequence[np.ndarray],
+    frames: Sequence[Frames] | None,
+    panels: Sequence[Panel] = (),
+) -> tuple[Mode, ...]:
+    def noisiest(key: str) -> float:
+        """The right end of the longest band of noise."""
+        ends = [
+            max((high for _, high in p.noise[key]), default=0.0)
+            * (1.0 if key == "share" else max(p.grown))
+            for p in panels
+            if p.noise and p.grown
+        ]
+        return max(ends, default=0.0)
+
+    raw = max(float(s.max()) / r.scale.mean_norm for s, r in zip(sizes, records, strict=True))
+    squares = [s.astype(float) ** 2 for s in sizes]
+    share = max(float((q / np.maximum(q.sum(1, keepdims=True), 1e-300)).max()) for q in squares)
+    raw, share = max(raw, noisiest("raw")), max(share, noisiest("share"))
+    found = [
+        Mode("raw", "‖δ‖", raw or 1.0, False, "× mean norm"),
+        Mode("share", "share of ‖δ‖²", share or 1.0, True, "of ‖δ‖²"),
+    ]
+    if frames is not None:
+        most = max(*(float(f.exit_share.max()) for f in frames), noisiest("exit"))
+        found.append(Mode("exit", "share of exit radius", most or 1.0, True, "of the way out"))
+    return tuple(found)
+
+
+def _margin_title(records: Sequence[AttackRecord]) -> str:
+    """What the margin says, which holds for targeted attacks and for misread sentences too."""
+    way = "up" if records[0].attack.get("targeted") else "down"
+    name = _attacked(records)
+    return f"Margin of {name}, logits: above 0 it is the prediction; the attack pushes {way}"
+
+
+def _attacked(records: Sequence[AttackRecord]) -> str:
+    names = [r.label_names[r.label] for r in records]
+    if len(set(names)) == 1:
+        return names[0]
+    return ", ".join(f"{n} ({'ABC'[i]})" for i, n in enumerate(names))
+
+
+def _short(values: np.ndarray) -> list[float]:
+    """Four significant digits: less to send, more than a pixel can show."""
+    return [float(f"{v:.4g}") for v in np.asarray(values, dtype=float)]

@@ -1,0 +1,313 @@
+"""What an `AttackRecord` says, in plain words: headline, findings, and one sentence per figure.
+
+Takes a record, gives plain text: no markup, nothing escaped. Whoever draws it escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from advlab.records import AttackRecord, Saliency, Scale
+from advlab.records.estimates import rank_correlation
+
+
+def number(value: float) -> str:
+    """Two or three significant digits, no exponent for everyday sizes, a true minus sign."""
+    if not np.isfinite(value):
+        return "∞" if value > 0 else "−∞" if value < 0 else "–"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 1e-3 or size >= 1e5:
+        text = f"{value:.1e}"
+    elif size >= 100:
+        text = f"{value:.0f}"
+    elif size >= 10:
+        text = f"{value:.1f}"
+    else:
+        text = f"{value:.2f}" if size >= 0.1 else f"{value:.3f}" if size >= 0.01 else f"{value:.4f}"
+    return text.replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """A share as a percentage; extremes keep what tells them from 0 and 100."""
+    if 0 < value < 0.001:
+        return "< 0.1 %"
+    if 0.999 < value < 1:
+        return "> 99.9 %"
+    return (
+        f"{100 * value:.1f} %" if 0 < value < 0.01 or 0.99 < value < 1 else f"{100 * value:.0f} %"
+    )
+
+
+def units(raw: float, scale: Scale) -> str:
+    """A length in all three units."""
+    u = scale.units(raw)
+    return (
+        f"{number(u['raw'])} raw = {number(u['norm'])} × mean norm"
+        f" = {number(u['half-nn'])} × half nearest-neighbour distance"
+    )
+
+
+def class_name(record: AttackRecord, probabilities: np.ndarray) -> str:
+    """The name of the most probable class."""
+    return record.label_names[int(probabilities.argmax())]
+
+
+def moved_words(record: AttackRecord, limit: int = 3) -> str:
+    """The tokens that now stand nearest to another: ‘good’ → ‘bad’, … ; empty when none moved."""
+    rows = np.flatnonzero(record.moved)
+    pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours['l2'].tokens[t][0]}’" for t in rows]
+    more = f" and {len(pairs) - limit} more" if len(pairs) > limit else ""
+    return ", ".join(pairs[:limit]) + more
+
+
+def headline(record: AttackRecord) -> str:
+    """What happened, in two or three sentences: the flip, and whether any of it is text."""
+    return f"{attack_sentence(record)} {text_sentence(record)}".strip()
+
+
+def attack_sentence(record: AttackRecord) -> str:
+    """Whether and where the prediction flips."""
+    name = record.label_names[record.label]
+    before, after = record.clean[record.label], record.adversarial[record.label]
+    if not record.perturbable.any():
+        return "There is no word here that the attack may change."
+    if record.attack.get("targeted"):
+        reached = int(record.adversarial.argmax()) == record.label
+        verb = "Reaches" if reached else "Does not reach"
+        return (
+            f"{verb} the target {name} within ε = {number(record.eps)} raw"
+            f" ({_share(record, record.eps)}): its probability goes from {percent(before)}"
+            f" to {percent(after)}."
+        )
+    if int(record.clean.argmax()) != record.label:
+        return (
+            f"Wrong before any attack: the label is {name}, the model says"
+            f" {class_name(record, record.clean)} ({percent(float(record.clean.max()))})."
+        )
+    flip = record.curve.flip_eps
+    if record.flipped and (flip is None or flip > record.eps):
+        flip = record.eps
+    if flip is not None and flip <= record.eps:
+        return f"Flips at ε = {number(flip)} raw ({_share(record, flip)})."
+    held = (
+        f"Holds at ε = {number(record.eps)} raw ({_share(record, record.eps)}):"
+        f" {name} goes from {percent(before)} to {percent(after)}."
+    )
+    if flip is not None:
+        return f"{held} It flips only at ε = {number(flip)} raw ({_share(record, flip)})."
+    end = float(record.curve.eps[-1])
+    return (
+        f"{held} Nor does it flip up to ε = {number(end)} raw." if end > 1.01 * record.eps else held
+    )
+
+
+def text_sentence(record: AttackRecord) -> str:
+    """What is left of the attack when the vectors are read as text."""
+    count = int(record.moved.sum())
+    if not record.perturbable.any():
+        return ""
+    same = int(record.round_trip.argmax()) == int(record.clean.argmax())
+    if count == 0:
+        if not record.flipped:
+            return "No token moved: read as text, the sentence is unchanged."
+        if same:
+            return (
+                "No token moved: read as text, the sentence is unchanged"
+                " and the prediction reverts."
+            )
+        return (
+            "No token moved, yet the text made from the tokens is split differently and is read"
+            f" as {class_name(record, record.round_trip)}."
+        )
+    plural = f"{count} tokens moved" if count > 1 else "1 token moved"
+    verdict = (
+        f"the prediction stays {class_name(record, record.clean)}"
+        if same
+        else f"the new text is read as {class_name(record, record.round_trip)}"
+    )
+    if record.flipped and same:
+        verdict = "the prediction reverts"
+    return f"{plural} ({moved_words(record)}): read as text, {verdict}."
+
+
+def noise_sentence(record: AttackRecord) -> str:
+    """What random noise of the same norm does: the null that the attack must beat."""
+    draws = len(record.random)
+    if not draws:
+        return ""
+    flips = int((record.random.argmax(1) != record.clean.argmax()).sum())
+    low, high = record.random[:, record.label].min(), record.random[:, record.label].max()
+    ends = list(dict.fromkeys(percent(float(v)) for v in (low, high)))
+    return (
+        f"Random noise of the same length flips {flips} of {draws} draws"
+        f" ({record.label_names[record.label]} {' to '.join(ends)})."
+    )
+
+
+def distance_sentence(record: AttackRecord) -> str:
+    """How far the perturbed tokens are from becoming other tokens."""
+    rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
+    if not len(rows):
+        return "δ is zero on every token."
+    share = exit_share(record)[rows]
+    top = rows[int(share.argmax())]
+    certified = bool((record.delta_norm[rows] < record.certificate[rows]).all())
+    if share.max() >= 1:
+        crossed = int((share >= 1).sum())
+        text = f"{crossed} of {len(rows)} tokens left their cell; furthest ‘{record.tokens[top]}’, "
+    else:
+        text = f"Closest to becoming another token is ‘{record.tokens[top]}’, "
+    text += f"at {percent(float(share.max()))} of the way out along its δ."
+    if certified:
+        text += " Every ‖δ‖ is below its certificate: no direction of that length leaves a cell."
+    return text
+
+
+def exit_share(record: AttackRecord) -> np.ndarray:
+    """(T,) ‖δ‖ as a share of the exit radius; 0 where nothing lies that way."""
+    radius = record.exit_radius
+    reachable = np.isfinite(radius) & (radius > 0)
+    return np.where(reachable, record.delta_norm / np.where(reachable, radius, 1.0), 0.0)
+
+
+def token_kinds(record: AttackRecord) -> list[str]:
+    """T: ‘word’ where the attack may change a token, else why not: ‘shielded’ or ‘special’."""
+    return [
+        "word"
+        if free
+        else "shielded"
+        if any(s < end and e > start for start, end in record.shield)
+        else "special"
+        for free, (s, e) in zip(record.perturbable, record.spans, strict=True)
+    ]
+
+
+def norm_share(record: AttackRecord) -> np.ndarray:
+    """(T,) each token's part of ‖δ‖², which sums to 1: squares add up, lengths do not."""
+    squares = record.delta_norm.astype(float) ** 2
+    return squares / squares.sum() if squares.sum() > 0 else squares
+
+
+def margin(probs: np.ndarray, label: int) -> np.ndarray:
+    """(F,C) probabilities -> (F,) logit of the class minus that of its strongest rival."""
+    logs = np.log(np.clip(probs.astype(float), 1e-300, None))
+    return logs[:, label] - np.delete(logs, label, axis=1).max(1)
+
+
+def completeness_sentence(found: Saliency) -> str:
+    """Whether the attributions add up to what they claim to explain; empty where none is claimed."""
+    errors = [found.completeness_clean, found.completeness_adversarial]
+    name = found.title or found.method
+    if found.gap_clean is None and errors[0] is None:
+        return ""
+    against = f" against {found.baseline}" if found.baseline else ""
+    misses = [
+        f"{percent(error)} of the change on the {version} sentence"
+        if error is not None
+        else f"{number(gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target hardly"
+        " changes"
+        for version, error, gap in (
+            ("clean", errors[0], found.gap_clean),
+            ("perturbed", errors[1], found.gap_adversarial),
+        )
+    ]
+    judged = "adds up"
+    if max((e for e in errors if e is not None), default=0.0) >= 0.05:
+        judged = "does not add up; read it with care"
+    return f"{name}{against} {judged}: its sum misses {misses[0]}, and {misses[1]}."
+
+
+def remainder_sentence(maps: Sequence[Saliency]) -> str:
+    """How much of each signed method falls on special tokens, which are no words."""
+    parts = [
+        f"{s.title or s.method} {signed(s.remainder_clean)} clean,"
+        f" {signed(s.remainder_adversarial)} perturbed, {unit_of(s)}"
+        for s in maps
+        if s.signed and not s.withheld
+    ]
+    return "Left on special tokens: " + "; ".join(parts) + "." if parts else ""
+
+
+def unit_of(found: Saliency) -> str:
+    """What an attribution is counted in: the target's unit, for lengths of gradients a unit of δ."""
+    unit = "nats" if found.target.startswith("loss") else "logits"
+    return unit if found.signed else f"{unit} per raw unit"
+
+
+def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
+    """How much a single draw strays from the mean that is shown; empty for methods without draws."""
+    spread, draws = found.spread_clean, int(found.settings.get("samples", 0))
+    if spread is None or not len(spread) or not np.isfinite(spread).all():
+        return ""
+    w = int(spread.argmax())
+    mean = f"; of the mean over {draws} draws {number(draws**0.5)} times less" if draws > 1 else ""
+    return (
+        f"{found.title or found.method}: the standard deviation of a single draw is"
+        f" {number(float(spread[w]))} {unit_of(found)} at most, on ‘{words[w]}’{mean}."
+    )
+
+
+def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
+    """How far the baselines agree about the order of the words of the clean sentence."""
+    pairs = [
+        f"{titles[a]}–{titles[b]} ρ = {_rho(maps[a], maps[b])}"
+        for a in range(len(maps))
+        for b in range(a + 1, len(maps))
+    ]
+    return f"Agreement: {', '.join(pairs)}." if pairs else ""
+
+
+def starts_sentence(maps: Sequence[Saliency]) -> str:
+    """How sure the model is of the explained class where there are no words."""
+    starts = [f"{percent(s.p_baseline)} at {s.baseline}" for s in maps if s.p_baseline is not None]
+    return f"Probability of the explained class: {', '.join(starts)}." if starts else ""
+
+
+def _rho(one: Saliency, other: Saliency) -> str:
+    value = rank_correlation(one.words_clean, other.words_clean)
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A number that always shows its sign."""
+    text = number(value)
+    return text if text.startswith(("−", "–")) or value == 0 else f"+{text}"
+
+
+def lost_stage(record: AttackRecord) -> str:
+    """At which stage of the round trip the attack is lost."""
+    start = int(record.clean.argmax())
+    stages = {
+        "as vectors": record.adversarial,
+        "as nearest tokens": record.projected,
+        "as text, tokenised again": record.round_trip,
+    }
+    flips = [int(p.argmax()) != start for p in stages.values()]
+    names = list(stages)
+    if not flips[0]:
+        return "The attack does not flip the prediction, so there is nothing to lose on the way."
+    for before, after, flip in zip(names, names[1:], flips[1:], strict=False):
+        if not flip:
+            return f"The attack works {before} and is lost {after}."
+    return "The attack survives all the way to text: this is a real change of words."
+
+
+def loss_sentence(record: AttackRecord) -> str:
+    """How the search went."""
+    if len(record.losses) < 2:
+        return f"The attack takes no steps; loss {number(float(record.losses[-1]))} nats."
+    flip = f", first flip at step {record.flip_step}" if record.flip_step is not None else ""
+    return (
+        f"Loss from {number(float(record.losses[0]))} to"
+        f" {number(float(record.losses[record.best_step]))} nats at step {record.best_step} of"
+        f" {len(record.losses) - 1} (the one kept){flip}."
+    )
+
+
+def _share(record: AttackRecord, raw: float) -> str:
+    share = raw / record.scale.mean_norm
+    return f"{percent(share)} of a word vector" if share < 2 else f"{number(share)} word vectors"

@@ -1,0 +1,120 @@
+"""Replaced words as a picture: the rise in loss that the gradient promises against the real one."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from advlab.pictures.base import NEUTRAL, SIDES, finish, label
+from advlab.pictures.sentences import class_name, percent, signed
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Substitutions
+from advlab.records.estimates import rank_correlation
+
+BEST = 8  # rows of the table
+
+
+def estimates(
+    record: AttackRecord,
+    found: Substitutions,
+    which: int = 0,
+    span: tuple[float, float, float, float] | None = None,
+) -> go.Figure:
+    """Estimated (x) against real rise in loss (y), nats; on the dotted line the estimate is right.
+
+    Filled marks flip the prediction. `span`: left, right, bottom, top, where models share the axes.
+    """
+    colour, shape, _ = SIDES[which]
+    left, right, bottom, top = span or reach(found)
+    low, high = max(left, bottom), min(right, top)
+    start = int(record.clean.argmax())
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        name="estimate is right",
+        hoverinfo="skip",
+        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+    )
+    flips = found.probs.argmax(1) != start
+    for chosen, name, symbol in (
+        (~flips, "same prediction", f"{shape}-open"),
+        (flips, "other prediction", shape),
+    ):
+        figure.add_scatter(
+            x=found.estimates[chosen],
+            y=found.rises[chosen],
+            mode="markers",
+            name=name,
+            marker={"symbol": symbol, "size": 8, "color": colour},
+            customdata=[
+                f"{label(record.tokens[found.places[k]])} → {label(found.words[k])}"
+                for k in np.flatnonzero(chosen)
+            ],
+            hovertemplate="%{customdata}<br>estimated %{x:+.3f}, really %{y:+.3f} nats<extra></extra>",
+        )
+    figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
+    figure.update_xaxes(
+        title={"text": "estimated rise in loss, nats"},
+        range=[left, right],
+        nticks=6,
+        zeroline=False,
+    )
+    figure.update_yaxes(
+        title={"text": "real rise, nats"}, range=[bottom, top], nticks=6, zeroline=False
+    )
+    return finish(figure, 340, legend_rows=2)
+
+
+def reach(found: Substitutions) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of one picture, nats; 0 is always in it."""
+    ends = []
+    for values in (found.estimates, found.rises):
+        values = np.append(values, 0.0)
+        pad = 0.08 * float(np.ptp(values)) or 1.0
+        ends += [float(values.min()) - pad, float(values.max()) + pad]
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
+    """How far the gradient may be believed, and what the best replacement does."""
+    K = len(found.words)
+    if not K:
+        return "There is no word here that another could replace."
+    way = -1.0 if record.attack.get("targeted") else 1.0
+    real = way * found.rises
+    best = int(real.argmax())
+    rank = 1 + int((real > real[0]).sum())
+    flips = int((found.probs.argmax(1) != record.clean.argmax()).sum())
+    rho = rank_correlation(found.estimates, found.rises)
+    order = (
+        f" Estimates and real changes agree in order by ρ = {rho:.2f}." if rho is not None else ""
+    )
+    return (
+        f"Of {found.possible:,} single replacements the gradient's best {K} were tried: {flips} change"
+        f" the prediction. Its first choice, ‘{_pair(record, found, 0)}’, is number {rank} of {K} in"
+        f" truth; the best is ‘{_pair(record, found, best)}’, {signed(float(found.rises[best]))} nats,"
+        f" read as {class_name(record, found.probs[best])}"
+        f" ({percent(float(found.probs[best].max()))}).{order.replace('-', '−')}"
+    )
+
+
+def swap_columns(record: AttackRecord, found: Substitutions, count: int | None = BEST) -> Columns:
+    """One row a replacement, the really best first: both rises, and what the model then says."""
+    way = -1.0 if record.attack.get("targeted") else 1.0
+    order = (-way * found.rises).argsort(kind="stable")[:count]
+    return {
+        "replaced": [record.tokens[found.places[k]] for k in order],
+        "by": [found.words[k] for k in order],
+        "real rise, nats": [float(found.rises[k]) for k in order],
+        "prediction": [class_name(record, found.probs[k]) for k in order],
+        "probability": [float(found.probs[k].max()) for k in order],
+        "estimated rise, nats": [float(found.estimates[k]) for k in order],
+        "rank by estimate": [int(k) + 1 for k in order],
+        "loss, nats": [found.start + float(found.rises[k]) for k in order],
+    }
+
+
+def _pair(record: AttackRecord, found: Substitutions, k: int) -> str:
+    return f"{record.tokens[found.places[k]]} → {found.words[k]}"

@@ -1,0 +1,201 @@
+"""The numbers behind the pictures: an `AttackRecord` as columns, CSV and JSON.
+
+Columns are dicts of lists, which any table widget or writer takes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from advlab.pictures.sentences import exit_share, margin, norm_share, token_kinds
+from advlab.records import AttackRecord, Frames, Saliency
+from advlab.records.estimates import rank_correlation
+
+Columns = dict[str, list[Any]]
+_RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these as formulas
+
+
+def conditions(record: AttackRecord) -> dict[str, np.ndarray]:
+    """Name -> (C,) probabilities: what the model says to each version of the sentence."""
+    noise = record.random.mean(0) if len(record.random) else record.clean
+    return {
+        "clean": record.clean,
+        "random noise": noise,
+        "adversarial": record.adversarial,
+        "nearest tokens": record.projected,
+        "as text again": record.round_trip,
+    }
+
+
+def prediction_columns(record: AttackRecord) -> Columns:
+    """One row a condition: the prediction and each class's probability."""
+    table: Columns = {"input": [], "prediction": []}
+    names = distinct(record.label_names)
+    for name, p in conditions(record).items():
+        table["input"].append(name)
+        table["prediction"].append(record.label_names[int(p.argmax())])
+        for label, value in zip(names, p, strict=True):
+            table.setdefault(label, []).append(float(value))
+    return table
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, told apart where two are equal or would hide a column of ours."""
+    seen: list[str] = []
+    for name in names:
+        while name in seen or name in ("input", "prediction"):
+            name += "′"
+        seen.append(name)
+    return seen
+
+
+def token_columns(record: AttackRecord) -> Columns:
+    """One row a token: its δ, and how far it is from becoming another token."""
+    return {
+        "token": list(record.tokens),
+        "kind": token_kinds(record),
+        "‖δ‖, raw": record.delta_norm.tolist(),
+        "‖δ‖ ÷ ‖e‖": _ratio(record.delta_norm, record.embed_norm),
+        "share of ‖δ‖²": norm_share(record).tolist(),
+        "exit radius, raw": [float(v) if np.isfinite(v) else None for v in record.exit_radius],
+        "share of exit radius": exit_share(record).tolist(),
+        "certificate, raw": record.certificate.tolist(),
+        "certified": [
+            bool(d < c) for d, c in zip(record.delta_norm, record.certificate, strict=True)
+        ],
+    }
+
+
+def saliency_columns(
+    record: AttackRecord,
+    maps: Sequence[Saliency] | None = None,
+    rows: str = "words",
+    titles: Sequence[str] | None = None,
+) -> Columns:
+    """Clean and perturbed per method: one row a word and a last one for the special tokens.
+
+    With `rows="tokens"` one row a token, the special ones too. `titles` stand for the methods'
+    names, as where one method starts from several baselines.
+    """
+    tokens = rows == "tokens"
+    names = record.tokens if tokens else (*record.words, "(special tokens)")
+    table: Columns = {"token" if tokens else "word": list(names)}
+    shown = list(record.saliency.values()) if maps is None else maps
+    for s, title in zip(shown, titles or [s.title or s.method for s in shown], strict=True):
+        versions = (
+            ("clean", s.clean, s.words_clean, s.remainder_clean, s.spread_clean),
+            (
+                "perturbed",
+                s.adversarial,
+                s.words_adversarial,
+                s.remainder_adversarial,
+                s.spread_adversarial,
+            ),
+        )
+        for version, by_token, by_word, rest, spread in versions:
+            values = by_token.tolist() if tokens else [*by_word.tolist(), float(rest)]
+            name = f"{title}, {version}"
+            while name in table:  # one method twice, from two baselines
+                name += "′"
+            table[name] = values
+            if spread is not None and not tokens:  # of words alone: it has no remainder
+                table[f"{name}, SD of a draw"] = [*spread.tolist(), None]
+    return table
+
+
+def baseline_columns(maps: Sequence[Saliency], titles: Sequence[str]) -> Columns:
+    """Rank correlation of the words between each two baselines, one row a baseline and version."""
+    versions = ("words_clean", "words_adversarial")
+    table: Columns = {
+        "baseline": [t for t in titles for _ in versions],
+        "sentence": [v for _ in titles for v in ("clean", "perturbed")],
+    }
+    for other, title in zip(maps, titles, strict=True):
+        table[f"ρ with {title}"] = [
+            rank_correlation(getattr(one, v), getattr(other, v)) for one in maps for v in versions
+        ]
+    return table
+
+
+def curve_columns(record: AttackRecord) -> Columns:
+    """One row an ε: all three units, and the probability of the attacked class."""
+    curve, c = record.curve, record.label
+    return {
+        "ε raw": curve.eps.tolist(),
+        "ε × mean norm": (curve.eps / record.scale.mean_norm).tolist(),
+        "ε × half-NN": (curve.eps / record.scale.half_nn).tolist(),
+        "adversarial": curve.adversarial[:, c].tolist(),
+        "random lowest": curve.random_low[:, c].tolist(),
+        "random mean": curve.random_mean[:, c].tolist(),
+        "random highest": curve.random_high[:, c].tolist(),
+    }
+
+
+def step_columns(record: AttackRecord, frames: Frames | None = None) -> Columns:
+    """One row an attack step: loss, probability and margin of the attacked class, δ.
+
+    `frames` (the analysis "film") adds what the token with the longest δ is nearest to, at the
+    steps that the record keeps.
+    """
+    steps, longest = np.arange(len(record.losses)), record.step_norms.argmax(1)
+    table: Columns = {
+        "step": steps.tolist(),
+        "loss, nats": record.losses.tolist(),
+        f"P({record.label_names[record.label]})": record.step_probs[:, record.label].tolist(),
+        "margin, logits": margin(record.step_probs, record.label).tolist(),
+        "‖δ‖, raw": np.linalg.norm(record.step_norms, axis=1).tolist(),
+        "longest on": [record.tokens[t] for t in longest],
+        "its ‖δ‖, raw": record.step_norms[steps, longest].tolist(),
+    }
+    if frames is not None:
+        kept = {int(s): f for f, s in enumerate(record.path_steps)}
+        table["nearest to"] = [
+            frames.tokens[kept[s]][longest[s]] if s in kept else None for s in steps.tolist()
+        ]
+    return table
+
+
+def to_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Comma-separated text; cells that a spreadsheet would run as formulas get a leading quote."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_safe(name) for name in columns])
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([_safe(cell) for cell in row])
+    return out.getvalue()
+
+
+def to_json(record: AttackRecord) -> str:
+    """The whole record as one JSON object; infinite and missing numbers become null."""
+    return json.dumps(_plain(record), ensure_ascii=False, allow_nan=False)
+
+
+def _safe(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RISKY) else cell
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> list[float]:
+    return (top / np.where(bottom > 0, bottom, 1.0)).tolist()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,213 @@
+"""One sentence through training, as a reel for the player and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from advlab.pictures.base import SIDES
+from advlab.pictures.reel import DASHES, Chart, Mode, Panel, Reel, Series, margin
+from advlab.pictures.sentences import class_name, exit_share, number, percent
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Moment
+
+
+def reel(
+    names: Sequence[str], lapses: Sequence[Sequence[Moment]], sides: Sequence[int] | None = None
+) -> Reel:
+    """Runs over epochs on linked scales. Where a run has no such epoch, its last before stands.
+
+    `sides` are the places of the runs among models A, B, C: one that has no epochs is left out here.
+    """
+    sides = range(len(names)) if sides is None else sides
+    epochs = sorted({m.epoch for lapse in lapses for m in lapse})
+    shown = [[_at(lapse, e) for e in epochs] for lapse in lapses]
+    c = [lapse[0].record.label for lapse in lapses]
+    clean, hard, flips, gaps = [], [], [], []
+    for i, name, k, row in zip(sides, names, c, shown, strict=True):
+        flip = [_flip(m.record) for m in row]
+        clean.append(_series(i, name, [float(m.record.clean[k]) for m in row]))
+        hard.append(_series(i, name, [float(m.record.adversarial[k]) for m in row]))
+        flips.append(_series(i, name, flip))
+        gaps.append(_series(i, name, [float(margin(m.record.clean[None], k)[0]) for m in row]))
+    ends = [float(m.record.curve.eps[-1]) / m.record.scale.mean_norm for row in shown for m in row]
+    spans = [v for s in gaps for v in s.y if v is not None]
+    low, high = min(*spans, 0.0), max(*spans, 0.0)
+    label = " / ".join(
+        dict.fromkeys(row[0].record.label_names[k] for row, k in zip(shown, c, strict=True))
+    )
+    modes, bars = _bars(shown)
+    return Reel(
+        control="epoch",
+        labels=[f"after epoch {e}" if e else "before training" for e in epochs],
+        x=[float(e) for e in epochs],
+        x_title="epoch",
+        start=len(epochs) - 1,
+        charts=(
+            Chart(f"Probability of {label}, clean", (0.0, 1.0), True, tuple(clean)),
+            Chart(f"Probability of {label}, attacked", (0.0, 1.0), True, tuple(hard)),
+            Chart(
+                "Margin of the clean sentence (logits)",
+                (low - 0.05 * (high - low), high * 1.05),
+                False,
+                tuple(gaps),
+            ),
+            Chart(
+                f"Smallest ε that flips (× mean norm; {number(max(ends))} where none was found)",
+                (0.0, 1.05 * max(ends) or 1.0),
+                False,
+                tuple(flips),
+            ),
+        ),
+        modes=modes,
+        panels=tuple(
+            _panel(i, name, row, found)
+            for i, name, row, found in zip(sides, names, shown, bars, strict=True)
+        ),
+    )
+
+
+def _at(lapse: Sequence[Moment], epoch: int) -> Moment:
+    before = [m for m in lapse if m.epoch <= epoch]
+    return before[-1] if before else lapse[0]
+
+
+def _flip(record: AttackRecord) -> float:
+    """Smallest flipping ε, × mean norm; 0 where it is wrong already, the curve's end where none is."""
+    if int(record.clean.argmax()) != record.label:
+        return 0.0
+    flip = record.curve.flip_eps
+    end = float(record.curve.eps[-1])
+    return (end if flip is None else flip) / record.scale.mean_norm
+
+
+def _series(i: int, name: str, y: Sequence[float]) -> Series:
+    colour, _, dash = SIDES[i]
+    return Series(f"{'ABC'[i]}: {name}", colour, DASHES[dash], [float(f"{v:.4g}") for v in y])
+
+
+def _bars(
+    shown: Sequence[Sequence[Moment]],
+) -> tuple[tuple[Mode, ...], list[dict[str, np.ndarray]]]:
+    """(F,T) a run: ‖δ‖, its share of the exit radius, and its word's attribution with its sign."""
+    found = []
+    for row in shown:
+        words = []
+        for m in row:
+            places = m.record.word_of
+            words.append([float(m.words[w]) if w >= 0 else 0.0 for w in places])
+        found.append(
+            {
+                "raw": np.stack([m.record.delta_norm / m.record.scale.mean_norm for m in row]),
+                "exit": np.stack([exit_share(m.record) for m in row]),
+                "look": np.array(words),
+            }
+        )
+
+    def top(key: str) -> float:
+        return max(float(np.abs(bars[key]).max(initial=0.0)) for bars in found) or 1.0
+
+    return (
+        Mode("raw", "‖δ‖", top("raw"), False, "× mean norm"),
+        Mode("exit", "share of exit radius", top("exit"), True, "of the way out"),
+        Mode(
+            "look",
+            "weight in the prediction",
+            top("look"),
+            False,
+            "logits of margin, integrated gradients; − and pale: against the class",
+        ),
+    ), found
+
+
+def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]) -> Panel:
+    first = row[0].record
+    keep = np.flatnonzero(first.perturbable)[:60]
+    said = []
+    for m in row:
+        r = m.record
+        said.append(
+            f"clean {class_name(r, r.clean)} {percent(float(r.clean.max()))}, attacked"
+            f" {class_name(r, r.adversarial)} {percent(float(r.adversarial.max()))}"
+        )
+    return Panel(
+        name=f"{'ABC'[i]}: {name}",
+        colour=SIDES[i][0],
+        tokens=[first.tokens[t] for t in keep],
+        fixed=[""] * len(keep),
+        bars={
+            key: [[float(f"{v:.4g}") for v in values] for values in rows[:, keep]]
+            for key, rows in bars.items()
+        },
+        nearest=[
+            [m.record.neighbours["l2"].tokens[t][0] if m.record.moved[t] else "" for t in keep]
+            for m in row
+        ],
+        said=said,
+        left_out=int(first.perturbable.sum()) - len(keep),
+    )
+
+
+def changed_sentence(lapse: Sequence[Moment]) -> str:
+    """What training changed, first kept epoch against last."""
+    first, last = lapse[0].record, lapse[-1].record
+    c = last.label
+    words = lapse[-1].words - lapse[0].words if len(lapse[0].words) else np.zeros(0)
+    most = (
+        f" The word that gained most weight is ‘{last.words[int(words.argmax())]}’."
+        if len(words) and words.max() > 0
+        else ""
+    )
+    start = "before training" if lapse[0].epoch == 0 else f"after epoch {lapse[0].epoch}"
+    return (
+        f"From {start} to epoch {lapse[-1].epoch}, {last.label_names[c]} goes from"
+        f" {percent(float(first.clean[c]))} to {percent(float(last.clean[c]))} on the clean sentence"
+        f" and from {percent(float(first.adversarial[c]))} to"
+        f" {percent(float(last.adversarial[c]))} under attack."
+        f" {_flips_sentence(first, last)}{most}"
+    )
+
+
+def _flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
+    """How the smallest flipping ε changed; where none was found, that it does not flip up to which."""
+    before, after = _flip(first), _flip(last)
+    found = [_flips(record) for record in (first, last)]
+    if all(found):
+        return (
+            "The smallest ε that flips it goes from"
+            f" {number(before)} to {number(after)} × mean norm."
+        )
+    if not any(found):
+        return f"Neither before nor after does it flip, up to ε = {number(after)} × mean norm."
+    if found[0]:
+        return (
+            f"Before, ε = {number(before)} × mean norm flips it; after, it does not flip up to"
+            f" {number(after)}."
+        )
+    return (
+        f"Before, it does not flip up to ε = {number(before)} × mean norm; after,"
+        f" {number(after)} flips it."
+    )
+
+
+def _flips(record: AttackRecord) -> bool:
+    """Whether there is an ε that makes it wrong, 0 among them."""
+    return record.curve.flip_eps is not None or int(record.clean.argmax()) != record.label
+
+
+def columns(lapse: Sequence[Moment]) -> Columns:
+    """One row an epoch."""
+    c = lapse[-1].record.label
+    name = lapse[-1].record.label_names[c]
+    return {
+        "epoch": [m.epoch for m in lapse],
+        f"P({name}), clean": [float(m.record.clean[c]) for m in lapse],
+        f"P({name}), attacked": [float(m.record.adversarial[c]) for m in lapse],
+        "margin, clean": [float(margin(m.record.clean[None], c)[0]) for m in lapse],
+        "flips at ε, × mean norm": [_flip(m.record) if _flips(m.record) else None for m in lapse],
+        "largest ‖δ‖, × mean norm": [
+            float(m.record.delta_norm.max()) / m.record.scale.mean_norm for m in lapse
+        ],
+        "tokens moved": [int(m.record.moved.sum()) for m in lapse],
+    }

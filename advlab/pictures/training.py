@@ -1,0 +1,345 @@
+"""A run's events as training curves: losses, accuracy, lengths, throughput, and what they come to.
+
+Events in, Plotly figures out, as plain dicts: they cost the server less per refresh than figure
+objects, and need no import of Plotly. `Standing` is a run in numbers, for lists and tables.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+
+from advlab.records import Event, Rate
+from advlab.runs.folder import timeline
+from advlab.runs.standing import as_rate
+
+Figure = dict[str, Any]
+
+# Okabe and Ito; every colour has a second sign, its dash or its marker
+CLEAN, ADVERSARIAL, THIRD = "#0072B2", "#D55E00", "#009E73"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x")
+NEUTRAL = "#808080"  # visible on white and on near-black
+POINTS = 400  # at most so many a line: more cannot be seen and cost time
+
+
+# -- figures of one run ------------------------------------------------------------------------
+
+
+def losses(events: Sequence[Event]) -> Figure:
+    """Clean and adversarial training loss against the step; the dotted line is chance, ln C."""
+    rows = _steps(events)
+    figure = frame("step", "loss (nats)")
+    for name, title, colour, dash in (
+        ("clean_loss", "clean", CLEAN, "solid"),
+        ("adv_loss", "adversarial", ADVERSARIAL, "dash"),
+    ):
+        points = [(e.step, e.values[name]) for e in rows if _number(e.values.get(name))]
+        if not points:
+            continue
+        x, y = _thin(points)
+        figure["data"] += [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": x,
+                "y": y,
+                "opacity": 0.3,
+                "line": {"color": colour, "width": 1},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            },
+            {
+                "type": "scatter",
+                "mode": _mode(x),
+                "name": title,
+                "x": x,
+                "y": smooth(y),
+                "line": {"color": colour, "width": 2.5, "dash": dash},
+                "hovertemplate": f"step %{{x}}<br>{title} %{{y:.3f}}<extra></extra>",
+            },
+        ]
+    classes = len(_first(events, "start").get("label_names") or ())
+    if classes > 1:
+        _level(figure, math.log(classes), "chance")
+    figure["layout"]["yaxis"]["rangemode"] = "tozero"
+    return figure
+
+
+def accuracy(events: Sequence[Event]) -> Figure:
+    """Validation accuracy after each epoch, clean and under attack, with Wilson 95 % bands.
+
+    The dotted line is the share of the most frequent class; the star marks the epoch kept.
+    """
+    rows = [e for e in timeline(events) if e.kind == "epoch"]
+    start = _first(events, "start")
+    figure = frame("epoch", "accuracy")
+    eps = start.get("eval_eps")
+    attacked = f"under PGD-5, ε = {eps:g}" if _number(eps) else "under attack"
+    for name, title, colour, shape, dash in (
+        ("clean_accuracy", "clean", CLEAN, "circle", "solid"),
+        ("robust_accuracy", attacked, ADVERSARIAL, "diamond", "dash"),
+    ):
+        points = [(e.values.get("epoch", 0), as_rate(e.values.get(name)), e) for e in rows]
+        points = [(x, rate, e) for x, rate, e in points if rate is not None]
+        if not points:
+            continue
+        _band(figure, [x for x, _, _ in points], [rate for _, rate, _ in points], colour)
+        figure["data"].append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": title,
+                "x": [x for x, _, _ in points],
+                "y": [rate.value for _, rate, _ in points],
+                "line": {"color": colour, "width": 2.5, "dash": dash},
+                "marker": {"color": colour, "size": 8, "symbol": shape},
+                "customdata": [[rate.low, rate.high, rate.n] for _, rate, _ in points],
+                "hovertemplate": f"epoch %{{x}}<br>{title} %{{y:.1%}}<br>95 %% interval "
+                "%{customdata[0]:.1%} to %{customdata[1]:.1%}, "
+                "%{customdata[2]} texts<extra></extra>",
+            }
+        )
+        kept = [(x, rate.value) for x, rate, e in points if e.values.get("best")][-1:]
+        figure["data"] += [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [x],
+                "y": [y],
+                "showlegend": False,
+                "marker": {"color": colour, "size": 17, "symbol": "star"},
+                "hoverinfo": "skip",
+            }
+            for x, y in kept
+        ]
+    majority = next((e.values["majority"] for e in rows if "majority" in e.values), None)
+    majority = start.get("majority") if majority is None else majority
+    if _number(majority):
+        _level(figure, float(majority), "most frequent class")
+    _percent_axis(figure)
+    figure["layout"]["xaxis"] |= _epochs(start.get("epochs"), rows)
+    return figure
+
+
+def lengths(events: Sequence[Event]) -> Figure:
+    """Mean ‖δ‖ of a text beside the mean length of a word vector, both L2 in embedding units."""
+    rows = _steps(events)
+    figure = frame("step", "length (embedding units)")
+    for name, title, colour, dash in (
+        ("delta_norm", "‖δ‖ of a text", ADVERSARIAL, "solid"),
+        ("embed_norm", "a word vector", CLEAN, "dash"),
+    ):
+        points = [(e.step, e.values[name]) for e in rows if _number(e.values.get(name))]
+        if points:
+            x, y = _thin(points)
+            figure["data"].append(line(x, y, title, colour, dash, ".3f"))
+    figure["layout"]["yaxis"]["rangemode"] = "tozero"
+    return figure
+
+
+def throughput(events: Sequence[Event]) -> Figure:
+    """Texts per second since training began, against the step."""
+    points = [
+        (e.step, e.values["texts_per_second"])
+        for e in _steps(events)
+        if _number(e.values.get("texts_per_second"))
+    ]
+    figure = frame("step", "texts per second")
+    if points:
+        x, y = _thin(points)
+        figure["data"].append(line(x, y, "texts per second", THIRD, "solid", ".0f"))
+    figure["layout"]["yaxis"]["rangemode"] = "tozero"
+    figure["layout"]["showlegend"] = False
+    return figure
+
+
+# -- several runs ------------------------------------------------------------------------------
+
+
+def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
+    """Clean (hollow, dotted) and robust (filled) accuracy of several runs against the epoch."""
+    figure = frame("epoch", "accuracy")
+    last = 1
+    for i, (name, events) in enumerate(runs):
+        rows = [e for e in timeline(events) if e.kind == "epoch"]
+        colour, shape = PALETTE[i % len(PALETTE)], SHAPES[i % len(SHAPES)]
+        for key, title, dash, hollow in (
+            ("clean_accuracy", "clean", "dot", True),
+            ("robust_accuracy", "under attack", "solid", False),
+        ):
+            points = [(e.values.get("epoch", 0), as_rate(e.values.get(key))) for e in rows]
+            x = [x for x, rate in points if rate is not None]
+            y = [rate.value for _, rate in points if rate is not None]
+            last = max([last, *x])
+            shown = f"{label(name)}: {title}"
+            figure["data"].append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": label(name),
+                    "x": x,
+                    "y": y,
+                    "legendgroup": str(i),
+                    "showlegend": not hollow,
+                    "line": {"color": colour, "dash": dash, "width": 2.5},
+                    "marker": {"symbol": shape + ("-open" if hollow else ""), "size": 9},
+                    "hovertemplate": f"{shown}<br>epoch %{{x}}: %{{y:.1%}}<extra></extra>",
+                }
+            )
+    _percent_axis(figure)
+    figure["layout"]["xaxis"] |= _epochs(last, ())
+    return figure
+
+
+def compare_losses(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
+    """Smoothed clean training loss of several runs against the step."""
+    figure = frame("step", "clean loss (nats)")
+    for i, (name, events) in enumerate(runs):
+        points = [
+            (e.step, e.values["clean_loss"])
+            for e in _steps(events)
+            if _number(e.values.get("clean_loss"))
+        ]
+        if points:
+            x, y = _thin(points)
+            dash = ("solid", "dash", "dot", "dashdot")[i % 4]
+            colour = PALETTE[i % len(PALETTE)]
+            figure["data"].append(line(x, smooth(y), label(name), colour, dash, ".3f"))
+    figure["layout"]["yaxis"]["rangemode"] = "tozero"
+    return figure
+
+
+# -- small parts -------------------------------------------------------------------------------
+
+
+def smooth(values: Sequence[float], span: float = 8.0) -> list[float]:
+    """An exponential mean over about `span` points that has no lag at the start."""
+    keep, total, weight, out = 1.0 - 1.0 / span, 0.0, 0.0, []
+    for value in values:
+        total, weight = keep * total + value, keep * weight + 1.0
+        out.append(total / weight)
+    return out
+
+
+def label(text: str, limit: int = 32) -> str:
+    """A name fit for Plotly, which reads some HTML in labels."""
+    text = " ".join(text.split())
+    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
+
+
+def _steps(events: Sequence[Event]) -> list[Event]:
+    return [e for e in timeline(events) if e.kind == "step"]
+
+
+def _first(events: Sequence[Event], kind: str) -> Mapping[str, Any]:
+    return next((e.values for e in events if e.kind == kind), {})
+
+
+def _number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _thin(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """At most POINTS of them, evenly spaced, the last always kept."""
+    stride = max(1, -(-len(points) // POINTS))
+    kept = list(points[::stride])
+    if kept[-1] != points[-1]:
+        kept.append(points[-1])
+    return [x for x, _ in kept], [y for _, y in kept]
+
+
+def frame(x: str, y: str) -> Figure:
+    """An empty figure with its axes named."""
+    return {
+        "data": [],
+        "layout": {
+            "height": 300,
+            "margin": {"l": 8, "r": 12, "t": 36, "b": 8},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "hovermode": "closest",
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            "xaxis": {"title": {"text": x}, "automargin": True, "zeroline": False},
+            "yaxis": {"title": {"text": y}, "automargin": True, "zeroline": False},
+            "shapes": [],
+            "annotations": [],
+        },
+    }
+
+
+def line(
+    x: Sequence[float], y: list[float], name: str, colour: str, dash: str, form: str
+) -> Figure:
+    """A line against the step; `form` is how the values read on hover."""
+    return {
+        "type": "scatter",
+        "mode": _mode(x),
+        "name": name,
+        "x": list(x),
+        "y": y,
+        "line": {"color": colour, "width": 2.5, "dash": dash},
+        "hovertemplate": f"step %{{x}}<br>{name} %{{y:{form}}}<extra></extra>",
+    }
+
+
+def _mode(x: Sequence[float]) -> str:
+    return "lines" if len(x) > 2 else "lines+markers"  # a line through one point is not seen
+
+
+def _band(figure: Figure, x: list[float], rates: list[Rate], colour: str) -> None:
+    if all(rate.n == 0 for rate in rates):
+        return
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    figure["data"].append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [*x, *reversed(x)],
+            "y": [rate.high for rate in rates] + [rate.low for rate in reversed(rates)],
+            "fill": "toself",
+            "fillcolor": f"rgba({r},{g},{b},0.16)",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+    )
+
+
+def _level(figure: Figure, y: float, text: str) -> None:
+    """A dotted line across the whole width, named at its right end."""
+    layout = figure["layout"]
+    layout["shapes"].append(
+        {
+            "type": "line",
+            "xref": "paper",
+            "x0": 0,
+            "x1": 1,
+            "y0": y,
+            "y1": y,
+            "line": {"color": NEUTRAL, "width": 1.5, "dash": "dot"},
+        }
+    )
+    layout["annotations"].append(
+        {
+            "xref": "paper",
+            "x": 1,
+            "y": y,
+            "text": text,
+            "showarrow": False,
+            "xanchor": "right",
+            "yanchor": "bottom",
+            "font": {"color": NEUTRAL, "size": 12},
+        }
+    )
+
+
+def _percent_axis(figure: Figure) -> None:
+    figure["layout"]["yaxis"] |= {"range": [0, 1.03], "tickformat": ".0%", "dtick": 0.25}
+
+
+def _epochs(epochs: Any, rows: Sequence[Event]) -> dict[str, Any]:
+    last = int(epochs) if _number(epochs) else max(len(rows), 1)
+    return {"range": [0.7, last + 0.3], "dtick": max(1, -(-last // 10)), "tick0": 1}

@@ -1,0 +1,73 @@
+"""What was read, what happened and what was found: frozen dataclasses of numpy arrays and text.
+
+No torch here. Axes: T tokens, W words, D embedding width, C classes, K neighbours, S attack steps,
+N values of ε, R random draws.
+"""
+
+from __future__ import annotations
+
+from advlab.records.attacked import AttackRecord, Moment, Scale
+from advlab.records.estimates import Rate
+from advlab.records.examples import Dataset, Event, Example
+from advlab.records.measured import (
+    Alarm,
+    CarryOver,
+    Evaluation,
+    Finding,
+    Grid,
+    Optima,
+    Row,
+    Transfer,
+)
+from advlab.records.views import (
+    Curve,
+    Distances,
+    Exits,
+    Frames,
+    Layers,
+    Line,
+    LocalPlane,
+    Map,
+    Nearest,
+    Neighbours,
+    Noise,
+    Saliency,
+    SaliencyChoices,
+    Scaled,
+    Substitutions,
+    Surface,
+)
+
+__all__ = [
+    "Alarm",
+    "AttackRecord",
+    "CarryOver",
+    "Curve",
+    "Dataset",
+    "Distances",
+    "Evaluation",
+    "Event",
+    "Example",
+    "Exits",
+    "Finding",
+    "Frames",
+    "Grid",
+    "Layers",
+    "Line",
+    "LocalPlane",
+    "Map",
+    "Moment",
+    "Nearest",
+    "Neighbours",
+    "Noise",
+    "Optima",
+    "Rate",
+    "Row",
+    "Saliency",
+    "SaliencyChoices",
+    "Scale",
+    "Scaled",
+    "Substitutions",
+    "Surface",
+    "Transfer",
+]

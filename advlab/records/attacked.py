@@ -1,0 +1,93 @@
+"""One attacked example: everything the Explore page draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from advlab.records.views import Curve, LocalPlane, Neighbours, Saliency
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Lengths that give ε a meaning: L2, raw embedding units, over ordinary vocabulary rows."""
+
+    mean_norm: float  # mean length of a word vector
+    half_nn: float  # median half distance from a word vector to its nearest other
+
+    def raw(self, eps: float, unit: str) -> float:
+        """ε in raw embedding units. `unit`: raw, norm (× mean norm) or half-nn."""
+        return eps * {"raw": 1.0, "norm": self.mean_norm, "half-nn": self.half_nn}[unit]
+
+    def units(self, raw: float) -> dict[str, float]:
+        """A raw length in all three units."""
+        return {"raw": raw, "norm": raw / self.mean_norm, "half-nn": raw / self.half_nn}
+
+
+@dataclass(frozen=True)
+class AttackRecord:
+    """One sentence, one model, one attack: everything the Explore page draws."""
+
+    text: str
+    label: int  # the class whose loss the attack raises
+    label_given: bool  # False: no label was given, and the model's own prediction stands in
+    label_names: tuple[str, ...]
+    model: str
+    model_hash: str
+    attack: Mapping[str, Any]  # settings as given, with "name"
+    seed: int
+    eps: float  # raw units
+    scale: Scale
+    tokens: tuple[str, ...]  # T
+    word_of: np.ndarray  # (T,) index into `words`, −1 for special tokens
+    words: tuple[str, ...]  # W
+    spans: np.ndarray  # (T,2) where each token stands in `text`, in characters; 0, 0 for specials
+    perturbable: np.ndarray  # (T,) bool: ordinary and not shielded
+    shield: tuple[tuple[int, int], ...]  # spans of `text`, in characters, that were not attacked
+    clean: np.ndarray  # (C,) probabilities
+    adversarial: np.ndarray  # (C,)
+    random: np.ndarray  # (R,C) equal-norm noise
+    projected: np.ndarray  # (C,) every token replaced by its nearest vocabulary row
+    round_trip: np.ndarray  # (C,) those tokens written as text and tokenised again
+    round_trip_text: str
+    round_trip_tokens: tuple[str, ...]
+    losses: np.ndarray  # (S+1,) of the kept restart, step 0 is the start
+    step_probs: np.ndarray  # (S+1,C)
+    step_norms: np.ndarray  # (S+1,T)
+    path_steps: np.ndarray  # (F,) the steps that `path` holds: the first, best, flip and last too
+    path: np.ndarray  # (F,T,D) δ at these steps
+    best_step: int
+    flip_step: int | None
+    delta: np.ndarray  # (T,D)
+    delta_norm: np.ndarray  # (T,)
+    embed_norm: np.ndarray  # (T,)
+    exit_radius: np.ndarray  # (T,) distance to the next token's cell along δ; inf: none that way
+    certificate: np.ndarray  # (T,) half distance to the nearest other row: no direction exits below
+    neighbours: Mapping[str, Neighbours]
+    saliency: Mapping[str, Saliency]
+    curve: Curve
+    planes: tuple[LocalPlane, ...]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moved(self) -> np.ndarray:
+        """(T,) bool: tokens whose nearest vocabulary row (L2) is no longer their own."""
+        return (self.neighbours["l2"].own_rank > 1) & self.perturbable
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the attack changed the prediction."""
+        return bool(self.adversarial.argmax() != self.clean.argmax())
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A sentence after one epoch of training. `record` belongs to the weights of that epoch."""
+
+    epoch: int  # 0 is before training
+    record: AttackRecord
+    words: np.ndarray  # (W,) integrated gradients of the margin on the clean sentence

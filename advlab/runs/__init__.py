@@ -1,0 +1,1 @@
+"""A run on disk and in the queue: settings, folder, standing, scheduler; no torch."""

@@ -1,0 +1,289 @@
+"""Everything that a run depends on: data, model, method, training. Plain frozen dataclasses, no torch.
+
+A `RunConfig` goes to JSON and back without loss; the same config and seed give the same run on the
+same machine. The method and its settings are a mapping `{"name": "freelb", "eps": 0.5, …}`, because
+methods live above this module: `advlab.training.methods.build_method` checks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from advlab.settings import build, plain, setting
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the examples come from, and how the file or data set is read."""
+
+    source: str = setting(
+        "reviews", "A built-in corpus, a file (CSV, TSV, JSONL), or hub:NAME for a public data set"
+    )
+    text_column: str | None = setting(
+        None, "Column with the text: its name, or its number from 0; guessed when empty"
+    )
+    label_column: str | None = setting(
+        None, "Column with the label: its name, or its number from 0; guessed when empty"
+    )
+    eval_source: str | None = setting(
+        None, "A second file to test on; without it a fixed part of the first is held out"
+    )
+    encoding: str | None = setting(None, "Character encoding; guessed when empty", advanced=True)
+    delimiter: str | None = setting(
+        None, "Character between columns; guessed when empty", advanced=True
+    )
+    quoting: bool | None = setting(
+        None, "Whether double quotes enclose cells; guessed when empty", advanced=True
+    )
+    header: bool | None = setting(
+        None, "Whether the first row names the columns; guessed when empty", advanced=True
+    )
+    hub_config: str | None = setting(
+        None, "Configuration of a public data set, where it has several", advanced=True
+    )
+    limit: int | None = setting(
+        None, "Use at most this many training texts, drawn at random", unit="texts", low=10
+    )
+    seed: int = setting(
+        0, "Seed of the train/validation/test split and of the limit", low=0, advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network is trained, and from where its weights start."""
+
+    source: str = setting(
+        "tiny",
+        "tiny (0.5 M parameters, from scratch), small (1.3 M), minilm (22 M, pretrained), "
+        "or a Hugging Face name or local folder",
+    )
+    max_length: int = setting(
+        128, "Longer texts are cut", unit="tokens", low=8, high=1024, label="maximum length"
+    )
+    unit_norm: bool = setting(
+        True,
+        "From scratch: keep every word vector at length 1, so that the model cannot escape an "
+        "absolute ε by growing its embeddings",
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The outer loop. The defaults of `lr` and `epochs` depend on the model: see `for_model`."""
+
+    epochs: int = setting(8, "Passes over the training texts", unit="epochs", low=1, high=200)
+    batch_size: int = setting(32, "Texts per optimiser step", unit="texts", low=1, high=1024)
+    lr: float = setting(
+        1e-3, "Peak learning rate of AdamW", low=0.0, high=1.0, label="learning rate"
+    )
+    lr_warmup: float = setting(
+        0.1,
+        "Part of training in which the learning rate rises; it falls linearly to 0 afterwards",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        advanced=True,
+    )
+    weight_decay: float = setting(
+        0.1, "AdamW's decoupled weight decay", low=0.0, high=10.0, advanced=True
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of each label spread over all classes", low=0.0, high=0.9, advanced=True
+    )
+    clip: float = setting(
+        1.0,
+        "Gradients longer than this are shortened to it",
+        unit="L2 norm",
+        low=0.0,
+        advanced=True,
+    )
+    eps_warmup: float = setting(
+        0.3,
+        "Part of training in which ε rises from 0 to its full value; full ε from the first step "
+        "collapses to chance",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        label="ε warm-up",
+    )
+    eps_schedule: Literal["linear", "cosine", "earned"] = setting(
+        "linear",
+        "How ε rises: evenly, slowly at both ends, or (a curriculum) only while the perturbed loss "
+        "stays below 0.9 of the loss of guessing",
+        label="ε schedule",
+        advanced=True,
+    )
+    clean_start: float = setting(
+        0.2,
+        "ε is 0 for this part of training; from scratch, only until the clean loss has left chance",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        advanced=True,
+    )
+    eval_eps: float = setting(
+        0.25,
+        "ε of the PGD-5 that measures robust accuracy after each epoch",
+        unit="× mean word-vector norm",
+        low=0.0,
+        high=100.0,
+        label="validation ε",
+    )
+    eval_limit: int = setting(
+        256, "Validation texts used after each epoch", unit="texts", low=8, advanced=True
+    )
+    choose: Literal["robust", "clean", "last"] = setting(
+        "robust",
+        "Which epoch's weights are kept: best clean + robust accuracy, best clean accuracy, or last",
+        label="keep the epoch with the best",
+    )
+    patience: int | None = setting(
+        None,
+        "Stop after this many epochs without improvement; never when empty",
+        unit="epochs",
+        low=1,
+        advanced=True,
+    )
+    history: int = setting(
+        12,
+        "Epochs whose weights are kept to look back at, spread evenly, within 1 GiB; 0 for none",
+        unit="epochs",
+        low=0,
+        high=100,
+        advanced=True,
+    )
+    seed: int = setting(0, "Seed of the weights, the order of texts, dropout and attacks", low=0)
+
+    @staticmethod
+    def for_model(source: str, **changes: Any) -> TrainConfig:
+        """Defaults that suit the model: from scratch 8 epochs at 1e-3, pretrained 3 at 3e-5."""
+        base = {} if source in SCRATCH else {"epochs": 3, "lr": 3e-5, "batch_size": 16}
+        return build(TrainConfig, base | changes)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How often a word of a training text is changed, and in what way."""
+
+    word_dropout: float = setting(0.0, "Chance that a word is left out", low=0.0, high=0.9)
+    word_swap: float = setting(
+        0.0, "Chance that a word changes places with the next", low=0.0, high=0.9
+    )
+    synonyms: float = setting(
+        0.0,
+        "Chance that a word gives way to one of like meaning: from a small built-in list, else, in "
+        "pretrained models, from its nearest neighbours in the model's own embeddings (tiny and small "
+        "begin with random ones, which mean nothing yet)",
+        low=0.0,
+        high=0.9,
+    )
+    typos: float = setting(0.0, "Chance that a word gets a typing error", low=0.0, high=0.9)
+    augmented: float = setting(
+        0.5, "Part of the texts that is changed in an epoch", low=0.0, high=1.0, advanced=True
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is changed at all."""
+        return bool(
+            self.augmented and (self.word_dropout or self.word_swap or self.synonyms or self.typos)
+        )
+
+
+@dataclass(frozen=True)
+class Regularisation:
+    """Losses added to the training method's own, and the dropout of the model."""
+
+    rdrop: float = setting(
+        0.0,
+        "Weight of the symmetric divergence between two dropout passes (R-Drop, Liang et al. 2021, "
+        "arXiv:2106.14448); two passes more. A regulariser, not a defence",
+        low=0.0,
+        high=100.0,
+        label="R-Drop",
+    )
+    mixup: float = setting(
+        0.0,
+        "Weight of the loss on blends of two texts' embeddings and labels (Zhang et al. 2018, "
+        "arXiv:1710.09412; Beta(0.4, 0.4)); one pass more",
+        low=0.0,
+        high=100.0,
+    )
+    hotflip: float = setting(
+        0.0,
+        "Weight of the loss on the batch with words replaced by HotFlip (arXiv:1712.06751); rises "
+        "with the warm-up of ε; some three passes more",
+        low=0.0,
+        high=100.0,
+        label="HotFlip texts",
+    )
+    hotflip_words: int = setting(
+        1, "Words that HotFlip replaces in a text", unit="words", low=1, high=20, advanced=True
+    )
+    dropout: float | None = setting(
+        None, "Dropout of the model; its own when empty", low=0.0, high=0.9
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether there is any loss to add."""
+        return bool(self.rdrop or self.mixup or self.hotflip)
+
+
+SCRATCH = ("tiny", "small")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that decides a run. `name` is for people and changes nothing."""
+
+    name: str = ""
+    task: str = "classification"
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
+    regularise: Regularisation = Regularisation()
+    augment: Augmentation = field(default_factory=Augmentation)
+    train: TrainConfig = TrainConfig()
+
+    def to_json(self) -> str:
+        """One JSON object, keys in a fixed order."""
+        return json.dumps(plain(self), indent=2, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(text: str) -> RunConfig:
+        """The config that `to_json` wrote; SettingError names what does not fit."""
+        return build(RunConfig, json.loads(text))
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of everything but the name."""
+        rest = {k: v for k, v in plain(self).items() if k != "name"}
+        return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
+
+
+STARTER_EPS = 0.25  # × mean word-vector norm: where the starter pair is compared
+STARTER_GROUP = "starter"  # ties the two runs together in the queue
+
+
+def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
+    """The two runs of the first minute: plain and adversarial, alike in everything else."""
+    train = TrainConfig(epochs=5, eval_limit=128, eval_eps=STARTER_EPS, seed=seed)
+    plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
+    robust = replace(plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3})
+    return plain, robust
+
+
+def home() -> Path:
+    """The user's data folder: `$ADVLAB_HOME`, or `~/.advlab`; made when missing."""
+    import os
+
+    folder = Path(os.environ.get("ADVLAB_HOME") or Path.home() / ".advlab").expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()

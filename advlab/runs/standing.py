@@ -1,0 +1,114 @@
+"""Where a run stands, in numbers: what its diary says so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from advlab.records import Event, Rate
+from advlab.runs.folder import timeline
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands, from its events. None: not known yet."""
+
+    epochs: int | None = None
+    epoch: float = 0.0  # passes over the data made so far
+    step: int = 0
+    steps: int | None = None
+    clean: Rate | None = None  # validation accuracy of the kept epoch
+    robust: Rate | None = None  # under PGD-5 at `eval_eps`
+    best_epoch: int | None = None
+    test: Rate | None = None  # of the kept model, after the end
+    test_robust: Rate | None = None
+    eval_eps: float | None = None  # × mean word-vector norm
+    majority: float | None = None
+    clean_loss: float | None = None
+    adv_loss: float | None = None
+    delta_norm: float | None = None
+    embed_norm: float | None = None
+    texts_per_second: float | None = None
+    eta: float | None = None  # seconds
+    cost: float | None = None  # time of a step, in plain steps
+    seconds: float | None = None  # of training
+    parameters: int | None = None
+    train_texts: int | None = None
+    alarms: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def standing(events: Sequence[Event]) -> Standing:
+    """A run in numbers, from all its events."""
+    events = timeline(events)
+    found: dict[str, Any] = {}
+    alarms, notes = [], []
+    for event in events:
+        values = event.values
+        if event.kind == "start":
+            found |= _some(values, "epochs", "steps", "majority", "parameters", "train_texts")
+            found |= _some(values, "eval_eps")
+        elif event.kind == "step":
+            found |= _some(
+                values,
+                "epoch",
+                "clean_loss",
+                "adv_loss",
+                "delta_norm",
+                "embed_norm",
+                "texts_per_second",
+                "eta",
+                "cost",
+            )
+        elif event.kind == "epoch":
+            found["epoch"] = float(values.get("epoch", 0))
+            if values.get("best", True):
+                found["clean"] = as_rate(values.get("clean_accuracy"))
+                found["robust"] = as_rate(values.get("robust_accuracy"))
+                found["best_epoch"] = int(values.get("epoch", 0))
+            found |= _some(values, "majority", "eval_eps")
+        elif event.kind == "end":
+            found["test"] = as_rate(values.get("test_accuracy")) or found.get("test")
+            robust = as_rate(values.get("test_robust_accuracy"))
+            found["test_robust"] = robust or found.get("test_robust")
+            found |= _some(values, "cost", "seconds")
+            found["eta"] = None
+        elif event.kind == "alarm":
+            alarms.append(str(values.get("message") or values.get("name") or "alarm"))
+        elif event.kind == "note" and values.get("message"):
+            notes.append(str(values["message"]))
+        found["step"] = event.step
+    return Standing(**found, alarms=tuple(alarms), notes=tuple(notes))
+
+
+def as_rate(value: Any) -> Rate | None:
+    """A share with its interval, from the mapping that events carry or from a bare number."""
+    if isinstance(value, Mapping):
+        return Rate(
+            float(value["value"]), float(value["low"]), float(value["high"]), int(value["n"])
+        )
+    if isinstance(value, int | float):
+        return Rate(float(value), float(value), float(value), 0)
+    return None
+
+
+def _some(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def judged(events: Sequence[Event]) -> list[Event]:
+    """The steps that tell a clean loss, as one unbroken run."""
+    return [e for e in timeline(events) if e.kind == "step" and "clean_loss" in e.values]
+
+
+def series(rows: Sequence[Event], name: str) -> list[float]:
+    """One figure of these steps, where it is a finite number."""
+    found = [e.values.get(name) for e in rows]
+    return [float(v) for v in found if isinstance(v, int | float) and math.isfinite(v)]
+
+
+def inner_gain(rows: Sequence[Event]) -> list[float]:
+    """What the attack adds to the clean loss at each of these steps, nats."""
+    return [e.values["adv_loss"] - e.values["clean_loss"] for e in rows if "adv_loss" in e.values]

@@ -1,0 +1,1 @@
+"""Questions to whole data sets and several models."""

@@ -1,0 +1,336 @@
+"""Signs that a measured robustness is not what it seems, each with its evidence and what to do.
+
+After Athalye et al. 2018 (arXiv:1802.00420) and Carlini et al. 2019 (arXiv:1902.06705). Differences
+between attacks count only where McNemar's test on the same texts finds them at 1 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advlab.attacks import PGD, Attack, AutoPGD, Minimal, Perturbation, RandomNoise
+from advlab.attacks.evaluate import by_length
+from advlab.attacks.norms import norm
+from advlab.records import Example
+from advlab.records.estimates import compare, rate
+from advlab.records.measured import Alarm, Grid, Row
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+    from advlab.records.measured import Transfer
+    from advlab.tasks import Batch, Objective
+
+TRIED = 64  # texts on which models and attacks are looked at
+ONE_STEP, BLACK_BOX = ("fgm", "fgsm"), ("spsa",)
+MANY_STEPS = ("pgd", "autopgd", "ensemble")  # those that raise the loss with all of ε
+EFFORTS = ("steps", "restarts", "draws", "samples", "searches", "effort")
+MORE_IS_WEAKER = "more steps or restarts are weaker"
+
+
+def alarms_of(
+    grid: Grid, victims: Sequence[Victim], examples: Sequence[Example], attacks: Sequence[Attack]
+) -> list[Alarm]:
+    """Every check: the outcomes, each model, and on the first texts each attack that spends its ε."""
+    found = of_outcomes(grid)
+    for victim in victims:
+        found += of_model(victim, examples[:TRIED])
+        for attack in attacks:
+            if attack.eps > 0 and not isinstance(attack, Minimal | RandomNoise):
+                found += of_attack(victim, examples[:TRIED], attack)
+    return found
+
+
+def of_outcomes(grid: Grid, *, precision: float = 0.05) -> list[Alarm]:
+    """Alarms that the outcomes alone raise. `precision`: widest half interval, as a share."""
+    found = []
+    for row in grid.rows:
+        found += _weaker_than_noise(row) + _constant(row, grid) + _too_few(row, precision)
+        for other in grid.rows:
+            if other is not row and row.model_hash == other.model_hash:
+                found += _upside_down(row, other)
+    return found
+
+
+def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
+    """Alarms that the model itself raises: random outputs, no gradient, grown embeddings."""
+    found, unlike, zero, n = [], 0.0, 0, 0
+    with victim.analysing():
+        for _, batch in by_length(victim, examples, 64):
+            x = victim.embed(batch.input_ids).detach().requires_grad_()
+            with torch.enable_grad():
+                loss = victim.objective(batch)(x)
+                grad = None
+                if loss.requires_grad:
+                    grad = torch.autograd.grad(loss.sum(), x, allow_unused=True)[0]
+            with torch.no_grad():
+                again = victim.objective(batch)(x)
+            unlike = max(unlike, float((again - loss.detach()).abs().max()))
+            n += len(batch)
+            zero += len(batch) if grad is None else int((grad.flatten(1).norm(dim=1) < 1e-8).sum())
+    if unlike > 1e-3:
+        found.append(
+            Alarm(
+                "outputs are random",
+                victim.name,
+                f"two passes over the same texts differ by up to {unlike:.2g} in loss",
+                "Switch dropout off, or average the gradient over many draws.",
+            )
+        )
+    if zero > n / 4:
+        found.append(
+            Alarm(
+                "no gradient",
+                victim.name,
+                f"{zero} of {n} texts have a gradient below 1e-8",
+                "Attack the logit margin in float64, and without gradients (spsa).",
+            )
+        )
+    grown = victim.measure_scale().raw(1.0, "norm") / victim.scale.raw(1.0, "norm")
+    if grown > 1.5:
+        found.append(
+            Alarm(
+                "embeddings grew",
+                victim.name,
+                f"word vectors are {grown:.1f} times as long as when ε was fixed",
+                "Compare at ε relative to today's vectors.",
+            )
+        )
+    return found
+
+
+HUGE = 50.0  # × mean norm: a ball with room for any change of every word
+
+
+def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> list[Alarm]:
+    """Alarms that an attack's own δ raises: too short, on too few words, weaker with more room.
+
+    For attacks that spend their whole ε (not those that look for the smallest δ). `attack` in any
+    unit. PGD and Auto-PGD are also tried with twice their steps, and with the huge ε; for the others
+    PGD of their norm and ball looks at the huge ε, where one long step, or guessing, shows nothing.
+    """
+    raw = attack.at(victim.scale)
+    climbs = isinstance(raw, PGD | AutoPGD)
+    huge = victim.scale.raw(HUGE, "norm")
+    trials: dict[str, Attack] = {"wide": replace(raw, eps=2 * raw.eps)}
+    if climbs:
+        trials["long"] = replace(raw, steps=2 * raw.steps)
+        trials["huge"] = replace(raw, eps=huge)
+    else:
+        trials["huge"] = PGD(huge, "raw", raw.p, raw.ball, steps=20)
+    stands: dict[str, list[bool]] = {kind: [] for kind in ("near", *trials)}  # of those read right
+    short, whole, moved, words = 0, 0, 0, 0
+    with victim.analysing():
+        for _, batch in by_length(victim, examples, 64):
+            x = victim.embed(batch.input_ids).detach()
+            objective = victim.objective(batch)
+            clean = ~objective.flips(x)
+
+            def outcome(
+                kind: str,
+                one: Attack,
+                x: Tensor = x,
+                batch: Batch = batch,
+                objective: Objective = objective,
+                clean: Tensor = clean,
+            ) -> Perturbation:
+                dice = torch.Generator().manual_seed(0)
+                found = one(objective, x, batch.perturbable, dice, flips=objective.flips)
+                stands[kind] += (found.first_flip < 0)[clean].tolist()
+                return found
+
+            found = outcome("near", raw)
+            for kind, trial in trials.items():
+                outcome(kind, trial)
+            size = norm(found.delta, raw.p, raw.ball).reshape(len(batch), -1).amax(1)
+            # the best iterate may be the first; the loss then fell all the way, which is another alarm
+            taken = found.best_step > 0
+            short += int((size[taken] < 0.5 * raw.eps).sum())
+            whole += int(taken.sum())
+            lengths = found.delta[taken].norm(dim=-1)
+            free = batch.perturbable[taken]
+            moved += int(((lengths > 0) & free).sum())
+            words += int(free.sum())
+    name = type(attack).__name__
+    near = stands["near"]
+    told: list[Alarm] = []
+    if whole and short > whole / 4:
+        told.append(
+            Alarm(
+                "δ is too short",
+                victim.name,
+                f"{short} of {whole} δ of {name} use less than half of their ε",
+                "Check the step size and the number of steps: together they must reach ε.",
+            )
+        )
+    sparse = raw.p == "l1" and raw.ball == "example"  # spends ε on few numbers, as it should
+    if words and moved < 0.9 * words and not sparse:
+        told.append(
+            Alarm(
+                "words are left out",
+                victim.name,
+                f"{name} moves {moved} of {words} words that it may move",
+                "Check the mask: an attack on part of the text overstates robustness.",
+            )
+        )
+    if _fewer(near, stands["wide"]):
+        told.append(
+            Alarm(
+                "accuracy rises with ε",
+                victim.name,
+                f"{rate(near).value:.1%} stand under {name} at ε = {attack.eps:g}, "
+                f"{rate(stands['wide']).value:.1%} at twice that",
+                "The steps overshoot or the gradient misleads: take more and shorter steps, restarts.",
+            )
+        )
+    if climbs and _fewer(near, stands["long"]):
+        told.append(
+            Alarm(
+                MORE_IS_WEAKER,
+                victim.name,
+                f"{rate(near).value:.1%} stand under {name} of {raw.steps} steps, "
+                f"{rate(stands['long']).value:.1%} under twice as many",
+                "The attack forgets what it found, or the model answers at random: keep the best "
+                "iterate, switch dropout off.",
+            )
+        )
+    if stands["huge"] and rate(stands["huge"]).low > 0.1:
+        told.append(
+            Alarm(
+                "a huge ε does not suffice",
+                victim.name,
+                f"{sum(stands['huge'])} of {len(near)} texts stand under "
+                f"{name if climbs else 'PGD'} at ε = {HUGE:g} × mean norm",
+                "Check that ε reaches the attack, its mask, and whether gradients are hidden.",
+            )
+        )
+    return told
+
+
+def of_transfer(transfer: Transfer) -> list[Alarm]:
+    """Models that break more under what was made on another model than under their own attack.
+
+    Whoever attacks a model knows more of it than whoever attacks another: where that does not help,
+    its gradient misleads (Athalye et al. 2018). One alarm a model, for the strongest of the others.
+    """
+    found = []
+    for j, model in enumerate(transfer.models):
+        own = transfer.right[j, j]
+        others = [
+            i
+            for i in range(len(transfer.models))
+            if i != j
+            and transfer.possible[i, j]
+            and transfer.possible[j, j]
+            and _fewer(transfer.right[i, j], own)
+        ]
+        if not others:
+            continue
+        i = min(others, key=lambda i: transfer.right[i, j].sum())
+        what = "δ" if transfer.kind == "delta" else "replaced words"
+        found.append(
+            Alarm(
+                "transfer is stronger than its own attack",
+                model,
+                f"{transfer.rate(i, j).value:.1%} are right under {what} made on "
+                f"{transfer.models[i]}, {transfer.rate(j, j).value:.1%} under its own",
+                "Its gradient misleads: do not believe its robustness before spsa, restarts and the "
+                "ensemble agree.",
+            )
+        )
+    return found
+
+
+def _weaker_than_noise(row: Row) -> list[Alarm]:
+    for e, eps in enumerate(row.eps):
+        if _fewer(row.noise[e], row.stands(e)):
+            return [
+                Alarm(
+                    "weaker than noise",
+                    row.model,
+                    f"at ε = {eps:g} {rate(row.noise[e]).value:.1%} stand under random noise, "
+                    f"{rate(row.stands(e)).value:.1%} under {row.attack['name']}",
+                    "Do not believe the attack: check its step size, mask and gradient.",
+                )
+            ]
+    return []
+
+
+def _constant(row: Row, grid: Grid) -> list[Alarm]:
+    labels = np.array(grid.labels)
+    seen = set(labels[row.right].tolist())
+    if len(set(grid.labels)) < 2 or len(seen) != 1 or not row.right[labels == seen.pop()].all():
+        return []
+    return [
+        Alarm(
+            "constant predictor",
+            row.model,
+            f"{rate(row.right).value:.1%} are right, and all of them are of one label",
+            "The model ignores its input: train again, with a smaller ε or a longer warm-up.",
+        )
+    ]
+
+
+def _too_few(row: Row, precision: float) -> list[Alarm]:
+    half = max((r.high - r.low) / 2 for r in row.robust)
+    if half <= precision:
+        return []
+    return [
+        Alarm(
+            "too few texts",
+            row.model,
+            f"with {len(row.right)} texts an interval is ± {100 * half:.1f} points wide",
+            f"Use more texts, or claim no difference below {200 * half:.0f} points.",
+        )
+    ]
+
+
+def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
+    """`weak` should leave at least as many standing as `strong`: does it break more?"""
+    a, b = weak.attack["name"], strong.attack["name"]
+    alike = ("unit", "p", "ball")
+    if any(weak.attack[k] != strong.attack[k] for k in alike) or weak.eps != strong.eps:
+        return []
+    if weak.attack.get("targeted", False) != strong.attack.get("targeted", False):
+        return []
+    if a == b and _does_less(weak, strong):
+        name = MORE_IS_WEAKER
+    elif a in ONE_STEP and b in MANY_STEPS:
+        name = "one step is stronger than many"
+    elif a in BLACK_BOX and b in MANY_STEPS:
+        name = "black box is stronger than gradients"
+    else:
+        return []
+    for e, eps in enumerate(weak.eps):
+        if _fewer(weak.stands(e), strong.stands(e)):
+            return [
+                Alarm(
+                    name,
+                    weak.model,
+                    f"at ε = {eps:g} {rate(weak.stands(e)).value:.1%} stand under {a}, "
+                    f"{rate(strong.stands(e)).value:.1%} under {b}",
+                    "The gradient misleads or the steps are wrong: try restarts, spsa, the ensemble.",
+                )
+            ]
+    return []
+
+
+def _does_less(weak: Row, strong: Row) -> bool:
+    """Fewer steps, restarts, draws …, more of none, and every other setting the same."""
+    a, b = dict(weak.attack), dict(strong.attack)
+    efforts = [(a.pop(k, 1), b.pop(k, 1)) for k in EFFORTS]
+    same = {k: v for k, v in a.items() if k != "eps"} == {k: v for k, v in b.items() if k != "eps"}
+    return same and all(x <= y for x, y in efforts) and any(x < y for x, y in efforts)
+
+
+def _fewer(a: Sequence[bool] | np.ndarray, b: Sequence[bool] | np.ndarray) -> bool:
+    pair = compare(list(b), list(a))
+    return pair.gain > 0 and pair.p < 0.01
+
+
+__all__ = ["Alarm", "alarms_of", "of_attack", "of_model", "of_outcomes", "of_transfer"]

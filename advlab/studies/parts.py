@@ -1,0 +1,70 @@
+"""Parts of the data that are told apart: by length, negation, rare words, class, any column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advlab.records import Example
+
+if TYPE_CHECKING:
+    pass
+
+
+NEGATIONS = ("not", "no", "never", "n't", "nothing", "hardly", "neither", "nor", "without")
+
+
+RARE = 3  # times in the training texts: a word below it is rare
+
+
+KINDS = 12  # a column with more values names no parts
+
+
+FEWEST = 5  # nor does a part of fewer texts
+
+
+def slices_of(
+    examples: Sequence[Example], names: Sequence[str], known: Mapping[str, int] | None = None
+) -> Mapping[str, np.ndarray]:
+    """Name -> (N,) bool: length by thirds, negation, rare words, label, values of further columns."""
+    words = [words_of(e.text) for e in examples]
+    sizes = np.array([len(w) for w in words])
+    low, high = np.quantile(sizes, [1 / 3, 2 / 3]) if len(sizes) else (0, 0)
+    negated = np.array([any(w in NEGATIONS for w in row) for row in words])
+    found = {
+        "all": np.ones(len(examples), dtype=bool),
+        f"short (up to {low:.0f} words)": sizes <= low,
+        f"long (over {high:.0f} words)": sizes > high,
+        "with a negation": negated,
+        "without a negation": ~negated,
+    }
+    if known is not None:
+        rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
+        name = f"a word seen below {RARE} times in training"
+        found |= {f"with {name}": rare, f"without {name}": ~rare}
+    labels = [names[e.label] if e.label is not None else "" for e in examples]
+    columns = dict.fromkeys(name for e in examples for name, _ in e.more)
+    values = {"label": labels} | {c: [dict(e.more).get(c, "") for e in examples] for c in columns}
+    for column, listed in values.items():
+        kinds = sorted(set(listed) - {""})
+        if column != "label" and not 2 <= len(kinds) <= KINDS:
+            continue
+        for kind in kinds:
+            mask = np.array([value == kind for value in listed])
+            if column == "label" or mask.sum() >= FEWEST:
+                found[f"{column}: {kind}"] = mask
+    return {n: mask for n, mask in found.items() if n == "all" or (mask.any() and not mask.all())}
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words without the punctuation around them; n't stands alone."""
+    parts = text.lower().replace("n't", " n't").split()
+    return [stripped for part in parts if (stripped := part.strip('.,!?;:"()“”‘’'))]
+
+
+def word_counts(examples: Sequence[Example]) -> dict[str, int]:
+    """Word -> how often it stands in the texts."""
+    return dict(Counter(word for e in examples for word in words_of(e.text)))

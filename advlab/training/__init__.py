@@ -1,0 +1,1 @@
+"""min over max: the loop, its methods, checkpoints, epochs."""

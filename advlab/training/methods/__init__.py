@@ -1,0 +1,83 @@
+"""Training methods: each fills `.grad` for one batch and returns numbers; the loop owns the optimiser.
+
+Named in the literature and not built, since they would add little to these: YOPO (many cheap steps
+through the first layer only; arXiv:1905.00877), MART (weights the divergence by how wrong the model is;
+ICLR 2020), ALUM (the SMART penalty in pre-training too; arXiv:2004.08994), CreAT (δ also pushes the
+representation away from the clean one; arXiv:2305.04557), InfoBERT (FreeLB with information
+bottlenecks; arXiv:2010.02329), token-aware VAT (δ accumulated for each vocabulary entry;
+arXiv:2004.14543).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from advlab.errors import SettingError, unknown
+from advlab.settings import build, plain
+from advlab.training.methods.base import Adversarial, Method, Plain
+from advlab.training.methods.engine import Inner, Outer, Place, Threat, play
+from advlab.training.methods.inputs import (
+    FGM,
+    FGSM,
+    PGD,
+    SMART,
+    TRADES,
+    VAT,
+    FastAT,
+    FreeAT,
+    FreeLB,
+    FreeLBPlus,
+    Hidden,
+    Noise,
+)
+from advlab.training.methods.weights import AWP, SAM, TableAttack
+
+METHODS: dict[str, type[Method]] = {
+    "plain": Plain,
+    "noise": Noise,
+    "fgm": FGM,
+    "fgsm": FGSM,
+    "pgd": PGD,
+    "fast": FastAT,
+    "free": FreeAT,
+    "freelb": FreeLB,
+    "freelb++": FreeLBPlus,
+    "vat": VAT,
+    "trades": TRADES,
+    "smart": SMART,
+    "hidden": Hidden,
+    "sam": SAM,
+    "awp": AWP,
+    "table": TableAttack,
+}
+
+
+def build_method(values: Mapping[str, Any]) -> Method:
+    """The method of `{"name": "freelb", "eps": 0.5, …}`; SettingError names what does not fit."""
+    rest = dict(values)
+    name = rest.pop("name", "plain")
+    if name not in METHODS:
+        raise SettingError(unknown("training method", name, METHODS))
+    return build(METHODS[name], rest)
+
+
+def method_settings(method: Method) -> dict[str, Any]:
+    """The mapping that `build_method` takes back."""
+    name = next(n for n, cls in METHODS.items() if type(method) is cls)
+    return {"name": name} | plain(method)
+
+
+__all__ = [
+    "METHODS",
+    "Adversarial",
+    "Inner",
+    "Method",
+    "Outer",
+    "Place",
+    "Plain",
+    "Threat",
+    "build_method",
+    "method_settings",
+    "play",
+]

@@ -1,0 +1,90 @@
+"""What can be added to any training method: R-Drop, mixup, HotFlip-made texts, a dropout rate.
+
+Each adds its own loss to the gradients that the method has filled. So a combination is one setting,
+not a new method; a weight of 0 costs nothing and changes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from advlab.attacks.hotflip import HotFlip
+from advlab.runs.config import Regularisation
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+    from advlab.tasks import Batch
+
+
+def set_dropout(victim: Victim, rate: float | None) -> None:
+    """Set the model's dropout, in place; None leaves it."""
+    for module in victim.model.modules():
+        if isinstance(module, nn.Dropout) and rate is not None:
+            module.p = rate
+
+
+def backward(
+    victim: Victim,
+    batch: Batch,
+    settings: Regularisation,
+    generator: torch.Generator | None = None,
+    *,
+    strength: float = 1.0,
+) -> dict[str, float]:
+    """Add the gradients of the chosen losses to `.grad`; returns their values, unweighted.
+
+    `strength`, from 0 to 1, is the warm-up of ε: HotFlip's texts are adversarial too, and at full
+    weight from the first step they collapse training as a full ε does.
+    """
+    told = {}
+    objective = victim.objective(batch)
+    if settings.rdrop:
+        p, q = (objective.logits(victim.embed(batch.input_ids)) for _ in range(2))
+        task = victim.task
+        apart = (task.divergence(p, q) + task.divergence(q, p)).mean() / 2
+        (settings.rdrop * apart).backward()
+        told["rdrop_loss"] = apart.item()
+    if settings.mixup:
+        mixed = _mixed_loss(victim, batch, generator)
+        (settings.mixup * mixed).backward()
+        told["mixup_loss"] = mixed.item()
+    if settings.hotflip and strength > 0:
+        flipped = _flipped(victim, batch, settings.hotflip_words)
+        loss = victim.objective(flipped)(victim.embed(flipped.input_ids)).mean()
+        (strength * settings.hotflip * loss).backward()
+        told["hotflip_loss"] = loss.item()
+    return told
+
+
+def _flipped(victim: Victim, batch: Batch, words: int) -> Batch:
+    """The batch after HotFlip: first-order choice, no tries, without dropout."""
+    dice = torch.get_rng_state()
+    victim._table = None  # kept for analysis, where weights stand still: here they have moved
+    with victim.analysing():
+        found = HotFlip(words, verify=1)(victim, batch)
+    victim._table = None
+    torch.set_rng_state(dice)
+    return replace(batch, input_ids=found.input_ids)
+
+
+def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None) -> torch.Tensor:
+    """The task's loss at λ·e + (1−λ)·e′ against both labels, e′ of the same batch shuffled."""
+    B = len(batch)
+    order = torch.randperm(B, generator=generator).to(batch.labels.device)
+    dice = random.Random(int(torch.randint(2**31, (), generator=generator)))
+    share = dice.betavariate(0.4, 0.4)  # one λ for the batch
+    embeds = victim.embed(batch.input_ids)
+    blend = share * embeds + (1 - share) * embeds[order]
+    both = replace(
+        batch, attention_mask=torch.maximum(batch.attention_mask, batch.attention_mask[order])
+    )
+    objective = victim.objective(both)  # whose loss smooths labels, where training does
+    logits = objective.logits(blend)
+    first = objective.loss_of(logits)
+    second = victim.objective(both.with_labels(batch.labels[order])).loss_of(logits)
+    return (share * first + (1 - share) * second).mean()

@@ -1,0 +1,251 @@
+"""One run, carried out: `python -m advlab.training.worker ID`.
+
+The trainer is a generator of events and knows nothing of jobs. The worker writes each event into
+the run's diary, passes on requests to pause or cancel, and records how it ended.
+
+A SIGTERM with no cancel asked for (the machine shuts down) makes the trainer write a checkpoint;
+the run is then "interrupted" and can be resumed. A second SIGTERM, or one after a request to cancel
+that was not obeyed in time, ends the run at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from advlab.errors import AdvlabError, RunError
+from advlab.records import Event
+from advlab.runs.config import RunConfig
+from advlab.runs.folder import EventWriter, RunFolder
+from advlab.runs.queue import RunInfo, Store
+
+# status by the reason that the trainer's last event gives, or else by the request that stood
+OUTCOMES = {"done": "done", "early stop": "done", "cancelled": "cancelled", "paused": "paused"}
+REQUESTS = {"pause": "paused", "cancel": "cancelled", None: "done"}
+
+
+class Trainer(Protocol):
+    """What `advlab.training.loop.train` is."""
+
+    def __call__(
+        self,
+        config: RunConfig,
+        folder: Path,
+        *,
+        resume: bool = False,
+        stop: Callable[[], str | None] = ...,
+    ) -> Iterator[Event]: ...
+
+
+class Terminated(BaseException):
+    """The process was told to end at once. Not an Exception, so that no trainer swallows it."""
+
+
+class Stop:
+    """What the trainer asks after each step: None, "pause" or "cancel"."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.terminated = False  # SIGTERM came
+
+    def __call__(self) -> str | None:
+        """The request that stands."""
+        return self.folder.requested() or ("pause" if self.terminated else None)
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Handle SIGTERM."""
+        if self.terminated or self.folder.requested() == "cancel":
+            raise Terminated
+        self.terminated = True
+
+
+def run(
+    run_id: str,
+    *,
+    train: Trainer | None = None,
+    store: Store | None = None,
+    stop: Stop | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> str:
+    """Carry out a claimed run in this process and return the status it ended with.
+
+    `on_event` sees each event after it was written. RunError where the run is not this process's
+    to carry out: it is over, or another process has it.
+    """
+    store = store or Store()
+    info = store.begin(run_id)
+    if info is None:
+        raise RunError(f"run {run_id} is not waiting for a worker; start it from the list of runs")
+    stop = stop or Stop(info.folder)
+    status, error = "failed", None
+    try:
+        status, error = _follow(store, info, train, stop, on_event)
+    except AdvlabError as mistake:
+        error = str(mistake)
+        traceback.print_exc()
+    except MemoryError:
+        error = "memory ran out; choose a smaller batch, shorter texts or a smaller model"
+        traceback.print_exc()
+    except (Terminated, KeyboardInterrupt):
+        cancelled = info.folder.requested() == "cancel"
+        status = "cancelled" if cancelled else "interrupted"
+        error = None if cancelled else f"the worker was told to end; {info.folder.outlook()}"
+    except BaseException as mistake:
+        error = f"{type(mistake).__name__}: {mistake}"
+        traceback.print_exc()
+    finally:
+        with _deaf():  # nothing may cut short the lines that say how it ended
+            _close(info, status, error)
+            store.finish(run_id, info.attempt, status, error)
+    return status
+
+
+def _follow(
+    store: Store,
+    info: RunInfo,
+    train: Trainer | None,
+    stop: Stop,
+    on_event: Callable[[Event], None],
+) -> tuple[str, str | None]:
+    """Write every event of the trainer; (status, message for people)."""
+    folder = info.folder
+    config = folder.config()
+    if train is None:
+        from advlab.training.loop import train as trainer
+    else:
+        trainer = train
+    checkpoint = folder.checkpoint_step()
+    steps, metrics = info.steps, dict(info.metrics)
+    reason = ""
+    with folder.writer() as diary:
+        # asked here too, since loading data and model may take long
+        events = (
+            iter(())
+            if stop()
+            else trainer(config, folder.path, resume=checkpoint is not None, stop=stop)
+        )
+        for event in _continued(events, info, checkpoint):
+            diary.append(event)
+            if event.kind == "start":
+                steps = event.values.get("steps", steps)
+            elif event.kind == "epoch" and event.values.get("best", True):
+                metrics |= event.values
+            elif event.kind == "end":
+                reason = str(event.values.get("reason", "done"))
+                metrics |= event.values
+            with suppress(sqlite3.Error):  # lists may lag; training goes on
+                store.advance(info.id, info.attempt, event.step, steps, _numbers(metrics))
+            on_event(event)
+    status = OUTCOMES.get(reason) or REQUESTS[stop()]
+    if status == "paused" and stop.terminated and folder.requested() != "pause":
+        return "interrupted", (
+            "the worker was told to end (SIGTERM), as when the machine shuts down; "
+            + folder.outlook()
+        )
+    return status, None
+
+
+def _continued(events: Iterator[Event], info: RunInfo, checkpoint: int | None) -> Iterator[Event]:
+    """The events, and first a note that the run goes on, where its diary had begun before.
+
+    `resumed_from` in the note is the step that `advlab.runs.folder.timeline` goes back to.
+    """
+    first = next(events, None)
+    if first is not None and info.attempt > 1 and info.folder.read().events:
+        step = checkpoint or 0
+        if first.kind == "note" and first.step == step:  # the trainer's own words for it
+            first = replace(first, values={**first.values, "resumed_from": step})
+        else:
+            message = f"resumed from step {step}"
+            if checkpoint is None:
+                message = "started again from the beginning: no checkpoint had been written"
+            yield Event("note", step, time.time(), {"message": message, "resumed_from": step})
+    if first is not None:
+        yield first
+        yield from events
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Those values that a list of runs can show: a rate without its interval."""
+    short = {
+        n: v["value"] if isinstance(v, dict) and "value" in v else v for n, v in values.items()
+    }
+    return {n: v for n, v in short.items() if isinstance(v, bool | int | float | str)}
+
+
+def _close(info: RunInfo, status: str, error: str | None) -> None:
+    """Let the diary end with an "end", where the trainer had no chance to write one."""
+    try:
+        events = info.folder.read().events
+        if events and events[-1].kind == "end" and events[-1].time >= (info.started or 0.0):
+            return
+        step = events[-1].step if events else 0
+        values = {"reason": status} | ({"message": error} if error else {})
+        with EventWriter(info.folder.diary) as diary:
+            diary.append(Event("end", step, time.time(), values))
+    except OSError:  # a full disk: the store still learns the status
+        traceback.print_exc()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """SIGTERM has no effect within."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach only the main thread, and only there can handlers be set
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def prepare_process() -> None:
+    """Make the worker a good neighbour: before torch is imported, once, in its own process."""
+    for name, value in (("OMP_NUM_THREADS", "1"), ("OMP_WAIT_POLICY", "PASSIVE")):
+        os.environ.setdefault(name, value)
+    if hasattr(os, "nice"):
+        os.nice(10)  # an attack on the page took 137 ms beside a worker at 0, 70 ms at 10
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limit = float(os.environ.get("ADVLAB_MAX_MEMORY", "0"))  # GiB; 0 is no limit
+        if limit > 0:
+            size = int(limit * 2**30)
+            resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    except (ImportError, ValueError, OSError):
+        pass
+    with suppress(OSError):
+        # when memory runs out, Linux is to end the training and not the server
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def main(run_id: str, train: Trainer | None = None) -> int:
+    """The worker process; the exit code is 0 unless the run failed."""
+    prepare_process()
+    store = Store()
+    stop = Stop(RunFolder.at(run_id, store.root))
+    signal.signal(signal.SIGTERM, stop.on_signal)
+    try:
+        return int(run(run_id, train=train, store=store, stop=stop) == "failed")
+    except RunError as error:  # another worker has it, or it was cancelled before this one came up
+        print(error, file=sys.stderr)
+        return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m advlab.training.worker RUN_ID")
+    sys.exit(main(sys.argv[1]))

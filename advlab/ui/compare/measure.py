@@ -1,0 +1,191 @@
+"""What the measuring pages share: choosing models and texts, and work that goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.records import Dataset, Example
+from advlab.runs import jobs
+from advlab.runs.config import DataConfig, home
+from advlab.settings import plain
+from advlab.studies.kept import Outcomes
+from advlab.ui import plain_text
+from advlab.ui.explore.examples import dataset_of, sources_for
+from advlab.ui.models import LOCAL, borrow, model_choices
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+
+MOST_MODELS, MOST_TEXTS = 6, 2000
+KEEP: Any = {"persist_state": "session"}  # a control holds its value while another page is open
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Models and texts as chosen on a page."""
+
+    models: tuple[str, ...]
+    titles: dict[str, str]
+    source: DataConfig
+    count: int
+    seed: int
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The choice as JSON."""
+        return {
+            "models": list(self.models),
+            "data": plain(self.source),
+            "count": self.count,
+            "seed": self.seed,
+        }
+
+    def texts(self) -> tuple[Dataset, list[Example]]:
+        """The data, and the labelled test texts drawn from it: the same ones each time."""
+        data = dataset_of(json.dumps(plain(self.source)))
+        found = [e for e in data.test if e.label is not None]
+        random.Random(0).shuffle(found)
+        return data, found[: self.count]
+
+
+def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None:
+    """The controls that every measurement has; None (and a hint) while something is missing."""
+    titles = model_choices()
+    if not titles:
+        st.info("There is no trained model yet. Train the starter pair on the first page.")
+        return None
+    models = st.multiselect(
+        "Models",
+        list(titles),
+        default=_pair(list(titles)),
+        format_func=titles.__getitem__,
+        max_selections=most,
+        key=f"{page}.models",
+        help="Differences are told against the first.",
+        **KEEP,
+    )
+    if not models:
+        st.info("Choose at least one model.", icon=":material/edit:")
+        return None
+    sources = sources_for(models[0])
+    columns = st.columns([4, 2, 2], vertical_alignment="bottom")
+    source = columns[0].selectbox(  # another first model brings its own data
+        "Data",
+        list(sources),
+        key=f"{page}.data.{models[0]}",
+        **KEEP,
+        format_func=lambda s: s.replace("model A", "the first model"),
+    )
+    texts = columns[1].number_input(
+        "Texts",
+        min_value=10,
+        max_value=MOST_TEXTS,
+        value=count,
+        step=50,
+        key=f"{page}.count",
+        help="Drawn at random from the test texts, the same ones each time.",
+        **KEEP,
+    )
+    seed = columns[2].number_input(
+        "Seed",
+        min_value=0,
+        value=0,
+        step=1,
+        key=f"{page}.seed",
+        help="Of random starts and noise.",
+        **KEEP,
+    )
+    return Asked(tuple(models), titles, sources[source], int(texts), int(seed))
+
+
+def _pair(ids: list[str]) -> list[str]:
+    """The newest model and the newest other one of the same data; a plain one comes first."""
+    configs = {i: jobs.run(i).config for i in ids if not i.startswith(LOCAL)}
+    if not configs:
+        return ids[:2]
+    newest, *others = configs
+    same = [i for i in others if configs[i].data == configs[newest].data]
+    plain_ones = [i for i in same if configs[i].method["name"] == "plain"]
+    unlike = [i for i in same if configs[i].method["name"] != configs[newest].method["name"]]
+    defended = configs[newest].method["name"] != "plain"
+    pair = [newest, *((plain_ones if defended else []) or unlike or same)[:1]]
+    return sorted(pair, key=lambda i: configs[i].method["name"] != "plain")
+
+
+def outcomes() -> Outcomes:
+    """Where finished work is kept, found again by what it was made from."""
+    return Outcomes(home() / "outcomes")
+
+
+def victims_for(asked: Asked, data: Dataset) -> dict[str, Victim]:
+    """Views of the chosen models by id; those of other classes are left out, with a warning.
+
+    The turn of each is taken for a moment only: measurements hold many models, and long.
+    """
+    found: dict[str, Victim] = {}
+    for model in asked.models:
+        with borrow(model) as victim:
+            fits = tuple(victim.label_names) == tuple(data.label_names)
+        if fits:
+            found[model] = victim
+            continue
+        st.warning(
+            f"{plain_text(asked.titles[model])} has other classes than this data"
+            f" ({plain_text(', '.join(data.label_names))}) and is left out."
+        )
+    return found
+
+
+def tell(alarm: Any) -> None:
+    """An alarm, with its evidence and what to do."""
+    text = plain_text(f"{alarm.model}: {alarm.name}: {alarm.evidence}. {alarm.advice}")
+    st.warning(text, icon=":material/warning:")
+
+
+def measured(
+    page: str,
+    key: dict[str, Any],
+    work: Callable[[Callable[[float, str], None]], Any],
+    *,
+    label: str = "Measure",
+    hint: str = "",
+) -> Any:
+    """What `work` found for these settings, or for the last ones measured; None before that.
+
+    `work` gets a function that shows progress; a click anywhere stops it there, and finished parts
+    are read back when it is asked for again. Errors are shown, not raised.
+    """
+    slot = f"{page}.found"
+    wanted = json.dumps(key, sort_keys=True)
+    kept = st.session_state.get(slot)
+    if st.button(label, type="primary", icon=":material/science:", key=f"{page}.go"):
+        place = st.empty()
+
+        def progress(share: float, what: str) -> None:
+            text = f"{plain_text(what)} … Any click stops it; finished parts are kept."
+            place.progress(min(max(share, 0.0), 1.0), text)
+
+        try:
+            progress(0.0, "Loading")
+            found = work(progress)
+        except AdvlabError as error:
+            place.empty()
+            st.error(plain_text(str(error)), icon=":material/error:")
+            return None
+        place.empty()
+        if found is not None:
+            kept = st.session_state[slot] = (wanted, found)
+    if kept is None:
+        if hint:
+            st.caption(hint)
+        return None
+    if kept[0] != wanted:
+        st.caption("The settings have changed since this was measured.")
+    return kept[1]

@@ -1,0 +1,341 @@
+"""Five questions, one at a time: what is measured, the answer in a sentence, then the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from advlab.attacks import PGD
+from advlab.pictures import convergence as pictures
+from advlab.pictures import questions
+from advlab.records.measured import Grid
+from advlab.runs import jobs
+from advlab.studies import convergence
+from advlab.studies.alarms import of_outcomes
+from advlab.studies.grid import grid
+from advlab.ui import plain_text
+from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
+from advlab.ui.compare.robustness import trained
+from advlab.ui.compare.sweep import sweep_question
+from advlab.ui.explore.views.round_trip import said
+from advlab.ui.parts import chart, section, table
+from advlab.ui.train.run import diary
+
+Progress = Callable[[float, str], None]
+
+
+def questions_page() -> None:
+    """Choose a question; below it stands how it is answered."""
+    name = st.segmented_control(
+        "Question",
+        list(QUESTIONS),
+        default=next(iter(QUESTIONS)),
+        required=True,
+        key="questions.which",
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+    QUESTIONS[name or next(iter(QUESTIONS))]()
+
+
+# ---- does training converge? -----------------------------------------------------------------
+
+
+def converge() -> None:
+    """From the diaries of runs, at once."""
+    st.caption(
+        "Training is a game: the weights lower the loss, δ raises it. It has converged when both"
+        " losses, and the gap between them, stand still at full ε. Read from the run's own diary."
+    )
+    runs = {
+        info.id: info for info in jobs.runs() if info.status not in ("queued",) and diary(info.id)
+    }
+    if not runs:
+        st.info("There is no run yet. Train the starter pair on the first page.")
+        return
+    adversarial = [i for i, r in runs.items() if r.config.method.get("name") != "plain"]
+    chosen = st.selectbox(
+        "Run",
+        list(runs),
+        index=list(runs).index(adversarial[0]) if adversarial else 0,
+        format_func=lambda i: runs[i].name,
+        key="questions.run",
+        **KEEP,
+    )
+    events = diary(chosen)
+    found = convergence.convergence(events)
+    said(found.sentence)
+    left, right = st.columns(2)
+    with left, section("Both players", "Smoothed losses, in nats; the dotted line is their gap."):
+        chart(pictures.players(events), "questions.players", "Losses of both players by step")
+    with right, section("Gradient norm", "Before clipping: how hard the weights are still pulled."):
+        chart(pictures.gradients(events), "questions.gradients", "Gradient norm by step")
+    table(
+        {
+            "figure": [t.name for t in found.trends],
+            "third quarter at full ε": [round(t.before, 4) for t in found.trends],
+            "last quarter": [round(t.after, 4) for t in found.trends],
+            "± (standard error)": [round(t.error, 4) for t in found.trends],
+            "verdict": [t.verdict for t in found.trends],
+        },
+        "questions.trends",
+        "Trends over the last quarters",
+    )
+
+
+# ---- do attacks stick in local optima? -------------------------------------------------------
+
+
+def stick() -> None:
+    """The same ascent from many random starts."""
+    st.caption(
+        "If the loss had many separate peaks inside the ball, one ascent could stop on a low one and"
+        " robustness would be overstated. So: the same PGD from many random starts, and how its ends"
+        " differ."
+    )
+    asked = ask("optima", most=3, count=50)
+    eps, starts = _numbers("optima", ("Starts", 2, 50, 10))
+    if asked is None:
+        return
+    found = measured(
+        "optima",
+        asked.key | {"eps": eps, "starts": starts},
+        lambda progress: _climb(asked, eps, int(starts), progress),
+        hint="PGD, 20 steps, random starts in the ball, on each text that the model reads right.",
+    )
+    if not found:
+        return
+    rows, texts = found
+    for one in rows:
+        said(questions.optima_sentence(one))
+    left, right = st.columns(2)
+    with (
+        left,
+        section("Do more starts break more?", "At least one of the first k starts flips it."),
+    ):
+        chart(
+            questions.more_starts(rows), "optima.more", "Share broken against the number of starts"
+        )
+    with (
+        right,
+        section(
+            "How far apart do they end?",
+            "Mean L2 distance of two ends, × ε: 0 is one peak; opposite sides are 2 apart.",
+        ),
+    ):
+        chart(questions.apart(rows), "optima.apart", "Distance between two ends, by share of texts")
+    for k, one in enumerate(rows):
+        with section(
+            f"Text by text: {plain_text(one.model, 60)}",
+            "Each mark is the highest loss of one ascent; a tall column is a text on which the start"
+            " decides.",
+        ):
+            chart(questions.ends(one), f"optima.ends.{k}", "Highest losses of the ascents, by text")
+            with st.expander("The numbers"):
+                table(questions.optima_columns(one, texts), f"optima.table.{k}", "Ends by text")
+
+
+def _climb(asked: Asked, eps: float, starts: int, progress: Progress) -> Any:
+    from advlab.studies.optima import optima
+
+    data, examples = asked.texts()
+    victims = victims_for(asked, data)
+    rows = []
+    for model, victim in victims.items():
+        one = optima(
+            victim,
+            examples,
+            eps,
+            starts=starts,
+            seed=asked.seed,
+            outcomes=outcomes(),
+            progress=progress,
+        )
+        rows.append(replace(one, model=asked.titles[model]))
+    return (rows, {e.id: e.text for e in examples}) if rows else None
+
+
+# ---- what does robustness cost? --------------------------------------------------------------
+
+
+def cost() -> None:
+    """Clean accuracy and time paid, robust accuracy gained, against the first model."""
+    st.caption(
+        "Paid: clean accuracy and training time. Gained: accuracy under PGD-20. Both against the first"
+        " model, on the same texts, so that only the texts on which they differ count."
+    )
+    asked = ask("cost")
+    [eps] = _numbers("cost")
+    if asked is None:
+        return
+    found = measured("cost", asked.key | {"eps": eps}, lambda p: _price(asked, eps, p))
+    if not found:
+        return
+    whole, models = found
+    # a model that always answers one class loses nothing under attack: that is no gain
+    for alarm in of_outcomes(whole, precision=1.0):
+        tell(alarm)
+    times = [trained(m) for m in models]
+    seconds, costs = [t for t, _ in times], [c for _, c in times]
+    said(questions.cost_sentence(whole, costs))
+    with section(
+        "Clean against robust",
+        "Right and up is better; larger marks took longer to train (0 s: not known). Bars are 95 %"
+        " intervals.",
+    ):
+        from advlab.pictures import robustness
+
+        chart(
+            robustness.frontier(
+                [r.model for r in whole.rows],
+                [s or 0.0 for s in seconds],
+                [r.clean for r in whole.rows],
+                [r.robust[-1] for r in whole.rows],
+            ),
+            "cost.frontier",
+            "Clean against robust accuracy, with training time",
+        )
+        table(questions.cost_columns(whole, seconds, costs), "cost.table", "What each model pays")
+
+
+def _price(asked: Asked, eps: float, progress: Progress) -> Any:
+    data, examples = asked.texts()
+    whole: Grid | None = None
+    victims = victims_for(asked, data)
+    for k, (model, victim) in enumerate(victims.items()):
+
+        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
+            progress(k / n, asked.titles[model])
+            return False
+
+        part = grid(
+            [victim],
+            examples,
+            [PGD(eps, steps=20, step_size=0.2)],
+            [eps],
+            seed=asked.seed,
+            data=data.name,
+            outcomes=outcomes(),
+            cancelled=going,
+        )
+        rows = tuple(replace(row, model=asked.titles[model]) for row in part.rows)
+        part = replace(part, rows=rows)
+        whole = part if whole is None else whole.joined(part)
+    return None if whole is None else (whole, list(victims))
+
+
+# ---- does it carry over? ---------------------------------------------------------------------
+
+
+def carry() -> None:
+    """Kinds of attack, and attacks made on other models."""
+    st.caption(
+        "Trained against one attack, tried with others: every δ may be as long as ε on a text of"
+        " median length, whatever its kind; below them words are replaced. Then attacks made on one"
+        " model are tried on the others."
+    )
+    asked = ask("carry", count=100)
+    [eps] = _numbers("carry")
+    if asked is None:
+        return
+    found = measured(
+        "carry", asked.key | {"eps": eps}, lambda progress: _carried(asked, eps, progress)
+    )
+    if not found:
+        return
+    kinds, delta, words, alarms = found
+    said(questions.carry_sentence(kinds))
+    with section(
+        "Trained against × attacked with",
+        f"Share read right. {plain_text(questions.letters(kinds.models))}.",
+    ):
+        chart(questions.kinds_map(kinds), "carry.kinds", "Accuracy by kind of attack and model")
+        table(
+            questions.kinds_columns(kinds), "carry.table", "Accuracy by kind of attack, intervals"
+        )
+    for alarm in alarms:
+        tell(alarm)
+    left, right = st.columns(2)
+    for side, one, title, how in (
+        (
+            left,
+            delta,
+            "δ made on one, tried on another",
+            "PGD-20's δ, row by row; models with other vectors cannot share it.",
+        ),
+        (
+            right,
+            words,
+            "One word replaced on one, read by another",
+            "HotFlip's worst replacement, written out as text and read by every model.",
+        ),
+    ):
+        with side, section(title, how):
+            said(questions.transfer_sentence(one))
+            chart(questions.transfer_map(one), f"carry.{one.kind}", title)
+            with st.expander("The numbers"):
+                table(questions.transfer_columns(one), f"carry.{one.kind}.table", title)
+
+
+def _carried(asked: Asked, eps: float, progress: Progress) -> Any:
+    from advlab.studies.alarms import of_transfer
+    from advlab.studies.carryover import carry_over, transfer
+
+    data, examples = asked.texts()
+    found = victims_for(asked, data)
+    victims = list(found.values())
+    for model, victim in found.items():
+        victim.name = asked.titles[model]
+    if not victims:
+        return None
+    common: dict[str, Any] = {"seed": asked.seed, "outcomes": outcomes(), "progress": progress}
+    kinds = carry_over(victims, examples, eps, fitting=data.validation[:400], **common)
+    delta = transfer(victims, examples, eps, "delta", **common)
+    words = transfer(victims, examples, eps, "words", **common)
+    return kinds, delta, words, [*of_transfer(delta), *of_transfer(words)]
+
+
+def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
+    """ε, and whole numbers given as (label, lowest, highest, default)."""
+    columns = st.columns([2] * (1 + len(more)) + [6 - 2 * len(more)], vertical_alignment="bottom")
+    found = [
+        float(
+            columns[0].number_input(
+                "ε, × mean norm",
+                min_value=0.01,
+                max_value=10.0,
+                value=0.25,
+                step=0.05,
+                format="%g",
+                key=f"{page}.eps",
+                **KEEP,
+            )
+        )
+    ]
+    for column, (name, low, high, default) in zip(columns[1:], more, strict=False):
+        found.append(
+            float(
+                column.number_input(
+                    name,
+                    min_value=low,
+                    max_value=high,
+                    value=default,
+                    step=1,
+                    key=f"{page}.{name}",
+                    **KEEP,
+                )
+            )
+        )
+    return found
+
+
+QUESTIONS: dict[str, Callable[[], None]] = {
+    "Does training converge?": converge,
+    "Do attacks stick?": stick,
+    "What does it cost?": cost,
+    "Does it carry over?": carry,
+    "Which settings?": sweep_question,
+}

@@ -1,0 +1,337 @@
+"""The page that measures: choose models, attacks and ε; everything else is read from the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from advlab.attacks import ATTACKS, Attack, build_attack
+from advlab.errors import AdvlabError
+from advlab.pictures import robustness, tables
+from advlab.records import Example
+from advlab.records.measured import Alarm, Grid
+from advlab.runs import jobs
+from advlab.runs.standing import standing
+from advlab.settings import plain
+from advlab.studies.alarms import alarms_of
+from advlab.studies.grid import grid
+from advlab.studies.parts import slices_of, word_counts
+from advlab.studies.report import report
+from advlab.ui import plain_text
+from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
+from advlab.ui.explore.form import TITLES
+from advlab.ui.explore.views.round_trip import said
+from advlab.ui.models import LOCAL
+from advlab.ui.parts import chart, section, table
+from advlab.ui.train.run import diary
+
+VIEWS = ("Curves", "Differences", "Parts", "Cost", "Texts")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A grid with what the page tells of it."""
+
+    grid: Grid
+    examples: Sequence[Example]
+    names: tuple[str, ...]  # of the classes
+    known: dict[str, int]  # how often each word stands in the training texts
+    alarms: Sequence[Alarm]
+    models: dict[str, str]  # weights' hash -> model id
+    groups: dict[str, str]  # weights' hash -> the run's name without its seed
+
+
+def robustness_page() -> None:
+    """Everything on the page."""
+    asked = ask("robustness", count=400)
+    chosen = _attacks() if asked else None
+    if asked is None or chosen is None:
+        return
+    attacks, eps = chosen
+    found: Measured | None = measured(
+        "robustness",
+        asked.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
+        lambda progress: _measure(asked, attacks, eps, progress),
+        hint="Every text is attacked at every ε that it still stands. Finished work is kept on disk: a"
+        " second time, or after a stop, it goes on from there.",
+    )
+    if found is not None:
+        _results(found)
+
+
+def _attacks() -> tuple[list[Attack], list[float]] | None:
+    columns = st.columns(2, vertical_alignment="bottom")
+    names = columns[0].multiselect(
+        "Attacks",
+        [n for n in ATTACKS if n != "noise"],
+        default=["pgd"],
+        key="robustness.attacks",
+        format_func=lambda n: str(TITLES.get(n, n)),
+        **KEEP,
+    )
+    radii = columns[1].text_input(
+        "ε, × mean norm",
+        "0.05 0.1 0.2 0.3 0.5",
+        key="robustness.eps",
+        help="Several, apart by spaces. Random noise of each length is measured too.",
+        **KEEP,
+    )
+    if not names:
+        st.info("Choose at least one attack.", icon=":material/edit:")
+        return None
+    try:
+        eps = sorted({float(v.replace(",", ".")) for v in (radii or "").split()})
+        attacks = [build_attack({"name": n, "eps": max(eps, default=0.0)}) for n in names]
+        if not eps or len(eps) > 20:
+            raise ValueError
+    except (ValueError, AdvlabError):
+        st.error(
+            f"Expected one to twenty values of ε, apart by spaces, got “{plain_text(radii or '', 60)}”;"
+            " write them like 0.1 0.25 0.5."
+        )
+        return None
+    return attacks, eps
+
+
+def _measure(
+    asked: Asked, attacks: list[Attack], eps: list[float], progress: Callable[[float, str], None]
+) -> Measured | None:
+    """The grid, model by model."""
+    data, examples = asked.texts()
+    kept = outcomes()
+    whole: Grid | None = None
+    alarms: list[Alarm] = []
+    models: dict[str, str] = {}
+    victims = victims_for(asked, data)
+    for k, (model, victim) in enumerate(victims.items()):
+
+        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
+            done = f"{kept.made} batches attacked, {kept.read} read back"
+            progress(k / n, f"{asked.titles[model]}: {done}")
+            return False
+
+        part = grid(
+            [victim],
+            examples,
+            attacks,
+            eps,
+            seed=asked.seed,
+            data=data.name,
+            outcomes=kept,
+            cancelled=going,
+        )
+        title = asked.titles[model]
+        part = replace(part, rows=tuple(replace(row, model=title) for row in part.rows))
+        whole = part if whole is None else whole.joined(part)
+        models[victim.hash] = model
+        going()
+        alarms += [replace(a, model=title) for a in alarms_of(part, [victim], examples, attacks)]
+    if whole is None:
+        return None
+    groups = {h: title for h, model in models.items() if (title := without_seed(model))}
+    known = word_counts(data.train)
+    return Measured(whole, examples, data.label_names, known, alarms, models, groups)
+
+
+def without_seed(model: str) -> str:
+    """What a run has in common with those that differ in their seed alone; “” for a folder."""
+    if model.startswith(LOCAL):
+        return ""
+    config = jobs.run(model).config
+    same = replace(config, name="", train=replace(config.train, seed=0)).fingerprint
+    return f"{config.method['name']} · {same[:4]}"
+
+
+def _results(found: Measured) -> None:
+    for alarm in found.alarms:
+        tell(alarm)
+    if not found.alarms:
+        said(
+            "No alarm: none of the checks of the attack, the models and the outcomes found anything."
+        )
+    eps = found.grid.rows[0].eps
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    view = (
+        left.segmented_control(
+            "View",
+            VIEWS,
+            default=VIEWS[0],
+            required=True,
+            key="robustness.view",
+            label_visibility="collapsed",
+            **KEEP,
+        )
+        or VIEWS[0]
+    )
+    e = 0
+    if view not in ("Curves", "Texts"):
+        e = right.selectbox(
+            "At ε",
+            [-1, *range(len(eps))],
+            index=1 + len(eps) // 2,
+            key="robustness.at",
+            format_func=lambda k: "ε = 0: clean" if k < 0 else f"ε = {eps[k]:g}",
+            label_visibility="collapsed",
+            **KEEP,
+        )
+    {
+        "Curves": lambda: _curves(found),
+        "Differences": lambda: _differences(found, e),
+        "Parts": lambda: _parts(found, e),
+        "Cost": lambda: _costs(found, max(e, 0)),
+        "Texts": lambda: _examples(found),
+    }[view]()
+
+
+def _curves(found: Measured) -> None:
+    with section(
+        "How much is left",
+        "Share read right against ε, bands are 95 % intervals (Wilson). Thin dotted lines are random"
+        " noise as long, the dashed grey line is always answering the most frequent class.",
+    ):
+        chart(robustness.curves(found.grid), "robustness.curves", "Accuracy under attack against ε")
+        table(robustness.columns(found.grid), "robustness.table", "Accuracy with intervals")
+    seeds = robustness.over_seeds(found.grid, found.groups)
+    if seeds["setting"]:
+        with section("Over seeds", "Runs that differ in their seed alone: mean (lowest–highest)."):
+            table(seeds, "robustness.seeds", "Accuracy over seeds")
+    with st.container(horizontal=True):
+        for name, kind in (
+            ("report.html", "text/html"),
+            ("report.md", "text/markdown"),
+            ("report.json", "application/json"),
+        ):
+            st.download_button(
+                f"Report ({name.rpartition('.')[2].upper()})",
+                lambda name=name: report(
+                    found.grid,
+                    found.examples,
+                    found.names,
+                    found.alarms,
+                    known=found.known,
+                    more=[("Over seeds", seeds, "Mean, lowest and highest.")]
+                    if seeds["setting"]
+                    else (),
+                )[name],
+                f"advlab-{name}",
+                kind,
+                key=f"robustness.{name}",
+                on_click="ignore",
+            )
+
+
+def _differences(found: Measured, e: int) -> None:
+    if len(found.grid.rows) < 2:
+        st.info("Choose a second model or attack: a difference needs two.", icon=":material/edit:")
+        return
+    with section(
+        "Is the difference real?",
+        "The same texts under two models or attacks: only those on which they differ count"
+        " (McNemar's exact test, paired bootstrap).",
+    ):
+        table(robustness.paired(found.grid, e), "robustness.paired", "Paired differences")
+
+
+def _parts(found: Measured, e: int) -> None:
+    with section(
+        "Where is it weak?",
+        "The same on parts of the texts, with intervals: length, negation, rare words, class, further"
+        " columns of the data, and each model's own confidence.",
+    ):
+        columns = robustness.slices(
+            found.grid, slices_of(found.examples, found.names, found.known), e
+        )
+        table(columns, "robustness.slices", "Accuracy by part of the data")
+
+
+def _costs(found: Measured, e: int) -> None:
+    first = found.grid.rows[0].attack["name"]
+    rows = [r for r in found.grid.rows if r.attack["name"] == first]
+    if len(rows) < 2:
+        st.info("Choose a second model: a price needs two.", icon=":material/edit:")
+        return
+    seconds = [trained(found.models.get(row.model_hash, LOCAL))[0] or 0.0 for row in rows]
+    with section(
+        "What does robustness cost?",
+        f"Clean against robust accuracy at ε = {rows[0].eps[e]:g}; larger marks took longer to"
+        " train (0 s: not known). Right and up is better.",
+    ):
+        chart(
+            robustness.frontier(
+                [r.model for r in rows],
+                seconds,
+                [r.clean for r in rows],
+                [r.robust[e] for r in rows],
+            ),
+            "robustness.frontier",
+            "Clean against robust accuracy, with training time",
+        )
+
+
+def trained(model: str) -> tuple[float | None, float | None]:
+    """Seconds that a run was trained, and what a step cost in plain steps; None where not known."""
+    if model.startswith(LOCAL):
+        return None, None
+    try:
+        now = standing(diary(jobs.run(model).id))
+    except AdvlabError:
+        return None, None
+    return now.seconds, now.cost
+
+
+def _examples(found: Measured) -> None:
+    with section(
+        "Every text", "The smallest ε that breaks it. Click a cell to open it in Explore."
+    ):
+        columns = robustness.outcomes(found.grid, found.examples, found.names)
+        texts = columns["text"]
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        search = left.text_input("Search", key="robustness.search") or ""
+        right.download_button(
+            "Table (CSV)",
+            lambda: tables.to_csv(columns),
+            "advlab-robustness.csv",
+            "text/csv",
+            on_click="ignore",
+            width="stretch",
+        )
+        rows = [k for k, text in enumerate(texts) if search.casefold() in text.casefold()]
+        state: Any = st.dataframe(
+            {name: [values[k] for k in rows] for name, values in columns.items()},
+            key=f"robustness.texts.{search}",
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-cell",
+            alt="The smallest ε that breaks each text",
+            column_config={"text": st.column_config.TextColumn(width="large")},
+        )
+        picked = state["selection"]["cells"]
+        if picked and picked[0][0] < len(rows):
+            st.switch_page(
+                "pages/explore/explore.py",
+                query_params=link(found, rows[picked[0][0]], str(picked[0][1])),
+            )
+
+
+def link(found: Measured, n: int, column: str) -> dict[str, str]:
+    """The address of text n in Explore: the model and attack of the cell's column, at its ε."""
+    rows = found.grid.rows
+    names = [robustness.name_of(found.grid, row) for row in rows]
+    row = rows[names.index(column)] if column in names else rows[0]
+    settings: dict[str, Any] = dict(row.attack)
+    broken = int(row.broken[n])
+    settings["eps"] = row.eps[min(max(broken, 0), len(row.eps) - 1)]
+    label = found.grid.labels[n]
+    first = found.models[row.model_hash]
+    others = [m for m in found.models.values() if m != first]
+    return {
+        "a": first,
+        "b": others[0] if others else "",
+        "text": found.examples[n].text,
+        "label": found.names[label] if label is not None else "",
+        "attack": str(settings.pop("name")),
+        **{k: str(v) for k, v in settings.items()},
+    }

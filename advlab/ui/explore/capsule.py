@@ -1,0 +1,222 @@
+"""A capsule on a page: read safely, verified on a model of this machine, opened in Explore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from advlab.capsule import forecast, worth
+from advlab.capsule.format import MAX_BYTES, Capsule, load
+from advlab.errors import AdvlabError
+from advlab.pictures import attack
+from advlab.pictures.sentences import number, percent
+from advlab.ui import plain_text
+from advlab.ui.explore.shield import to_link
+from advlab.ui.explore.views.round_trip import said
+from advlab.ui.models import borrow, model_choices, model_folder, weights_of
+from advlab.ui.parts import chart, table
+
+
+def opened() -> None:
+    """The upload, and everything about what came."""
+    st.markdown(
+        "A capsule is one attacked sentence in a file, saved from the *Data* tab of a sentence: text,"
+        " settings, hashes of model and tokenizer, δ and the attack's figures. Open one to"
+        " read it, and to have every figure computed again."
+    )
+    file = st.file_uploader(
+        "Capsule (JSON, or its HTML page)",
+        type=["json", "html"],
+        key="capsule.file",
+        max_upload_size=MAX_BYTES >> 20,
+    )
+    if file is None:
+        return
+    try:
+        found = load(file.getvalue())
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return
+    said(f"“{found.text}”", large=True)
+    said(found.headline)
+    if found.forecast is not None:
+        said(
+            forecast.compared(found.forecast, found.flips_at, found.eps / found.mean_norm),
+            large=True,
+        )
+    _charts(found)
+    _figures(found)
+    _explanations(found)
+    _check(found)
+
+
+def _charts(found: Capsule) -> None:
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Probability against ε**")
+        chart(
+            attack.curve(found),
+            "capsule.curve",
+            f"Probability of the attacked class against ε. {found.headline}",
+        )
+    with right:
+        st.markdown("**Where δ sits**")
+        chart(
+            attack.bars(
+                found.tokens,
+                found.numbers["delta_norm"] / found.mean_norm,
+                found.numbers["perturbable"] > 0,
+            ),
+            "capsule.bars",
+            "Length of δ on each word",
+        )
+    with st.expander("Numbers"):
+        left, right = st.columns(2)
+        n, c = found.numbers, found.attacked
+        name = f"P({found.label_names[c]})"
+        with left:
+            table(
+                {
+                    "ε, × mean norm": (n["curve_eps"] / found.mean_norm).tolist(),
+                    f"{name}, attacked": n["curve_adversarial"][:, c].tolist(),
+                    "noise, lowest": n["curve_low"][:, c].tolist(),
+                    "noise, highest": n["curve_high"][:, c].tolist(),
+                },
+                "capsule.curve_table",
+                "Probability against ε",
+            )
+        with right:
+            table(
+                {
+                    "token": list(found.tokens),
+                    "‖δ‖, × mean norm": (n["delta_norm"] / found.mean_norm).tolist(),
+                    "nearest": list(found.nearest),
+                },
+                "capsule.token_table",
+                "δ on each token",
+            )
+
+
+def _explanations(found: Capsule) -> None:
+    if found.explanations:
+        st.markdown("**What the explanations are worth**")
+        table(
+            worth.columns(found.explanations),
+            "capsule.passport",
+            "Baseline, settings, completeness, spread and agreement of each method",
+        )
+        st.caption(f"{worth.MEANING} *Verify* computes the attack again, not these.")
+
+
+def _figures(found: Capsule) -> None:
+    rows = []
+    for name, key in (
+        ("the sentence", "clean"),
+        ("under attack", "adversarial"),
+        ("nearest tokens", "projected"),
+        ("as text again", "round_trip"),
+    ):
+        values = found.numbers[key]
+        top = int(values.argmax())
+        rows.append(
+            {
+                "": name,
+                "prediction": found.label_names[top],
+                "how sure": percent(float(values[top])),
+            }
+        )
+    left, right = st.columns(2)
+    left.dataframe(rows, hide_index=True, alt="What the capsule says of the sentence")
+    settings: dict[str, Any] = {
+        "saved": found.made,
+        "model": found.model,
+        "weights": found.model_hash,
+        "tokenizer": found.tokenizer_hash,
+        "seed": found.seed,
+        "ε, raw": number(found.eps),
+        **{f"attack: {k}": v for k, v in found.attack.items()},
+        **found.versions,
+    }
+    right.dataframe(
+        {"setting": list(settings), "value": [str(v) for v in settings.values()]},
+        hide_index=True,
+        height=240,
+        alt="Settings in the capsule",
+    )
+    if found.changed:
+        st.warning(
+            f"Changed after it was saved: {', '.join(found.changed)}.", icon=":material/warning:"
+        )
+
+
+def _check(found: Capsule) -> None:
+    titles = model_choices()
+    if not titles:
+        said("There is no model on this machine to verify it with. Train or copy one first.")
+        return
+    with st.spinner("Looking for the model by its weights …"):
+        same = model_of(found.model_hash, titles)
+    if not same:
+        said("No model here has these weights; another one will show what differs.")
+    ids = [*same, *(i for i in titles if i not in same)]
+    model = st.selectbox("Model", ids, format_func=titles.__getitem__, key="capsule.model")
+    with st.container(horizontal=True):
+        wanted = st.button("Verify", type="primary", icon=":material/verified:")
+        st.page_link(
+            "pages/explore/explore.py",
+            label="Open in Explore",
+            icon=":material/search_insights:",
+            query_params=link(found, model),
+        )
+    if not wanted:
+        return
+    from advlab.capsule.verify import verify, versions_differ
+
+    try:
+        with st.spinner("Attacking again …"), borrow(model) as victim:
+            verdict = verify(found, victim)
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return
+    (st.success if verdict.verified else st.error)(plain_text(verdict.sentence))
+    st.dataframe(
+        [{"": "✓" if c.ok else "✗", "what": c.what, "finding": c.note} for c in verdict.checks],
+        hide_index=True,
+        alt="Every check of the capsule",
+    )
+    for name, (saved, here) in versions_differ(found).items():
+        st.caption(plain_text(f"Saved with {name} {saved}, here {here}."))
+
+
+def model_of(wanted: str, titles: Iterable[str]) -> list[str]:
+    """The first of these models whose weights have this hash, if any. Broken ones are passed by."""
+    for id_ in titles:
+        with suppress(AdvlabError):
+            if _hash(weights_of(id_), str(model_folder(id_))) == wanted:
+                return [id_]
+    return []
+
+
+@lru_cache(maxsize=256)
+def _hash(files: str, folder: str) -> str:
+    """The hash that records carry; the files' own tells when to look again."""
+    from advlab.model.victim import Victim
+
+    return Victim.load(folder).hash
+
+
+def link(found: Capsule, model: str) -> dict[str, str]:
+    """The address of the same sentence, attack and seed on the Explore page."""
+    # the attack's settings first: a file may not say which model or text the link opens
+    values = {("attack" if k == "name" else k): str(v) for k, v in found.attack.items()} | {
+        "a": model,
+        "b": "",
+        "text": found.text,
+        "label": found.label or "",
+        "seed": str(found.seed),
+    }
+    return values | ({"shield": to_link(found.shield)} if found.shield else {})

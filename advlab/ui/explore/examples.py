@@ -1,0 +1,232 @@
+"""Choosing a sentence from a data set: browse, filter by words, class and outcome, take one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from advlab.attacks import Attack
+from advlab.errors import AdvlabError
+from advlab.records import Dataset, Example
+from advlab.records.measured import OUTCOMES, Finding
+from advlab.runs.config import DataConfig
+from advlab.runs.folder import RUN_ID, RunFolder
+from advlab.settings import build, plain
+from advlab.ui import plain_text
+
+# sentences that show something, with what to look for
+PRESETS = {
+    "The soup was hot, but I would never eat there again.": "which half of a contrast decides",
+    "The staff were not unkind.": "a double negation",
+    "I was never bored.": "one word turns the meaning: does the model look at it?",
+    "The plot was slow, but I would see it again.": "praise after blame",
+    "Fine.": "one word: all of δ has to go there",
+    "The room was small and the bed was hard and the street was loud and I loved every minute of"
+    " it.": "a long way to the word that counts",
+    "The film starts at eight.": "no opinion at all: is the model sure all the same?",
+    "An exquisite, sublime, ineffable soufflé.": "rare words, split into pieces",
+    "Great, another hour in the queue.": "irony",
+    "Congratulations, you have won a prize. Call now to claim it.": "a spam filter's daily bread",
+}
+SHOWN = 300  # rows; a filter narrows further
+ANY = "any"  # no filter by outcome
+Asked = tuple[str, str | None]  # a text and its class, as `ui.findings` has them
+_KEEP: dict[str, Any] = {"persist_state": "session"}  # a folded table keeps its filter
+
+
+def pick_example(
+    model: str,
+    use: Callable[[Example, tuple[str, ...]], None],
+    attack: Attack | None,
+    seed: int,
+    *,
+    key: str,
+) -> None:
+    """A folded table of test texts; choosing a row calls `use(example, label_names)`.
+
+    The texts can be attacked as they stand there, and then be told apart by what came of it.
+    """
+    fold = st.expander(
+        "Choose an example", icon=":material/list:", key=f"{key}.open", on_change="rerun"
+    )
+    if not fold.open:  # nothing is read from disk for a folded table
+        return
+    with fold:
+        preset = st.selectbox(
+            "A sentence that shows something",
+            list(PRESETS),
+            index=None,
+            key=f"{key}.preset",
+            **_KEEP,
+            format_func=lambda text: f"{text} ({PRESETS[text]})",
+            placeholder="choose one …",
+            on_change=lambda: _preset(f"{key}.preset", use),
+        )
+        if preset:
+            st.caption(f"To look for: {PRESETS[preset]}.")
+        sources = sources_for(model)
+        left, middle, right = st.columns([2, 2, 1])
+        title = left.selectbox("Data", list(sources), key=f"{key}.data", **_KEEP)
+        words = (
+            middle.text_input(
+                "Contains", key=f"{key}.words", placeholder="not, but, never …", **_KEEP
+            )
+            or ""
+        )
+        try:
+            data = dataset_of(json.dumps(plain(sources[title])))
+        except AdvlabError as error:
+            st.error(plain_text(str(error)))
+            return
+        names = data.label_names
+        wanted = right.selectbox("Class", ["any", *names], key=f"{key}.class", **_KEEP)
+        found = [
+            e
+            for e in data.test
+            if words.casefold() in e.text.casefold()
+            and (wanted == "any" or (e.label is not None and names[e.label] == wanted))
+        ]
+        outcome, known = _by_outcome(model, found, names, attack, seed, key)
+        fitting = [
+            e for e in found if outcome == ANY or _outcome(known.get(_asked(e, names))) == outcome
+        ]
+        rows = fitting[:SHOWN]
+        table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
+
+        def chosen() -> None:
+            picked = st.session_state[table]["selection"]["rows"]
+            if picked and picked[0] < len(rows):
+                use(rows[picked[0]], names)
+
+        st.caption(
+            f"{len(fitting)} of {len(data.test)} test texts"
+            + (f", the first {SHOWN} shown" if len(fitting) > SHOWN else "")
+            + ". Tick a row to take it."
+        )
+        seen = [known.get(_asked(e, names)) for e in rows]
+        st.dataframe(
+            ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
+            | {
+                "text": [e.text for e in rows],
+                "class": ["" if e.label is None else names[e.label] for e in rows],
+                "flips at ε": [None if f is None else f.flip for f in seen],
+            },
+            key=table,
+            on_select=chosen,
+            selection_mode="single-row",
+            hide_index=True,
+            height=260,
+            column_config={
+                "text": st.column_config.TextColumn(width="large"),
+                "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+            },
+            alt="Test texts with their classes and what the attack does to them",
+        )
+
+
+def _by_outcome(
+    model: str,
+    found: list[Example],
+    names: tuple[str, ...],
+    attack: Attack | None,
+    seed: int,
+    key: str,
+) -> tuple[str, Mapping[Asked, Finding]]:
+    """The filter by outcome, the button that fills it, and what is known of the texts so far."""
+    from advlab.ui.explore.findings import attack_all, findings
+
+    known: Mapping[Asked, Finding] = {}
+    if attack is not None:
+        try:
+            known = findings(model, attack, seed)
+        except AdvlabError as error:
+            st.error(plain_text(str(error)))
+            return ANY, {}
+    asked = [_asked(e, names) for e in found]
+    done = sum(one in known for one in asked)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    outcome = (
+        left.segmented_control(
+            "Outcome under the attack above, model A",
+            [ANY, *OUTCOMES],
+            default=ANY,
+            required=True,
+            key=f"{key}.outcome",
+            help="Wrong: the model disagrees with the class before any attack.",
+            **_KEEP,
+        )
+        or ANY
+    )
+    todo = [one for one in asked[:SHOWN] if one not in known]
+    if (
+        right.button(
+            f"Attack the shown {len(asked[:SHOWN])}" if todo else f"{done} attacked",
+            key=f"{key}.attack_all",
+            icon=":material/bolt:",
+            width="stretch",
+            disabled=attack is None or not todo,
+            help="Attacks each text above with model A, so that they can be told apart by outcome.",
+        )
+        and attack is not None
+    ):
+        place = st.empty()
+
+        def tell(done: int) -> None:
+            place.progress(
+                done / len(todo), f"Attacking {done + 1} of {len(todo)}; any change stops it …"
+            )
+
+        made = attack_all(model, todo, attack, seed, tell)
+        place.empty()
+        for message in dict.fromkeys(p.message for p in made if not isinstance(p, Finding)):
+            st.warning(plain_text(message))
+        if any(isinstance(f, Finding) for f in made):
+            st.rerun()  # the button says what is left now
+    if outcome != ANY and done < len(asked):
+        st.caption(
+            f"{done} of these {len(asked)} texts were attacked so far; the others are hidden."
+        )
+    return outcome, known
+
+
+def _asked(example: Example, names: tuple[str, ...]) -> Asked:
+    return example.text.strip(), None if example.label is None else names[example.label]
+
+
+def _outcome(found: Finding | None) -> str:
+    return "" if found is None else found.outcome
+
+
+def _preset(key: str, use: Callable[[Example, tuple[str, ...]], None]) -> None:
+    if text := st.session_state.get(key):
+        use(Example("preset", text), ())
+
+
+def sources_for(model: str) -> dict[str, DataConfig]:
+    """Title -> data: first what model A was trained on, then the built-in corpora."""
+    from advlab.data.corpora import CORPORA
+
+    sources: dict[str, DataConfig] = {}
+    if RUN_ID.fullmatch(model):
+        try:
+            data = RunFolder.at(model).config().data
+            if data.source not in CORPORA:
+                sources["data of model A"] = data
+            else:
+                sources[CORPORA[data.source].title] = data
+        except AdvlabError:
+            pass  # the corpora remain
+    for name, corpus in CORPORA.items():
+        sources.setdefault(corpus.title, DataConfig(source=name))
+    return sources
+
+
+@st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
+def dataset_of(config: str) -> Dataset:
+    """A data set by its settings as JSON; DataError as `load_data` raises it."""
+    from advlab.data import load_data
+
+    return load_data(build(DataConfig, json.loads(config)))

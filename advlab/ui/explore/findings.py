@@ -1,0 +1,78 @@
+"""Many sentences attacked for a table: what was found is kept, the large records behind it are not.
+
+A record of a real model takes megabytes, a `Finding` a few hundred bytes. So the findings of a model
+under one attack stay for an hour, all of them, and a filter or another page attacks nothing again.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from advlab.attacks import Attack, attack_settings
+from advlab.errors import AdvlabError
+from advlab.pictures import findings as survey
+from advlab.records.measured import Finding
+from advlab.ui.explore.results import Problem
+from advlab.ui.models import borrow, load_victim
+
+Asked = tuple[str, str | None]  # a text, and its true class where it is known
+MOST = 512  # models with one attack and seed whose findings are kept
+
+
+def findings(model: str, attack: Attack, seed: int) -> dict[Asked, Finding]:
+    """What was found so far under these; `attack_all` adds to it. AdvlabError without the model."""
+    victim = load_victim(model)
+    key = {"model": model, "weights": victim.hash, "title": victim.name, "seed": seed}
+    return _kept(json.dumps(key | {"attack": attack_settings(attack)}))
+
+
+def attack_all(
+    model: str,
+    asked: Sequence[Asked],
+    attack: Attack,
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Finding | Problem]:
+    """One finding a text, in order. Stopped half-way, it goes on from there the next time."""
+    try:
+        known = findings(model, attack, seed)
+    except AdvlabError as error:
+        return [Problem(str(error))]
+    found: list[Finding | Problem] = []
+    for done, one in enumerate(asked):
+        progress(done)
+        if one not in known:
+            made = _attacked(model, one, attack, seed)
+            if isinstance(made, Problem):
+                found.append(made)
+                continue
+            known[one] = made
+        found.append(known[one])
+    return found
+
+
+def _attacked(model: str, asked: Asked, attack: Attack, seed: int) -> Finding | Problem:
+    """As Explore attacks the sentence, on the model's own prediction: so a wrong one is told apart."""
+    from advlab.explain.explore import explore
+
+    text, truth = asked
+    try:
+        with borrow(model) as victim:
+            record = explore(victim, text, attack=attack, seed=seed, saliency=(), planes=0)
+        return survey.finding(record, truth)
+    except AdvlabError as error:
+        return Problem(str(error))
+    except Exception:  # a page shows no traceback; the detail is there to be copied
+        return Problem(
+            "Something went wrong while attacking a sentence. Try another model or text.",
+            traceback.format_exc(),
+        )
+
+
+@st.cache_resource(max_entries=MOST, ttl="1h", show_spinner=False)
+def _kept(key: str) -> dict[Asked, Finding]:
+    return {}

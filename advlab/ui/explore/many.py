@@ -1,0 +1,258 @@
+"""The page of many sentences: choose them, attack them all, sort what came out, open one."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.pictures import findings, tables
+from advlab.records import Example
+from advlab.records.measured import Finding
+from advlab.settings import plain
+from advlab.ui import plain_text
+from advlab.ui.explore.examples import dataset_of, sources_for
+from advlab.ui.explore.findings import attack_all
+from advlab.ui.explore.form import KEEP, LIMIT, NARROW, attack_controls, remembered
+from advlab.ui.explore.request import Request
+from advlab.ui.explore.results import Problem
+from advlab.ui.explore.views.round_trip import said
+from advlab.ui.models import model_choices
+from advlab.ui.parts import chart
+
+MOST = 500  # sentences
+OWN_TEXTS = "my own sentences"
+_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # of a sentence, not of the bench
+_TAKEN, _TURN = "many.taken", "many.turn"
+
+
+def survey_page() -> None:
+    """Everything on the page."""
+    titles = model_choices()
+    if not titles:
+        st.info("There is no trained model yet. Train the starter pair on the first page.")
+        return
+    known, ids = remembered(), list(titles)
+    turn = _turn(known)
+    st.html(NARROW)
+    with st.container(key="controls"):
+        columns = st.columns([6, 7, 4, 4, 5], vertical_alignment="bottom")
+    a = columns[0].selectbox(
+        "Model A",
+        ids,
+        key=f"{turn}.a",
+        format_func=titles.__getitem__,
+        **KEEP,
+        index=ids.index(known["a"]) if known.get("a") in ids else len(ids) - 1,
+    )
+    others: list[str | None] = [None, *ids]
+    b = columns[1].selectbox(
+        "Model B",
+        others,
+        key=f"{turn}.b",
+        **KEEP,
+        format_func=lambda i: "none" if i is None else titles[i],
+        index=others.index(known.get("b")) if known.get("b") in others else 0,
+    )
+    fold = st.expander("Attack settings, seed", icon=":material/tune:")
+    attack, seed = attack_controls(columns[2:5], fold, known, turn)
+    texts, names = _choose(a)
+    if attack is None:
+        return
+    if not texts:
+        st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
+        return
+    models = tuple(m for m in (a, b) if m)
+    asked = [
+        Request(
+            e.text.strip()[:LIMIT],
+            None if e.label is None else names[e.label],
+            models,
+            attack,
+            seed,
+        )
+        for e in texts
+    ]
+    found, notes = _attacked(asked, models)
+    for note in dict.fromkeys(notes):
+        st.warning(plain_text(note))
+    if any(found.values()):
+        _results(found, asked, [titles[m] for m in models])
+
+
+def _turn(known: dict[str, str]) -> str:
+    """The prefix of the keys of models and attack: a new one once Explore was asked for others.
+
+    So the bench is one for both pages, and what is changed here stays until it is changed there.
+    """
+    bench = {k: v for k, v in known.items() if k not in _OF_ONE}
+    if bench != st.session_state.get(_TAKEN):
+        st.session_state[_TAKEN] = bench
+        st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    return f"many.{st.session_state[_TURN]}"
+
+
+def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
+    """The sentences to attack, and the classes that their labels name."""
+    sources = sources_for(model)
+    columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
+    source = columns[0].selectbox(
+        "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
+    )
+    if source == OWN_TEXTS:
+        typed = (
+            st.text_area(
+                "One sentence a line",
+                key="many.text",
+                height=160,
+                **KEEP,
+                placeholder="The staff were kind.\nI would never eat there again.",
+            )
+            or ""
+        )
+        lines = [line for line in typed.splitlines() if line.strip()]
+        if len(lines) > MOST:
+            st.caption(f"The first {MOST} of {len(lines):,} lines are taken.")
+        return [Example(str(i), line) for i, line in enumerate(lines[:MOST])], ()
+    words = (
+        columns[1].text_input("Contains", key="many.words", placeholder="not, but, never …", **KEEP)
+        or ""
+    )
+    try:
+        data = dataset_of(json.dumps(plain(sources[source])))
+    except AdvlabError as error:
+        st.error(plain_text(str(error)))
+        return [], ()
+    wanted = columns[2].selectbox("Class", ["any", *data.label_names], key="many.class", **KEEP)
+    count = columns[3].number_input(
+        "How many",
+        min_value=1,
+        max_value=MOST,
+        value=30,
+        step=10,
+        key="many.count",
+        **KEEP,
+        help="Drawn at random from the test texts, the same ones each time.",
+    )
+    fitting = [
+        e
+        for e in data.test
+        if words.casefold() in e.text.casefold()
+        and (wanted == "any" or (e.label is not None and data.label_names[e.label] == wanted))
+    ]
+    random.Random(0).shuffle(fitting)
+    if not fitting:
+        st.info("No test text fits: change the words or the class.")
+    return fitting[: int(count)], data.label_names
+
+
+def _attacked(
+    asked: Sequence[Request], models: tuple[str, ...]
+) -> tuple[dict[str, list[Finding]], list[str]]:
+    """Every sentence under every model. Any control stops it; what was found is kept."""
+    found: dict[str, list[Finding]] = {}
+    notes: list[str] = []
+    place = st.empty()
+    texts = [(r.text, r.label) for r in asked]
+    for k, m in enumerate(models):
+
+        def tell(done: int, before: int = k * len(texts)) -> None:
+            place.progress(
+                (before + done) / (len(texts) * len(models)),
+                f"Attacking {before + done + 1} of {len(texts) * len(models)};"
+                " any change stops it …",
+            )
+
+        rows = attack_all(m, texts, asked[0].attack, asked[0].seed, tell)
+        found[m] = [row for row in rows if isinstance(row, Finding)]
+        notes += [row.message for row in rows if isinstance(row, Problem)]
+    place.empty()
+    return found, notes
+
+
+def _results(
+    found: dict[str, list[Finding]], asked: Sequence[Request], names: Sequence[str]
+) -> None:
+    for name, rows in zip(names, found.values(), strict=True):
+        said(findings.sentence(name, rows))
+    st.markdown("**How soon they flip**")
+    chart(
+        findings.histogram(names, list(found.values())),
+        "many.flips",
+        "Share of sentences that have flipped, against ε",
+    )
+    st.caption(
+        "The open mark at the attack's ε is the null: of random draws as long as each δ, so many flip."
+    )
+    st.markdown("**Every sentence**")
+    columns = st.columns([3, 3, 2], vertical_alignment="bottom")
+    outcome = (
+        columns[0].segmented_control(
+            "Outcome",
+            ["all", *findings.OUTCOMES],
+            default="all",
+            required=True,
+            key="many.outcome",
+            **KEEP,
+        )
+        or "all"
+    )
+    search = columns[1].text_input("Search", key="many.search", **KEEP) or ""
+    every = [f for rows in found.values() for f in rows]
+    rows = [
+        f for f in every if outcome in ("all", f.outcome) and search.casefold() in f.text.casefold()
+    ]
+    columns[2].download_button(
+        "Table (CSV)",
+        tables.to_csv(findings.columns(rows)),
+        "advlab-sentences.csv",
+        "text/csv",
+        on_click="ignore",
+        width="stretch",
+    )
+    share = st.column_config.NumberColumn(format="percent")
+    state: Any = st.dataframe(
+        findings.columns(rows),
+        key=f"many.table.{outcome}.{search}",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="One row a sentence and model",
+        column_config={
+            "text": st.column_config.TextColumn(width="large"),
+            "p clean": share,
+            "p attacked": share,
+            "way to a word": share,
+            "noise flips": share,
+            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+            "‖δ‖ there": st.column_config.NumberColumn(format="%.3f × mean norm"),
+        },
+    )
+    st.caption(
+        f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
+    )
+    picked = state["selection"]["rows"]
+    if picked and picked[0] < len(rows):
+        request = next(r for r in asked if r.text == rows[picked[0]].text)
+        st.switch_page("pages/explore/explore.py", query_params=link(request))
+
+
+def link(request: Request) -> dict[str, str]:
+    """The address of one of the sentences on the Explore page."""
+    from advlab.attacks import attack_settings
+
+    settings = attack_settings(request.attack)
+    a, b = (*request.models, "")[:2]
+    return {
+        "a": a,
+        "b": b,
+        "text": request.text,
+        "label": "",
+        "seed": str(request.seed),
+        "attack": settings.pop("name"),
+        **{k: str(v) for k, v in settings.items()},
+    }

@@ -1,0 +1,124 @@
+"""Beside the sentence: a pinned reference to compare with, and the link that restores the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from advlab.pictures import sentences
+from advlab.records import AttackRecord
+from advlab.ui import plain_text
+from advlab.ui.explore.results import Look, look_at
+
+if TYPE_CHECKING:
+    from advlab.ui.explore.request import Request
+
+_PIN = "explore.pin"
+_CSS = """
+button {
+  min-height: 40px; padding: 4px 12px; font: inherit; font-family: var(--st-font); cursor: pointer;
+  color: var(--st-text-color); background: var(--st-background-color); width: 100%;
+  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius);
+}
+button:focus-visible { outline: 3px solid var(--st-primary-color); }
+input { width: 100%; box-sizing: border-box; margin-top: 4px; font: inherit; }
+"""
+_JS = """
+export default function (component) {
+  const root = component.parentElement.querySelector("#link");
+  if (!root) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy link";
+  button.title = "The link restores this picture wherever the models are";
+  button.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy link"; }, 2000);
+    } catch {  // no clipboard without https: the link to copy by hand
+      const field = document.createElement("input");
+      field.value = location.href;
+      field.readOnly = true;
+      field.setAttribute("aria-label", "Link to this picture");
+      root.replaceChildren(button, field);
+      field.select();
+    }
+  };
+  root.replaceChildren(button);
+}
+"""
+_LINK = component("advlab_copy_link", html='<div id="link"></div>', css=_CSS, js=_JS)
+
+
+def pinned() -> str:
+    """The reference sentence; empty when there is none."""
+    return st.session_state.get(_PIN, "")
+
+
+def pin(text: str) -> None:
+    """Make a sentence the reference."""
+    st.session_state[_PIN] = text.strip()
+
+
+def bench(request: Request, looks: Sequence[Look]) -> None:
+    """Pin and link, and the pinned sentence beside the current one, same models and same attack."""
+    reference = pinned()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if reference != request.text and st.button(
+            "Pin as reference",
+            icon=":material/keep:",
+            shortcut="Alt+P",
+            help="Keep this sentence's results in view while you try others.",
+        ):
+            pin(request.text)
+            st.rerun()
+        if reference and st.button("Unpin", icon=":material/keep_off:"):
+            pin("")
+            st.rerun()
+        with st.container(width=130):
+            _LINK(key="link", data={})
+    if reference and reference != request.text:
+        _compared(replace(request, text=reference, label=None, shield=()), looks)
+
+
+def _compared(asked: Request, looks: Sequence[Look]) -> None:
+    rows: list[dict[str, Any]] = []
+    for i, look in enumerate(looks):
+        other = look_at(look.model, asked)
+        if isinstance(other, Look):
+            rows.append(_row("pinned", i, other.record))
+        rows.append(_row("now", i, look.record))
+    st.dataframe(
+        rows,
+        hide_index=True,
+        alt="The pinned sentence beside the current one",
+        column_config={
+            "text": st.column_config.TextColumn(width="medium"),
+            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+        },
+    )
+    st.caption(f"Pinned: “{plain_text(asked.text, 120)}”")
+
+
+def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:
+    flip = record.curve.flip_eps
+
+    def read(p: Any) -> str:
+        return f"{sentences.class_name(record, p)} {sentences.percent(float(p.max()))}"
+
+    return {
+        "": which,
+        "text": record.text,
+        "model": f"{'ABC'[i]}: {record.model}",
+        "clean": read(record.clean),
+        "attacked": read(record.adversarial),
+        "noise as long": read(record.random.mean(0)) if len(record.random) else "–",
+        "flips at ε": None if flip is None else flip / record.scale.mean_norm,
+        "tokens moved": int(record.moved.sum()),
+        "way to the next word": sentences.percent(float(sentences.exit_share(record).max())),
+    }

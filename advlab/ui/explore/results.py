@@ -1,0 +1,99 @@
+"""Looking at a sentence: records and what is made of them, computed once and kept in bounded caches.
+
+A `Look` is a record with what it takes to ask its model for more. Every key holds the hash of the
+weights, so a model that was trained again is looked at again.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.records import AttackRecord
+from advlab.ui.models import borrow, load_victim
+
+if TYPE_CHECKING:
+    from advlab.ui.explore.request import Request
+
+
+@dataclass(frozen=True)
+class Look:
+    """One model's record of the sentence. `key` is everything that the record depends on."""
+
+    record: AttackRecord
+    model: str  # id
+    key: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no record, and a detail to copy (empty when the message says it all)."""
+
+    message: str
+    detail: str = ""
+
+
+def look_at(model: str, request: Request) -> Look | Problem:
+    """The request's sentence under one model."""
+    from advlab.attacks import attack_settings
+
+    try:
+        victim = load_victim(model)
+        key = json.dumps(
+            {
+                "model": model,
+                "weights": victim.hash,
+                "title": victim.name,
+                "text": request.text,
+                "label": request.label,
+                "attack": attack_settings(request.attack),
+                "seed": request.seed,
+                "shield": request.shield,
+            }
+        )
+        return Look(_record(key), model, key)
+    except AdvlabError as error:
+        return Problem(str(error))
+    except Exception:  # a page shows no traceback; the detail is there to be copied
+        return Problem(
+            "Something went wrong while attacking this sentence. Try another model or text.",
+            traceback.format_exc(),
+        )
+
+
+def analysed(look: Look, name: str, **options: Any) -> Any:
+    """One of `lab.ANALYSES` of a look, computed once; options must fit JSON. Raises AdvlabError."""
+    return _analysis(look.key, name, json.dumps(options, sort_keys=True), look)
+
+
+@st.cache_data(show_spinner=False, ttl="1h", max_size="256MiB")
+def _record(key: str) -> AttackRecord:
+    from advlab.attacks import build_attack
+    from advlab.explain.explore import explore
+
+    asked = json.loads(key)
+    with borrow(asked["model"]) as victim:
+        names = victim.label_names
+        return explore(
+            victim,
+            asked["text"],
+            label=names.index(asked["label"]) if asked["label"] in names else None,
+            attack=build_attack(asked["attack"]),
+            seed=asked["seed"],
+            shield=[(start, end) for start, end in asked["shield"]],
+            saliency=(),
+            planes=0,
+        )
+
+
+@st.cache_data(show_spinner=False, ttl="1h", max_size="256MiB")
+def _analysis(key: str, name: str, options: str, _look: Look) -> Any:
+    from advlab.explain.explore import analyse
+
+    with borrow(_look.model) as victim:
+        return analyse(victim, _look.record, name, **json.loads(options))

@@ -1,0 +1,242 @@
+"""What the perturbed vectors are nearest to, what they read as, and how far the next word is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from advlab.pictures import next_word, sentences, substitutions
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
+from advlab.ui.explore.results import Look, analysed
+from advlab.ui.explore.views.round_trip import round_trip_html, said
+from advlab.ui.parts import beside, chart, numbers, section, table
+
+METRICS = {
+    "l2": "L2: the distance in which δ is measured.",
+    "cosine": "Cosine: the angle alone, blind to length.",
+    "dot": "Dot product: favours long vectors; not a distance.",
+}
+LEFT_OUT = {False: "special and unused", True: "special, unused, pieces and punctuation"}
+SPACES = {"nearest": "word vectors", "embedded": "as the first layer gets them"}
+
+
+def projection(looks: Sequence[Look]) -> None:
+    """Draw this view."""
+    with section(
+        "Is it text?",
+        "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
+        " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
+        " no word.",
+    ):
+        for _, look in beside(looks):
+            st.html(round_trip_html(look.record))
+    with section(
+        "What the perturbed vectors are nearest to",
+        "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
+        " The margin is the gap between the nearest and the second nearest.",
+    ):
+        whole = st.toggle(
+            "Real words only",
+            key="projection.whole",
+            bind="query-params",
+            help="Here and in the next two sections, pieces (##…) and punctuation are no candidates.",
+        )
+        _nearest(looks, whole)
+    with section(
+        "How far to the next word?",
+        "How many times longer δ must be. Filled: in its own direction, with the word that the token"
+        " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
+        " the token. The dotted line is δ as it is.",
+    ):
+        _exits(looks, whole)
+    with section(
+        "δ made longer until words change",
+        "δ times a growing factor, every point run through the model: the vectors, the tokens"
+        " nearest to them, and the text that those spell. Choose a factor to read the text there.",
+    ):
+        moving = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
+        grown: dict[int, Scaled] = {i: analysed(looks[i], "scaled", whole=whole) for i in moving}
+        ends = [f.factors[[0, -1]] for f in grown.values()]
+        span = (min(float(a) for a, _ in ends), max(float(b) for _, b in ends)) if ends else None
+        for i, look in beside(looks):
+            if i in grown:
+                _scaled(look, i, grown[i], span)
+            else:
+                said("δ is zero: there is nothing to make longer.")
+    with section(
+        "What real words do",
+        "The gradient estimates for every single replacement how much the loss rises. Here are its best"
+        " ones, each run through the model: on the dotted line the estimate is right. Filled marks"
+        " change the prediction.",
+    ):
+        _swaps(looks)
+
+
+def _exits(looks: Sequence[Look], whole: bool) -> None:
+    found: list[Exits] = [analysed(look, "exits", whole=whole) for look in looks]
+    each = [next_word.factor_span(look.record, f) for look, f in zip(looks, found, strict=True)]
+    span = (min(low for low, _ in each), max(high for _, high in each))
+    for i, look in beside(looks):
+        words = next_word.exits_sentence(look.record, found[i])
+        said(words)
+        chart(
+            next_word.ways_out(look.record, found[i], i, span),
+            f"exits{i}",
+            f"How many times longer δ must be. {words}",
+        )
+        for _ in numbers(f"exits{i}.numbers"):
+            table(
+                next_word.exit_columns(look.record, found[i]),
+                f"exits_table{i}",
+                "Distance of each token to the next word",
+            )
+
+
+def _swaps(looks: Sequence[Look]) -> None:
+    found: list[Substitutions] = [analysed(look, "substitutions") for look in looks]
+    each = [substitutions.reach(f) for f in found]
+    ends = list(zip(*each, strict=True))
+    span = (min(ends[0]), max(ends[1]), min(ends[2]), max(ends[3]))
+    percent, short = (
+        st.column_config.NumberColumn(format="percent"),
+        st.column_config.NumberColumn(format="%.3f"),
+    )
+    for i, look in beside(looks):
+        words = substitutions.swap_sentence(look.record, found[i])
+        said(words)
+        if not found[i].words:
+            continue
+        chart(
+            substitutions.estimates(look.record, found[i], i, span),
+            f"swaps{i}",
+            f"Estimated against real rise in loss, nats. {words}",
+        )
+        table(
+            substitutions.swap_columns(look.record, found[i]),
+            f"swaps_table{i}",
+            "The replacements that really raise the loss most",
+            **{
+                "probability": percent,
+                "real rise, nats": short,
+                "estimated rise, nats": short,
+                "loss, nats": short,
+            },
+        )
+
+
+def _nearest(looks: Sequence[Look], whole: bool) -> None:
+    columns = st.columns(3)
+    metric = (
+        columns[0].segmented_control(
+            "Metric",
+            list(METRICS),
+            default="l2",
+            required=True,
+            key="metric",
+            format_func={"l2": "L2", "cosine": "cosine", "dot": "dot"}.__getitem__,
+            bind="query-params",
+        )
+        or "l2"
+    )
+    space = (
+        columns[1].segmented_control(
+            "Space",
+            list(SPACES),
+            default="nearest",
+            required=True,
+            key="space",
+            format_func=SPACES.__getitem__,
+            bind="query-params",
+        )
+        or "nearest"
+    )
+    clean = (
+        columns[2].segmented_control(
+            "Sentence",
+            [False, True],
+            default=False,
+            required=True,
+            key="nearest.clean",
+            format_func={False: "perturbed", True: "clean"}.__getitem__,
+            bind="query-params",
+        )
+        or False
+    )
+    st.caption(METRICS[metric])
+    for i, look in beside(looks):
+        record = look.record
+        found: Nearest = analysed(look, space, whole=whole)
+        if not found.perturbed:
+            said(found.note)
+            continue
+        moved = next_word.moved_count(found.perturbed[metric].own_rank, record.perturbable)
+        before = next_word.moved_count(found.clean[metric].own_rank, record.perturbable)
+        said(
+            f"{moved} of {int(record.perturbable.sum())} tokens are nearest to another one"
+            f" ({before} before the attack), among {found.space}."
+            f" {found.perturbed[metric].excluded:,} vocabulary rows ({LEFT_OUT[whole]}) are left out; a"
+            " token's own row always takes part."
+        )
+        table(
+            nearest_columns(record, found, metric, clean=clean),
+            f"nearest_table{i}",
+            "Nearest tokens of each token's vector",
+        )
+
+
+def nearest_columns(record: AttackRecord, found: Nearest, metric: str, *, clean: bool) -> Columns:
+    """One row a perturbable token: own rank, its nearest tokens, the margin, how far it was moved."""
+    near = (found.clean if clean else found.perturbed)[metric]
+    rows = np.flatnonzero(record.perturbable)
+    made: Columns = {
+        "token": [record.tokens[t] for t in rows],
+        "own rank": [int(near.own_rank[t]) for t in rows],
+    }
+    for k in range(near.ids.shape[1]):
+        made[f"nearest {k + 1}"] = [near.tokens[t][k] for t in rows]
+    unit = "" if metric != "l2" else ", raw"
+    made[f"margin{unit}"] = [float(near.margin[t]) for t in rows]
+    made["moved by, raw"] = [float(found.shift[t]) for t in rows]
+    for k in range(near.ids.shape[1]):
+        made[f"score {k + 1}{unit}"] = [float(near.scores[t, k]) for t in rows]
+    return made
+
+
+def _scaled(look: Look, i: int, found: Scaled, span: tuple[float, float] | None) -> None:
+    record = look.record
+    said(next_word.scaling_sentence(record, found))
+    marks = [sentences.number(float(f)) for f in found.factors]
+    options = list(range(len(marks)))
+    start = int(np.abs(np.log(found.factors)).argmin())
+    # a key of its own for each row of factors: a place in one is another factor in the next
+    rows = hashlib.sha256(found.factors.tobytes()).hexdigest()[:8]
+    at = st.select_slider(
+        "Factor on δ",
+        options,
+        value=start,
+        key=f"factor{i}.{rows}",
+        persist_state="session",
+        format_func=lambda k: f"{marks[k]} ×",
+    )
+    chart(
+        next_word.scaling(record, found, i, at, span),
+        f"scaled{i}",
+        f"Probability against the factor on δ. {next_word.scaling_sentence(record, found)}",
+    )
+    changed = int(found.changed[at].sum())
+    said(f"At {marks[at]} × δ, {changed} of {int(record.perturbable.sum())} tokens read otherwise:")
+    said(f"“{found.texts[at]}”", large=True)
+    said(
+        f"The vectors are read as {sentences.class_name(record, found.vectors[at])}"
+        f" ({sentences.percent(float(found.vectors[at].max()))}), this text as"
+        f" {sentences.class_name(record, found.reread[at])}"
+        f" ({sentences.percent(float(found.reread[at].max()))})."
+    )
+    for _ in numbers(f"scaled{i}.numbers"):
+        table(
+            next_word.scaling_columns(record, found), f"scaled_table{i}", "δ times a growing factor"
+        )

@@ -1,0 +1,110 @@
+"""The round trip as a strip of four stages, and sentences shown exactly as they are.
+
+HTML is made here and nowhere else on the page; every piece of text is escaped.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from advlab.pictures.sentences import class_name, lost_stage, number, percent
+from advlab.records import AttackRecord
+
+_CHIP = (
+    "display:inline-block;margin:2px;padding:2px 6px;border-radius:6px;max-width:100%;"
+    "overflow-wrap:anywhere;border:1px solid rgba(128,128,128,.5);"
+)
+_HELD = " (shielded)"
+_LIMIT = 60  # chips a stage; longer sentences say how many are left out
+
+
+def said(text: str, *, large: bool = False) -> None:
+    """A sentence with nothing in it read as markup; right-to-left text keeps its direction."""
+    if text.strip():
+        size = "1.2rem;font-weight:600" if large else "1rem"
+        st.html(
+            f'<p dir="auto" style="font-size:{size};margin:0 0 .4rem;overflow-wrap:anywhere">'
+            f"{html.escape(text)}</p>"
+        )
+
+
+def shielded_tokens(record: AttackRecord) -> np.ndarray:
+    """(T,) bool: words that the attack was told to leave alone. Special tokens stand nowhere."""
+    inside = [
+        any(s < end and e > start for start, end in record.shield) for s, e in record.spans.tolist()
+    ]
+    return np.array(inside, dtype=bool) & ~record.perturbable
+
+
+def round_trip_html(record: AttackRecord) -> str:
+    """Sentence → vectors → nearest tokens → text, with the prediction at each stage."""
+    held = shielded_tokens(record)
+    rows = np.flatnonzero(record.perturbable | held)
+    sizes = record.delta_norm / record.scale.mean_norm
+    stages = (
+        (
+            "1 · the sentence",
+            _chips([record.tokens[t] + (_HELD if held[t] else "") for t in rows]),
+            record.clean,
+        ),
+        (
+            "2 · vectors (no text); ‖δ‖, × mean norm",
+            _chips(
+                ["shielded" if held[t] else f"+{number(float(sizes[t]))} ×" for t in rows],
+                dashed=True,
+            ),
+            record.adversarial,
+        ),
+        (
+            "3 · nearest tokens",
+            _chips(
+                [
+                    record.tokens[t] + _HELD if held[t] else record.neighbours["l2"].tokens[t][0]
+                    for t in rows
+                ],
+                [bool(record.moved[t]) for t in rows],
+            ),
+            record.projected,
+        ),
+        (
+            "4 · as text, tokenised again",
+            f'<q style="overflow-wrap:anywhere">{html.escape(record.round_trip_text)}</q>',
+            record.round_trip,
+        ),
+    )
+    start = int(record.clean.argmax())
+    parts = []
+    for title, body, p in stages:
+        changed = int(p.argmax()) != start
+        verdict = (
+            f"{'✗' if changed else '✓'} {html.escape(class_name(record, p))}"
+            f" {percent(float(p.max()))}{' (flipped)' if changed else ''}"
+        )
+        parts.append(
+            '<div style="border-left:4px '
+            f"{'double #D55E00' if changed else 'solid #0072B2'};padding:2px 0 6px 10px;"
+            'margin-bottom:8px">'
+            '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px">'
+            f"<span>{title}</span><strong>{verdict}</strong></div>"
+            f'<div dir="auto">{body}</div></div>'
+        )
+    parts.append(f"<p><strong>{html.escape(lost_stage(record))}</strong></p>")
+    return "".join(parts)
+
+
+def _chips(
+    texts: Sequence[str], marked: Sequence[bool] | None = None, *, dashed: bool = False
+) -> str:
+    chips = []
+    for k, text in enumerate(texts[:_LIMIT]):
+        style = _CHIP + ("border-style:dashed;opacity:.85;" if dashed else "")
+        if marked is not None and marked[k]:
+            style += "border:2px solid #D55E00;font-weight:700;text-decoration:underline;"
+        chips.append(f'<span style="{style}">{html.escape(text)}</span>')
+    if len(texts) > _LIMIT:
+        chips.append(f"<span>… and {len(texts) - _LIMIT} more</span>")
+    return "".join(chips) or "<em>nothing</em>"

@@ -1,0 +1,365 @@
+"""Where the model looks: attributions per word, clean beside perturbed, and through the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.pictures import attributions, sentences, tables
+from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
+from advlab.records.estimates import rank_correlation
+from advlab.ui import plain_text
+from advlab.ui.explore.results import Look, analysed
+from advlab.ui.explore.views.round_trip import said
+from advlab.ui.parts import beside, chart, numbers, section, table
+
+TARGETS = {"margin": "margin", "logit": "class logit", "loss": "loss"}
+TARGET_HELP = (
+    "Margin: the logit of the class minus that of its runner-up, what a flip changes. Class logit:"
+    " that class alone. Loss: its cross-entropy."
+)
+BASELINES = {"pad": "PAD", "mask": "MASK", "zero": "zero", "mean": "mean word"}
+ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more stand below
+SHOWN = {
+    "all": "clean, perturbed, difference",
+    "both": "clean and perturbed",
+    "difference": "what changed",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the controls say."""
+
+    methods: tuple[str, ...]
+    options: dict[str, Any]  # target, of, baseline
+    settings: dict[str, dict[str, float]]  # method -> its settings that are not at their default
+    rows: str
+    shown: str
+
+
+def saliency(looks: Sequence[Look]) -> None:
+    """Draw this view."""
+    with section(
+        "Where the model looks",
+        "Blue words speak for the explained class, orange ones against it. Methods without a sign"
+        " (left) say how sensitive the model is, not what a word contributes.",
+    ):
+        asked = _controls(looks)
+        if not asked.methods:
+            said("Choose a method.")
+            return
+        sets = [[_found(look, m, asked) for m in asked.methods] for look in looks]
+        _maps(looks, sets, asked)
+    with section(
+        "Do they agree?",
+        "Spearman's rank correlation of each method's words with leaving one word out, which"
+        " changes the input and looks. For methods without a sign its size counts. 1 is the same"
+        " order, 0 no relation; a gap to 1 says that the picture above is not the whole truth.",
+    ):
+        for i, look in beside(looks):
+            table(
+                _agreement(look, sets[i], asked),
+                f"agreement{i}",
+                "Rank correlation of each method with leaving one word out",
+            )
+    with section(
+        "Does the baseline matter?",
+        "Integrated gradients from each baseline, in one colour range. What stands for ‘no words’ is"
+        " a choice; where columns disagree, so would the explanations. ρ is the rank correlation of"
+        " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
+    ):
+        _baselines(looks, asked)
+    with section(
+        "Through the layers",
+        "Left: how the gradient of the target at each layer's input is shared among the words."
+        " Right: attention rollout, read where the classifier reads. Rollout follows attention"
+        " weights only, not what is done with them.",
+    ):
+        _layers(looks, asked)
+
+
+def _controls(looks: Sequence[Look]) -> Asked:
+    from advlab.explain.saliency import DEFAULTS, METHODS
+
+    have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
+    methods = st.pills(
+        "Methods",
+        list(METHODS),
+        selection_mode="multi",
+        key="saliency.methods",
+        default=list(DEFAULTS),
+        format_func=lambda m: METHODS[m].title,
+        bind="query-params",
+    )
+    columns = st.columns(4)
+    target = columns[0].selectbox(
+        "Explain",
+        list(TARGETS),
+        key="saliency.target",
+        format_func=TARGETS.__getitem__,
+        help=TARGET_HELP,
+        bind="query-params",
+    )
+    classes = [
+        n
+        for n in looks[0].record.label_names
+        if all(n in look.record.label_names for look in looks)
+    ]
+    if st.session_state.get("saliency.of", "") not in ("", *classes):
+        st.session_state["saliency.of"] = ""  # another model has other classes
+    of = columns[1].selectbox(
+        "of",
+        ["", *classes],
+        key="saliency.of",
+        bind="query-params",
+        format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
+    )
+    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
+    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
+        st.session_state["saliency.baseline"] = shared[0]
+    baseline = columns[2].selectbox(
+        "Baseline",
+        shared,
+        key="saliency.baseline",
+        format_func=BASELINES.__getitem__,
+        bind="query-params",
+        help="What stands for ‘no words’, for the methods that need it.",
+    )
+    rows = columns[3].selectbox(
+        "Rows",
+        ["words", "tokens"],
+        key="saliency.rows",
+        format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
+        bind="query-params",
+    )
+    shown = (
+        st.segmented_control(
+            "Show",
+            list(SHOWN),
+            default="all",
+            required=True,
+            key="saliency.shown",
+            format_func=SHOWN.__getitem__,
+            bind="query-params",
+        )
+        or "all"
+    )
+    options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
+    settings = _settings([m for m in METHODS if m in methods])
+    return Asked(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
+
+
+def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    from advlab.explain.saliency import LIMITS, METHODS
+
+    found: dict[str, dict[str, float]] = {}
+    with st.expander("Steps, samples, and what each method says"):
+        for m in methods:
+            known = METHODS[m]
+            st.markdown(
+                f"**{known.title}.** {known.meaning} {known.guard} *{plain_text(known.source)}*"
+            )
+            columns = st.columns(4) if known.settings else []
+            for column, (name, default) in zip(columns, known.settings.items(), strict=False):
+                low, high = LIMITS.get(name, (0, 2**31 - 1))
+                kind = type(default)
+                value = column.number_input(
+                    name,
+                    min_value=kind(low),
+                    max_value=kind(high),
+                    value=default,
+                    key=f"saliency.{m}.{name}",
+                    persist_state="session",
+                )
+                if value != default:
+                    found.setdefault(m, {})[name] = value
+    return found
+
+
+def _found(look: Look, method: str, asked: Asked) -> Saliency:
+    return analysed(
+        look, "saliency", method=method, **asked.options, **asked.settings.get(method, {})
+    )
+
+
+def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> None:
+    from advlab.explain.saliency import METHODS
+
+    linked = len(looks) > 1 and st.toggle(
+        "Same colour scale for all models", value=True, key="shared_scale", persist_state="session"
+    )
+    kept = [k for k in range(len(asked.methods)) if any(not maps[k].withheld for maps in sets)]
+    for part in _chunks(kept, ACROSS[asked.shown]):
+        common = attributions.limits([[m[k] for k in part] for m in sets], asked.rows, asked.shown)
+        for i, look in beside(looks):
+            maps = [sets[i][k] for k in part]
+            scale = common if linked else attributions.limits([maps], asked.rows, asked.shown)
+            chart(
+                attributions.attributions(
+                    maps, _names(look.record, asked), scale, rows=asked.rows, shown=asked.shown
+                ),
+                f"saliency{part[0]}.{i}",
+                f"Attribution per word of the {maps[0].target}, clean and perturbed:"
+                f" {', '.join(m.title for m in maps)}",
+            )
+            ranges = ", ".join(
+                f"{m.title} {'±' if m.signed or asked.shown == 'difference' else 'up to '}"
+                f"{sentences.number(v)} {sentences.unit_of(m)}"
+                for m, v in zip(maps, scale, strict=True)
+            )
+            said(f"Explained: {maps[0].target}. Colour ranges: {ranges}.")
+    for i, look in beside(looks):
+        for m in sets[i]:
+            said(
+                f"{m.title} is not shown: {m.withheld}."
+                if m.withheld
+                else sentences.completeness_sentence(m)
+            )
+            if m.note:
+                said(f"{m.title}: {m.note}")
+            spread = sentences.spread_sentence(m, look.record.words)
+            if spread:
+                said(spread)
+        said(sentences.remainder_sentence(sets[i]))
+        for _ in numbers(f"saliency{i}.numbers"):
+            table(
+                tables.saliency_columns(look.record, sets[i], asked.rows),
+                f"saliency_table{i}",
+                "Attribution per word and method",
+            )
+    costly = [METHODS[m].title for m in asked.methods if METHODS[m].costly]
+    if costly:
+        st.caption(f"Many passes each, so slower: {', '.join(costly)}.")
+
+
+def _agreement(look: Look, maps: Sequence[Saliency], asked: Asked) -> tables.Columns:
+    truth: Saliency = analysed(
+        look,
+        "saliency",
+        method="leave_one_out",
+        **{k: v for k, v in asked.options.items() if k != "baseline"},
+    )
+    found: tables.Columns = {"method": [], "clean ρ": [], "perturbed ρ": []}
+    for m in maps:
+        if m.method == "leave_one_out" or m.withheld:
+            continue
+        pairs = ((m.words_clean, truth.words_clean), (m.words_adversarial, truth.words_adversarial))
+        values = [rank_correlation(a, b if m.signed else abs(b)) for a, b in pairs]
+        found["method"].append(m.title)
+        found["clean ρ"].append(None if values[0] is None else round(values[0], 2))
+        found["perturbed ρ"].append(None if values[1] is None else round(values[1], 2))
+    return found
+
+
+def _baselines(looks: Sequence[Look], asked: Asked) -> None:
+    options = {k: v for k, v in asked.options.items() if k != "baseline"}
+    steps = asked.settings.get("integrated_gradients", {})
+    have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
+    names = [b for b in BASELINES if any(b in h.baselines for h in have)]
+    if not set(st.session_state.get("saliency.baselines", names)) <= set(names):
+        st.session_state["saliency.baselines"] = names
+    wanted = st.pills(
+        "Baselines",
+        names,
+        selection_mode="multi",
+        default=names,
+        key="saliency.baselines",
+        format_func=BASELINES.__getitem__,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    for i, look in beside(looks):
+        used = [b for b in names if b in wanted and b in have[i].baselines]
+        if not used:
+            said("Choose a baseline.")
+            continue
+        maps: list[Saliency] = [
+            analysed(
+                look, "saliency", method="integrated_gradients", baseline=b, **options, **steps
+            )
+            for b in used
+        ]
+        titles = [BASELINES[b] for b in used]
+        shown = "both" if asked.shown == "all" else asked.shown
+        limit = max(attributions.limits([maps], asked.rows, shown))
+        words = " ".join(
+            [sentences.baselines_sentence(maps, titles), sentences.starts_sentence(maps)]
+        )
+        chart(
+            attributions.attributions(
+                maps,
+                _names(look.record, asked),
+                [limit] * len(maps),
+                rows=asked.rows,
+                shown=shown,
+                titles=titles,
+            ),
+            f"baselines{i}",
+            f"Integrated gradients from each baseline, one colour range. {words}",
+        )
+        said(f"{words} Colours: ±{sentences.number(limit)} {sentences.unit_of(maps[0])}.")
+        for _ in numbers(f"rho{i}.numbers"):
+            table(tables.baseline_columns(maps, titles), f"rho{i}", "Rank correlation of baselines")
+            table(
+                tables.saliency_columns(look.record, maps, asked.rows, titles),
+                f"baselines_table{i}",
+                "Integrated gradients per word and baseline",
+            )
+
+
+def _layers(looks: Sequence[Look], asked: Asked) -> None:
+    moved = (
+        st.segmented_control(
+            "Sentence",
+            [False, True],
+            default=False,
+            required=True,
+            key="saliency.layers",
+            format_func={False: "clean", True: "perturbed"}.__getitem__,
+            bind="query-params",
+        )
+        or False
+    )
+    options = {k: v for k, v in asked.options.items() if k != "baseline"}
+    found: list[Layers | str] = []
+    for look in looks:
+        try:
+            found.append(analysed(look, "layers", **options))
+        except AdvlabError as error:
+            found.append(str(error))
+    known = [f for f in found if not isinstance(f, str)]
+    scale = attributions.layer_limits(known, perturbed=moved)
+    for i, look in beside(looks):
+        one = found[i]
+        if isinstance(one, str):
+            said(one)
+            continue
+        chart(
+            attributions.layers(one, look.record.words, perturbed=moved, scale=scale),
+            f"layers{i}",
+            f"Share of each word in the gradient of the {one.target}, and in attention, by layer",
+        )
+        said(
+            f"Colours: gradient up to {sentences.percent(scale[0])} of a layer, rollout up to"
+            f" {sentences.percent(scale[1])}. {one.note}".strip()
+        )
+        for _ in numbers(f"layers{i}.numbers"):
+            table(
+                attributions.layer_columns(one, look.record.words, perturbed=moved),
+                f"layers_table{i}",
+                "Share of each word by layer",
+            )
+
+
+def _names(record: AttackRecord, asked: Asked) -> Sequence[str]:
+    return record.words if asked.rows == "words" else record.tokens
+
+
+def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,94 @@
+"""The sentence through training: the same attack on the weights of each kept epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.pictures import through_training as timelapse
+from advlab.runs import jobs
+from advlab.training.epochs import ROOM, kept
+from advlab.ui.explore.results import Look
+from advlab.ui.explore.views.round_trip import said
+from advlab.ui.models import LOCAL, borrow, weights_of
+from advlab.ui.parts import section, table
+from advlab.ui.player import player
+
+
+def through_training(looks: Sequence[Look]) -> None:
+    """Draw this view."""
+    with section(
+        "The sentence through training",
+        "The same sentence, attack and seed on the weights of each kept epoch; ε counts in the same"
+        " raw length throughout. Move the slider or play.",
+    ):
+        sides, names, lapses = [], [], []
+        place = st.empty()
+        for i, look in enumerate(looks):
+            lapse = _lapse(look, f"{'ABC'[i]}: {look.record.model}", place)
+            if lapse:
+                sides.append(i)
+                names.append(look.record.model)
+                lapses.append(lapse)
+        place.empty()
+        if not lapses:
+            return
+        for i, name, lapse in zip(sides, names, lapses, strict=True):
+            said(f"{'ABC'[i]}: {name}: {timelapse.changed_sentence(lapse)}")
+        player(timelapse.reel(names, lapses, sides), key="timelapse")
+        with st.expander("Numbers"):
+            for i, lapse in zip(sides, lapses, strict=True):
+                st.markdown(f"**{'ABC'[i]}**")
+                table(timelapse.columns(lapse), f"lapse_table{i}", "The sentence after each epoch")
+
+
+def _lapse(look: Look, name: str, place: Any) -> list[Any]:
+    """The moments of one run; empty, with the reason said, where there are none."""
+    try:
+        folder = None if look.model.startswith(LOCAL) else jobs.run(look.model).folder.path
+    except AdvlabError:
+        folder = None
+    epochs = [] if folder is None else kept(folder)
+    if folder is None or len(epochs) < 2:
+        said(
+            f"{name} has no saved epochs: it was trained elsewhere, before advlab kept them, with"
+            f" `history` below 3, or it is too large ({ROOM >> 20:,} MiB hold at most two of it)."
+        )
+        return []
+    files = f"{weights_of(look.model)}.{epochs[0]}-{epochs[-1]}.{len(epochs)}"
+    memory = _memory(look.key, files)
+    for done, epoch in enumerate(epochs):
+        if epoch not in memory:
+            place.progress(done / len(epochs), f"{name}: epoch {epoch} of {epochs[-1]} …")
+            memory[epoch] = _moment(look, str(folder), epoch)
+    return [memory[epoch] for epoch in epochs]
+
+
+@st.cache_resource(max_entries=24, ttl="1h", show_spinner=False)
+def _memory(key: str, files: str) -> dict[int, Any]:
+    """What was found so far: another visit goes on where one was stopped."""
+    return {}
+
+
+def _moment(look: Look, folder: str, epoch: int) -> Any:
+    from pathlib import Path
+
+    from advlab.attacks import build_attack
+    from advlab.explain.through_training import look_at_epoch
+
+    asked = json.loads(look.key)
+    with borrow(look.model) as victim:
+        return look_at_epoch(
+            Path(folder),
+            victim,
+            epoch,
+            look.record.text,
+            label=look.record.label,
+            attack=build_attack(asked["attack"]),
+            seed=asked["seed"],
+            shield=look.record.shield,
+        )

@@ -1,0 +1,111 @@
+"""Models for the pages: which there are, loaded once, and lent out safely.
+
+A cached model is shared by all sessions. It never trains, nobody hooks onto it or toggles it: each
+request borrows a view that shares its weights, and few requests run at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from advlab.errors import ModelError
+from advlab.runs import jobs
+from advlab.runs.config import home
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+
+LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
+AT_ONCE = 2  # attacks that may run beside each other; more only make each other slow
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+def model_choices() -> dict[str, str]:
+    """Models that can be opened, id -> title: runs with a saved model, newest first, then folders.
+
+    Folders are Hugging Face models under `$ADVLAB_HOME/models`. Equal titles are told apart.
+    """
+    found = {run.id: run.name for run in jobs.runs() if run.folder.has_model and not run.active}
+    for folder in sorted((home() / "models").glob("*/config.json")):
+        found[f"{LOCAL}{folder.parent.name}"] = f"{folder.parent.name} (folder)"
+    titles = list(found.values())
+    return {
+        id_: title if titles.count(title) == 1 else f"{title} · {id_[-4:]}"
+        for id_, title in found.items()
+    }
+
+
+def model_folder(id_: str) -> Path:
+    """Where a model's files are; ModelError where there is no such model."""
+    if id_.startswith(LOCAL):
+        models = (home() / "models").resolve()
+        folder = models / id_.removeprefix(LOCAL)
+        inside = folder.parent == models and folder.resolve().is_relative_to(models)
+        if inside and (folder / "config.json").is_file():
+            return folder
+    else:
+        run = jobs.run(id_)  # RunError says which run is missing
+        if run.folder.has_model:
+            return run.folder.model
+    raise ModelError(f"expected a model that is saved, found none for {id_[:60]!r}; choose another")
+
+
+def load_victim(id_: str) -> Victim:
+    """The shared model of a run or folder, loaded once; for reading its names, not for attacks."""
+    folder = model_folder(id_)
+    title = model_choices().get(id_, folder.name)
+    return _load(id_, weights_hash(folder), str(folder), title)
+
+
+@contextmanager
+def borrow(id_: str) -> Iterator[Victim]:
+    """A view of a model for one request, in evaluation mode; waits for its turn."""
+    victim = load_victim(id_)
+    with _turns:
+        yield victim.view()
+
+
+def weights_of(id_: str) -> str:
+    """The hash of a model's weights: what a link names it by on another machine."""
+    return weights_hash(model_folder(id_))
+
+
+def weights_hash(folder: Path) -> str:
+    """12 hex digits of a model's weight files; read again only when a file has changed."""
+    stamps = tuple(
+        (str(file), file.stat().st_mtime_ns, file.stat().st_size)
+        for file in sorted(folder.glob("*.safetensors"))
+    )
+    return _digest(stamps)
+
+
+@lru_cache(maxsize=64)
+def _digest(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, _, _ in stamps:
+        with Path(name).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the model…")
+def _load(id_: str, weights: str, folder: str, title: str) -> Victim:
+    from advlab.ui.launch import warm_up
+
+    warm_up()
+    from advlab.model.victim import Victim
+
+    victim = Victim.load(folder, name=title)
+    victim.model.eval().requires_grad_(False)
+    _ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
+    return victim

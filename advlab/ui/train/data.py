@@ -1,0 +1,278 @@
+"""Choosing data: a built-in corpus, a file with its guess shown and correctable, a public data set.
+
+Every choice is kept in the session, so that a mistake in one loses nothing of the others. Files of
+an upload are stored in the data folder, where the training process reads them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from advlab.data import load_data
+from advlab.data.corpora import CORPORA
+from advlab.data.files import DELIMITERS, Guess, guess, save_upload
+from advlab.errors import DataError
+from advlab.records import Dataset
+from advlab.runs.config import DataConfig
+from advlab.ui import plain_text
+from advlab.ui.forms import form_for
+
+KINDS = {"corpus": "Built-in corpus", "file": "Your file", "hub": "Public data set"}
+ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "gb18030", "shift_jis", "utf-32")
+SUFFIXES = ("csv", "tsv", "txt", "jsonl", "ndjson", "json", "gz")
+SHOWN = 6  # sample texts
+KEEP: dict[str, Any] = {"persist_state": "session"}
+
+
+def choose_data() -> DataConfig | None:
+    """The data that a run is to use, looked at; None while it is not usable, with the reason."""
+    kind = st.segmented_control(
+        "Where the texts come from",
+        list(KINDS),
+        default="corpus",
+        required=True,
+        format_func=KINDS.__getitem__,
+        key="data.kind",
+        **KEEP,
+    )
+    chosen = {"corpus": _corpus, "file": _file, "hub": _hub}[kind or "corpus"]()
+    if chosen is None:
+        return None
+    with st.expander("How much of it", icon=":material/content_cut:"):
+        rest = {f.name for f in dataclasses.fields(DataConfig)} - {"limit", "seed"}
+        cut = form_for(DataConfig, "data.cut", exclude=rest)
+    if cut is None:
+        return None
+    return dataclasses.replace(chosen, limit=cut.limit, seed=cut.seed)
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the data…")
+def read(config: DataConfig, stamp: float = 0.0) -> Dataset:
+    """The data set, read once; `stamp`: the file's time of change. DataError says what is wrong."""
+    return load_data(config)
+
+
+def stamp_of(config: DataConfig) -> float:
+    """Newest change of the files that a config names; 0 where it names none."""
+    times = [0.0]
+    for source in (config.source, config.eval_source):
+        try:
+            times.append(Path(source).expanduser().stat().st_mtime if source else 0.0)
+        except OSError:
+            continue
+    return max(times)
+
+
+def look(config: DataConfig, said: Guess | None = None) -> bool:
+    """Counts, balance and samples of the data; False with the reason where it cannot be used.
+
+    `said`: how the file is read, where that and its first rows stand on the page already.
+    """
+    try:
+        data = read(config, stamp_of(config))
+    except DataError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return False
+    counts = (len(data.train), len(data.validation), len(data.test))
+    classes = ", ".join(data.label_names[:12]) + (" …" if len(data.label_names) > 12 else "")
+    st.caption(
+        plain_text(
+            f"{counts[0]:,} texts to train on, {counts[1]:,} to validate, {counts[2]:,} to test · "
+            f"{len(data.label_names)} classes: {classes} · most frequent class: "
+            f"{data.majority:.0%} of the test texts"
+        )
+    )
+    for note in [n for n in data.notes if said is None or n != said.summary][:6]:
+        st.caption(f":material/info: {plain_text(note, 400)}")
+    if said is not None:
+        return True
+    sample = data.train[:SHOWN]
+    st.dataframe(
+        {
+            "text": [e.text for e in sample],
+            "class": ["" if e.label is None else data.label_names[e.label] for e in sample],
+        },
+        hide_index=True,
+        height="content",
+        alt="The first training texts with their classes",
+        column_config={"text": st.column_config.TextColumn(width="large")},
+    )
+    return True
+
+
+def _corpus() -> DataConfig | None:
+    name = st.selectbox(
+        "Corpus", list(CORPORA), format_func=lambda n: CORPORA[n].title, key="data.corpus", **KEEP
+    )
+    st.markdown(plain_text(CORPORA[name].about))
+    config = DataConfig(name)
+    return config if look(config) else None
+
+
+def _hub() -> DataConfig | None:
+    left, right = st.columns(2)
+    name = left.text_input(
+        "Name on the Hugging Face hub", placeholder="stanfordnlp/sst2", key="data.hub", **KEEP
+    )
+    part = right.text_input(
+        "Configuration",
+        placeholder="empty",
+        key="data.hub.config",
+        **KEEP,
+        help="Where the data set has several, such as sst2 of glue",
+    )
+    text = left.text_input("Text column", placeholder="guessed", key="data.hub.text", **KEEP)
+    label = right.text_input("Label column", placeholder="guessed", key="data.hub.label", **KEEP)
+    if not (name or "").strip():
+        st.caption("Give a name. A set that is not on this computer yet is fetched from the hub.")
+        return None
+    config = DataConfig(
+        f"hub:{(name or '').strip().removeprefix('hub:')}",
+        text_column=text or None,
+        label_column=label or None,
+        hub_config=part or None,
+    )
+    looked: set[DataConfig] = st.session_state.setdefault("data.looked", set())
+    if st.button("Look at it", icon=":material/visibility:", key="data.look"):
+        looked.add(config)
+    return config if config in looked and look(config) else None
+
+
+def _keep_path() -> None:
+    st.session_state["data.chosen"] = st.session_state["data.path"]
+
+
+def _file() -> DataConfig | None:
+    left, right = st.columns([3, 2])
+    with left:
+        dropped = st.file_uploader(
+            "CSV, TSV or JSONL, dropped here or chosen",
+            type=list(SUFFIXES),
+            key="data.upload",
+            help="A text and a class in each row. The file stays on this computer.",
+        )
+    # a visit to another page empties the uploader, not the choice
+    if dropped is not None and st.session_state.get("data.upload.seen") != dropped.file_id:
+        st.session_state["data.upload.seen"] = dropped.file_id
+        st.session_state["data.chosen"] = str(save_upload(dropped.getvalue(), dropped.name))
+    # the choice is not left to the widget alone: two quick clicks elsewhere can empty it
+    st.session_state["data.path"] = st.session_state.setdefault("data.chosen", "")
+    with right:
+        path = (
+            st.text_input(
+                "Or its path",
+                key="data.path",
+                placeholder="/home/you/reviews.csv",
+                on_change=_keep_path,
+            )
+            or ""
+        ).strip()
+    if not path:
+        st.caption("A file with a text and a class in each row; what it looks like is guessed.")
+        return None
+    source = Path(path).expanduser()
+    try:
+        first = guess(source, source.name)
+        config = _corrected(source, first)
+        looks = guess(source, source.name, **_given(config))
+    except DataError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return None
+    _preview(looks)
+    config = _columns(config, looks)
+    with st.expander("A second file to test on", icon=":material/fact_check:"):
+        extra = st.text_input(
+            "Path of the test file",
+            key="data.eval",
+            placeholder="empty: a part is held out",
+            help="Read in the same way as the first.",
+            **KEEP,
+        )
+        test = st.file_uploader("Or drop it here", type=list(SUFFIXES), key="data.eval.upload")
+        if test is not None:
+            extra = str(save_upload(test.getvalue(), test.name))
+            st.caption(f"Testing on {plain_text(test.name)}")
+    config = dataclasses.replace(config, eval_source=(extra or "").strip() or None)
+    if config.text_column is None or config.label_column is None:
+        st.warning("Choose the column with the text and the column with the class.")
+        return None
+    return config if look(config, looks) else None
+
+
+def _given(config: DataConfig) -> dict[str, Any]:
+    names = ("encoding", "delimiter", "quoting", "header")
+    return {name: getattr(config, name) for name in names}
+
+
+def _corrected(source: Path, first: Guess) -> DataConfig:
+    """How the file is read: the guess, and what a person put in its place."""
+    key = f"data.read.{source}"
+    if first.delimiter is None:  # JSON has no delimiter, quoting or header
+        encoding = _correct("Encoding", list(ENCODINGS), first.encoding, f"{key}.encoding")
+        return DataConfig(str(source), encoding=encoding)
+    one, two, three, four = st.columns(4)
+    with one:
+        signs = list(DELIMITERS)
+        delimiter = _correct(
+            "Between columns", signs, first.delimiter, f"{key}.delimiter", DELIMITERS
+        )
+    with two:
+        encoding = _correct("Encoding", list(ENCODINGS), first.encoding, f"{key}.encoding")
+    with three:
+        names = {True: "enclose cells", False: "ordinary characters"}
+        quoting = _correct("Double quotes", list(names), first.quoting, f"{key}.quoting", names)
+    with four:
+        names = {True: "names the columns", False: "is data"}
+        header = _correct("First row", list(names), first.header, f"{key}.header", names)
+    return DataConfig(
+        str(source), encoding=encoding, delimiter=delimiter, quoting=quoting, header=header
+    )
+
+
+def _correct(
+    label: str, options: list[Any], found: Any, key: str, names: dict[Any, str] | None = None
+) -> Any:
+    """A select box whose first entry is the guess; the value chosen instead of it, or None."""
+    said = (names or {}).get(found, str(found))
+    return st.selectbox(
+        label,
+        [None, *options],
+        key=key,
+        **KEEP,
+        format_func=lambda o: f"{said} (guessed)" if o is None else (names or {}).get(o, str(o)),
+    )
+
+
+def _preview(looks: Guess) -> None:
+    rows = "an unknown number of" if looks.rows is None else f"{looks.rows:,}"
+    about = "" if looks.rows_exact else "about "
+    st.caption(plain_text(f"{looks.summary} It has {about}{rows} rows; the first ones:"))
+    roles = {looks.text_column: " (text)", looks.label_column: " (class)"}
+    st.dataframe(
+        {
+            f"{column}{roles.get(column, '')}": [row[i] for row in looks.preview]
+            for i, column in enumerate(looks.columns)
+        },
+        hide_index=True,
+        height="content",
+        alt="The first rows of the file as they are read",
+    )
+
+
+def _columns(config: DataConfig, looks: Guess) -> DataConfig:
+    """The two columns, the guess chosen at first."""
+    columns = list(looks.columns)
+    key = f"data.columns.{config.source}.{'|'.join(columns)}"[:300]
+    left, right = st.columns(2)
+    chosen = []
+    for place, label, found in (
+        (left, "Column with the text", looks.text_column),
+        (right, "Column with the class", looks.label_column),
+    ):
+        index = columns.index(found) if found in columns else None
+        chosen.append(place.selectbox(label, columns, index=index, key=f"{key}.{label}", **KEEP))
+    return dataclasses.replace(config, text_column=chosen[0], label_column=chosen[1])

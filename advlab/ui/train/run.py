@@ -1,0 +1,375 @@
+"""How a run is drawn: status, progress, live curves, and what can be done with it.
+
+Everything that polls is in a fragment without buttons; buttons stand outside, so that nothing a
+person is about to press is redrawn under the pointer.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError, RunError
+from advlab.pictures import training
+from advlab.records import Event, Rate
+from advlab.runs import jobs
+from advlab.runs.config import RunConfig
+from advlab.runs.jobs import RunInfo
+from advlab.runs.standing import Standing, standing
+from advlab.ui import plain_text
+
+EVERY = 2.0  # seconds between polls of a run that is queued or running
+EXPLORE = "pages/explore/explore.py"
+NEW = "pages/train/new.py"
+RUNS = "pages/train/runs.py"
+# status: icon, colour of the badge
+LOOKS: dict[str, tuple[str, Any]] = {
+    "queued": (":material/hourglass_empty:", "gray"),
+    "running": (":material/play_circle:", "blue"),
+    "paused": (":material/pause_circle:", "orange"),
+    "interrupted": (":material/power_off:", "orange"),
+    "failed": (":material/error:", "red"),
+    "cancelled": (":material/cancel:", "gray"),
+    "done": (":material/check_circle:", "green"),
+}
+CHART = {"displayModeBar": False}
+
+
+# -- numbers in words --------------------------------------------------------------------------
+
+
+def percent(rate: Rate | None) -> str:
+    """A share as people read it; a dash while unknown."""
+    return "–" if rate is None else f"{rate.value:.1%}".replace("%", " %")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the two largest units that fit; a dash while unknown."""
+    if seconds is None:
+        return "–"
+    whole = round(max(seconds, 0.0))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def times(cost: float | None) -> str:
+    """The cost of a step, in plain steps."""
+    return "–" if cost is None else f"{cost:.1f} ×"
+
+
+def method_title(config: RunConfig) -> str:
+    """The method with the one number that people quote with it."""
+    name = str(config.method.get("name", "plain"))
+    title = {"plain": "Plain", "noise": "Noise (R3F)", "freelb": "FreeLB"}.get(name, name.upper())
+    steps = config.method.get("steps")
+    return f"{title}-{steps}" if steps and name in ("pgd", "freelb") else title
+
+
+def summary(info: RunInfo) -> str:
+    """Method, data and model in one line, or why the settings cannot be read."""
+    try:
+        config = info.config
+    except AdvlabError:
+        return "settings of another version"
+    data = Path(config.data.source).name
+    return f"{method_title(config)} · {data} · {Path(config.model.source).name}"
+
+
+def diary(run_id: str) -> tuple[Event, ...]:
+    """All events of a run; each call reads only what is new to this session."""
+    known: dict[str, tuple[tuple[Event, ...], int]] = st.session_state.setdefault("diaries", {})
+    events, offset = known.get(run_id, ((), 0))
+    tail = jobs.events(run_id, offset)
+    if tail.offset < offset:  # another file stands there now
+        events = ()
+    known[run_id] = (events + tail.events, tail.offset)
+    return known[run_id][0]
+
+
+# -- one run -----------------------------------------------------------------------------------
+
+
+def badge(info: RunInfo) -> None:
+    """The status with its icon; what was asked for and not yet obeyed counts."""
+    icon, colour = LOOKS[info.status]
+    text = info.status
+    if info.status == "running" and info.request:
+        text = {"pause": "pausing…", "cancel": "cancelling…"}[info.request]
+    elif info.position:
+        text = f"queued, place {info.position}"
+    st.badge(text, icon=icon, color=colour)
+
+
+def progress(info: RunInfo, now: Standing) -> None:
+    """A bar with what is being done."""
+    share = info.progress or 0.0
+    if info.status == "queued":
+        text = "Next in the queue" if info.position == 1 else f"Place {info.position} in the queue"
+    elif info.status == "running" and not now.step:
+        text = "Starting: loading data and model"
+    else:
+        text = f"Epoch {min(now.epoch, now.epochs or now.epoch):.1f}"
+        text += f" of {now.epochs} · step {now.step}" if now.epochs else ""
+        text += f" of {now.steps}" if now.steps else ""
+        if info.status == "running":
+            text += f" · {duration(now.eta)} left" if now.eta is not None else " · testing"
+    st.progress(share, text=text)
+
+
+def numbers(now: Standing) -> None:
+    """The run in five numbers."""
+    eps = f"ε = {now.eval_eps:g} × mean norm" if now.eval_eps is not None else "validation ε"
+    tested = now.test is not None
+    with st.container(horizontal=True):
+        st.metric(
+            "Clean accuracy",
+            percent(now.test or now.clean),
+            help=("On the test texts" if tested else "On the validation texts, kept epoch")
+            + (f". Most frequent class: {now.majority:.1%}" if now.majority is not None else ""),
+        )
+        st.metric(
+            "Robust accuracy",
+            percent(now.test_robust or now.robust),
+            help=f"Still right under {'PGD-10' if tested else 'PGD-5'} at {eps}",
+        )
+        st.metric(
+            "Cost of a step",
+            times(now.cost),
+            help="Time of a training step divided by that of a plain step on the same texts",
+        )
+        st.metric(
+            "Speed", "–" if now.texts_per_second is None else f"{now.texts_per_second:.0f} texts/s"
+        )
+        if now.eta is not None:
+            st.metric("Time left", duration(now.eta))
+        else:
+            st.metric("Time trained", duration(now.seconds))
+
+
+def messages(info: RunInfo, now: Standing) -> None:
+    """Alarms, and why a run ended other than well."""
+    for alarm in now.alarms:
+        st.warning(plain_text(alarm), title="Alarm", icon=":material/warning:")
+    if info.error:
+        title = "This run failed" if info.status == "failed" else f"This run was {info.status}"
+        show = st.error if info.status == "failed" else st.warning
+        show(plain_text(info.error, 1000), title=title)
+
+
+def charts(events: Sequence[Event], key: str) -> None:
+    """Four live figures."""
+    one, two = st.columns(2)
+    three, four = st.columns(2)  # a second row, so that phones show accuracy right after the loss
+    drawn: tuple[tuple[Any, str, str, Callable[..., training.Figure]], ...] = (
+        (one, "Loss", "Training loss, clean and adversarial, by step", training.losses),
+        (
+            two,
+            "Accuracy on validation texts",
+            "Accuracy, clean and robust, by epoch",
+            training.accuracy,
+        ),
+        (
+            three,
+            "How long δ and the word vectors are",
+            "Length of the perturbation and of a word vector, by step",
+            training.lengths,
+        ),
+        (four, "Throughput", "Texts per second, by step", training.throughput),
+    )
+    for column, title, alt, figure in drawn:
+        with column:
+            st.markdown(f"**{title}**")
+            chart(figure(events), f"{key}.{figure.__name__}", alt)
+
+
+def chart(figure: training.Figure, key: str, alt: str) -> None:
+    """A figure without the tool bar; while it holds nothing, its place is kept."""
+    if not figure["data"]:
+        with st.container(height=300, vertical_alignment="center", horizontal_alignment="center"):
+            st.caption("Nothing measured yet", width="content")
+        return
+    st.plotly_chart(figure, key=key, alt=alt, config=CHART)
+
+
+def watch(info: RunInfo, draw: Callable[[RunInfo], None], key: str) -> None:
+    """Draw a run, again every two seconds while it is queued or running.
+
+    When its status changes the whole page is drawn once more, with the buttons that fit, and with
+    that the timer ends.
+    """
+    seen = _state(info)
+
+    def poll() -> None:
+        try:
+            current = jobs.run(info.id)
+        except RunError:  # deleted in another window
+            st.rerun()
+        if _state(current) != seen:
+            st.rerun()
+        draw(current)
+
+    st.fragment(poll, run_every=EVERY if info.active else None, key=key)()
+
+
+def _state(info: RunInfo) -> tuple[Any, ...]:
+    return (info.status, info.request, info.position, info.attempt)
+
+
+def panel(info: RunInfo) -> None:
+    """The live part of one run's page."""
+    events = diary(info.id)
+    now = standing(events)
+    if info.active or info.status in ("paused", "interrupted"):
+        progress(info, now)
+    messages(info, now)
+    if events:
+        numbers(now)
+        charts(events, f"panel.{info.id}")
+    elif info.status == "queued":
+        st.caption("Runs start in the order in which they were submitted, one at a time.")
+    for note in now.notes:
+        st.caption(f":material/info: {plain_text(note)}")
+
+
+# -- what can be done with a run ---------------------------------------------------------------
+
+
+def actions(info: RunInfo) -> None:
+    """Buttons for what fits the run's state."""
+    with st.container(horizontal=True):
+        if info.active:
+            asked = info.request is not None
+            st.button(
+                "Pause",
+                key="pause",
+                icon=":material/pause:",
+                disabled=asked,
+                on_click=attempt,
+                args=(jobs.pause, info.id),
+                help="Stops after this step and writes a checkpoint to go on from",
+            )
+            st.button(
+                "Cancel",
+                key="cancel",
+                icon=":material/stop:",
+                disabled=info.request == "cancel",
+                on_click=attempt,
+                args=(jobs.cancel, info.id),
+            )
+        if info.resumable:
+            st.button(
+                "Resume",
+                key="resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=attempt,
+                args=(jobs.resume, info.id),
+                help=plain_text(info.folder.outlook().capitalize()),
+            )
+        if info.folder.has_model and not info.active:
+            open_in_explore(info)
+            st.download_button(
+                "Download",
+                key="download",
+                icon=":material/download:",
+                data=lambda: model_zip(info.id),
+                file_name=info.folder.download_name(info.name),
+                mime="application/zip",
+                on_click="ignore",
+                help="The model as a zip of a Hugging Face folder: opens without advlab",
+            )
+        if st.button("Rename", key="rename", icon=":material/edit:"):
+            rename(info.id, info.name)
+        if info.status != "running" and st.button("Delete", key="delete", icon=":material/delete:"):
+            delete(info.id, info.name)
+
+
+def open_in_explore(info: RunInfo) -> None:
+    """To the Explore page, this model beside its twin where it has one."""
+    twin = (
+        next(
+            (r.id for r in jobs.runs(group=info.group) if r.id != info.id and r.folder.has_model),
+            None,
+        )
+        if info.group
+        else None
+    )
+    pair = {"a": info.id} if twin is None else {"a": twin, "b": info.id}
+    if st.button("Open in Explore", key="explore", icon=":material/search_insights:"):
+        st.switch_page(EXPLORE, query_params=pair)
+
+
+def attempt(action: Callable[[str], None], run_id: str) -> None:
+    """Do it; a state that changed meanwhile is told, not raised."""
+    try:
+        action(run_id)
+    except RunError as error:
+        st.toast(plain_text(str(error)), icon=":material/error:")
+
+
+def model_zip(run_id: str) -> io.BytesIO:
+    """The zip of a run's model, made when it is asked for."""
+    target = io.BytesIO()
+    jobs.folder(run_id).zip_to(target)
+    target.seek(0)
+    return target
+
+
+@st.dialog("Rename run")
+def rename(run_id: str, name: str) -> None:
+    """Ask for another name."""
+    key = f"new-name.{run_id}"
+    st.text_input("Name", value=name, max_chars=200, key=key)
+
+    def save() -> None:
+        attempt(lambda id_: jobs.rename(id_, st.session_state[key] or ""), run_id)
+        st.rerun()  # the whole page, which closes the dialog
+
+    st.button("Save", type="primary", key="save-name", on_click=save)
+
+
+@st.dialog("Delete run?")
+def delete(run_id: str, name: str) -> None:
+    """Ask before the files are gone."""
+    st.markdown(
+        f"**{plain_text(name, 80)}** with its model, checkpoints and events. This cannot be undone."
+    )
+
+    def for_good() -> None:
+        attempt(jobs.delete, run_id)
+        st.session_state.get("diaries", {}).pop(run_id, None)
+        st.query_params.pop("run", None)
+        st.rerun()
+
+    with st.container(horizontal=True):
+        st.button("Delete for good", type="primary", key="delete-for-good", on_click=for_good)
+        if st.button("Keep it", key="keep"):
+            st.rerun()
+
+
+def details(info: RunInfo) -> None:
+    """The settings as JSON and the end of the worker's log, folded."""
+    with st.expander("Settings and log", icon=":material/description:"):
+        st.caption(f"Run {info.id} · {when(info.created)} · {plain_text(str(info.folder.path))}")
+        st.code(info.config_json, language="json", height=280)
+        if info.folder.log.is_file():
+            st.caption("Last lines that the worker printed")
+            st.code(_end_of(info.folder.log) or "nothing", language=None, height=200)
+
+
+def _end_of(file: Path, size: int = 8000) -> str:
+    with file.open("rb") as log:
+        log.seek(max(0, file.stat().st_size - size))
+        return log.read().decode("utf-8", "replace")
+
+
+def when(moment: float) -> str:
+    """A moment as local date and time."""
+    return time.strftime("%d %b %Y, %H:%M", time.localtime(moment))

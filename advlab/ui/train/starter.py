@@ -1,0 +1,132 @@
+"""The starter pair on the first page: found after a reload, followed live, then landed from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.pictures import training
+from advlab.runs import jobs
+from advlab.runs.config import STARTER_GROUP
+from advlab.runs.jobs import RunInfo
+from advlab.runs.standing import standing
+from advlab.ui import plain_text
+from advlab.ui.launch import is_warm
+from advlab.ui.models import borrow
+from advlab.ui.train.run import (
+    RUNS,
+    attempt,
+    badge,
+    chart,
+    diary,
+    messages,
+    percent,
+    progress,
+    times,
+    watch,
+)
+
+Pair = tuple[RunInfo, RunInfo]
+
+
+def find_pair() -> Pair | None:
+    """The newest starter pair, plain first; None where there is none or one half was deleted."""
+    runs = jobs.runs(group=STARTER_GROUP)
+    plain = next((r for r in runs if _method(r) == "plain"), None)
+    robust = next((r for r in runs if _method(r) != "plain"), None)
+    return (plain, robust) if plain is not None and robust is not None else None
+
+
+def _method(run: RunInfo) -> str:
+    return str(run.config.method.get("name", "plain"))
+
+
+def landing(pair: Pair) -> dict[str, str]:
+    """The address of a good sentence, both models under an attack of the size they were judged at.
+
+    Once torch is there, it is a sentence whose prediction flips in the plain model alone.
+    """
+    from advlab.data.corpora import CORPORA
+
+    corpus = CORPORA.get(pair[0].config.data.source)
+    texts = corpus.showcase if corpus is not None else ()
+    attack = {"attack": "pgd", "eps": f"{pair[0].config.train.eval_eps:g}", "unit": "norm"}
+    ids = {"a": pair[0].id, "b": pair[1].id}
+    if not texts:
+        return ids | attack
+    done = all(run.folder.has_model and not run.active for run in pair)
+    text = _telling(ids["a"], ids["b"], attack["eps"], texts) if done and is_warm() else texts[0]
+    return ids | {"text": text} | attack
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _telling(plain: str, robust: str, eps: str, texts: tuple[str, ...]) -> str:
+    """The first sentence that flips `plain` and not `robust`; else the first. Ids of runs."""
+    from advlab.attacks import build_attack
+    from advlab.explain.explore import explore
+
+    attack = build_attack({"name": "pgd", "eps": float(eps), "unit": "norm"})
+    try:
+        with borrow(plain) as one, borrow(robust) as other:
+            for text in texts:
+                first, second = (
+                    explore(v, text, attack=attack, saliency=(), draws=1, points=2, planes=0)
+                    for v in (one, other)
+                )
+                agree = int(first.clean.argmax()) == int(second.clean.argmax())
+                if agree and first.flipped and not second.flipped:
+                    return text
+    except AdvlabError:
+        pass  # Explore names what is wrong with a model
+    return texts[0]
+
+
+def follow_pair(pair: Pair) -> None:
+    """Both runs live, side by side, with what can be done when one stopped."""
+    st.subheader("Training the starter pair", anchor=False)
+    for column, run in zip(st.columns(2, gap="medium"), pair, strict=True):
+        with column, st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{plain_text(run.name)}**", width="stretch")
+                badge(run)
+            watch(run, _card, f"watch.{run.id}")
+            with st.container(horizontal=True):
+                if run.resumable:
+                    st.button(
+                        "Resume",
+                        key=f"resume.{run.id}",
+                        icon=":material/play_arrow:",
+                        type="primary",
+                        on_click=attempt,
+                        args=(jobs.resume, run.id),
+                    )
+                elif run.active:
+                    st.button(
+                        "Cancel",
+                        key=f"cancel.{run.id}",
+                        icon=":material/stop:",
+                        disabled=run.request == "cancel",
+                        on_click=attempt,
+                        args=(jobs.cancel, run.id),
+                    )
+                st.page_link(
+                    RUNS,
+                    label="All of it",
+                    icon=":material/monitoring:",
+                    query_params={"run": run.id},
+                )
+    if any(run.active for run in pair):
+        st.caption("You may close this page: the runs go on. When both are done, a sentence opens.")
+
+
+def _card(run: RunInfo) -> None:
+    events = diary(run.id)
+    now = standing(events)
+    progress(run, now)
+    messages(run, now)
+    with st.container(horizontal=True):
+        st.metric("Clean accuracy", percent(now.test or now.clean))
+        st.metric("Under attack", percent(now.test_robust or now.robust))
+        st.metric("Cost of a step", times(now.cost))
+    chart(training.losses(events), f"losses.{run.id}", "Training loss by step")
+    chart(training.accuracy(events), f"accuracy.{run.id}", "Accuracy by epoch")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advlab.attacks.text.edits import BUILT_IN, synonym, typo
+from advlab.records import Example
+from advlab.runs.config import Augmentation
+from advlab.training.augment import augmented, dice_for
+
+TEXT = "The film was good, but I would never watch it again."
+
+
+def changed(text: str = TEXT, seed: int = 0, **rates: float) -> str:
+    settings = Augmentation(augmented=1.0, **rates)
+    made = augmented(settings, Example("a", text, 1), random.Random(seed))
+    assert (made.id, made.label) == ("a", 1)
+    return made.text
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[\w']+", text)
+
+
+@given(st.text(max_size=60), st.integers(0, 99))
+def test_nothing_is_changed_at_rate_zero_and_no_text_becomes_empty(text: str, seed: int) -> None:
+    if text.strip():
+        assert words(changed(text, seed)) == words(text)
+        assert changed(text, seed, word_dropout=0.9, word_swap=0.5, synonyms=0.5, typos=0.5).strip()
+
+
+def test_dropping_leaves_words_out_and_keeps_the_order() -> None:
+    left = words(changed(word_dropout=0.5))
+    rest = iter(words(TEXT))
+    assert len(left) < len(words(TEXT))
+    assert all(word in rest for word in left)
+
+
+def test_swapping_keeps_the_words() -> None:
+    assert sorted(words(changed(word_swap=0.5))) == sorted(words(TEXT))
+    assert words(changed(word_swap=0.5)) != words(TEXT)
+
+
+def test_synonyms_come_from_the_list_in_the_words_own_case_else_from_the_embeddings() -> None:
+    dice = random.Random(0)
+    assert synonym("Good", dice, {}) in {w.capitalize() for w in BUILT_IN["good"]}
+    assert synonym("AWFUL", dice, {}) in {w.upper() for w in BUILT_IN["awful"]}
+    assert synonym("zebra", dice, {}) == "zebra"
+    assert synonym("zebra", dice, {"zebra": ("horse",)}) == "horse"
+    assert synonym("good", dice, {"good": ("zebra",)}) != "zebra"
+
+
+def test_the_list_is_mutual_and_holds_no_word_twice() -> None:
+    for word, others in BUILT_IN.items():
+        assert word not in others
+        assert len(set(others)) == len(others)
+        assert all(word in BUILT_IN[other] for other in others), word
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_typo_is_one_slip_away(seed: int) -> None:
+    word = "wonderful"
+    slip = typo(word, random.Random(seed))
+    assert abs(len(slip) - len(word)) <= 1
+    assert slip[0] == "w"
+    assert sum(a != b for a, b in zip(slip, word, strict=False)) <= len(word)
+    assert typo("it", random.Random(seed)) == "it"
+
+
+def test_the_dice_depend_on_seed_epoch_and_place_alone() -> None:
+    rates = Augmentation(augmented=1.0, word_dropout=0.3, typos=0.3)
+    example = Example("a", TEXT, 0)
+    texts = {
+        key: augmented(rates, example, dice_for(*key)).text
+        for key in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    }
+    assert len(set(texts.values())) == 4
+    assert augmented(rates, example, dice_for(0, 0, 0)).text == texts[0, 0, 0]
+
+
+def test_only_a_part_of_the_texts_is_changed() -> None:
+    rates = Augmentation(augmented=0.25, word_dropout=0.9)
+    found = [
+        augmented(rates, Example("a", TEXT), dice_for(0, 0, i)).text != TEXT for i in range(400)
+    ]
+    assert 60 <= sum(found) <= 140
+    assert not Augmentation(word_dropout=0.0).active
+    assert Augmentation(typos=0.1).active

@@ -1,0 +1,387 @@
+"""Every page in every state that a run can be in, and what the pages do; no browser."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import places
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from advlab.records import Dataset, Event, Example
+from advlab.runs import jobs
+from advlab.runs.config import DataConfig, RunConfig
+from advlab.training import worker
+
+ROOT = places.ROOT
+START, NEW, RUNS = "pages/learn/start.py", "pages/train/new.py", "pages/train/runs.py"
+EXPLORE = "pages/explore/explore.py"
+RATE = {"value": 0.8, "low": 0.7, "high": 0.88, "n": 120}
+
+
+@pytest.fixture(autouse=True)
+def quiet_server(advlab_home: Path) -> Iterator[None]:
+    """No caches and no scheduler left over. What is queued stays queued: see `busy`."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    jobs.stop_scheduler()
+
+
+def config(name: str = "", **method: Any) -> RunConfig:
+    return RunConfig(name, DataConfig("reviews"), method={"name": "plain"} | method)  # type: ignore[arg-type]
+
+
+def trainer(settings: RunConfig, folder: Path, *, resume: bool = False, stop: Any = None):
+    """A few events like a real run's, then what the method's `end` says."""
+    now = time.time()
+    yield Event(
+        "start",
+        0,
+        now,
+        {"epochs": 2, "steps": 4, "label_names": ["a", "b"], "majority": 0.5, "eval_eps": 0.5},
+    )
+    for step in (1, 2):
+        yield Event(
+            "step",
+            step,
+            now,
+            {
+                "epoch": step / 2,
+                "clean_loss": 0.6,
+                "adv_loss": 0.7,
+                "eta": 3.0,
+                "cost": 2.0,
+                "texts_per_second": 9.0,
+            },
+        )
+    end = settings.method.get("end", "done")
+    if end == "failed":
+        raise KeyError("weights")
+    yield Event("alarm", 2, now, {"name": "collapse", "message": "the loss *stayed* at chance"})
+    yield Event(
+        "epoch",
+        4,
+        now,
+        {
+            "epoch": 1,
+            "clean_accuracy": RATE,
+            "robust_accuracy": RATE,
+            "majority": 0.5,
+            "best": True,
+        },
+    )
+    if end == "done":
+        shutil.copytree(SAVED / "model", folder / "model")
+    yield Event("end", 4, now, {"reason": end, "test_accuracy": RATE, "seconds": 2.0})
+
+
+SAVED = Path()  # a tiny random model, made once
+
+
+@pytest.fixture(scope="module", autouse=True)
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+    global SAVED
+    from advlab.model.tiny import tiny_victim
+
+    SAVED = tmp_path_factory.mktemp("saved")
+    texts = tuple(Example(str(i), f"a good text {i}", i % 2) for i in range(8))
+    data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
+    tiny_victim("tiny", data, seed=0, max_length=32).save(SAVED / "model")
+
+
+def make(state: str, name: str = "My run") -> str | None:
+    """A run in the given state, by the real queue and worker."""
+    if state == "none":
+        return None
+    if state == "queued":
+        jobs.open_here(config("busy"))  # this process holds the one place
+        return jobs.submit(config(name))
+    info = jobs.open_here(config(name, end=state))
+    if state == "running":
+        with info.folder.writer() as diary:
+            for event in trainer(info.config, info.folder.path):
+                if event.kind != "end":
+                    diary.append(event)
+    else:
+        worker.run(info.id, train=trainer)
+    return info.id
+
+
+def page(path: str, **params: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=90).run()
+    app.switch_page(path)
+    for name, value in params.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def said(app: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error", "subheader", "title")
+    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind))
+
+
+def keys(app: AppTest) -> set[str]:
+    return {str(b.key) for b in app.button}
+
+
+STATES = ("none", "queued", "running", "paused", "failed", "cancelled", "done")
+
+
+@pytest.mark.parametrize("path", [START, NEW, RUNS, EXPLORE])
+@pytest.mark.parametrize("state", STATES)
+def test_every_page_stands_in_every_state(path: str, state: str):
+    run_id = make(state)
+    app = page(path, **({"run": run_id} if run_id and path == RUNS else {}))
+    assert not app.exception
+    assert app.title
+
+
+def test_the_first_page_offers_one_button_while_there_is_no_model():
+    app = page(START)
+    assert [b.label for b in app.button] == ["Train the starter pair"]
+
+
+def test_the_starter_pair_is_queued_together_and_shown():
+    jobs.open_here(config("busy"))
+    app = page(START)
+    app.button[0].click().run()
+    assert not app.exception
+    pair = jobs.runs(group="starter")
+    assert [r.config.method["name"] == "plain" for r in pair] == [False, True]
+    assert "Training the starter pair" in said(app)
+    assert {f"cancel.{r.id}" for r in pair} <= keys(app)
+    again = page(START)  # a reload, or another visitor
+    assert "Training the starter pair" in said(again)
+
+
+def test_the_pair_lands_on_a_sentence_that_flips_the_plain_model_alone(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from samples import renamed, sample_record
+
+    import advlab.explain.explore
+    from advlab.data.corpora import CORPORA
+    from advlab.ui.train import starter
+
+    texts = CORPORA["reviews"].showcase
+    pair = tuple(jobs.run(str(make("done", name))) for name in ("plain", "robust"))
+    hard = sample_record()
+    soft = renamed(hard, adversarial=hard.clean)
+    assert hard.flipped
+    assert not soft.flipped
+    asked: list[str] = []
+
+    def explore(_: Any, text: str, **__: Any):
+        asked.append(text)
+        return hard if asked.count(text) == 1 and text == texts[1] else soft
+
+    monkeypatch.setattr(advlab.explain.explore, "explore", explore)
+    monkeypatch.setattr(starter, "is_warm", lambda: False)
+    eps = f"{pair[0].config.train.eval_eps:g}"
+    cold = {"a": pair[0].id, "b": pair[1].id, "attack": "pgd", "eps": eps, "unit": "norm"}
+    assert starter.landing(pair) == cold | {"text": texts[0]}  # type: ignore[arg-type]
+    assert not asked
+    monkeypatch.setattr(starter, "is_warm", lambda: True)
+    assert starter.landing(pair) == cold | {"text": texts[1]}  # type: ignore[arg-type]
+
+
+def test_a_finished_model_leads_from_the_first_page_to_explore():
+    make("done")
+    assert "Attack one sentence, two models side by side" in said(page(START))
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "absent"),
+    [
+        ("queued", {"pause", "cancel", "delete"}, {"resume", "explore"}),
+        ("running", {"pause", "cancel"}, {"resume", "explore", "delete"}),
+        ("paused", {"resume", "delete"}, {"pause", "cancel"}),
+        ("failed", {"resume", "delete"}, {"pause", "cancel", "explore"}),
+        ("done", {"explore", "rename", "delete"}, {"pause", "cancel", "resume"}),
+    ],
+)
+def test_a_run_offers_what_fits_its_state(state: str, wanted: set[str], absent: set[str]):
+    run_id = make(state)
+    found = keys(page(RUNS, run=run_id))
+    assert wanted <= found
+    assert not absent & found
+
+
+def test_a_failed_run_says_why():
+    app = page(RUNS, run=make("failed"))
+    assert any("KeyError" in e.value for e in app.error)
+
+
+def test_an_alarm_is_shown_as_it_was_written():
+    app = page(RUNS, run=make("running"))
+    assert any("\\*stayed\\*" in w.value for w in app.warning)
+
+
+def test_a_queued_run_says_its_place():
+    make("queued")
+    second = jobs.submit(config("later"))
+    app = page(RUNS, run=second)
+    assert "place 2 in the queue" in said(app)
+
+
+def test_pause_cancel_and_resume_reach_the_run():
+    run_id = make("queued")
+    assert run_id is not None
+    app = page(RUNS, run=run_id)
+    app.button(key="pause").click().run()
+    assert jobs.run(run_id).status == "paused"
+    app.button(key="resume").click().run()
+    assert jobs.run(run_id).status == "queued"
+    app.button(key="cancel").click().run()
+    assert jobs.run(run_id).status == "cancelled"
+
+
+def test_rename_and_delete_ask_and_then_do():
+    run_id = make("cancelled")
+    assert run_id is not None
+    app = page(RUNS, run=run_id)
+    app.button(key="rename").click().run()
+    app.text_input(key=f"new-name.{run_id}").set_value("<b>新</b>")
+    app.button(key="save-name").click().run()
+    assert jobs.run(run_id).name == "<b>新</b>"
+    assert "\\<b\\>新" in said(app)
+    app.button(key="delete").click().run()
+    assert jobs.run(run_id).status == "cancelled"  # nothing is gone before the answer
+    app.button(key="delete-for-good").click().run()
+    assert not app.exception
+    assert not jobs.runs()
+
+
+@pytest.mark.parametrize("wrong", ["0123456789ab", "../../etc", "<script>"])
+def test_a_wrong_run_in_the_address_is_said_and_the_list_stays(wrong: str):
+    run_id = make("done")
+    app = page(RUNS, run=wrong)
+    assert not app.exception
+    assert any("does not exist" in w.value for w in app.warning)
+    assert f"open.{run_id}" in keys(app)
+
+
+def test_runs_are_compared_over_each_other_with_what_differs():
+    make("done", "first")
+    make("cancelled", "second")
+    app = page(RUNS, view="Compare")
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 2
+    assert "Settings that differ" in said(app)
+
+
+def test_the_table_lists_every_run():
+    make("done", "first")
+    make("failed", "second")
+    app = page(RUNS, view="Table")
+    assert list(app.dataframe[0].value["name"]) == ["second", "first"]
+
+
+def test_a_new_run_is_submitted_as_chosen():
+    jobs.open_here(config("busy"))
+    app = page(NEW)
+    app.selectbox(key="method.name").set_value("freelb").run()
+    app.number_input(key="method.freelb.steps").set_value(2)
+    app.number_input(key="train.scratch.epochs").set_value(1)
+    app.text_input(key="run.name").set_value("mine").run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    run = jobs.runs()[0]
+    assert (run.name, run.status) == ("mine", "queued")
+    assert run.config.method["name"] == "freelb"
+    assert run.config.method["steps"] == 2
+    assert run.config.train.epochs == 1
+
+
+def test_a_pretrained_model_brings_its_own_training_defaults():
+    app = page(NEW)
+    app.radio(key="model.kind").set_value("minilm").run()
+    assert app.number_input(key="train.pretrained.lr").value == pytest.approx(3e-5)
+
+
+def upload(app: AppTest, name: str, content: bytes) -> AppTest:
+    app.segmented_control(key="data.kind").set_value("file").run()
+    app.file_uploader(key="data.upload").upload(name, content).run()
+    return app
+
+
+ROWS = "".join(
+    f"{'gut' if i % 2 else 'schlecht'};Der {i}. Film für „uns“ war schön {i}\n" for i in range(60)
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_an_uploaded_file_is_guessed_previewed_and_kept(encoding: str, advlab_home: Path):
+    app = upload(page(NEW), "filme.csv", ("urteil;satz\n" + ROWS).encode(encoding))
+    assert not app.exception
+    assert not app.error
+    assert "Der 1. Film für „uns“" in str(app.dataframe[0].value)
+    assert Path(app.text_input(key="data.path").value).is_relative_to(advlab_home / "data")
+    jobs.open_here(config("busy"))
+    app.button(key="start").click().run()
+    data = jobs.runs()[0].config.data
+    assert (data.text_column, data.label_column) == ("satz", "urteil")
+    assert Path(data.source).is_file()
+
+
+def test_a_wrong_guess_can_be_corrected():
+    app = upload(page(NEW), "filme.csv", ("urteil;satz\n" + ROWS).encode())
+    box = next(b for b in app.selectbox if str(b.key).endswith(".header"))
+    box.set_value(False).run()
+    assert not app.exception
+    assert "0 (class)" in app.dataframe[0].value.columns
+    texts = next(b for b in app.selectbox if str(b.key).endswith("Column with the text"))
+    assert list(texts.options) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("one.csv", b"label,text\n" + b"".join(b"a,text %d\n" % i for i in range(50)), "class"),
+        ("bytes.csv", b"\x89PNG\r\n\x1a\n" + bytes(100), "PNG"),
+        ("empty.csv", b"", "empty"),
+    ],
+)
+def test_wrong_files_are_named_and_nothing_else_is_lost(name: str, content: bytes, reason: str):
+    app = page(NEW)
+    app.text_input(key="run.name").set_value("kept").run()
+    upload(app, name, content)
+    assert not app.exception
+    assert reason in " ".join(e.value for e in app.error)
+    assert app.button(key="start").disabled
+    assert app.text_input(key="run.name").value == "kept"
+    app.segmented_control(key="data.kind").set_value("corpus").run()
+    assert not app.button(key="start").disabled
+
+
+def test_the_first_page_needs_no_torch():
+    code = (
+        "import sys; from pathlib import Path\n"
+        "import advlab.ui.launch as launch\n"
+        "launch.start_warming = lambda: None\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "app = AppTest.from_file('app.py', default_timeout=60).run()\n"
+        "assert not app.exception and app.button, app\n"
+        "assert 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_no_page_lets_markdown_through_as_html():
+    for file in [
+        ROOT / "app.py",
+        *(ROOT / "pages").rglob("*.py"),
+        *(ROOT / "advlab/ui").glob("*.py"),
+    ]:
+        text = file.read_text(encoding="utf-8")
+        assert "unsafe_allow_html" not in text, file
+        assert "unsafe_allow_javascript" not in text, file

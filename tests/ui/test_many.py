@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import places
+import pytest
+from explore_pages import widget
+from samples import robust_record, sample_record
+from victims import TEXTS, shared_victim
+
+from advlab.attacks import PGD
+from advlab.explain.explore import explore
+from advlab.pictures import findings
+
+
+def test_a_row_says_what_the_record_says() -> None:
+    for text in TEXTS:
+        record = explore(
+            shared_victim("bert"), text, attack=PGD(1.0, steps=4), planes=0, saliency=()
+        )
+        row = findings.finding(record)
+        assert row.outcome == ("flipped" if record.flipped else "robust")
+        assert row.worst == record.tokens[int(record.delta_norm.argmax())]
+        assert row.moved == int(record.moved.sum())
+        flip = record.curve.flip_eps
+        assert (row.flip is None) == (flip is None)
+        if flip is not None:
+            assert row.flip == pytest.approx(flip / record.scale.mean_norm)
+        wrong = next(n for n in record.label_names if n != row.clean)
+        assert findings.finding(record, wrong).outcome == "wrong"
+        assert findings.finding(record, row.clean).outcome == row.outcome
+        assert findings.finding(record, "no such class").outcome == row.outcome
+
+
+def test_counts_in_the_sentence_add_up() -> None:
+    rows = [findings.finding(sample_record()), findings.finding(robust_record())]
+    said = findings.sentence("plain", rows)
+    assert "of 2 sentences 1 flip, 1 hold and 0 are wrong" in said
+    columns = findings.columns(rows)
+    assert {len(v) for v in columns.values()} == {2}
+    assert "wrong before" in findings.sentence("none", [])
+
+
+def test_the_line_rises_by_one_sentence_at_each_flip() -> None:
+    rows = [findings.finding(sample_record(seed=s)) for s in range(1, 6)]
+    data: Any = findings.histogram(["plain"], [rows]).data
+    line, noise = data
+    assert (np.diff(np.asarray(line.y, dtype=float)) >= 0).all()
+    flips = [r.flip for r in rows if r.flip is not None]
+    assert line.y[-1] == pytest.approx(len(flips) / len(rows))
+    # the null stands at the attack's ε, beside the line
+    assert (noise.x[0], noise.y[0]) == (
+        rows[0].eps,
+        pytest.approx(np.mean([r.noise for r in rows])),
+    )
+
+
+def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> None:
+
+    from streamlit.testing.v1 import AppTest
+
+    file = str(places.ROOT / "pages" / "explore" / "many.py")
+    app = AppTest.from_file(file, default_timeout=60).run()
+    assert not app.exception
+    widget(app, "selectbox", "source").set_value("my own sentences").run()
+    assert "Type some sentences" in app.info[0].value
+    widget(app, "text_area", "text").set_value("a dull film\n\nnever a better play\n").run()
+    assert not app.exception
+    shown = app.dataframe[0].value
+    assert sorted(set(shown["text"])) == ["a dull film", "never a better play"]
+    widget(app, "text_input", "search").set_value("dull").run()
+    assert set(app.dataframe[0].value["text"]) == {"a dull film"}
+    assert not app.exception

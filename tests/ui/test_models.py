@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import streamlit as st
+import torch
+
+from advlab.errors import ModelError, RunError
+from advlab.model.tiny import tiny_victim
+from advlab.records import Dataset, Example
+from advlab.ui.models import AT_ONCE, borrow, load_victim, model_choices, weights_hash
+
+
+@pytest.fixture(autouse=True)
+def one_model(advlab_home: Path) -> Path:
+    """`local:one`, a tiny random model in the data folder."""
+    st.cache_resource.clear()
+    texts = tuple(Example(str(i), f"a good text {i}", i % 2) for i in range(8))
+    data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
+    folder = advlab_home / "models" / "one"
+    tiny_victim("tiny", data, seed=0, max_length=32).save(folder)
+    return folder
+
+
+def test_folders_of_the_data_folder_can_be_chosen():
+    assert model_choices() == {"local:one": "one (folder)"}
+
+
+@pytest.mark.parametrize("id_", ["local:../models/one", "local:", "local:two", "local:one/../one"])
+def test_an_id_cannot_name_anything_else(id_: str):
+    with pytest.raises(ModelError, match="choose another"):
+        load_victim(id_)
+
+
+def test_a_run_that_is_not_there_is_named():
+    with pytest.raises(RunError, match="no run"):
+        load_victim("0123456789ab")
+
+
+def test_a_model_is_loaded_once_until_its_weights_change(one_model: Path):
+    first = load_victim("local:one")
+    assert load_victim("local:one") is first
+    before = weights_hash(one_model)
+    with torch.no_grad():
+        other = tiny_victim(
+            "tiny", Dataset("x", ("a", "b"), *[(Example("0", "a b", 0),)] * 3), seed=1
+        )
+    other.save(one_model)
+    assert weights_hash(one_model) != before
+    assert load_victim("local:one") is not first
+
+
+def test_a_borrowed_model_shares_weights_and_is_ready_for_analysis():
+    shared = load_victim("local:one")
+    with borrow("local:one") as victim:
+        assert victim is not shared
+        assert victim.model is not shared.model
+        mine = next(victim.model.parameters())
+        assert mine.data_ptr() == next(shared.model.parameters()).data_ptr()
+        assert not victim.model.training
+        assert not mine.requires_grad
+
+
+def test_concurrent_borrowers_get_what_one_alone_gets():
+    def gradient(text: str) -> torch.Tensor:
+        with borrow("local:one") as victim:
+            batch = victim.encode([Example("0", text, 1)])
+            embeds = victim.embed(batch.input_ids).detach().requires_grad_()
+            return torch.autograd.grad(victim.objective(batch)(embeds).sum(), embeds)[0]
+
+    texts = [f"a good text {i}" for i in range(8)] * 4
+    alone = [gradient(text) for text in texts]
+    with ThreadPoolExecutor(2 * AT_ONCE) as pool:
+        together = list(pool.map(gradient, texts))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert all(p.grad is None for p in load_victim("local:one").model.parameters())
