@@ -24,7 +24,7 @@ def advlab_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 @pytest.fixture(scope="module")
 def measured() -> Any:
-    """(grid, examples, class names) of two random models under two attacks."""
+    """(grid, examples) of two random models under two attacks."""
     from victims import examples_for, make_victim
 
     from advlab.attacks import FGM, PGD
@@ -33,4 +33,4 @@ def measured() -> Any:
     victims = [make_victim("bert", seed=s) for s in (0, 1)]
     examples = examples_for(victims[0])
     found = grid(victims, examples, [PGD(steps=3), FGM()], [0.1, 0.5, 2.0], data="texts")
-    return found, examples, victims[0].label_names
+    return found, examples

@@ -9,13 +9,23 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from advlab.capsule.legacy import as_reading
 from advlab.pictures.reel import Reel
-from advlab.records import AttackRecord, Curve, Event, LocalPlane, Neighbours, Saliency, Scale
+from advlab.records import (
+    AttackRecord,
+    Curve,
+    Event,
+    LocalPlane,
+    Neighbours,
+    Reading,
+    Saliency,
+    Scale,
+)
 
 SENTENCE = "[CLS] the film was slow , but i would see it a ##gain [SEP]"
 TOKENS = tuple(SENTENCE.split())
@@ -27,12 +37,55 @@ VOCABULARY = tuple(WORDS.split())
 SPECIAL = ("[CLS]", "[SEP]")
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A record, with what analyses would make of it."""
+
+    record: AttackRecord
+    saliency: dict[str, Saliency]
+    planes: tuple[LocalPlane, ...]
+
+
+def sample_record(**changes: Any) -> AttackRecord:
+    """The record alone."""
+    return sample(**changes).record
+
+
+def sample_maps(**changes: Any) -> dict[str, Saliency]:
+    """What three methods would say of it."""
+    return sample(**changes).saliency
+
+
+def sample_planes(**changes: Any) -> tuple[LocalPlane, ...]:
+    """A plane a token."""
+    return sample(**changes).planes
+
+
+def referring(record: AttackRecord, name: str, **changes: Any) -> AttackRecord:
+    """The same attack, said of another class."""
+    classes = list(record.clean.parts)
+    held = classes.index(record.clean.answers[0])
+
+    def read(reading: Reading) -> Reading:
+        probs = np.stack(list(reading.parts.values()), -1)
+        return as_reading(probs, classes, classes.index(name), held)
+
+    readings = {key: read(reading) for key, reading in record.readings.items()}
+    curve = replace(record.curve, attacked=read(record.curve.attacked))
+    return replace(record, reference=name, readings=readings, curve=curve, **changes)
+
+
+def other_class(record: AttackRecord) -> str:
+    """A class that is not the reference."""
+    return next(name for name in record.clean.parts if name != record.reference)
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 
 
-def sample_record(
+def sample(
     *,
     eps: float = 0.5,
     seed: int = 1,
@@ -43,8 +96,8 @@ def sample_record(
     strength: float = 12.0,
     width: int = 16,
     text: str | None = None,
-    label_given: bool = True,
-) -> AttackRecord:
+    given: bool = True,
+) -> Sample:
     """One sentence attacked by one normalised gradient step per ε, ε in × mean norm."""
     rng = np.random.default_rng(seed)
     vocabulary = tuple(dict.fromkeys((*vocabulary, *tokens)))
@@ -86,12 +139,16 @@ def sample_record(
     along = np.stack([softmax(logits(x + attack(e))) for e in grid])
     draws = np.stack([[softmax(logits(x + noise(e))) for _ in range(20)] for e in grid])  # (N,R,C)
     flips = np.flatnonzero(along.argmax(1) != label)
+
+    def read(probs: np.ndarray) -> Reading:
+        return as_reading(np.atleast_2d(probs), list(classes), label, label)
+
     curve = Curve(
         grid,
-        along,
-        draws.min(1),
-        draws.mean(1),
-        draws.max(1),
+        read(along),
+        draws[:, :, label].min(1),
+        draws[:, :, label].mean(1),
+        draws[:, :, label].max(1),
         np.stack([np.linalg.norm(attack(e), axis=1) for e in grid]),
         float(grid[flips[0]]) if len(flips) else None,
         draws=20,
@@ -181,7 +238,7 @@ def sample_record(
 
     snapped = np.where(perturbable, neighbours["l2"].ids[:, 0], ids)
     projected = softmax(logits(table[snapped]))
-    read = [vocabulary[i] for i in snapped if vocabulary[i] not in SPECIAL]
+    again = [vocabulary[i] for i in snapped if vocabulary[i] not in SPECIAL]
     planes = tuple(
         _plane(
             int(t),
@@ -194,11 +251,11 @@ def sample_record(
         )
         for t in np.flatnonzero(perturbable)
     )
-    return AttackRecord(
+    record = AttackRecord(
         text=" ".join(words) if text is None else text,
-        label=label,
-        label_given=label_given,
-        label_names=classes,
+        reference=classes[label],
+        given=given,
+        task={"name": "classification"},
         model=model,
         model_hash=f"{seed:012x}",
         attack={"name": "pgd", "eps": eps, "unit": "norm", "p": "l2", "steps": S},
@@ -211,15 +268,17 @@ def sample_record(
         spans=_spans(tokens, " ".join(words) if text is None else text),
         perturbable=perturbable,
         shield=(),
-        clean=clean,
-        adversarial=softmax(logits(moved)),
-        random=draws[-1],
-        projected=projected,
-        round_trip=projected,
-        round_trip_text=" ".join(read).replace(" ##", ""),
-        round_trip_tokens=tuple(read),
+        readings={
+            "clean": read(clean),
+            "attacked": read(softmax(logits(moved))),
+            "noise": read(draws[-1]),
+            "nearest tokens": read(projected),
+            "as text again": read(projected),
+            "steps": read(step_probs),
+        },
+        round_trip_text=" ".join(again).replace(" ##", ""),
+        round_trip_tokens=tuple(again),
         losses=-np.log(step_probs[:, label]),
-        step_probs=step_probs,
         step_norms=np.stack([np.linalg.norm(d, axis=1) for d in step_deltas]),
         best_step=S,
         path_steps=np.arange(S + 1),
@@ -230,12 +289,11 @@ def sample_record(
         embed_norm=np.linalg.norm(x, axis=1),
         exit_radius=exits,
         certificate=certificate,
-        neighbours=neighbours,
-        saliency=saliency,
+        neighbours=neighbours["l2"],
         curve=curve,
-        planes=planes,
         seconds=0.2,
     )
+    return Sample(record, saliency, planes)
 
 
 def _spans(tokens: tuple[str, ...], text: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ from transformers import (
 )
 
 from advlab.model.victim import Victim
-from advlab.records import Example
+from advlab.records import AttackRecord, Example, Reading
 
 KINDS = ("bert", "roberta", "distilbert", "deberta", "electra", "gpt2", "llama")
 DECODERS = ("gpt2", "llama")
@@ -169,9 +170,7 @@ def make_victim(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = tiny_model(kind, tokenizer, labels=labels, dropout=dropout)
-    return Victim(
-        model.to(dtype).eval(), tokenizer, label_names=LABELS[:labels], name=kind, max_length=32
-    )
+    return Victim(model.to(dtype).eval(), tokenizer, head=LABELS[:labels], name=kind, max_length=32)
 
 
 @lru_cache
@@ -184,7 +183,7 @@ def labelled(victim: Victim, texts: tuple[str, ...] = TEXTS) -> Any:
     """The texts as a batch whose labels are those that the model gives."""
     batch = victim.encode(texts)
     with torch.no_grad():
-        return batch.with_labels(victim.logits(victim.embed(batch.input_ids), batch).argmax(-1))
+        return batch.with_target(labels=victim.output(victim.embed(batch), batch).argmax(-1))
 
 
 def write_reviews(path: Path, n: int = 240, seed: int = 0) -> Path:
@@ -213,8 +212,8 @@ def examples_for(victim: Victim, n: int = 24) -> list[Example]:
         length = int(torch.randint(2, 14, (), generator=dice))
         words = torch.randint(0, len(WORDS), (length,), generator=dice)
         text = " ".join(WORDS[w] for w in words)
-        label = int(labelled(victim, (text,)).labels)
-        made.append(Example(str(i), text, label if i % 4 else (label + 1) % 3))
+        label = int(labelled(victim, (text,)).target["labels"])
+        made.append(Example(str(i), text, (LABELS[label if i % 4 else (label + 1) % 3],)))
     return made
 
 
@@ -225,7 +224,7 @@ def taught(seed: int) -> tuple[Victim, list[Example]]:
     """A tiny model that has learnt which adjectives are kind, and texts to try it on."""
     victim = make_victim("bert", seed=seed, dropout=0.1, dtype=torch.float32)
     texts = [
-        Example(f"{i}{word}", f"{start} {word} {end}", int(word in GOOD))
+        Example(f"{i}{word}", f"{start} {word} {end}", (LABELS[word in GOOD],))
         for i, (start, end) in enumerate(
             (("the film was", ""), ("we saw a", "scene"), ("a very", "actor"), ("i felt", "again"))
         )
@@ -237,10 +236,11 @@ def taught(seed: int) -> tuple[Victim, list[Example]]:
     batch = victim.encode(texts)
     for _ in range(150):
         optimizer.zero_grad()
-        victim.objective(batch)(victim.embed(batch.input_ids)).mean().backward()
+        victim.objective(batch)(victim.embed(batch)).mean().backward()
         optimizer.step()
     victim.model.eval().requires_grad_(False)
-    victim._table, victim._scale, victim._hash = None, victim.measure_scale(), ""
+    victim.forget()
+    victim._scale = victim.measure_scale()
     return victim, texts
 
 
@@ -258,3 +258,13 @@ class FromEmbeddings(nn.Module):
         return self.model(
             inputs_embeds=x[..., :-1], attention_mask=x[..., -1].round().long()
         ).logits
+
+
+def chances(reading: Reading) -> np.ndarray:
+    """(N,C) the probability of each class in a reading."""
+    return np.stack(list(reading.parts.values()), -1)
+
+
+def label_of(record: AttackRecord) -> int:
+    """The place of the reference among the classes."""
+    return list(record.clean.parts).index(record.reference)

@@ -26,7 +26,7 @@ def break_batch(
 
     δ is 0 where nothing was found. Restarts go on with what is left.
     """
-    embeds = victim.embed(batch.input_ids).detach()
+    embeds = victim.embed(batch).detach()
     found = torch.zeros_like(embeds)
     broken = torch.zeros(len(embeds), dtype=torch.bool, device=embeds.device)
     sign = -1.0 if attack.targeted else 1.0

@@ -19,6 +19,8 @@ from advlab.attacks.norms import norm
 from advlab.errors import DataError
 from advlab.records import Evaluation, Example
 from advlab.records.estimates import rate, wilson
+from advlab.records.examples import constant
+from advlab.tasks.base import broken_in
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -43,7 +45,7 @@ def survives(
     seed: int = 0,
     batch_size: int = 128,
 ) -> list[bool]:
-    """For each example: is it classified right, and still so at every iterate of the attack?
+    """For each example: is the answer right, and still so at every iterate of the attack?
 
     `attack` may be in any unit; without one this is clean correctness. Examples that are wrong
     already are not attacked.
@@ -54,10 +56,8 @@ def survives(
     generator = torch.Generator().manual_seed(seed)
     with victim.analysing(), torch.no_grad():
         for places, batch in by_length(victim, examples, batch_size):
-            correct = victim.task.correct(
-                victim.logits(victim.embed(batch.input_ids), batch), batch
-            )
-            for place, ok in zip(places, correct.tolist(), strict=True):
+            scores = victim.task.scores(victim.output(victim.embed(batch), batch), batch)
+            for place, ok in zip(places, (~broken_in(scores)).tolist(), strict=True):
                 right[place] = ok
         if attack is None:
             return right
@@ -70,7 +70,7 @@ def survives(
             with torch.enable_grad():
                 found = raw(
                     objective,
-                    victim.embed(batch.input_ids).detach(),
+                    victim.embed(batch).detach(),
                     batch.perturbable,
                     generator,
                     flips=objective.flips,
@@ -197,7 +197,7 @@ def _from_above(
 def _shortened(victim: Victim, batch: Batch, attack: PGD, deltas: Tensor, raw: Tensor) -> list[int]:
     """For each example the smallest ε at which its δ, shortened to fit, still breaks it; else N."""
     size = norm(deltas, attack.p, attack.ball).reshape(len(deltas), -1).amax(1)
-    embeds = victim.embed(batch.input_ids).detach()
+    embeds = victim.embed(batch).detach()
     places = torch.full((len(deltas),), len(raw))
     open_ = size > 0
     with torch.no_grad():
@@ -236,14 +236,13 @@ def evaluate(
         where = (radius, attack.unit, victim.scale.raw(radius, attack.unit))
         robust.append((*where, rate([place > k for place in broken])))
         noisy.append((*where, rate([place > k for place in shaken])))
-    labels = [e.label for e in examples]
     return Evaluation(
         model=victim.name,
         model_hash=victim.hash,
         data=data,
         attack=attack_settings(attack),
         n=len(examples),
-        majority=max(labels.count(label) for label in set(labels)) / len(labels),
+        majority=constant(list(examples)),
         clean=rate([place >= 0 for place in broken]),
         robust=tuple(robust),
         noise=tuple(noisy),

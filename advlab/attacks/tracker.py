@@ -109,7 +109,7 @@ def class_logits(loss_fn: LossFn, x: Tensor) -> tuple[Tensor, Tensor]:
             "expected a loss with class logits, got one without; this attack compares classes, "
             "use pgd or autopgd with loss ce"
         )
-    return objective.logits(x), objective.batch.labels
+    return objective.output(x), objective.batch.labels
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class Universal:
                     part = [examples[i] for i in order[start : start + self.batch_size]]
                     batch = victim.encode(part)
                     u.requires_grad_()
-                    x = victim.embed(batch.input_ids).detach() + spread(u, batch.perturbable, eps)
+                    x = victim.embed(batch).detach() + spread(u, batch.perturbable, eps)
                     loss = victim.objective(batch)(x)
                     (grad,) = torch.autograd.grad(loss.sum(), u)
                     total += float(loss.detach().sum())

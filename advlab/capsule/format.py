@@ -17,28 +17,22 @@ from typing import Any
 
 import numpy as np
 
-from advlab.capsule import forecast, worth
+from advlab.capsule import forecast, legacy, worth
 from advlab.capsule.forecast import Forecast
 from advlab.capsule.reader import AXES, Part, refused, shown
 from advlab.capsule.worth import Passport
 from advlab.errors import DataError
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
-from advlab.records import AttackRecord
+from advlab.records import AttackRecord, Reading
 
-FORMAT = 1
+FORMAT = 2  # the first had classes alone; `legacy` reads it
 MAX_BYTES = 16 * 2**20
 MAX_TEXT = 20_000
 BLOCK = "advlab-capsule"
 # name -> axes, lowest, highest; every number must be finite, but None stands for ∞ where allowed
 NUMBERS: dict[str, tuple[str, float, float, bool]] = {
-    "clean": ("C", 0, 1, False),
-    "adversarial": ("C", 0, 1, False),
-    "noise": ("RC", 0, 1, False),
-    "projected": ("C", 0, 1, False),
-    "round_trip": ("C", 0, 1, False),
     "losses": ("S", -1e9, 1e9, False),
-    "step_probs": ("SC", 0, 1, False),
     "step_norms": ("ST", 0, 1e9, False),
     "delta": ("TD", -1e9, 1e9, False),
     "delta_norm": ("T", 0, 1e9, False),
@@ -46,12 +40,29 @@ NUMBERS: dict[str, tuple[str, float, float, bool]] = {
     "certificate": ("T", 0, 1e9, False),
     "perturbable": ("T", 0, 1, False),
     "curve_eps": ("N", 0, 1e9, False),
-    "curve_adversarial": ("NC", 0, 1, False),
-    "curve_low": ("NC", 0, 1, False),
-    "curve_high": ("NC", 0, 1, False),
+    "curve_low": ("N", 0, 1, False),
+    "curve_high": ("N", 0, 1, False),
+}
+# what the model said -> the axis of its versions; each has these columns, and the task's own parts
+READINGS = {
+    "clean": "1",
+    "attacked": "1",
+    "noise": "R",
+    "nearest tokens": "1",
+    "as text again": "1",
+    "steps": "S",
+    "curve": "N",
+}
+COLUMNS: dict[str, tuple[float, float, bool]] = {
+    "score": (0, 1, False),
+    "sure": (0, 1, False),
+    "margin": (-1e9, 1e9, True),
+    "loss": (-1e9, 1e9, True),
+    "hold": (-1e9, 1e9, True),
+    "broken": (0, 1, False),
 }
 SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
-OPTIONAL = ("explanations", "forecast")  # sections that a file may lack
+OPTIONAL = ("beside", "explanations", "forecast")  # sections that a file may lack
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,14 @@ class Capsule:
     made: str  # when, in UTC
     versions: Mapping[str, str]
     text: str
-    label: str | None  # the class that was given; None: the model's own prediction
+    label: str | None  # the answer that was given; None: the model's own
     shield: tuple[tuple[int, int], ...]
     attack: Mapping[str, Any]
     seed: int
     model: str
     model_hash: str
     tokenizer_hash: str
-    label_names: tuple[str, ...]
+    task: Mapping[str, Any]
     tokens: tuple[str, ...]
     nearest: tuple[str, ...]  # T
     round_trip_text: str
@@ -79,23 +90,23 @@ class Capsule:
     best_step: int
     flip_eps: float | None
     numbers: Mapping[str, np.ndarray]
+    readings: Mapping[str, Reading]
+    beside: str = ""
     explanations: tuple[Passport, ...] = ()
     forecast: Forecast | None = None
     changed: tuple[str, ...] = ()  # sections that are not as they were saved
 
     @property
-    def attacked(self) -> int:
-        """The class whose loss the attack works on."""
-        if self.label is not None:
-            return self.label_names.index(self.label)
-        return int(self.numbers["clean"].argmax())
+    def reference(self) -> str:
+        """The answer whose loss the attack works on."""
+        return self.readings["clean"].answers[0] if self.label is None else self.label
 
     @property
     def flips_at(self) -> float | None:
         """The smallest ε found that flips it, × mean norm; None where the attack found none."""
         if self.flip_eps is not None:
             return self.flip_eps / self.mean_norm
-        flipped = self.numbers["adversarial"].argmax() != self.numbers["clean"].argmax()
+        flipped = bool(self.readings["attacked"].broken[0])
         return self.eps / self.mean_norm if flipped else None
 
 
@@ -103,13 +114,7 @@ def numbers_of(record: AttackRecord) -> dict[str, np.ndarray]:
     """The arrays of a record that a capsule holds."""
     curve = record.curve
     return {
-        "clean": record.clean,
-        "adversarial": record.adversarial,
-        "noise": record.random,
-        "projected": record.projected,
-        "round_trip": record.round_trip,
         "losses": record.losses,
-        "step_probs": record.step_probs,
         "step_norms": record.step_norms,
         "delta": record.delta,
         "delta_norm": record.delta_norm,
@@ -117,10 +122,14 @@ def numbers_of(record: AttackRecord) -> dict[str, np.ndarray]:
         "certificate": record.certificate,
         "perturbable": record.perturbable.astype(float),
         "curve_eps": curve.eps,
-        "curve_adversarial": curve.adversarial,
-        "curve_low": curve.random_low,
-        "curve_high": curve.random_high,
+        "curve_low": curve.low,
+        "curve_high": curve.high,
     }
+
+
+def readings_of(record: AttackRecord) -> dict[str, Reading]:
+    """What the model said, as a capsule holds it."""
+    return {**record.readings, "curve": record.curve.attacked}
 
 
 def save(
@@ -136,7 +145,7 @@ def save(
     """
     body: dict[str, Any] = {
         "text": record.text,
-        "label": record.label_names[record.label] if record.label_given else None,
+        "label": record.reference if record.given else None,
         "shield": [list(span) for span in record.shield],
         "attack": dict(record.attack),
         "seed": record.seed,
@@ -144,7 +153,7 @@ def save(
             "name": record.model,
             "weights": record.model_hash,
             "tokenizer": tokenizer_hash,
-            "classes": list(record.label_names),
+            "task": dict(record.task),
             "mean_norm": record.scale.mean_norm,
             "half_nn": record.scale.half_nn,
         },
@@ -152,13 +161,15 @@ def save(
         "results": {
             "headline": headline(record),
             "eps": record.eps,
-            "nearest": [row[0] for row in record.neighbours["l2"].tokens],
+            "nearest": [row[0] for row in record.neighbours.tokens],
             "round_trip_text": record.round_trip_text,
             "best_step": record.best_step,
             "flip_eps": record.curve.flip_eps,
             "numbers": {name: _packed(v) for name, v in numbers_of(record).items()},
+            "readings": {name: _written(r) for name, r in readings_of(record).items()},
         },
     }
+    body |= {"beside": record.beside} if record.beside else {}
     body |= {"explanations": [asdict(p) for p in explanations]} if explanations else {}
     body |= {"forecast": asdict(foretold)} if foretold is not None else {}
     body = json.loads(json.dumps(body, allow_nan=False))  # what a reader will see
@@ -189,20 +200,26 @@ def load(data: bytes) -> Capsule:
         ) from None
     top = Part(found, "the file")
     kind = top.integer(BLOCK, 1, 1_000_000)
-    if kind != FORMAT:
+    if kind > FORMAT:
         raise refused(f"format {FORMAT}", f"format {kind}; open it with a newer advlab")
     model, results = top.part("model"), top.part("results")
-    classes = model.texts("classes", 200, 1, AXES["C"])
     tokens = top.texts("tokens", 1000, 1, AXES["T"])
-    sizes = {"T": len(tokens), "C": len(classes)}
-    packed = results.part("numbers")
-    numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
-    if int(sizes["S"]) < 1 or sizes["N"] < 1:
+    sizes = {"T": len(tokens), "1": 1}
+    label = top.value("label")
+    if label is not None and (not isinstance(label, str) or len(label) > MAX_TEXT):
+        raise refused("an answer as text, or null", shown(label))
+    if kind == 1:
+        task = {"name": "classification"}
+        numbers, readings = legacy.read(top, label, sizes)
+    else:
+        task = _settings(model.value("task"))
+        packed = results.part("numbers")
+        numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
+        told = results.part("readings")
+        readings = {name: _reading(told, name, sizes) for name in READINGS}
+    if sizes["S"] < 1 or sizes["N"] < 1:
         raise refused("at least one step and one ε", "none")
     text = top.text("text", MAX_TEXT)
-    label = top.value("label")
-    if label is not None and (not isinstance(label, str) or label not in classes):
-        raise refused("a label that is one of the classes, or null", shown(label))
     digests = top.part("digests")
     return Capsule(
         made=top.text("made", 40),
@@ -215,7 +232,7 @@ def load(data: bytes) -> Capsule:
         model=model.text("name", 300),
         model_hash=model.text("weights", 64),
         tokenizer_hash=model.text("tokenizer", 64),
-        label_names=tuple(classes),
+        task=task,
         tokens=tuple(tokens),
         nearest=tuple(results.texts("nearest", 1000, len(tokens), len(tokens))),
         round_trip_text=results.text("round_trip_text", 4 * MAX_TEXT),
@@ -226,6 +243,8 @@ def load(data: bytes) -> Capsule:
         best_step=results.integer("best_step", 0, sizes["S"] - 1),
         flip_eps=None if results.value("flip_eps") is None else results.number("flip_eps", 0, 1e9),
         numbers=numbers,
+        readings=readings,
+        beside=top.text("beside", MAX_TEXT) if "beside" in found else "",
         explanations=tuple(worth.read(p) for p in top.parts("explanations", worth.MOST))
         if "explanations" in found
         else (),
@@ -264,6 +283,25 @@ def _packed(values: np.ndarray) -> dict[str, Any]:
     return {"shape": list(values.shape), "type": kind, "data": base64.b64encode(raw).decode()}
 
 
+def _written(reading: Reading) -> dict[str, Any]:
+    columns = {name: _packed(getattr(reading, name).astype(float)) for name in COLUMNS}
+    parts = {name: _packed(values) for name, values in reading.parts.items()}
+    return {"answers": list(reading.answers), **columns, "parts": parts}
+
+
+def _reading(told: Part, name: str, sizes: dict[str, int]) -> Reading:
+    part, axis = told.part(name), READINGS[name]
+    score, sure, margin, loss, hold, broken = (
+        part.array(column, (axis, *bounds), sizes) for column, bounds in COLUMNS.items()
+    )
+    answers = part.texts("answers", MAX_TEXT, len(score), len(score))
+    found = part.part("parts")
+    if len(found.found) > AXES["C"]:
+        raise refused(f"at most {AXES['C']} parts in {name!r}", str(len(found.found)))
+    parts = {key: found.array(key, (axis, -1e9, 1e9, True), sizes) for key in found.found}
+    return Reading(tuple(answers), score, sure, margin, loss, hold, broken > 0, parts)
+
+
 def _spans(value: Any, length: int) -> tuple[tuple[int, int], ...]:
     if not isinstance(value, list) or len(value) > AXES["T"]:
         raise refused("a list of shielded spans", shown(value))
@@ -278,11 +316,11 @@ def _spans(value: Any, length: int) -> tuple[tuple[int, int], ...]:
 
 def _settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or len(value) > 60 or not isinstance(value.get("name"), str):
-        raise refused("an attack's settings with its name", shown(value))
+        raise refused("settings with a name", shown(value))
     for name, item in value.items():
         plain = item is None or isinstance(item, str | int | float | bool)
         if not plain or len(str(item)) > 200 or len(name) > 60:
-            raise refused(f"a plain value for the attack's {name[:60]!r}", shown(item))
+            raise refused(f"a plain value for {name[:60]!r}", shown(item))
     return value
 
 

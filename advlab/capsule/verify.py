@@ -8,35 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from advlab.attacks import build_attack
-from advlab.capsule.format import Capsule, numbers_of
+from advlab.capsule.format import Capsule, numbers_of, readings_of
 from advlab.errors import AdvlabError
 from advlab.explain.explore import explore
 from advlab.model.victim import Victim
 from advlab.pictures.page import versions
+from advlab.records import Reading
 
-ABSOLUTE, RELATIVE = (
-    1e-4,
-    1e-3,
-)  # of shares; of losses and lengths. Other processors round otherwise
-SHARES = (
-    "clean",
-    "adversarial",
-    "noise",
-    "projected",
-    "round_trip",
-    "step_probs",
-    "curve_adversarial",
-    "curve_low",
-    "curve_high",
-)
+ABSOLUTE = 1e-4  # of shares; other processors round otherwise
+RELATIVE = 1e-3  # of losses and lengths
+SHARES = ("curve_low", "curve_high")
 NAMES = {
-    "clean": "clean probabilities",
-    "adversarial": "attacked probabilities",
-    "noise": "probabilities under noise",
-    "projected": "probabilities of the nearest tokens",
-    "round_trip": "probabilities of the text again",
     "losses": "loss per step",
-    "step_probs": "probabilities per step",
     "step_norms": "‖δ‖ per step",
     "delta": "δ",
     "delta_norm": "‖δ‖ per token",
@@ -44,9 +27,17 @@ NAMES = {
     "certificate": "certificate",
     "perturbable": "tokens that may be attacked",
     "curve_eps": "ε of the curve",
-    "curve_adversarial": "probabilities against ε",
     "curve_low": "noise band, low",
     "curve_high": "noise band, high",
+}
+READ = {
+    "clean": "clean probabilities",
+    "attacked": "attacked probabilities",
+    "noise": "probabilities under noise",
+    "nearest tokens": "probabilities of the nearest tokens",
+    "as text again": "probabilities of the text again",
+    "steps": "probabilities per step",
+    "curve": "probabilities against ε",
 }
 
 
@@ -87,7 +78,10 @@ def verify(capsule: Capsule, victim: Victim) -> Verdict:
     ] or [Check("the file", True, "unchanged since it was saved")]
     checks.append(_same("weights", capsule.model_hash, victim.hash))
     checks.append(_same("tokenizer", capsule.tokenizer_hash, victim.tokenizer_hash))
-    checks.append(_same("classes", capsule.label_names, victim.label_names))
+    parts = tuple(capsule.readings["clean"].parts)
+    checks.append(_same("task", capsule.task["name"], victim.task.name))
+    if victim.head:
+        checks.append(_same("classes", parts, victim.head))
     try:
         record = explore(
             victim,
@@ -96,18 +90,19 @@ def verify(capsule: Capsule, victim: Victim) -> Verdict:
             attack=build_attack(capsule.attack),
             seed=capsule.seed,
             shield=capsule.shield,
-            saliency=(),
-            planes=0,
             points=len(capsule.numbers["curve_eps"]),
-            draws=len(capsule.numbers["noise"]),
+            draws=len(capsule.readings["noise"]),
+            beside=capsule.beside,
         )
     except AdvlabError as error:
         return Verdict((*checks, Check("the attack", False, str(error))))
     checks.append(_same("tokens", capsule.tokens, record.tokens))
     checks.append(_same("text again", capsule.round_trip_text, record.round_trip_text))
     checks += [
-        _drift(name, capsule.numbers[name], found) for name, found in numbers_of(record).items()
+        _drift(NAMES[name], capsule.numbers[name], found, share=name in SHARES)
+        for name, found in numbers_of(record).items()
     ]
+    checks += [_reread(name, capsule.readings[name], r) for name, r in readings_of(record).items()]
     return Verdict(tuple(checks))
 
 
@@ -132,8 +127,21 @@ def _short(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:117]}…"
 
 
-def _drift(name: str, saved: np.ndarray, found: np.ndarray) -> Check:
-    what = NAMES[name]
+def _reread(name: str, saved: Reading, found: Reading) -> Check:
+    """Shares of every part, and of the reference; answers where these agree."""
+    what = READ[name]
+    if set(saved.parts) != set(found.parts):
+        return Check(what, False, "saved and found are of different parts")
+    pairs = [(saved.score, found.score), (saved.sure, found.sure)]
+    pairs += [(saved.parts[k], found.parts[k]) for k in saved.parts]
+    drifts = [_drift(what, a, b, share=True) for a, b in pairs]
+    worst = next((check for check in drifts if not check.ok), drifts[0])
+    if worst.ok and saved.answers != found.answers:
+        return Check(what, False, f"saved: {_short(saved.answers)}; here: {_short(found.answers)}")
+    return worst
+
+
+def _drift(what: str, saved: np.ndarray, found: np.ndarray, *, share: bool = False) -> Check:
     if saved.shape != found.shape:
         return Check(what, False, f"saved: shape {saved.shape}; here: {found.shape}")
     a, b = saved.astype(float), found.astype(float)
@@ -143,6 +151,6 @@ def _drift(name: str, saved: np.ndarray, found: np.ndarray) -> Check:
     gap = np.abs(a[~endless] - b[~endless])
     drift = float(gap.max(initial=0.0))
     size = float(np.abs(a[~endless]).max(initial=0.0))
-    limit = ABSOLUTE if name in SHARES else RELATIVE * max(size, 1e-12)
+    limit = ABSOLUTE if share else RELATIVE * max(size, 1e-12)
     exact = "identical" if drift == 0 else f"largest difference {drift:.2g}"
     return Check(what, drift <= limit, f"{exact} (allowed {limit:.2g})")

@@ -158,7 +158,12 @@ def split(
         parts["train"] += mine[v + t :]
     done = {
         part: tuple(
-            Example(f"{name}-{part}-{i}", s.text, s.label, (("construction", s.kind),))
+            Example(
+                f"{name}-{part}-{i}",
+                s.text,
+                (label_names[s.label],),
+                more=(("construction", s.kind),),
+            )
             for i, s in enumerate(shuffled(mine, rng), 1)
         )
         for part, mine in parts.items()

@@ -103,7 +103,7 @@ def make_dataset(
     }
     return Dataset(
         name=name or stem,
-        label_names=names,
+        head=names,
         train=_examples(items, stem, known),
         validation=_examples(validated, others["validation"], known),
         test=_examples(tested, others["test"], known),
@@ -115,8 +115,8 @@ def make_dataset(
 def replace_test(data: Dataset, test: Table) -> Dataset:
     """`data` with `test` as its test split; its labels must be the data set's label names."""
     notes = [*data.notes, *test.notes]
-    known = {label: index for index, label in enumerate(data.label_names)}
-    items = _evaluation(test, known, _canonical(data.label_names), notes)
+    known = {label: index for index, label in enumerate(data.head)}
+    items = _evaluation(test, known, _canonical(data.head), notes)
     tested = {item.text for item in items}
     return dataclasses.replace(
         data,
@@ -131,7 +131,7 @@ def limit_train(data: Dataset, limit: int | None, seed: int) -> Dataset:
     """At most `limit` training texts, drawn at random, each class by its share."""
     if limit is None:
         return data
-    drawn = _limited(data.train, [str(example.label) for example in data.train], limit, seed)
+    drawn = _limited(data.train, [str(example.answer) for example in data.train], limit, seed)
     return dataclasses.replace(data, train=tuple(drawn))
 
 
@@ -384,7 +384,7 @@ def _limited(items: Sequence[T], labels: Sequence[str], limit: int, seed: int) -
 
 
 def _examples(items: Sequence[Item], stem: str, known: dict[str, int]) -> tuple[Example, ...]:
-    return tuple(Example(f"{stem}:{i.number}", i.text, known[i.label], i.more) for i in items)
+    return tuple(Example(f"{stem}:{i.number}", i.text, (i.label,), more=i.more) for i in items)
 
 
 # ---- words -----------------------------------------------------------------------------------

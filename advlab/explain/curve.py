@@ -1,4 +1,4 @@
-"""What would the attack do at other ε? Probabilities against ε, for it and for equal-norm noise.
+"""What would the attack do at other ε? The answer against ε, for it and for equal-norm noise.
 
 A δ found at one radius, scaled, lies in the ball of any other. So some radii are attacked afresh and
 all others take the better of their neighbours' δ; each candidate is run through the model, nothing
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks import Attack
 from advlab.attacks.norms import random_in_ball
 from advlab.explain.subject import Stage
 from advlab.model.victim import Victim
 from advlab.records import Curve
-from advlab.tasks import Batch
 
 LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
 FINER = 5  # radii tried between the last that holds and the first that flips
@@ -42,38 +41,30 @@ def effort_for(victim: Victim) -> Effort:
 
 
 def curve(
-    victim: Victim,
-    embeds: Tensor,
-    batch: Batch,
-    attack: Attack,
-    known: Tensor,
-    *,
-    points: int = 25,
-    seed: int = 0,
-    effort: Effort | None = None,
+    stage: Stage, known: Tensor, *, points: int = 25, seed: int = 0, effort: Effort | None = None
 ) -> Curve:
-    """Probabilities at `points` values of ε from 0 to twice the attack's.
+    """What the model says at `points` values of ε from 0 to twice the attack's.
 
-    embeds (1,T,D) and batch of one text; `attack` has raw ε; `known` (T,D) is the δ it found, which
-    stands at its own ε. A δ of a small ball is in every larger one, so the best so far is carried
-    upwards: the attack never does worse as ε grows.
+    `known` (T,D) is the δ that the stage's attack found, which stands at its own ε. A δ of a small ball
+    is in every larger one, so the best so far is carried upwards: the attack never does worse as ε
+    grows.
     """
-    stage = Stage(victim, batch, embeds, attack)
-    effort = effort or effort_for(victim)
+    embeds, attack = stage.embeds, stage.attack
+    effort = effort or effort_for(stage.victim)
     eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype, device=embeds.device)
-    deltas, logits = _attacked(stage, eps, known, seed, effort)
-    probs = logits.softmax(-1)
-    noise = _noise(stage, eps, seed, effort.draws).softmax(-1)  # (N,draws,C)
-    noise[0] = probs[0]
-    flips = (probs.argmax(-1) != probs[0].argmax()).nonzero()
+    deltas, out = _attacked(stage, eps, known, seed, effort)
+    found = stage.reading(out)
+    noise = stage.read(_noise(stage, eps, seed, effort.draws)).score.reshape(-1, effort.draws)
+    noise = np.vstack([np.repeat(found.score[:1], effort.draws), noise])  # (N,draws)
+    flips = np.flatnonzero(found.broken)
     return Curve(
         eps=eps.cpu().numpy(),
-        adversarial=probs.cpu().numpy(),
-        random_low=noise.amin(1).cpu().numpy(),
-        random_mean=noise.mean(1).cpu().numpy(),
-        random_high=noise.amax(1).cpu().numpy(),
+        attacked=found,
+        low=noise.min(1),
+        mean=noise.mean(1),
+        high=noise.max(1),
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
-        flip_eps=_flip_eps(stage, eps, deltas, int(flips[0, 0])) if len(flips) else None,
+        flip_eps=_flip_eps(stage, eps, deltas, int(flips[0])) if len(flips) else None,
         draws=effort.draws,
         deltas=deltas.cpu().numpy(),
     )
@@ -82,11 +73,12 @@ def curve(
 def _attacked(
     stage: Stage, eps: Tensor, known: Tensor, seed: int, effort: Effort
 ) -> tuple[Tensor, Tensor]:
-    """The best δ (N,T,D) found for each radius, and its logits (N,C)."""
+    """The best δ (N,T,D) found for each radius, and what the model makes of it (N,…)."""
     N, own = len(eps), stage.attack.eps
     still = torch.zeros_like(known)
     if own == 0:  # every radius is 0
-        return still.expand(N, -1, -1), stage.logits(still.unsqueeze(0)).expand(N, -1)
+        same = stage.output(still.unsqueeze(0))
+        return still.expand(N, -1, -1), same.expand(N, *same.shape[1:])
     at_own = [i for i in range(N) if abs(float(eps[i]) - own) <= 1e-5 * own]
     fresh = sorted({1, *range(effort.stride, N, effort.stride)} - {*at_own, N})
     made = _at_radii(stage, eps[fresh], seed, effort) if fresh else ()
@@ -106,14 +98,14 @@ def _attacked(
                 places.append(i)
                 tried.append(anchor[1] * (radius / anchor[0]))
     candidates = torch.stack(tried)
-    logits = stage.logits(candidates)
-    gain = stage.gain(logits).tolist()
+    out = stage.output(candidates)
+    gain = stage.gain(out).tolist()
     chosen: list[int] = []  # for each radius, its place among the candidates
     for i in range(N):
         options = [k for k, place in enumerate(places) if place == i]
         options = chosen[-1:] + options  # carried upwards
         chosen.append(max(options, key=lambda k: gain[k]))
-    return candidates[chosen], logits[chosen]
+    return candidates[chosen], out[chosen]
 
 
 def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
@@ -139,9 +131,9 @@ def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
 
 
 def _noise(stage: Stage, eps: Tensor, seed: int, draws: int) -> Tensor:
-    """(N,draws,C) logits under noise whose norm is exactly each radius; the first row is unused."""
+    """((N−1)·draws,T,D) noise whose norm is exactly each radius above 0."""
     many = stage.batch.repeat((len(eps) - 1) * draws)
-    noise = random_in_ball(
+    return random_in_ball(
         stage.embeds.expand(len(many), -1, -1),
         many.perturbable,
         eps[1:].repeat_interleave(draws),
@@ -150,8 +142,6 @@ def _noise(stage: Stage, eps: Tensor, seed: int, draws: int) -> Tensor:
         torch.Generator().manual_seed(seed + 1),
         surface=True,
     )
-    logits = stage.logits(noise).reshape(len(eps) - 1, draws, -1)
-    return torch.cat([logits[:1], logits])
 
 
 def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:
@@ -162,6 +152,5 @@ def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:
     # both neighbours' δ, scaled into the ball
     sources = [first] if first == 1 else [first - 1, first]
     scaled = torch.cat([deltas[i] * (finer / eps[i]).reshape(-1, 1, 1) for i in sources])
-    held = stage.logits(deltas[:1]).argmax(-1)
-    flips = (stage.logits(scaled).argmax(-1) != held).reshape(len(sources), -1).any(0)
-    return float(finer[int(flips.nonzero()[0, 0])]) if flips.any() else float(eps[first])
+    flips = stage.read(scaled).broken.reshape(len(sources), -1).any(0)
+    return float(finer[int(flips.argmax())]) if flips.any() else float(eps[first])

@@ -53,10 +53,10 @@ def distances(
         token=token,
         t=t.numpy(),
         own=(t * length).numpy(),
-        rivals=tuple(victim.token_texts(rows)),
+        rivals=tuple(victim.vocabulary.texts(rows)),
         far=far.cpu().numpy(),
         exit=leaves,
-        becomes=victim.token_texts([int(behind[0])])[0] if np.isfinite(leaves) else "",
+        becomes=victim.vocabulary.texts([int(behind[0])])[0] if np.isfinite(leaves) else "",
     )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from advlab.attacks.norms import norm, random_in_ball
 from advlab.explain.nearest import scores
 from advlab.explain.subject import Stage
-from advlab.records import AttackRecord, Frames, Noise
+from advlab.records import AttackRecord, Frames, Noise, Reading
 
 CELLS = 12_000_000  # (frame, token, vocabulary row) triples held at once
 DRAWS = 20  # of noise per token, as many as stand behind the record's own band
@@ -25,10 +25,11 @@ STEP_DRAWS = 4  # of noise at each step of the film
 def film(stage: Stage, record: AttackRecord, draws: int = STEP_DRAWS) -> Frames:
     """The kept steps of the attack: `at` is `record.path_steps`.
 
-    `random` holds, for each step, predictions under noise exactly as long as that step's δ.
+    `random` holds, for each step, what is said under noise exactly as long as that step's δ.
     """
     path = _tensor(stage, record.path)
-    return _frames(stage, record.path_steps, path, _noise_of_steps(stage, record, path, draws))
+    random = _noise_of_steps(stage, record, path, draws)
+    return _frames(stage, record.path_steps, path, random, draws)
 
 
 def sweep(stage: Stage, record: AttackRecord) -> Frames:
@@ -40,7 +41,7 @@ def sweep(stage: Stage, record: AttackRecord) -> Frames:
 def noise(stage: Stage, record: AttackRecord, draws: int = DRAWS) -> Noise:
     """Random noise as long as the attack's δ, token by token: the null of every picture of δ.
 
-    With as many draws as `record.random` has, these are the very ones behind it.
+    With as many draws as `record.noise` has, these are the very ones behind it.
     """
     attack = stage.attack
     many = stage.batch.repeat(draws)
@@ -94,10 +95,12 @@ def nearest_frames(stage: Stage, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor
     return nearest, rank, exits
 
 
-def _frames(stage: Stage, at: np.ndarray, deltas: Tensor, random: Tensor | None = None) -> Frames:
+def _frames(
+    stage: Stage, at: np.ndarray, deltas: Tensor, random: Reading | None = None, draws: int = 0
+) -> Frames:
     nearest, rank, exits = nearest_frames(stage, deltas)
     ids, places = nearest.unique(return_inverse=True)
-    names = stage.victim.token_texts(ids.tolist())
+    names = stage.victim.vocabulary.texts(ids.tolist())
     return Frames(
         at=at,
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
@@ -105,12 +108,13 @@ def _frames(stage: Stage, at: np.ndarray, deltas: Tensor, random: Tensor | None 
         own_rank=rank.cpu().numpy(),
         nearest=nearest.cpu().numpy(),
         tokens=tuple(tuple(names[k] for k in row) for row in places.tolist()),
-        random=None if random is None else random.cpu().numpy(),
+        random=random,
+        draws=draws,
     )
 
 
-def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int) -> Tensor:
-    """(F,draws,C) probabilities under noise whose norm is that of each step's δ."""
+def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int) -> Reading:
+    """F·draws, under noise whose norm is that of each step's δ."""
     attack, F = stage.attack, len(path)
     size = norm(path, attack.p, attack.ball).reshape(F, -1).amax(1)  # (F,)
     many = stage.batch.repeat(F * draws)
@@ -123,7 +127,7 @@ def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int
         torch.Generator().manual_seed(record.seed + 2),
         surface=True,
     )
-    return stage.logits(deltas).softmax(-1).reshape(F, draws, -1)
+    return stage.read(deltas)
 
 
 def _tensor(stage: Stage, values: np.ndarray) -> Tensor:

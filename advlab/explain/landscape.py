@@ -72,7 +72,7 @@ def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.
     wide = t[:: max(points // 10, 1)]
     noise = noise_as_long(stage, delta, draws_for(stage.victim), record.seed)  # (R,T,D)
     many = (wide.reshape(1, -1, 1, 1) * noise.unsqueeze(1)).flatten(0, 1)
-    shaken = stage.loss(stage.logits(many)).reshape(len(noise), len(wide)).cpu().numpy()
+    shaken = stage.read(many).loss.reshape(len(noise), len(wide))
     length = float(delta.norm())
     flat = path.flatten(1)
     return Line(
@@ -107,10 +107,6 @@ def _delta(stage: Stage, record: AttackRecord) -> Tensor:
 
 
 def _measured(stage: Stage, record: AttackRecord, points: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """(N,T,D) δ -> loss of the attacked class, margin of the clean prediction over the best other."""
-    logits = stage.logits(points)
-    first = int(record.clean.argmax())
-    others = logits.clone()
-    others[:, first] = -torch.inf
-    margin = logits[:, first] - others.amax(1)
-    return stage.loss(logits).cpu().numpy(), margin.cpu().numpy()
+    """(N,T,D) δ -> loss of the reference, and how far the clean answer leads its best rival."""
+    found = stage.read(points)
+    return found.loss, found.hold

@@ -142,7 +142,7 @@ def _neighbours(
     ids, values, rank, margin = ranked(found, own, allowed, k, metric)
     return Neighbours(
         metric=metric,
-        tokens=tuple(tuple(victim.token_texts(row)) for row in ids.tolist()),
+        tokens=tuple(tuple(victim.vocabulary.texts(row)) for row in ids.tolist()),
         ids=ids.cpu().numpy(),
         scores=values.cpu().numpy(),
         own_rank=rank.cpu().numpy(),

@@ -8,6 +8,7 @@ stands random noise as long as the scaled δ. Nothing is interpolated.
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from advlab.attacks.norms import norm, random_in_ball
 from advlab.explain.nearest import closest, crossings, first_exit, scores
 from advlab.explain.neighbours import candidates
-from advlab.explain.subject import Stage, spelled, written
+from advlab.explain.subject import Stage
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Exits, Scaled
 
@@ -50,18 +51,15 @@ def scaled(
     factors = _factors(first, until, points)
 
     ids = torch.stack([_rows_at(own, met, float(f)) for f in factors])  # (F,T)
-    vectors = _probs(stage.logits(torch.as_tensor(factors).to(delta).reshape(-1, 1, 1) * delta))
+    vectors = stage.read(torch.as_tensor(factors).to(delta).reshape(-1, 1, 1) * delta)
     # between two changes the nearest rows, and so the text, are the same
     distinct, place = ids.unique(dim=0, return_inverse=True)
-    held = written(victim, record.text)
-    texts = [spelled(victim, row[held]) for row in distinct]
-    projected = _probs(stage.logits(victim.embed(distinct) - stage.embeds))
-    again = victim.encode(texts)
-    reread = victim.probs(victim.embed(again.input_ids), again)
-    read = [
-        tuple(victim.token_texts(row[: int(mask.sum())].tolist()))
-        for row, mask in zip(again.input_ids, again.attention_mask, strict=True)
-    ]
+    texts = [victim.reader.spell(row[stage.written].tolist()) for row in distinct]
+    rows = replace(batch.repeat(len(distinct)), input_ids=distinct)
+    projected = stage.read(victim.embed(rows) - stage.embeds)
+    reread = stage.rewritten(texts)
+    again = victim.reader.tokens_of([replace(stage.example, text=text) for text in texts])
+    read = [tuple(victim.vocabulary.texts(tokens.ids)) for tokens in again]
 
     R = draws if draws is not None else draws_for(victim)
     noise = noise_as_long(stage, delta, R, record.seed)  # (R,T,D)
@@ -70,7 +68,6 @@ def scaled(
     )  # (R,T) factors; ∞ where the noise is 0, as 1/0
     grown = torch.as_tensor(factors).to(delta)
     many = grown.reshape(-1, 1, 1, 1) * noise  # (F,R,T,D)
-    told = _probs(stage.logits(many.flatten(0, 1))).reshape(len(factors), R, -1)
     order = place.tolist()
     return Scaled(
         factors=factors,
@@ -80,13 +77,13 @@ def scaled(
             for path in met
         ),
         changed=(ids != own).cpu().numpy(),
-        tokens=tuple(tuple(victim.token_texts(row)) for row in ids.tolist()),
+        tokens=tuple(tuple(victim.vocabulary.texts(row)) for row in ids.tolist()),
         texts=tuple(texts[i] for i in order),
         read=tuple(read[i] for i in order),
         vectors=vectors,
-        projected=projected[order],
-        reread=reread.cpu().numpy()[order],
-        noise=told,
+        projected=projected.take(order),
+        reread=reread.take(order),
+        noise=stage.read(many.flatten(0, 1)),
         noise_changed=(leaves < grown.reshape(-1, 1, 1)).sum(-1).cpu().numpy(),
         reachable=int(radius.isfinite().sum()),
         limit=LIMIT,
@@ -137,11 +134,7 @@ def noise_as_long(stage: Stage, delta: Tensor, draws: int, seed: int) -> Tensor:
 
 
 def _names(victim: Victim, path: list[tuple[float, int]]) -> list[str]:
-    return victim.token_texts([row for _, row in path])
-
-
-def _probs(logits: Tensor) -> np.ndarray:
-    return logits.softmax(-1).cpu().numpy()
+    return victim.vocabulary.texts([row for _, row in path])
 
 
 def exits(stage: Stage, record: AttackRecord, whole: bool = False) -> Exits:
@@ -161,14 +154,14 @@ def exits(stage: Stage, record: AttackRecord, whole: bool = False) -> Exits:
         return np.where(length > 0, far / np.where(length > 0, length, 1.0), np.inf)
 
     reached = [int(row) for row in rows.tolist()]
-    names = victim.token_texts([max(row, 0) for row in reached])
+    names = victim.vocabulary.texts([max(row, 0) for row in reached])
     out, safe = radius.cpu().numpy(), (distance / 2).cpu().numpy()
     return Exits(
         radius=out,
         becomes=tuple(n if row >= 0 else "" for n, row in zip(names, reached, strict=True)),
         factor=times(out),
         certificate=safe,
-        closest=tuple(victim.token_texts(others.tolist())),
+        closest=tuple(victim.vocabulary.texts(others.tolist())),
         closest_factor=times(safe),
         excluded=int((~allowed).sum()),
     )

@@ -156,11 +156,11 @@ def case_of(
 ) -> Case:
     """A record's sentence, clean and perturbed, ready to be explained. Shielded words count too."""
     victim = stage.victim
-    asked = make_target(victim, stage.batch, torch.as_tensor(record.clean), target, of, against)
+    clean = stage.output(torch.zeros_like(stage.embeds))
+    asked = make_target(victim, stage.batch, clean, target, of, against)
     moved = stage.embeds + torch.as_tensor(record.delta).to(stage.embeds)
-    ordinary = victim.encode([record.text]).perturbable[0]
     words = tuple(int(w) for w in record.word_of)
-    return Case(asked, torch.cat([stage.embeds, moved]), words, ordinary, baseline)
+    return Case(asked, torch.cat([stage.embeds, moved]), words, stage.ordinary, baseline)
 
 
 def to_words(scores: Tensor, word_of: Sequence[int], signed: bool) -> tuple[Tensor, float]:

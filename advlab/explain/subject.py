@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from advlab.errors import ModelError, SettingError
-from advlab.records import AttackRecord, Example
+from advlab.records import AttackRecord, Example, Reading
+from advlab.tasks.tokens import NOWHERE
 
 if TYPE_CHECKING:
     from advlab.attacks import Attack
     from advlab.model.victim import Victim
-    from advlab.tasks import Batch
+    from advlab.tasks import Batch, Tokens
 
 CHUNK = 128  # rows of one forward pass
 
@@ -24,31 +25,46 @@ CHUNK = 128  # rows of one forward pass
 class Stage:
     """A text's embeddings and the attack aimed at them.
 
-    `batch` holds the one text; its `perturbable` leaves out what is shielded, and its label is the
-    class whose loss the attack raises.
+    `batch` holds the one text; its `perturbable` leaves out what is shielded, and its target is the
+    reference, whose loss the attack raises. `held` refers to the answer that must stand: the clean one.
     """
 
     victim: Victim
+    example: Example
+    tokens: Tokens
     batch: Batch
+    held: Batch
+    answer: str  # that must stand
     embeds: Tensor  # (1,T,D)
     attack: Attack  # raw ε
 
     @staticmethod
     def set(
         victim: Victim,
-        text: str,
+        example: Example,
         attack: Attack,
         *,
         shield: Sequence[tuple[int, int]] = (),
-        label: int | None = None,
+        held: str | None = None,
     ) -> Stage:
-        """Encode a text. Tokens that overlap a character span of `shield` are not perturbed."""
-        batch = victim.encode([Example("text", text)])
-        if label is not None:
-            batch = batch.with_labels(torch.full_like(batch.labels, label))
+        """Encode an example; without an answer, or without `held`, the model's own stands in.
+
+        Tokens that overlap a character span of `shield` are not perturbed.
+        """
+        tokens = victim.reader.tokens(example)
+        batch = _encoded(victim, example, tokens)
+        if held is None:
+            held = victim.answers(victim.embed(batch), batch)[0]
+        example = example if example.answers else replace(example, answers=(held,))
+        batch = _encoded(victim, example, tokens)
+        other = batch
+        if held != example.answer:
+            other = _encoded(victim, replace(example, answers=(held,)), tokens)
         if shield:
-            spans = token_spans(victim, text)
-            kept = [not any(s < end and e > start for s, e in shield) for start, end in spans]
+            kept = [
+                not any(s < end and e > start for s, e in shield) for start, end in tokens.spans
+            ]
+            kept += [True] * (batch.perturbable.shape[1] - len(kept))
             allowed = batch.perturbable & torch.tensor([kept], device=batch.perturbable.device)
             if batch.perturbable.any() and not allowed.any():
                 raise SettingError(
@@ -56,7 +72,8 @@ class Stage:
                     "free one"
                 )
             batch = replace(batch, perturbable=allowed)
-        return Stage(victim, batch, victim.embed(batch.input_ids).detach(), attack)
+        embeds = victim.embed(batch).detach()
+        return Stage(victim, example, tokens, batch, other, held, embeds, attack)
 
     @staticmethod
     def of(victim: Victim, record: AttackRecord) -> Stage:
@@ -70,48 +87,71 @@ class Stage:
             )
         return Stage.set(
             victim,
-            record.text,
+            Example("text", record.text, (record.reference,), record.beside),
             build_attack(record.attack).at(victim.scale),
             shield=record.shield,
-            label=record.label,
+            held=record.clean.answers[0],
         )
 
-    def logits(self, deltas: Tensor) -> Tensor:
-        """(N,T,D) -> (N,C), no gradient."""
+    def _whole(self, values: Sequence[Any], fill: Any) -> list[Any]:
+        """T values: those of the text's own tokens, and `fill` for what the task adds after them."""
+        return [*values, *[fill] * (self.batch.input_ids.shape[1] - len(values))]
+
+    @property
+    def word_of(self) -> list[int]:
+        """T: the word that each token is part of, −1 for others."""
+        return self._whole(self.tokens.word_of, -1)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """T: where each token stands in the text; (0, 0) for others."""
+        return self._whole(self.tokens.spans, NOWHERE)
+
+    @property
+    def written(self) -> Tensor:
+        """(T,) bool: tokens that stand in the text."""
+        return torch.tensor(self._whole(self.tokens.written, False), device=self.embeds.device)
+
+    @property
+    def ordinary(self) -> Tensor:
+        """(T,) bool: tokens of the text, shielded ones too."""
+        return self.batch.segment[0] == 0
+
+    def output(self, deltas: Tensor) -> Tensor:
+        """(N,T,D) -> (N,…), what the task reads; no gradient."""
         with torch.no_grad():
             return torch.cat(
                 [
-                    self.victim.logits(self.embeds + part, self.batch.repeat(len(part)))
+                    self.victim.output(self.embeds + part, self.batch.repeat(len(part)))
                     for part in deltas.split(CHUNK)
                 ]
             )
 
-    def loss(self, logits: Tensor) -> Tensor:
-        """(N,C) -> (N,): cross-entropy of the attacked class."""
-        return -logits.log_softmax(-1)[:, int(self.batch.labels[0])]
+    def reading(self, out: Tensor) -> Reading:
+        """(N,…) -> what the model says to N versions."""
+        N, task = len(out), self.victim.task
+        return task.read(out, self.batch.repeat(N), self.held.repeat(N), self.victim.reader)
 
-    def gain(self, logits: Tensor) -> Tensor:
-        """(N,C) -> (N,): what the attack makes large: the loss, or, targeted, minus the loss."""
-        loss = self.loss(logits)
+    def read(self, deltas: Tensor) -> Reading:
+        """(N,T,D) -> what the model says to N versions."""
+        return self.reading(self.output(deltas))
+
+    def loss(self, out: Tensor) -> Tensor:
+        """(N,…) -> (N,): the loss of the reference."""
+        return self.victim.task.loss(out, self.batch.repeat(len(out)))
+
+    def gain(self, out: Tensor) -> Tensor:
+        """(N,…) -> (N,): what the attack makes large: the loss, or, targeted, minus the loss."""
+        loss = self.loss(out)
         return -loss if getattr(self.attack, "targeted", False) else loss
 
-
-def token_spans(victim: Victim, text: str) -> list[tuple[int, int]]:
-    """Where each token stands in the text, in characters; (0, 0) for special tokens."""
-    found = victim.tokenizer(
-        text, truncation=True, max_length=victim.max_length, return_offsets_mapping=True
-    )
-    return [(int(start), int(end)) for start, end in found["offset_mapping"]]
-
-
-def written(victim: Victim, text: str) -> Tensor:
-    """(T,) bool: the tokens that stand in the text, not those that the tokenizer puts around it."""
-    found = victim.tokenizer(
-        text, truncation=True, max_length=victim.max_length, return_special_tokens_mask=True
-    )
-    return ~torch.tensor(found["special_tokens_mask"], dtype=torch.bool, device=victim.device)
+    def rewritten(self, texts: Sequence[str]) -> Reading:
+        """What the model says to other texts in place of this one, asked as this one is."""
+        examples = [replace(self.example, text=text) for text in texts]
+        batch = self.victim.encode(examples)
+        held = self.victim.encode([replace(e, answers=(self.answer,)) for e in examples])
+        return self.victim.read(self.victim.embed(batch), batch, held)
 
 
-def spelled(victim: Victim, ids: Tensor) -> str:
-    """Tokens (T,) as the text that they spell."""
-    return victim.tokenizer.decode(ids.tolist(), clean_up_tokenization_spaces=True)
+def _encoded(victim: Victim, example: Example, tokens: Tokens) -> Batch:
+    return victim.task.encode([tokens], [example], victim.reader).to(victim.device)

@@ -7,6 +7,8 @@ both numbers stand beside each other.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from advlab.attacks.hotflip import first_order
@@ -20,7 +22,7 @@ TOP = 100  # replacements tried with the model
 def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substitutions:
     """The `top` single replacements that the gradient at the clean sentence promises most.
 
-    The loss is that of the attacked class, raised by an ordinary attack and lowered by a targeted one.
+    The loss is that of the reference, raised by an ordinary attack and lowered by a targeted one.
     Words are replaced by words and pieces by pieces; shielded words stay.
     """
     if not 1 <= top <= 1000:
@@ -29,7 +31,7 @@ def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substit
     table, ids = victim.table, batch.input_ids
     sign = -1.0 if getattr(stage.attack, "targeted", False) else 1.0
     x = stage.embeds.detach().clone().requires_grad_()
-    loss = stage.loss(victim.logits(x, batch))
+    loss = victim.objective(batch)(x)
     (grad,) = torch.autograd.grad(loss.sum(), x)
     rise = first_order(sign * grad, ids, table, victim.kinds, batch.perturbable)[0]  # (T,V)
     possible = int(rise.isfinite().sum())
@@ -38,14 +40,14 @@ def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substit
     tried = ids.repeat(len(place), 1)
     tried[torch.arange(len(place), device=ids.device), place] = word
     # a text of unknown tokens alone has nothing that could be replaced, and no model reads no rows
-    C = len(victim.label_names)
-    logits = stage.logits(victim.embed(tried) - stage.embeds) if possible else grad.new_zeros(0, C)
+    moved = victim.embed(replace(batch.repeat(len(tried)), input_ids=tried)) - stage.embeds
+    found = stage.read(moved) if possible else stage.read(torch.zeros_like(x)).take([])
     return Substitutions(
         places=place.cpu().numpy(),
-        words=tuple(victim.token_texts(word.tolist())),
+        words=tuple(victim.vocabulary.texts(word.tolist())),
         estimates=(sign * best.values).cpu().numpy(),
-        rises=(stage.loss(logits) - loss.detach()).cpu().numpy(),
-        probs=logits.softmax(-1).cpu().numpy(),
+        rises=found.loss - float(loss.detach()),
+        reading=found,
         start=float(loss.detach()),
         possible=possible,
     )

@@ -1,7 +1,8 @@
 """What an attribution explains, and from where: a number of the model's output, and a baseline.
 
-The default is a margin, the logit of one class minus that of a fixed other one: logits do not
-saturate as probabilities do, and a margin is what a flip changes. A baseline stands for "no words":
+What there is to explain the task says; its default is a margin, the score of one answer minus that of
+a fixed other one: logits do not saturate as probabilities do, and a margin is what a flip changes. A
+baseline stands for "no words":
 it replaces every word's vector and keeps special tokens, positions and the attention mask.
 """
 
@@ -12,20 +13,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from advlab.errors import SettingError, unknown
+from advlab.tasks.base import Explained
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
     from advlab.tasks import Batch
-
-KINDS = {
-    "margin": "Margin: one class's logit minus another's",
-    "logit": "Logit of one class",
-    "loss": "Loss of the attacked class",
-}
 
 
 @dataclass(frozen=True)
@@ -34,30 +31,21 @@ class Target:
 
     victim: Victim
     batch: Batch  # of one text
-    of: int  # the explained class
-    against: int = -1  # the other class of a margin
-    kind: str = "margin"
+    explained: Explained
 
     def __call__(self, embeds: Tensor) -> Tensor:
-        logits = self.victim.logits(embeds, self.batch.repeat(embeds.shape[0]))
-        if self.kind == "margin":
-            return logits[:, self.of] - logits[:, self.against]
-        if self.kind == "logit":
-            return logits[:, self.of]
-        return -logits.log_softmax(-1)[:, self.of]
+        out = self.victim.output(embeds, self.batch.repeat(embeds.shape[0]))
+        return self.explained.value(out)
 
-    @torch.no_grad()
-    def probability(self, embeds: Tensor) -> Tensor:
-        """(N,T,D) -> (N,) of the explained class."""
-        return self.victim.probs(embeds, self.batch.repeat(embeds.shape[0]))[:, self.of]
+    def probability(self, embeds: Tensor) -> np.ndarray:
+        """(N,T,D) -> (N,) of the explained answer."""
+        found = self.victim.read(embeds, self.batch)
+        return found.parts.get(self.explained.of, found.score)
 
     @property
     def words(self) -> str:
         """What is explained, for people."""
-        name = self.victim.label_names[self.of]
-        if self.kind == "margin":
-            return f"logit of {name} − logit of {self.victim.label_names[self.against]}"
-        return f"logit of {name}" if self.kind == "logit" else f"loss of {name}, in nats"
+        return self.explained.words
 
 
 def make_target(
@@ -68,40 +56,9 @@ def make_target(
     of: int | str | None = None,
     against: int | str | None = None,
 ) -> Target:
-    """A target from names. `clean` (C,) are the probabilities of the clean text.
-
-    Left open, `of` is the predicted class (for the loss the batch's label) and `against` the most
-    probable other one. Both are fixed here, so that clean and perturbed texts explain one number.
-    """
-    if kind not in KINDS:
-        raise SettingError(unknown("target", kind, KINDS))
-    if kind == "loss":
-        of = int(batch.labels[0]) if of is None else of
-    first = int(clean.argmax()) if of is None else _class(victim, of)
-    if against is None:
-        rest = clean.detach().clone()
-        rest[first] = -1.0
-        other = int(rest.argmax())
-    else:
-        other = _class(victim, against)
-    if kind == "margin" and other == first:
-        raise SettingError(
-            f"expected two different classes for a margin, got {victim.label_names[first]} twice; "
-            "choose another"
-        )
-    return Target(victim, batch, first, other, kind)
-
-
-def _class(victim: Victim, label: int | str) -> int:
-    names = victim.label_names
-    if isinstance(label, str) and label in names:
-        return names.index(label)
-    if isinstance(label, int) and 0 <= label < len(names):
-        return label
-    raise SettingError(
-        f"expected a class among {', '.join(names)} (or 0 to {len(names) - 1}), got {label!r}; "
-        "choose one of them"
-    )
+    """A target from names, as the task has them. `clean` (1,…) is the output of the clean text."""
+    asked = victim.task.explained(kind, clean, batch, victim.reader, of=of, against=against)
+    return Target(victim, batch, asked)
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,6 @@ def look_at_epoch(
     length means the same in every epoch. `label` is the class that is attacked throughout.
     """
     then = load_epoch(folder, victim, epoch)
-    record = explore(
-        then, text, label=label, attack=attack, seed=seed, shield=shield, saliency=(), planes=0
-    )
+    record = explore(then, text, label=label, attack=attack, seed=seed, shield=shield)
     found = analyse(then, record, "saliency", method="integrated_gradients", of=label, steps=16)
     return Moment(epoch, record, found.words_clean)

@@ -47,7 +47,7 @@ def logits_with(victim: Victim, embeds: Tensor, batch: Batch, layer: int, change
             f"expected a hidden layer below {len(blocks)}, as {victim.name} has, got {layer}; lower it"
         )
     with _changed(blocks[layer], change):
-        return victim.logits(embeds, batch)
+        return victim.output(embeds, batch)
 
 
 def hidden_at(victim: Victim, embeds: Tensor, batch: Batch, layer: int) -> Tensor:
@@ -74,7 +74,7 @@ def logits_above(
     setattr(owner, name, nn.ModuleList(list(blocks)[layer:]))
     try:
         with _changed(blocks[layer], lambda _: change(hidden)):
-            return victim.logits(embeds, batch)
+            return victim.output(embeds, batch)
     finally:
         setattr(owner, name, blocks)
 

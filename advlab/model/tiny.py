@@ -101,8 +101,8 @@ def tiny_victim(size: str, data: Dataset, *, seed: int = 0, max_length: int = 12
         num_attention_heads=shape.heads,
         intermediate_size=4 * shape.D,
         max_position_embeddings=max_length + 2,
-        id2label=dict(enumerate(data.label_names)),
-        label2id={n: i for i, n in enumerate(data.label_names)},
+        id2label=dict(enumerate(data.head)),
+        label2id={n: i for i, n in enumerate(data.head)},
         pad_token_id=tokenizer.pad_token_id,
         # BERT's 0.02 suits a width of 768; at these widths it leaves the layers almost silent
         initializer_range=0.4 / shape.D**0.5,
@@ -113,7 +113,7 @@ def tiny_victim(size: str, data: Dataset, *, seed: int = 0, max_length: int = 12
     victim = Victim(
         model.eval(),
         tokenizer,
-        label_names=data.label_names,
+        head=data.head,
         name=f"{size} ({data.name})",
         max_length=max_length,
         check=False,

@@ -1,7 +1,7 @@
 """The model under study: load, save, embed, forward from embeddings, the vocabulary as vectors.
 
-The only module that knows transformers. Every victim passes the identity check when it is made:
-its logits from token ids equal its logits from the embeddings of those ids.
+Every victim passes the identity check when it is made: what it makes of token ids equals what it makes
+of the embeddings of those ids, padded or not.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from torch import Tensor, nn
 
 from advlab.errors import ModelError
 from advlab.model.sources import _locate, _quiet
+from advlab.model.vocabulary import Vocabulary, measured_scale
 from advlab.records import Example, Scale
-from advlab.tasks import Batch, Classification, Objective, build_task
+from advlab.records.reading import Reading, joined
+from advlab.settings import plain
+from advlab.tasks import Batch, Objective, Reader, Task, build_task
 
 CARD = "advlab.json"  # what advlab keeps beside the weights
-IDENTITY_TOLERANCE = 1e-4  # largest difference of logits, relative to their size, float32
-PROBES = ("a first sentence", "a second, longer sentence to be padded against", "short")
+IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
+CHUNK = 128  # rows of one forward pass that reads
 
 
 class Victim:
-    """A classifier with its tokenizer, as attacks and training see it.
+    """A model with its tokenizer and its task, as attacks and training see it.
 
     Not safe to share between threads while it trains; for analysis each caller takes a `view()`.
     """
@@ -39,19 +42,18 @@ class Victim:
         model: Any,
         tokenizer: Any,
         *,
-        label_names: Sequence[str],
+        head: Sequence[str] = (),
         name: str,
         max_length: int = 128,
-        task: Classification | None = None,
+        task: Task | None = None,
         scale: Scale | None = None,
         check: bool = True,
     ) -> None:
         self.model, self.tokenizer, self.name = model, tokenizer, name
-        self.task = task or Classification()
-        self.label_names = tuple(label_names)
+        self.task = task or build_task("classification")
+        self.head = tuple(head)  # the answers that the model's head knows, in order
         self._scale, self._hash = scale, ""
         self._table: Tensor | None = None
-        self._kinds: Tensor | None = None
         if tokenizer.pad_token is None:  # as in GPT-2 and Llama; the mask hides what stands there
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         tokenizer.padding_side = "right"
@@ -60,6 +62,8 @@ class Victim:
         positions = getattr(model.config, "max_position_embeddings", None) or max_length + 2
         # RoBERTa kinds start counting after the padding index, which costs two positions
         self.max_length = min(max_length, max(positions - 2, 4))
+        self.reader = Reader(tokenizer, self.max_length, self.head)
+        self.vocabulary = Vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0])
         if check:
             self.check_identity()
 
@@ -69,32 +73,38 @@ class Victim:
     def load(
         source: str | Path,
         *,
-        task: str = "classification",
-        label_names: Sequence[str] | None = None,
+        task: Task | None = None,
+        head: Sequence[str] | None = None,
         max_length: int | None = None,
         device: str = "cpu",
         name: str | None = None,
     ) -> Victim:
         """A saved advlab model, a local Hugging Face folder, a hub name, or "minilm".
 
-        `label_names` makes a new head when the checkpoint has another number of classes. Weights
-        are read from safetensors only and no remote code runs. ModelError says what was wrong.
+        `task`: that of the model's card, else classification. `head` makes a new head when the
+        checkpoint has another number of answers. Weights are read from safetensors only and no remote
+        code runs. ModelError says what was wrong.
         """
-        from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+        import transformers
+        from transformers import AutoConfig, AutoTokenizer
 
         folder = _locate(str(source))
         card_file = Path(folder) / CARD
         card = json.loads(card_file.read_text()) if card_file.is_file() else {}
+        task = task or build_task(**card.get("task", {"name": "classification"}))
+        opener = getattr(transformers, task.auto)
         local = {"local_files_only": True, "trust_remote_code": False}
         try:
             config = AutoConfig.from_pretrained(folder, **local)
-            names = list(label_names or card.get("label_names") or _head_names(config))
-            config.num_labels = len(names)
-            config.id2label = dict(enumerate(names))
-            config.label2id = {n: i for i, n in enumerate(names)}
+            # cards of older models call it label_names
+            names = head or card.get("head") or card.get("label_names") or _head_names(config, task)
+            if names:
+                config.num_labels = len(names)
+                config.id2label = dict(enumerate(names))
+                config.label2id = {n: i for i, n in enumerate(names)}
             tokenizer = AutoTokenizer.from_pretrained(folder, **local)
             with _quiet():
-                model = AutoModelForSequenceClassification.from_pretrained(
+                model = opener.from_pretrained(
                     folder,
                     config=config,
                     use_safetensors=True,
@@ -115,24 +125,26 @@ class Victim:
         return Victim(
             model.to(device).eval(),
             tokenizer,
-            label_names=names,
+            head=names,
             name=name or card.get("name") or Path(str(source)).name,
             max_length=max_length or card.get("max_length", 128),
-            task=build_task(task),
+            task=task,
             scale=Scale(**card["scale"]) if "scale" in card else None,
         )
 
     def save(self, folder: str | Path) -> None:
-        """A Hugging Face folder that `AutoModelForSequenceClassification` opens without advlab."""
+        """A Hugging Face folder that transformers opens without advlab."""
         folder = Path(folder)
-        self.model.config.id2label = dict(enumerate(self.label_names))
-        self.model.config.label2id = {n: i for i, n in enumerate(self.label_names)}
+        if self.head:
+            self.model.config.id2label = dict(enumerate(self.head))
+            self.model.config.label2id = {n: i for i, n in enumerate(self.head)}
         with _quiet():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         card = {
             "name": self.name,
-            "label_names": self.label_names,
+            "task": {"name": self.task.name} | plain(self.task),
+            "head": self.head,
             "max_length": self.max_length,
             "scale": vars(self.scale),
         }
@@ -145,91 +157,80 @@ class Victim:
         """Where the parameters are."""
         return next(self.model.parameters()).device
 
-    def tokenise(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-        """Texts -> input_ids, attention_mask (B,T) long and special (B,T) bool, right-padded."""
-        found = self.tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=self.max_length,
-            padding=True,
-            return_special_tokens_mask=True,
-            return_tensors="pt",
-        )
-        ids, special = found["input_ids"], found["special_tokens_mask"].bool()
-        # a user who types "[SEP]" gets the special token, which the tokenizer's mask does not mark;
-        # an unknown word is still a word
-        marks = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
-        special |= torch.isin(ids, torch.tensor(sorted(marks), dtype=ids.dtype))
-        return ids, found["attention_mask"], special
-
     def encode(self, examples: Sequence[Example | str]) -> Batch:
         """Examples or bare texts -> a batch on the model's device."""
         made = [Example(str(i), e) if isinstance(e, str) else e for i, e in enumerate(examples)]
-        return self.task.collate(self, made)
+        return self.task.encode(self.reader.tokens_of(made), made, self.reader).to(self.device)
 
-    def token_texts(self, ids: Sequence[int]) -> list[str]:
-        """Vocabulary entries as people read them; a joined word piece keeps its ##."""
-        shown = []
-        for token, i in zip(self.tokenizer.convert_ids_to_tokens(list(ids)), ids, strict=True):
-            text = token if token is not None else f"<{i}>"
-            if text[:1] in "ĠĊ▁" or not text.isascii():  # byte-level and SentencePiece marks
-                text = self.tokenizer.decode([i]).strip() or repr(self.tokenizer.decode([i]))
-            shown.append(text)
-        return shown
+    def answers(self, embeds: Tensor, batch: Batch) -> list[str]:
+        """(B,T,D) -> what the model answers to each of B texts."""
+        with torch.no_grad():
+            return self.task.answers(self.model, embeds, batch, self.reader)
 
     # ---- forward ----------------------------------------------------------------------------
 
-    def embed(self, input_ids: Tensor) -> Tensor:
-        """(B,T) -> (B,T,D): what the embedding layer really gives, scaling included."""
-        return self.model.get_input_embeddings()(input_ids)
+    def embed(self, what: Batch | Tensor) -> Tensor:
+        """A batch, or ids of the text (B,T) -> (B,T,D): what the embedding layer really gives."""
+        if isinstance(what, Batch):
+            return self.task.embed(self.model, what.input_ids, what)
+        return self.task.embed(self.model, what)
 
-    def logits(self, embeds: Tensor, batch: Batch) -> Tensor:
-        """(B,T,D) -> (B,C)."""
-        head = getattr(self.model, "score", None)
-        if not isinstance(head, nn.Linear):
-            return self.model(inputs_embeds=embeds, attention_mask=batch.attention_mask).logits
-        # Decoder classifiers look for the last token by its id and, given embeddings, take the
-        # padding instead (transformers only warns). So: base model, then the last real position.
-        hidden = self.model.base_model(inputs_embeds=embeds, attention_mask=batch.attention_mask)
-        last = batch.attention_mask.sum(1) - 1
-        rows = torch.arange(len(batch), device=embeds.device)
-        return head(hidden.last_hidden_state[rows, last])
+    def output(self, embeds: Tensor, batch: Batch) -> Tensor:
+        """(B,T,D) -> (B,…), what the task reads."""
+        return self.task.forward(self.model, embeds, batch)
 
-    def objective(self, batch: Batch, *, targeted: bool = False) -> Objective:
-        """The loss (B,T,D) -> (B,) of this batch."""
-        return self.task.objective(self, batch, targeted=targeted)
+    def objective(
+        self, batch: Batch, *, targeted: bool = False, training: bool = False
+    ) -> Objective:
+        """The loss (B,T,D) -> (B,) of this batch; `training` with what the task adds there."""
+        return Objective(self, batch, targeted=targeted, training=training)
 
     @torch.no_grad()
-    def probs(self, embeds: Tensor, batch: Batch) -> Tensor:
-        """(B,T,D) -> (B,C) probabilities, no gradient."""
-        return self.logits(embeds, batch).softmax(-1)
+    def read(self, embeds: Tensor, batch: Batch, held: Batch | None = None) -> Reading:
+        """A reading of N versions (N,T,D) of the batch's rows, or of its only row.
+
+        `held` refers to the answer that must stand, where that is not the batch's reference.
+        """
+        held = held or batch
+        rows = []
+        for start in range(0, len(embeds), CHUNK):
+            part = embeds[start : start + CHUNK]
+            places = torch.arange(start, start + len(part), device=embeds.device)
+            here, there = (
+                b.repeat(len(part)) if len(b) == 1 else b.take(places) for b in (batch, held)
+            )
+            rows.append(self.task.read(self.output(part, here), here, there, self.reader))
+        return joined(rows)
 
     def check_identity(self) -> None:
-        """Raise ModelError unless ids and their embeddings give the same logits, padded or not."""
-        with self.analysing():
-            batch = self.encode(PROBES)
+        """Raise ModelError unless ids and their embeddings give the same output, padded or not."""
+        probes = self.task.probes(self.reader)
+        with self.analysing(), torch.no_grad():
             try:
-                with torch.no_grad():
-                    mine = self.logits(self.embed(batch.input_ids), batch)
-                    theirs = []
-                    for i in range(len(batch)):  # one by one and unpadded: no pooling question
-                        T = int(batch.attention_mask[i].sum())
-                        ids = batch.input_ids[i : i + 1, :T]
-                        mask = batch.attention_mask[i : i + 1, :T]
-                        theirs.append(self.model(input_ids=ids, attention_mask=mask).logits)
-                    reference = torch.cat(theirs)
+                batch = self.encode(probes)
+                scores = self.task.scores(self.output(self.embed(batch), batch), batch)
+                worst = 0.0
+                for i, probe in enumerate(probes):  # one by one: no padding, no pooling question
+                    alone = self.encode([probe])
+                    theirs = self.task.from_ids(self.model, alone)
+                    mine = self.output(self.embed(alone), alone)
+                    if mine.shape != theirs.shape:
+                        raise ModelError(
+                            f"{self.name}: expected an output of shape {tuple(theirs.shape)}, got "
+                            f"{tuple(mine.shape)} from embeddings; this architecture is not supported"
+                        )
+                    wanted = self.task.scores(theirs, alone)
+                    worst = max(
+                        worst,
+                        _apart(mine, theirs),
+                        _apart(scores[i : i + 1, : wanted.shape[1]], wanted),
+                    )
             except (NotImplementedError, TypeError, ValueError, RuntimeError) as error:
                 raise ModelError(
                     f"{self.name}: expected a model that runs from embeddings (inputs_embeds), got "
                     f"{type(error).__name__}: {str(error).splitlines()[0]}; "
                     "choose an encoder or a decoder classifier"
                 ) from error
-        if mine.shape != reference.shape:
-            raise ModelError(
-                f"{self.name}: expected logits of shape {tuple(reference.shape)}, got "
-                f"{tuple(mine.shape)} from embeddings; this architecture is not supported"
-            )
-        worst = float((mine - reference).abs().max() / reference.abs().max().clamp_min(1.0))
         if not worst <= IDENTITY_TOLERANCE:
             raise ModelError(
                 f"{self.name}: expected the same logits from ids and from their embeddings, got a "
@@ -250,24 +251,19 @@ class Victim:
                 ).detach()
         return self._table
 
-    @property
-    def ordinary(self) -> Tensor:
-        """(V,) bool: entries that text can hold; special, unused and padding rows are not."""
-        return self.kinds > 0
+    def forget(self) -> None:
+        """Take the table and the hash anew when they are next asked for: the weights have moved."""
+        self._table, self._hash = None, ""
 
     @property
     def kinds(self) -> Tensor:
-        """(V,) 0 where an entry may not stand in a text, 1 where it begins a word, 2 where it is a
-        piece that joins the one before it."""
-        if self._kinds is None:
-            V = self.model.get_input_embeddings().weight.shape[0]
-            kinds = torch.zeros(V, dtype=torch.long)
-            special = set(self.tokenizer.all_special_ids)
-            for token, i in self.tokenizer.get_vocab().items():
-                if i < V and i not in special and not token.startswith("[unused"):
-                    kinds[i] = 2 if token.startswith("##") else 1
-            self._kinds = kinds
-        return self._kinds.to(self.device)
+        """(V,) as the vocabulary's, on the model's device."""
+        return self.vocabulary.kinds.to(self.device)
+
+    @property
+    def ordinary(self) -> Tensor:
+        """(V,) bool: entries that text can hold."""
+        return self.vocabulary.ordinary.to(self.device)
 
     @property
     def scale(self) -> Scale:
@@ -280,18 +276,8 @@ class Victim:
         return self._scale
 
     def measure_scale(self) -> Scale:
-        """Mean length and median half nearest-neighbour distance of ordinary rows, right now.
-
-        Above 4,096 rows the median is taken over an evenly spaced sample of that many.
-        """
-        rows = self.table[self.ordinary].float()
-        sample = rows[:: -(-len(rows) // 4096)]
-        nearest = []
-        for chunk in sample.split(512):
-            distance = torch.cdist(chunk, rows)
-            # the two smallest: the row itself, at 0, and its nearest other
-            nearest.append(distance.topk(2, largest=False).values[:, 1])
-        return Scale(float(rows.norm(dim=1).mean()), float(torch.cat(nearest).median()) / 2)
+        """The lengths of ordinary rows, right now."""
+        return measured_scale(self.table[self.ordinary])
 
     @torch.no_grad()
     def normalise_table(self) -> None:
@@ -318,7 +304,7 @@ class Victim:
         """A copy with weights of its own, in evaluation mode; tokenizer and scale are shared."""
         twin = copy.copy(self)
         twin.model = copy.deepcopy(self.model).eval().requires_grad_(False)
-        twin._table, twin._hash = None, ""
+        twin.forget()
         return twin
 
     @contextlib.contextmanager
@@ -360,6 +346,15 @@ class Victim:
         return hashlib.sha256(rules.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def _head_names(config: Any) -> list[str]:
+def _head_names(config: Any, task: Task) -> list[str]:
+    if not task.named:
+        return []
     names = getattr(config, "id2label", None) or {0: "LABEL_0", 1: "LABEL_1"}
     return [str(names[i]) for i in sorted(names)]
+
+
+def _apart(mine: Tensor, theirs: Tensor) -> float:
+    """The largest difference where both are finite, relative to the size of the second."""
+    both = mine.isfinite() & theirs.isfinite()
+    size = theirs[both].abs().max().clamp_min(1.0)
+    return float((mine - theirs)[both].abs().max() / size)

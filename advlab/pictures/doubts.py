@@ -22,7 +22,7 @@ def attack_health(record: AttackRecord) -> str:
         return ""
     found = []
     start, best = losses[0], losses[record.best_step]
-    first = sign * -float(np.log(max(float(record.clean[record.label]), 1e-300)))
+    first = sign * float(record.clean.loss[0])
     rise = best - min(start, first)
     if not np.isfinite(losses).all():
         found.append("The loss was not finite at some step: do not read the rest.")
@@ -35,8 +35,8 @@ def attack_health(record: AttackRecord) -> str:
         found.append("One step does better than all of them: the step is too long.")
     elif len(losses) > 4 and record.best_step == len(losses) - 1 and _climbing(losses):
         found.append("The loss still rose at the last step: more steps would find more.")
-    if len(record.random) and rise >= LEAST:
-        noise = sign * -np.log(np.clip(record.random[:, record.label].astype(float), 1e-300, None))
+    if len(record.noise) and rise >= LEAST:
+        noise = sign * record.noise.loss.astype(float)
         if noise.max() >= best:
             found.append(
                 f"Random noise as long does as well ({number(float(abs(noise.max())))} against"

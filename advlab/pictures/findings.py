@@ -8,16 +8,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 from advlab.pictures.base import SIDES, finish, label
-from advlab.pictures.sentences import class_name, exit_share, number
+from advlab.pictures.sentences import exit_share, number
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord
 from advlab.records.measured import OUTCOMES, Finding
 
 
 def finding(record: AttackRecord, truth: str | None = None) -> Finding:
-    """What a record says in a row. `truth`: the true class, where it is known."""
-    start = int(record.clean.argmax())
-    wrong = truth in record.label_names and record.label_names[start] != truth
+    """What a record says in a row. `truth`: the true answer, where it is known."""
+    clean, attacked = record.clean, record.attacked
+    wrong = truth is not None and clean.answers[0] != truth
     worst = int(record.delta_norm.argmax())
     scale = record.scale.mean_norm
     flip = record.curve.flip_eps
@@ -25,16 +25,16 @@ def finding(record: AttackRecord, truth: str | None = None) -> Finding:
         text=record.text,
         model=record.model,
         outcome="wrong" if wrong else "flipped" if record.flipped else "robust",
-        clean=class_name(record, record.clean),
-        attacked=class_name(record, record.adversarial),
-        p_clean=float(record.clean[record.label]),
-        p_attacked=float(record.adversarial[record.label]),
+        clean=clean.answers[0],
+        attacked=attacked.answers[0],
+        p_clean=float(clean.score[0]),
+        p_attacked=float(attacked.score[0]),
         flip=None if flip is None else flip / scale,
         moved=int(record.moved.sum()),
         exit=float(exit_share(record).max(initial=0.0)),
         worst=record.tokens[worst],
         longest=float(record.delta_norm[worst]) / scale,
-        noise=float((record.random.argmax(1) != start).mean()) if len(record.random) else 0.0,
+        noise=float(record.noise.broken.mean()) if len(record.noise) else 0.0,
         tokens=int(record.perturbable.sum()),
         eps=record.eps / scale,
     )

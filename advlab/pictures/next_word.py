@@ -17,7 +17,7 @@ from advlab.pictures.base import (
     label,
     tokens_of,
 )
-from advlab.pictures.sentences import class_name, number, percent
+from advlab.pictures.sentences import number, percent
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Scaled
 
@@ -124,14 +124,14 @@ def scaling(
     at: int | None = None,
     span: tuple[float, float] | None = None,
 ) -> go.Figure:
-    """P(attacked class) of the scaled vectors, their nearest tokens and their text; the noise band.
+    """The reference's score of the scaled vectors, their nearest tokens and their text; the noise band.
 
     `span`: the smallest and largest factor, where models share the axis.
     """
     colour = SIDES[which][0]
-    c, x = record.label, found.factors
+    x = found.factors
     figure = go.Figure()
-    noise = found.noise[:, :, c]
+    noise = found.noise.score.reshape(len(x), -1)
     figure.add_scatter(
         x=np.concatenate([x, x[::-1]]),
         y=np.concatenate([noise.min(1), noise.max(1)[::-1]]),
@@ -148,7 +148,7 @@ def scaling(
     ):
         figure.add_scatter(
             x=x,
-            y=values[:, c],
+            y=values.score,
             mode="lines+markers",
             name=name,
             line={"color": colour, "dash": dash, "shape": "linear" if name == "vectors" else "hv"},
@@ -192,23 +192,21 @@ def exit_columns(record: AttackRecord, found: Exits) -> Columns:
 
 def scaling_columns(record: AttackRecord, found: Scaled) -> Columns:
     """One row a factor: how many tokens changed, what the text became and what the model says."""
-    c = record.label
-    name = f"P({record.label_names[c]})"
+    name = f"P({record.reference})"
     return {
         "× δ": found.factors.tolist(),
         "tokens changed": found.changed.sum(1).tolist(),
         "noise: tokens changed": found.noise_changed.mean(1).tolist(),
         "text": list(found.texts),
-        f"{name}, vectors": found.vectors[:, c].tolist(),
-        f"{name}, nearest tokens": found.projected[:, c].tolist(),
-        f"{name}, text": found.reread[:, c].tolist(),
-        f"{name}, noise mean": found.noise[:, :, c].mean(1).tolist(),
+        f"{name}, vectors": found.vectors.score.tolist(),
+        f"{name}, nearest tokens": found.projected.score.tolist(),
+        f"{name}, text": found.reread.score.tolist(),
+        f"{name}, noise mean": found.noise.score.reshape(len(found.factors), -1).mean(1).tolist(),
     }
 
 
 def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
     """When the first word changes, and whether the words alone ever flip the prediction."""
-    start = int(record.clean.argmax())
     first = found.exits[np.isfinite(found.exits)]
     if not len(first):
         return f"No token changes, however long δ is made (up to {number(found.limit)} ×)."
@@ -217,7 +215,7 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
         f"The first word to change is ‘{record.tokens[t]}’, to ‘{found.crossings[t][0][1]}’, at"
         f" {number(float(first.min()))} × δ."
     )
-    flips = np.flatnonzero(found.reread.argmax(1) != start)
+    flips = np.flatnonzero(found.reread.broken)
     if not len(flips):
         return f"{text} The words alone never flip the prediction on the way."
     f = int(flips[0])
@@ -225,8 +223,8 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
     many = f"{changed} tokens" if changed > 1 else "1 token"
     return (
         f"{text} The words alone first flip it at {number(float(found.factors[f]))} ×, with"
-        f" {many} changed: {class_name(record, found.reread[f])},"
-        f" {percent(float(found.reread[f].max()))}."
+        f" {many} changed: {found.reread.answers[f]},"
+        f" {percent(float(found.reread.sure[f]))}."
     )
 
 

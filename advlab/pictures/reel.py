@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from advlab.pictures.base import SIDES
-from advlab.pictures.sentences import class_name, margin, number, percent, token_kinds
-from advlab.records import AttackRecord, Frames, Noise
+from advlab.pictures.sentences import number, percent, token_kinds
+from advlab.records import AttackRecord, Frames, Noise, Reading
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
 UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}
@@ -112,7 +112,7 @@ def sweep(
             i,
             r,
             sizes[i],
-            r.curve.adversarial,
+            r.curve.attacked,
             None if frames is None else frames[i],
             noise=None if noise is None else noise[i],
             lengths=None if r.curve.deltas is None else length_of(r, r.curve.deltas),
@@ -155,21 +155,21 @@ def film(
     losses, margins, chances = [], [], []
     for i, (r, f, place) in enumerate(zip(records, frames, places, strict=True)):
         kept = r.path_steps[place]
-        probs = r.step_probs[kept]
+        steps_read = r.steps.take(kept)
         flip = [(int(np.searchsorted(steps, r.flip_step)), "flips")] if r.flip_step else []
         best = (int(np.searchsorted(steps, r.best_step)), "kept")
         marks = (*flip, best)
         losses.append(_line(i, r, r.losses[kept], marks=marks))
-        margins.append(_line(i, r, margin(probs, r.label)))
-        band = None if f.random is None else f.random[place][:, :, r.label]
-        chances.append(_line(i, r, probs[:, r.label], band))
+        margins.append(_line(i, r, steps_read.margin))
+        band = None if f.random is None else f.random.score.reshape(-1, f.draws)[place]
+        chances.append(_line(i, r, steps_read.score, band))
     sizes = [f.delta_norm[place] for f, place in zip(frames, places, strict=True)]
     panels = [
         _panel(
             i,
             r,
             sizes[i],
-            r.step_probs[r.path_steps[places[i]]],
+            r.steps.take(r.path_steps[places[i]]),
             frames[i],
             places[i],
             noise=None if noise is None else noise[i],
@@ -194,7 +194,7 @@ def film(
         ),
         modes=_modes(records, sizes, frames, panels),
         panels=tuple(panels),
-        notes=_bands([0 if f.random is None else f.random.shape[1] for f in frames], noise),
+        notes=_bands([f.draws for f in frames], noise),
     )
 
 
@@ -220,20 +220,14 @@ def _bands(draws: Sequence[int], noise: Sequence[Noise] | None) -> tuple[str, ..
 
 
 def _probability(i: int, record: AttackRecord) -> Series:
-    curve, c = record.curve, record.label
+    curve = record.curve
     marks: tuple[tuple[int, str], ...] = ()
     if curve.flip_eps is not None:
         at = int(np.searchsorted(curve.eps, curve.flip_eps))
         marks = ((min(at, len(curve.eps) - 1), f"flips at ε = {number(curve.flip_eps)} raw"),)
-    line = _line(i, record, curve.adversarial[:, c], marks=marks)
+    line = _line(i, record, curve.attacked.score, marks=marks)
     return Series(
-        line.name,
-        line.colour,
-        line.dash,
-        line.y,
-        _short(curve.random_low[:, c]),
-        _short(curve.random_high[:, c]),
-        marks,
+        line.name, line.colour, line.dash, line.y, _short(curve.low), _short(curve.high), marks
     )
 
 
@@ -255,7 +249,7 @@ def _panel(
     i: int,
     record: AttackRecord,
     sizes: np.ndarray,
-    probs: np.ndarray,
+    reading: Reading,
     frames: Frames | None,
     place: np.ndarray | None = None,
     *,
@@ -296,7 +290,6 @@ def _panel(
             for key in bars
         }
         grown = _short(lengths / own)
-    start = int(record.clean.argmax())
     return Panel(
         name=f"{'ABC'[i]}: {record.model}",
         colour=SIDES[i][0],
@@ -305,9 +298,10 @@ def _panel(
         bars={key: [_short(row[shown]) for row in values] for key, values in bars.items()},
         nearest=nearest,
         said=[
-            f"{class_name(record, p)} {percent(float(p.max()))}"
-            + (" (flipped)" if int(p.argmax()) != start else "")
-            for p in probs
+            f"{answer} {percent(float(sure))}" + (" (flipped)" if broken else "")
+            for answer, sure, broken in zip(
+                reading.answers, reading.sure, reading.broken, strict=True
+            )
         ],
         left_out=len(record.tokens) - len(shown),
         noise=behind,
@@ -353,7 +347,7 @@ def _margin_title(records: Sequence[AttackRecord]) -> str:
 
 
 def _attacked(records: Sequence[AttackRecord]) -> str:
-    names = [r.label_names[r.label] for r in records]
+    names = [r.reference for r in records]
     if len(set(names)) == 1:
         return names[0]
     return ", ".join(f"{n} ({'ABC'[i]})" for i, n in enumerate(names))

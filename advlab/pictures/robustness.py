@@ -210,11 +210,11 @@ def frontier(
     return finish(figure, 380)
 
 
-def outcomes(grid: Grid, examples: Sequence[Example], names: Sequence[str]) -> Columns:
+def outcomes(grid: Grid, examples: Sequence[Example]) -> Columns:
     """One row a text: its label and, for each row, the smallest ε that breaks it."""
     table: Columns = {
         "text": [e.text for e in examples],
-        "label": [names[k] if k is not None else "" for k in grid.labels],
+        "label": [answer or "" for answer in grid.answers],
     }
     for row in grid.rows:
         table[name_of(grid, row)] = [

@@ -51,15 +51,10 @@ def units(raw: float, scale: Scale) -> str:
     )
 
 
-def class_name(record: AttackRecord, probabilities: np.ndarray) -> str:
-    """The name of the most probable class."""
-    return record.label_names[int(probabilities.argmax())]
-
-
 def moved_words(record: AttackRecord, limit: int = 3) -> str:
     """The tokens that now stand nearest to another: ‘good’ → ‘bad’, … ; empty when none moved."""
     rows = np.flatnonzero(record.moved)
-    pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours['l2'].tokens[t][0]}’" for t in rows]
+    pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours.tokens[t][0]}’" for t in rows]
     more = f" and {len(pairs) - limit} more" if len(pairs) > limit else ""
     return ", ".join(pairs[:limit]) + more
 
@@ -71,22 +66,21 @@ def headline(record: AttackRecord) -> str:
 
 def attack_sentence(record: AttackRecord) -> str:
     """Whether and where the prediction flips."""
-    name = record.label_names[record.label]
-    before, after = record.clean[record.label], record.adversarial[record.label]
+    name, clean = record.reference, record.clean
+    before, after = float(clean.score[0]), float(record.attacked.score[0])
     if not record.perturbable.any():
         return "There is no word here that the attack may change."
     if record.attack.get("targeted"):
-        reached = int(record.adversarial.argmax()) == record.label
-        verb = "Reaches" if reached else "Does not reach"
+        verb = "Reaches" if record.attacked.answers[0] == name else "Does not reach"
         return (
             f"{verb} the target {name} within ε = {number(record.eps)} raw"
             f" ({_share(record, record.eps)}): its probability goes from {percent(before)}"
             f" to {percent(after)}."
         )
-    if int(record.clean.argmax()) != record.label:
+    if not record.right:
         return (
             f"Wrong before any attack: the label is {name}, the model says"
-            f" {class_name(record, record.clean)} ({percent(float(record.clean.max()))})."
+            f" {clean.answers[0]} ({percent(float(clean.sure[0]))})."
         )
     flip = record.curve.flip_eps
     if record.flipped and (flip is None or flip > record.eps):
@@ -110,7 +104,8 @@ def text_sentence(record: AttackRecord) -> str:
     count = int(record.moved.sum())
     if not record.perturbable.any():
         return ""
-    same = int(record.round_trip.argmax()) == int(record.clean.argmax())
+    read = record.round_trip.answers[0]
+    same = not record.round_trip.broken[0]
     if count == 0:
         if not record.flipped:
             return "No token moved: read as text, the sentence is unchanged."
@@ -121,13 +116,13 @@ def text_sentence(record: AttackRecord) -> str:
             )
         return (
             "No token moved, yet the text made from the tokens is split differently and is read"
-            f" as {class_name(record, record.round_trip)}."
+            f" as {read}."
         )
     plural = f"{count} tokens moved" if count > 1 else "1 token moved"
     verdict = (
-        f"the prediction stays {class_name(record, record.clean)}"
+        f"the prediction stays {record.clean.answers[0]}"
         if same
-        else f"the new text is read as {class_name(record, record.round_trip)}"
+        else f"the new text is read as {read}"
     )
     if record.flipped and same:
         verdict = "the prediction reverts"
@@ -136,15 +131,14 @@ def text_sentence(record: AttackRecord) -> str:
 
 def noise_sentence(record: AttackRecord) -> str:
     """What random noise of the same norm does: the null that the attack must beat."""
-    draws = len(record.random)
+    draws = len(record.noise)
     if not draws:
         return ""
-    flips = int((record.random.argmax(1) != record.clean.argmax()).sum())
-    low, high = record.random[:, record.label].min(), record.random[:, record.label].max()
-    ends = list(dict.fromkeys(percent(float(v)) for v in (low, high)))
+    flips, score = int(record.noise.broken.sum()), record.noise.score
+    ends = list(dict.fromkeys(percent(float(v)) for v in (score.min(), score.max())))
     return (
         f"Random noise of the same length flips {flips} of {draws} draws"
-        f" ({record.label_names[record.label]} {' to '.join(ends)})."
+        f" ({record.reference} {' to '.join(ends)})."
     )
 
 
@@ -190,12 +184,6 @@ def norm_share(record: AttackRecord) -> np.ndarray:
     """(T,) each token's part of ‖δ‖², which sums to 1: squares add up, lengths do not."""
     squares = record.delta_norm.astype(float) ** 2
     return squares / squares.sum() if squares.sum() > 0 else squares
-
-
-def margin(probs: np.ndarray, label: int) -> np.ndarray:
-    """(F,C) probabilities -> (F,) logit of the class minus that of its strongest rival."""
-    logs = np.log(np.clip(probs.astype(float), 1e-300, None))
-    return logs[:, label] - np.delete(logs, label, axis=1).max(1)
 
 
 def completeness_sentence(found: Saliency) -> str:
@@ -262,7 +250,7 @@ def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
 
 
 def starts_sentence(maps: Sequence[Saliency]) -> str:
-    """How sure the model is of the explained class where there are no words."""
+    """How sure the model is of the explained answer where there are no words."""
     starts = [f"{percent(s.p_baseline)} at {s.baseline}" for s in maps if s.p_baseline is not None]
     return f"Probability of the explained class: {', '.join(starts)}." if starts else ""
 
@@ -280,13 +268,12 @@ def signed(value: float) -> str:
 
 def lost_stage(record: AttackRecord) -> str:
     """At which stage of the round trip the attack is lost."""
-    start = int(record.clean.argmax())
     stages = {
-        "as vectors": record.adversarial,
+        "as vectors": record.attacked,
         "as nearest tokens": record.projected,
         "as text, tokenised again": record.round_trip,
     }
-    flips = [int(p.argmax()) != start for p in stages.values()]
+    flips = [bool(reading.broken[0]) for reading in stages.values()]
     names = list(stages)
     if not flips[0]:
         return "The attack does not flip the prediction, so there is nothing to lose on the way."

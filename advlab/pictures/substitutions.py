@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from advlab.pictures.base import NEUTRAL, SIDES, finish, label
-from advlab.pictures.sentences import class_name, percent, signed
+from advlab.pictures.sentences import percent, signed
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Substitutions
 from advlab.records.estimates import rank_correlation
@@ -27,7 +27,6 @@ def estimates(
     colour, shape, _ = SIDES[which]
     left, right, bottom, top = span or reach(found)
     low, high = max(left, bottom), min(right, top)
-    start = int(record.clean.argmax())
     figure = go.Figure()
     figure.add_scatter(
         x=[low, high],
@@ -37,7 +36,7 @@ def estimates(
         hoverinfo="skip",
         line={"color": NEUTRAL, "width": 1, "dash": "dot"},
     )
-    flips = found.probs.argmax(1) != start
+    flips = found.reading.broken
     for chosen, name, symbol in (
         (~flips, "same prediction", f"{shape}-open"),
         (flips, "other prediction", shape),
@@ -86,7 +85,7 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
     real = way * found.rises
     best = int(real.argmax())
     rank = 1 + int((real > real[0]).sum())
-    flips = int((found.probs.argmax(1) != record.clean.argmax()).sum())
+    flips = int(found.reading.broken.sum())
     rho = rank_correlation(found.estimates, found.rises)
     order = (
         f" Estimates and real changes agree in order by ρ = {rho:.2f}." if rho is not None else ""
@@ -95,8 +94,8 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
         f"Of {found.possible:,} single replacements the gradient's best {K} were tried: {flips} change"
         f" the prediction. Its first choice, ‘{_pair(record, found, 0)}’, is number {rank} of {K} in"
         f" truth; the best is ‘{_pair(record, found, best)}’, {signed(float(found.rises[best]))} nats,"
-        f" read as {class_name(record, found.probs[best])}"
-        f" ({percent(float(found.probs[best].max()))}).{order.replace('-', '−')}"
+        f" read as {found.reading.answers[best]}"
+        f" ({percent(float(found.reading.sure[best]))}).{order.replace('-', '−')}"
     )
 
 
@@ -108,8 +107,8 @@ def swap_columns(record: AttackRecord, found: Substitutions, count: int | None =
         "replaced": [record.tokens[found.places[k]] for k in order],
         "by": [found.words[k] for k in order],
         "real rise, nats": [float(found.rises[k]) for k in order],
-        "prediction": [class_name(record, found.probs[k]) for k in order],
-        "probability": [float(found.probs[k].max()) for k in order],
+        "prediction": [found.reading.answers[k] for k in order],
+        "probability": [float(found.reading.sure[k]) for k in order],
         "estimated rise, nats": [float(found.estimates[k]) for k in order],
         "rank by estimate": [int(k) + 1 for k in order],
         "loss, nats": [found.start + float(found.rises[k]) for k in order],

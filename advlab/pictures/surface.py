@@ -272,7 +272,7 @@ def shares(found: Surface) -> tuple[float, float]:
 def surface_sentence(record: AttackRecord, found: Surface) -> str:
     """How much of the picture, and of the ball in it, lies beyond the boundary."""
     whole, near = shares(found)
-    name = record.label_names[int(record.clean.argmax())]
+    name = record.clean.answers[0]
     return (
         f"Random direction {found.seed + 1}: {percent(whole)} of the picture and {percent(near)} of"
         f" the ε ball in it are read otherwise than {name}; loss from"

@@ -14,46 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from advlab.pictures.sentences import exit_share, margin, norm_share, token_kinds
+from advlab.pictures.sentences import exit_share, norm_share, token_kinds
 from advlab.records import AttackRecord, Frames, Saliency
 from advlab.records.estimates import rank_correlation
 
 Columns = dict[str, list[Any]]
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these as formulas
-
-
-def conditions(record: AttackRecord) -> dict[str, np.ndarray]:
-    """Name -> (C,) probabilities: what the model says to each version of the sentence."""
-    noise = record.random.mean(0) if len(record.random) else record.clean
-    return {
-        "clean": record.clean,
-        "random noise": noise,
-        "adversarial": record.adversarial,
-        "nearest tokens": record.projected,
-        "as text again": record.round_trip,
-    }
-
-
-def prediction_columns(record: AttackRecord) -> Columns:
-    """One row a condition: the prediction and each class's probability."""
-    table: Columns = {"input": [], "prediction": []}
-    names = distinct(record.label_names)
-    for name, p in conditions(record).items():
-        table["input"].append(name)
-        table["prediction"].append(record.label_names[int(p.argmax())])
-        for label, value in zip(names, p, strict=True):
-            table.setdefault(label, []).append(float(value))
-    return table
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """The names, told apart where two are equal or would hide a column of ours."""
-    seen: list[str] = []
-    for name in names:
-        while name in seen or name in ("input", "prediction"):
-            name += "′"
-        seen.append(name)
-    return seen
 
 
 def token_columns(record: AttackRecord) -> Columns:
@@ -75,7 +41,7 @@ def token_columns(record: AttackRecord) -> Columns:
 
 def saliency_columns(
     record: AttackRecord,
-    maps: Sequence[Saliency] | None = None,
+    maps: Sequence[Saliency],
     rows: str = "words",
     titles: Sequence[str] | None = None,
 ) -> Columns:
@@ -87,8 +53,7 @@ def saliency_columns(
     tokens = rows == "tokens"
     names = record.tokens if tokens else (*record.words, "(special tokens)")
     table: Columns = {"token" if tokens else "word": list(names)}
-    shown = list(record.saliency.values()) if maps is None else maps
-    for s, title in zip(shown, titles or [s.title or s.method for s in shown], strict=True):
+    for s, title in zip(maps, titles or [s.title or s.method for s in maps], strict=True):
         versions = (
             ("clean", s.clean, s.words_clean, s.remainder_clean, s.spread_clean),
             (
@@ -125,21 +90,21 @@ def baseline_columns(maps: Sequence[Saliency], titles: Sequence[str]) -> Columns
 
 
 def curve_columns(record: AttackRecord) -> Columns:
-    """One row an ε: all three units, and the probability of the attacked class."""
-    curve, c = record.curve, record.label
+    """One row an ε: all three units, and the score of the reference."""
+    curve = record.curve
     return {
         "ε raw": curve.eps.tolist(),
         "ε × mean norm": (curve.eps / record.scale.mean_norm).tolist(),
         "ε × half-NN": (curve.eps / record.scale.half_nn).tolist(),
-        "adversarial": curve.adversarial[:, c].tolist(),
-        "random lowest": curve.random_low[:, c].tolist(),
-        "random mean": curve.random_mean[:, c].tolist(),
-        "random highest": curve.random_high[:, c].tolist(),
+        "adversarial": curve.attacked.score.tolist(),
+        "random lowest": curve.low.tolist(),
+        "random mean": curve.mean.tolist(),
+        "random highest": curve.high.tolist(),
     }
 
 
 def step_columns(record: AttackRecord, frames: Frames | None = None) -> Columns:
-    """One row an attack step: loss, probability and margin of the attacked class, δ.
+    """One row an attack step: loss, score and margin of the reference, δ.
 
     `frames` (the analysis "film") adds what the token with the longest δ is nearest to, at the
     steps that the record keeps.
@@ -148,8 +113,8 @@ def step_columns(record: AttackRecord, frames: Frames | None = None) -> Columns:
     table: Columns = {
         "step": steps.tolist(),
         "loss, nats": record.losses.tolist(),
-        f"P({record.label_names[record.label]})": record.step_probs[:, record.label].tolist(),
-        "margin, logits": margin(record.step_probs, record.label).tolist(),
+        f"P({record.reference})": record.steps.score.tolist(),
+        "margin, logits": record.steps.margin.tolist(),
         "‖δ‖, raw": np.linalg.norm(record.step_norms, axis=1).tolist(),
         "longest on": [record.tokens[t] for t in longest],
         "its ‖δ‖, raw": record.step_norms[steps, longest].tolist(),

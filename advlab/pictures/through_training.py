@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from advlab.pictures.base import SIDES
-from advlab.pictures.reel import DASHES, Chart, Mode, Panel, Reel, Series, margin
-from advlab.pictures.sentences import class_name, exit_share, number, percent
+from advlab.pictures.reel import DASHES, Chart, Mode, Panel, Reel, Series
+from advlab.pictures.sentences import exit_share, number, percent
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Moment
 
@@ -23,20 +23,17 @@ def reel(
     sides = range(len(names)) if sides is None else sides
     epochs = sorted({m.epoch for lapse in lapses for m in lapse})
     shown = [[_at(lapse, e) for e in epochs] for lapse in lapses]
-    c = [lapse[0].record.label for lapse in lapses]
     clean, hard, flips, gaps = [], [], [], []
-    for i, name, k, row in zip(sides, names, c, shown, strict=True):
+    for i, name, row in zip(sides, names, shown, strict=True):
         flip = [_flip(m.record) for m in row]
-        clean.append(_series(i, name, [float(m.record.clean[k]) for m in row]))
-        hard.append(_series(i, name, [float(m.record.adversarial[k]) for m in row]))
+        clean.append(_series(i, name, [float(m.record.clean.score[0]) for m in row]))
+        hard.append(_series(i, name, [float(m.record.attacked.score[0]) for m in row]))
         flips.append(_series(i, name, flip))
-        gaps.append(_series(i, name, [float(margin(m.record.clean[None], k)[0]) for m in row]))
+        gaps.append(_series(i, name, [float(m.record.clean.margin[0]) for m in row]))
     ends = [float(m.record.curve.eps[-1]) / m.record.scale.mean_norm for row in shown for m in row]
     spans = [v for s in gaps for v in s.y if v is not None]
     low, high = min(*spans, 0.0), max(*spans, 0.0)
-    label = " / ".join(
-        dict.fromkeys(row[0].record.label_names[k] for row, k in zip(shown, c, strict=True))
-    )
+    label = " / ".join(dict.fromkeys(row[0].record.reference for row in shown))
     modes, bars = _bars(shown)
     return Reel(
         control="epoch",
@@ -75,7 +72,7 @@ def _at(lapse: Sequence[Moment], epoch: int) -> Moment:
 
 def _flip(record: AttackRecord) -> float:
     """Smallest flipping ε, × mean norm; 0 where it is wrong already, the curve's end where none is."""
-    if int(record.clean.argmax()) != record.label:
+    if not record.right:
         return 0.0
     flip = record.curve.flip_eps
     end = float(record.curve.eps[-1])
@@ -128,8 +125,8 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
     for m in row:
         r = m.record
         said.append(
-            f"clean {class_name(r, r.clean)} {percent(float(r.clean.max()))}, attacked"
-            f" {class_name(r, r.adversarial)} {percent(float(r.adversarial.max()))}"
+            f"clean {r.clean.answers[0]} {percent(float(r.clean.sure[0]))}, attacked"
+            f" {r.attacked.answers[0]} {percent(float(r.attacked.sure[0]))}"
         )
     return Panel(
         name=f"{'ABC'[i]}: {name}",
@@ -141,7 +138,7 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
             for key, rows in bars.items()
         },
         nearest=[
-            [m.record.neighbours["l2"].tokens[t][0] if m.record.moved[t] else "" for t in keep]
+            [m.record.neighbours.tokens[t][0] if m.record.moved[t] else "" for t in keep]
             for m in row
         ],
         said=said,
@@ -152,7 +149,6 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
 def changed_sentence(lapse: Sequence[Moment]) -> str:
     """What training changed, first kept epoch against last."""
     first, last = lapse[0].record, lapse[-1].record
-    c = last.label
     words = lapse[-1].words - lapse[0].words if len(lapse[0].words) else np.zeros(0)
     most = (
         f" The word that gained most weight is ‘{last.words[int(words.argmax())]}’."
@@ -161,10 +157,10 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
     )
     start = "before training" if lapse[0].epoch == 0 else f"after epoch {lapse[0].epoch}"
     return (
-        f"From {start} to epoch {lapse[-1].epoch}, {last.label_names[c]} goes from"
-        f" {percent(float(first.clean[c]))} to {percent(float(last.clean[c]))} on the clean sentence"
-        f" and from {percent(float(first.adversarial[c]))} to"
-        f" {percent(float(last.adversarial[c]))} under attack."
+        f"From {start} to epoch {lapse[-1].epoch}, {last.reference} goes from"
+        f" {percent(float(first.clean.score[0]))} to {percent(float(last.clean.score[0]))} on the clean sentence"
+        f" and from {percent(float(first.attacked.score[0]))} to"
+        f" {percent(float(last.attacked.score[0]))} under attack."
         f" {_flips_sentence(first, last)}{most}"
     )
 
@@ -193,18 +189,17 @@ def _flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
 
 def _flips(record: AttackRecord) -> bool:
     """Whether there is an ε that makes it wrong, 0 among them."""
-    return record.curve.flip_eps is not None or int(record.clean.argmax()) != record.label
+    return record.curve.flip_eps is not None or not record.right
 
 
 def columns(lapse: Sequence[Moment]) -> Columns:
     """One row an epoch."""
-    c = lapse[-1].record.label
-    name = lapse[-1].record.label_names[c]
+    name = lapse[-1].record.reference
     return {
         "epoch": [m.epoch for m in lapse],
-        f"P({name}), clean": [float(m.record.clean[c]) for m in lapse],
-        f"P({name}), attacked": [float(m.record.adversarial[c]) for m in lapse],
-        "margin, clean": [float(margin(m.record.clean[None], c)[0]) for m in lapse],
+        f"P({name}), clean": [float(m.record.clean.score[0]) for m in lapse],
+        f"P({name}), attacked": [float(m.record.attacked.score[0]) for m in lapse],
+        "margin, clean": [float(m.record.clean.margin[0]) for m in lapse],
         "flips at ε, × mean norm": [_flip(m.record) if _flips(m.record) else None for m in lapse],
         "largest ‖δ‖, × mean norm": [
             float(m.record.delta_norm.max()) / m.record.scale.mean_norm for m in lapse

@@ -1,7 +1,7 @@
 """What was read, what happened and what was found: frozen dataclasses of numpy arrays and text.
 
-No torch here. Axes: T tokens, W words, D embedding width, C classes, K neighbours, S attack steps,
-N values of ε, R random draws.
+No torch here. Axes: T tokens, W words, D embedding width, K neighbours, S attack steps, N values of
+ε or versions of a text, R random draws.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from advlab.records.measured import (
     Row,
     Transfer,
 )
+from advlab.records.reading import Reading
 from advlab.records.views import (
     Curve,
     Distances,
@@ -62,6 +63,7 @@ __all__ = [
     "Noise",
     "Optima",
     "Rate",
+    "Reading",
     "Row",
     "Saliency",
     "SaliencyChoices",

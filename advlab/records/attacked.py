@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from advlab.records.views import Curve, LocalPlane, Neighbours, Saliency
+from advlab.records.reading import Reading
+from advlab.records.views import Curve, Neighbours
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class AttackRecord:
     """One sentence, one model, one attack: everything the Explore page draws."""
 
     text: str
-    label: int  # the class whose loss the attack raises
-    label_given: bool  # False: no label was given, and the model's own prediction stands in
-    label_names: tuple[str, ...]
+    reference: str  # the answer whose loss the attack raises
+    given: bool  # False: no answer was given, and the model's own clean one stands in
+    task: Mapping[str, Any]  # settings, with "name"
     model: str
     model_hash: str
     attack: Mapping[str, Any]  # settings as given, with "name"
@@ -47,15 +48,10 @@ class AttackRecord:
     spans: np.ndarray  # (T,2) where each token stands in `text`, in characters; 0, 0 for specials
     perturbable: np.ndarray  # (T,) bool: ordinary and not shielded
     shield: tuple[tuple[int, int], ...]  # spans of `text`, in characters, that were not attacked
-    clean: np.ndarray  # (C,) probabilities
-    adversarial: np.ndarray  # (C,)
-    random: np.ndarray  # (R,C) equal-norm noise
-    projected: np.ndarray  # (C,) every token replaced by its nearest vocabulary row
-    round_trip: np.ndarray  # (C,) those tokens written as text and tokenised again
+    readings: Mapping[str, Reading]  # clean, attacked, noise, nearest tokens, as text again, steps
     round_trip_text: str
     round_trip_tokens: tuple[str, ...]
     losses: np.ndarray  # (S+1,) of the kept restart, step 0 is the start
-    step_probs: np.ndarray  # (S+1,C)
     step_norms: np.ndarray  # (S+1,T)
     path_steps: np.ndarray  # (F,) the steps that `path` holds: the first, best, flip and last too
     path: np.ndarray  # (F,T,D) δ at these steps
@@ -66,22 +62,56 @@ class AttackRecord:
     embed_norm: np.ndarray  # (T,)
     exit_radius: np.ndarray  # (T,) distance to the next token's cell along δ; inf: none that way
     certificate: np.ndarray  # (T,) half distance to the nearest other row: no direction exits below
-    neighbours: Mapping[str, Neighbours]
-    saliency: Mapping[str, Saliency]
+    neighbours: Neighbours  # of the perturbed vectors, by L2
     curve: Curve
-    planes: tuple[LocalPlane, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    beside: str = ""  # what was read with the text and not attacked
 
     @property
     def moved(self) -> np.ndarray:
         """(T,) bool: tokens whose nearest vocabulary row (L2) is no longer their own."""
-        return (self.neighbours["l2"].own_rank > 1) & self.perturbable
+        return (self.neighbours.own_rank > 1) & self.perturbable
+
+    @property
+    def clean(self) -> Reading:
+        """Of the sentence as it is."""
+        return self.readings["clean"]
+
+    @property
+    def attacked(self) -> Reading:
+        """At the δ that is kept."""
+        return self.readings["attacked"]
+
+    @property
+    def noise(self) -> Reading:
+        """R draws of random noise as long as δ."""
+        return self.readings["noise"]
+
+    @property
+    def projected(self) -> Reading:
+        """Every token replaced by its nearest vocabulary row."""
+        return self.readings["nearest tokens"]
+
+    @property
+    def round_trip(self) -> Reading:
+        """Those tokens written as text and tokenised again."""
+        return self.readings["as text again"]
+
+    @property
+    def steps(self) -> Reading:
+        """S+1, along the attack's path."""
+        return self.readings["steps"]
 
     @property
     def flipped(self) -> bool:
-        """Whether the attack changed the prediction."""
-        return bool(self.adversarial.argmax() != self.clean.argmax())
+        """Whether the attack changed the answer."""
+        return bool(self.attacked.broken[0])
+
+    @property
+    def right(self) -> bool:
+        """Whether the clean answer is the reference."""
+        return self.clean.answers[0] == self.reference
 
 
 @dataclass(frozen=True)

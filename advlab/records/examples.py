@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,23 +11,27 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Example:
-    """One text and its class (an index into the data set's `label_names`).
-
-    `more`: further columns of its row, name and value.
-    """
+    """One text with its known answers: a sentence, a context, a source, a history."""
 
     id: str
-    text: str
-    label: int | None = None
-    more: tuple[tuple[str, str], ...] = ()
+    text: str  # what is attacked
+    answers: tuple[str, ...] = ()  # a class name, spans, translations, a reply; empty: none known
+    beside: str = ""  # read with the text and never perturbed: a question
+    place: int | None = None  # where the first answer begins in `text`, in characters
+    more: tuple[tuple[str, str], ...] = ()  # further columns of its row, name and value
+
+    @property
+    def answer(self) -> str | None:
+        """The first known answer."""
+        return self.answers[0] if self.answers else None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Three disjoint splits of labelled texts. `notes` says what the loader did or noticed."""
+    """Three disjoint splits of examples. `notes` says what the loader did or noticed."""
 
     name: str
-    label_names: tuple[str, ...]
+    head: tuple[str, ...]  # the answers that a model's head must know, in order: class names
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     test: tuple[Example, ...]
@@ -35,19 +40,32 @@ class Dataset:
 
     @property
     def majority(self) -> float:
-        """Accuracy on `test` of always answering its most frequent class."""
-        labels = [e.label for e in self.test]
-        return max(labels.count(i) for i in range(len(self.label_names))) / max(len(labels), 1)
+        """Share of `test` that always giving its most frequent answer gets right."""
+        return constant(self.test)
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits of every text, label and split."""
-        digest = hashlib.sha256(repr(self.label_names).encode())
+        """12 hex digits of every text, its answers and its split."""
+        digest = hashlib.sha256(repr(self.head).encode())
         for split in (self.train, self.validation, self.test):
             for example in split:
-                digest.update(f"{example.text}\x00{example.label}\x01".encode("utf-8", "replace"))
+                row = "\x00".join(str(part) for part in key_of(example, self.head))
+                digest.update(f"{row}\x01".encode("utf-8", "replace"))
             digest.update(b"\x02")
         return digest.hexdigest()[:12]
+
+
+def constant(examples: tuple[Example, ...] | list[Example]) -> float:
+    """Share of the examples that always giving the most frequent answer gets right."""
+    counts = Counter(example.answer for example in examples)
+    return max(counts.values(), default=0) / max(len(examples), 1)
+
+
+def key_of(example: Example, head: tuple[str, ...]) -> list[Any]:
+    """What tells an example from others: its text and class number, or all that is read and known."""
+    if head and not example.beside:
+        return [example.text, head.index(example.answers[0]) if example.answers else None]
+    return [example.text, example.beside, *example.answers]
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ class Grid:
     data: str
     data_hash: str
     ids: tuple[str, ...]
-    labels: tuple[int | None, ...]
-    majority: float  # share of the most frequent label: what a constant predictor gets
+    answers: tuple[str | None, ...]
+    majority: float  # share of the most frequent answer: what a constant predictor gets
     seed: int
     rows: tuple[Row, ...]
 

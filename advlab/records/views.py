@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from advlab.records.reading import Reading
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -55,15 +57,15 @@ class Saliency:
 
 @dataclass(frozen=True)
 class Curve:
-    """Probability of each class against ε, for the attack and for random noise of equal norm."""
+    """What the model says against ε, under the attack and under random noise of equal norm."""
 
     eps: np.ndarray  # (N,) raw units, first 0
-    adversarial: np.ndarray  # (N,C)
-    random_low: np.ndarray  # (N,C) lowest of the draws
-    random_mean: np.ndarray  # (N,C)
-    random_high: np.ndarray  # (N,C)
+    attacked: Reading  # N
+    low: np.ndarray  # (N,) the reference's score under noise: the lowest of the draws
+    mean: np.ndarray  # (N,)
+    high: np.ndarray  # (N,)
     delta_norm: np.ndarray  # (N,T) ‖δ‖ per token
-    flip_eps: float | None  # smallest ε found that changes the prediction, raw units
+    flip_eps: float | None  # smallest ε found that changes the answer, raw units
     draws: int = 0  # random draws behind the band at each ε; 0: not recorded
     deltas: np.ndarray | None = None  # (N,T,D) the attack's δ at each ε
 
@@ -120,10 +122,10 @@ class Scaled:
     tokens: tuple[tuple[str, ...], ...]  # F × T nearest tokens
     texts: tuple[str, ...]  # F, the text that these spell
     read: tuple[tuple[str, ...], ...]  # F × its tokens when it is tokenised again
-    vectors: np.ndarray  # (F,C) probabilities of the scaled vectors
-    projected: np.ndarray  # (F,C) of the nearest rows in their place
-    reread: np.ndarray  # (F,C) of the text
-    noise: np.ndarray  # (F,R,C) of random noise as long as the scaled δ
+    vectors: Reading  # F, of the scaled vectors
+    projected: Reading  # F, of the nearest rows in their place
+    reread: Reading  # F, of the text
+    noise: Reading  # F·R, of random noise as long as the scaled δ
     noise_changed: np.ndarray  # (F,R) tokens that the noise changes
     reachable: int  # tokens that change at some factor, however large
     limit: float  # no factor beyond this was tried
@@ -135,9 +137,9 @@ class Substitutions:
 
     places: np.ndarray  # (K,) which token, in the order of the estimates
     words: tuple[str, ...]  # K, what it is replaced by
-    estimates: np.ndarray  # (K,) first-order rise of the attacked class's loss, nats
+    estimates: np.ndarray  # (K,) first-order rise of the reference's loss, nats
     rises: np.ndarray  # (K,) the real one
-    probs: np.ndarray  # (K,C)
+    reading: Reading  # K
     start: float  # the loss of the clean sentence, nats
     possible: int  # replacements that the estimates rank
 
@@ -152,7 +154,8 @@ class Frames:
     own_rank: np.ndarray  # (F,T) 1 when no other row is nearer than the token's own (L2)
     nearest: np.ndarray  # (F,T) the nearest row
     tokens: tuple[tuple[str, ...], ...]  # F × T, its text
-    random: np.ndarray | None = None  # (F,R,C) under noise as long as each frame's δ
+    random: Reading | None = None  # F·R, under noise as long as each frame's δ
+    draws: int = 0  # R
 
     @property
     def exit_share(self) -> np.ndarray:

@@ -62,7 +62,7 @@ def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
     found, unlike, zero, n = [], 0.0, 0, 0
     with victim.analysing():
         for _, batch in by_length(victim, examples, 64):
-            x = victim.embed(batch.input_ids).detach().requires_grad_()
+            x = victim.embed(batch).detach().requires_grad_()
             with torch.enable_grad():
                 loss = victim.objective(batch)(x)
                 grad = None
@@ -127,7 +127,7 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
     short, whole, moved, words = 0, 0, 0, 0
     with victim.analysing():
         for _, batch in by_length(victim, examples, 64):
-            x = victim.embed(batch.input_ids).detach()
+            x = victim.embed(batch).detach()
             objective = victim.objective(batch)
             clean = ~objective.flips(x)
 
@@ -262,9 +262,9 @@ def _weaker_than_noise(row: Row) -> list[Alarm]:
 
 
 def _constant(row: Row, grid: Grid) -> list[Alarm]:
-    labels = np.array(grid.labels)
-    seen = set(labels[row.right].tolist())
-    if len(set(grid.labels)) < 2 or len(seen) != 1 or not row.right[labels == seen.pop()].all():
+    answers = np.array(grid.answers)
+    seen = set(answers[row.right].tolist())
+    if len(set(grid.answers)) < 2 or len(seen) != 1 or not row.right[answers == seen.pop()].all():
         return []
     return [
         Alarm(

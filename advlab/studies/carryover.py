@@ -20,7 +20,6 @@ from advlab.attacks.evaluate import by_length, survives
 from advlab.attacks.hotflip import HotFlip
 from advlab.attacks.universal import Universal, spread
 from advlab.errors import DataError
-from advlab.explain.subject import token_spans
 from advlab.records import Example
 from advlab.records.measured import CarryOver, Transfer
 from advlab.settings import plain
@@ -105,7 +104,7 @@ def carry_over(
                 )
                 raw = victim.scale.raw(eps, "norm")
                 right[m, k] = over(
-                    {**settings, "fitted": data_hash(fitting)},
+                    {**settings, "fitted": data_hash(fitting, victim.head)},
                     lambda c, _, v=victim, u=u, raw=raw: under_universal(v, c, u, raw),
                 )
             else:
@@ -195,7 +194,7 @@ def under_universal(
     direction = torch.tensor(u, dtype=victim.table.dtype, device=victim.device)
     with victim.analysing(), torch.no_grad():
         for places, batch in by_length(victim, examples, CHUNK):
-            x = victim.embed(batch.input_ids)
+            x = victim.embed(batch)
             wrong = victim.objective(batch).flips(x)
             wrong |= victim.objective(batch).flips(x + spread(direction, batch.perturbable, eps))
             for place, bad in zip(places, wrong.tolist(), strict=True):
@@ -223,14 +222,14 @@ def _deltas_tried(
             objective = maker.objective(batch)
             found = attack.at(maker.scale)(
                 objective,
-                maker.embed(batch.input_ids).detach(),
+                maker.embed(batch).detach(),
                 batch.perturbable,
                 generator,
                 flips=objective.flips,
             )
             for j, other in enumerate(tried):
                 with other.analysing(), torch.no_grad():
-                    x = other.embed(batch.input_ids)
+                    x = other.embed(batch)
                     ask = other.objective(batch)
                     wrong = ask.flips(x) | ask.flips(x + found.flip_delta.to(x))
                 for place, bad in zip(places, wrong.tolist(), strict=True):
@@ -258,11 +257,9 @@ def with_worst_word(victim: Victim, examples: Sequence[Example]) -> list[Example
             for row, place in enumerate(places):
                 moved = (ids[row] != batch.input_ids[row]).nonzero()[:, 0].tolist()
                 for t in moved:  # one at most
-                    old = examples[place]
-                    start, end = token_spans(victim, old.text)[t]
-                    [word] = victim.token_texts([int(ids[row, t])])
-                    text = old.text[:start] + word.removeprefix("##") + old.text[end:]
-                    changed[place] = replace(old, text=text)
+                    piece = victim.vocabulary.spelling(int(ids[row, t]))
+                    text = batch.tokens[row].replaced(t, piece)
+                    changed[place] = replace(examples[place], text=text)
     return changed
 
 

@@ -17,6 +17,7 @@ from advlab.attacks import Attack, attack_settings
 from advlab.attacks.evaluate import by_length, first_broken, first_noisy
 from advlab.errors import DataError, SettingError
 from advlab.records import Evaluation, Example, Rate
+from advlab.records.examples import constant
 from advlab.records.measured import Grid, Row
 from advlab.studies.kept import Outcomes, data_hash
 
@@ -69,13 +70,12 @@ def grid(
     """
     if not examples:
         raise DataError("expected at least one example to evaluate on, got none; check the data")
-    if any(e.label is None for e in examples):
+    if any(not e.answers for e in examples):
         raise DataError("expected a label on each example, found one without; give labelled texts")
     radii = tuple(sorted({float(e) for e in eps}))
     if not radii or radii[0] < 0 or not np.isfinite(radii).all():
         raise SettingError(f"expected radii of 0 or more, got {list(eps)}; change --eps")
     kept = outcomes or Outcomes()
-    labels = [e.label for e in examples]
 
     def before() -> None:
         if cancelled():
@@ -94,10 +94,10 @@ def grid(
         ]
     return Grid(
         data,
-        data_hash(examples),
+        data_hash(examples, victims[0].head),
         tuple(e.id for e in examples),
-        tuple(labels),
-        max(labels.count(label) for label in set(labels)) / len(labels),
+        tuple(e.answer for e in examples),
+        constant(list(examples)),
         seed,
         tuple(rows),
     )
@@ -140,7 +140,7 @@ def _confidence(victim: Victim, chunk: list[Example]) -> list[float]:
     found = [0.0] * len(chunk)
     with victim.analysing(), torch.no_grad():
         for places, batch in by_length(victim, chunk, len(chunk)):
-            top = victim.logits(victim.embed(batch.input_ids), batch).softmax(-1).amax(-1)
-            for place, value in zip(places, top.tolist(), strict=True):
+            sure = victim.read(victim.embed(batch), batch).sure
+            for place, value in zip(places, sure.tolist(), strict=True):
                 found[place] = value
     return found

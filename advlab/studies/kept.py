@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advlab.records import Example
+from advlab.records.examples import key_of as key_of_example
 from advlab.runs.folder import write_aside
 
 if TYPE_CHECKING:
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
 FORM = 2  # goes up when what an outcome means changes, so that old files are not read
 
 
-def data_hash(examples: Sequence[Example]) -> str:
-    """12 hex digits of the texts and labels, in their order."""
-    rows = json.dumps([[e.text, e.label] for e in examples])
+def data_hash(examples: Sequence[Example], head: tuple[str, ...]) -> str:
+    """12 hex digits of the texts and their answers, in their order."""
+    rows = json.dumps([key_of_example(e, head) for e in examples])
     return hashlib.sha256(rows.encode()).hexdigest()[:12]
 
 
 def signature(victim: Victim, examples: Sequence[Example]) -> dict[str, Any]:
-    """A model and labelled texts as JSON: what every outcome depends on."""
+    """A model and texts with answers as JSON: what every outcome depends on."""
     return {
         "model": victim.hash,
         "tokenizer": victim.tokenizer_hash,
         "max_length": victim.max_length,
-        "texts": [[e.text, e.label] for e in examples],
+        "texts": [key_of_example(e, victim.head) for e in examples],
     }
 
 

@@ -77,7 +77,7 @@ def _climbed(
     rows: list[dict[str, Any]] = [{} for _ in examples]
     with victim.analysing():
         for places, batch in by_length(victim, examples, CHUNK):
-            x = victim.embed(batch.input_ids).detach()
+            x = victim.embed(batch).detach()
             objective = victim.objective(batch)
             found = [
                 raw(objective, x, batch.perturbable, generator, flips=objective.flips)

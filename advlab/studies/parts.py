@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advlab.records import Example
 
-if TYPE_CHECKING:
-    pass
-
-
 NEGATIONS = ("not", "no", "never", "n't", "nothing", "hardly", "neither", "nor", "without")
-
-
 RARE = 3  # times in the training texts: a word below it is rare
-
-
 KINDS = 12  # a column with more values names no parts
-
-
 FEWEST = 5  # nor does a part of fewer texts
+LABELS = 100  # more different answers are no classes
 
 
 def slices_of(
-    examples: Sequence[Example], names: Sequence[str], known: Mapping[str, int] | None = None
+    examples: Sequence[Example], known: Mapping[str, int] | None = None
 ) -> Mapping[str, np.ndarray]:
-    """Name -> (N,) bool: length by thirds, negation, rare words, label, values of further columns."""
+    """Name -> (N,) bool: length by thirds, negation, rare words, label, values of further columns.
+
+    `known`: how often each word stands in the training texts; without it rare words are not told.
+    """
     words = [words_of(e.text) for e in examples]
     sizes = np.array([len(w) for w in words])
     low, high = np.quantile(sizes, [1 / 3, 2 / 3]) if len(sizes) else (0, 0)
@@ -45,7 +38,8 @@ def slices_of(
         rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
         name = f"a word seen below {RARE} times in training"
         found |= {f"with {name}": rare, f"without {name}": ~rare}
-    labels = [names[e.label] if e.label is not None else "" for e in examples]
+    answers = [e.answer or "" for e in examples]
+    labels = answers if len(set(answers)) <= LABELS else [""] * len(answers)
     columns = dict.fromkeys(name for e in examples for name, _ in e.more)
     values = {"label": labels} | {c: [dict(e.more).get(c, "") for e in examples] for c in columns}
     for column, listed in values.items():

@@ -39,7 +39,6 @@ svg { width: 100%; height: auto; max-width: 46rem; } svg text { fill: currentCol
 def report(
     grid: Grid,
     examples: Sequence[Example],
-    names: Sequence[str],
     alarms: Sequence[Alarm],
     *,
     known: Mapping[str, int] | None = None,
@@ -69,7 +68,7 @@ def report(
         ),
         (
             f"Parts of the texts at ε = {largest}",
-            robustness.slices(grid, slices_of(examples, names, known), last),
+            robustness.slices(grid, slices_of(examples, known), last),
             "",
         ),
         *((title, columns, note) for title, columns, note in more),
@@ -79,7 +78,7 @@ def report(
         "report.html": _page(grid, parts),
         "report.md": _markdown(parts),
         "accuracy.csv": to_csv(robustness.columns(grid)),
-        "texts.csv": to_csv(robustness.outcomes(grid, examples, names)),
+        "texts.csv": to_csv(robustness.outcomes(grid, examples)),
         "report.json": json.dumps(
             _json(grid, settings, alarms) | {title: columns for title, columns, _ in more},
             ensure_ascii=False,

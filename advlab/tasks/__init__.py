@@ -1,19 +1,31 @@
-"""Tasks by name. A task turns examples into a batch, and logits into losses, flips and metrics."""
+"""Tasks by name: what a model is asked. Each is a file, and a line in `TASKS`."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from advlab.errors import SettingError, unknown
-from advlab.tasks.base import Batch, Objective
+from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
+from advlab.tasks.tokens import Reader, Tokens
 
-TASKS: dict[str, type[Classification]] = {"classification": Classification}
+TASKS: dict[str, type[Task]] = {"classification": Classification}
 
 
-def build_task(name: str, **settings: float) -> Classification:
+def build_task(name: str, **settings: Any) -> Task:
     """The task of that name; SettingError lists the choices."""
     if name not in TASKS:
         raise SettingError(unknown("task", name, TASKS))
     return TASKS[name](**settings)
 
 
-__all__ = ["TASKS", "Batch", "Classification", "Objective", "build_task"]
+__all__ = [
+    "TASKS",
+    "Batch",
+    "Classification",
+    "Objective",
+    "Reader",
+    "Task",
+    "Tokens",
+    "build_task",
+]

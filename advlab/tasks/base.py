@@ -1,101 +1,226 @@
-"""What every task shares: the batch, and the loss of its examples as a function of embeddings."""
+"""What every task shares: the batch, its loss as a function of embeddings, and what a task must say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  its usual name
 
-if TYPE_CHECKING:
-    from advlab.model.victim import Victim
+from advlab.records import Dataset, Example
+from advlab.records.reading import Reading
+from advlab.tasks.tokens import Reader, Tokens
+
+TENSORS = ("input_ids", "attention_mask", "perturbable", "segment")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts as padded ids. `perturbable` marks real tokens that are not special ones."""
+    """Texts as padded ids, with what the task wants of them."""
 
     input_ids: Tensor  # (B,T) long
     attention_mask: Tensor  # (B,T) long
-    perturbable: Tensor  # (B,T) bool
-    labels: Tensor  # (B,) long, −1 where there is no label
+    perturbable: Tensor  # (B,T) bool: where δ may be other than 0
+    segment: Tensor  # (B,T) long: 0 the text, 1 beside it, 2 the answer's own tokens, −1 special
+    target: Mapping[str, Tensor] = field(default_factory=dict)  # the task's own, (B,…)
+    tokens: tuple[Tokens, ...] = ()  # B, what the rows were made of
 
     def __len__(self) -> int:
         return self.input_ids.shape[0]
 
+    def _each(self, change: Callable[[Tensor], Tensor], tokens: Sequence[Tokens]) -> Batch:
+        own = {name: change(getattr(self, name)) for name in TENSORS}
+        target = {name: change(t) for name, t in self.target.items()}
+        return Batch(**own, target=target, tokens=tuple(tokens))
+
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return Batch(
-            *(
-                t.to(device)
-                for t in (self.input_ids, self.attention_mask, self.perturbable, self.labels)
-            )
-        )
+        return self._each(lambda t: t.to(device), self.tokens)
 
     def repeat(self, times: int) -> Batch:
         """Each row `times` times in succession: (B,…) -> (B·times,…)."""
-        return Batch(
-            *(
-                t.repeat_interleave(times, 0)
-                for t in (self.input_ids, self.attention_mask, self.perturbable, self.labels)
-            )
-        )
+        tokens = [t for t in self.tokens for _ in range(times)]
+        return self._each(lambda t: t.repeat_interleave(times, 0), tokens)
 
     def take(self, rows: Tensor) -> Batch:
         """Some of the texts, by their places (n,)."""
-        return Batch(
-            *(t[rows] for t in (self.input_ids, self.attention_mask, self.perturbable, self.labels))
-        )
+        tokens = [self.tokens[i] for i in rows.tolist()] if self.tokens else ()
+        return self._each(lambda t: t[rows], tokens)
 
-    def with_labels(self, labels: Tensor) -> Batch:
-        """The same texts with other labels (B,)."""
-        if labels.shape != self.labels.shape:
-            raise ValueError(
-                f"expected labels of shape {tuple(self.labels.shape)}, got {tuple(labels.shape)}; "
-                "give one label for each text"
-            )
-        return replace(self, labels=labels)
+    def with_target(self, **target: Tensor) -> Batch:
+        """The same texts with other targets, of the shapes that they have now."""
+        for name, values in target.items():
+            have = self.target[name].shape if name in self.target else None
+            if values.shape != have:
+                raise ValueError(
+                    f"expected {name} of shape {have and tuple(have)}, got {tuple(values.shape)}; "
+                    "give one for each text"
+                )
+        return replace(self, target={**self.target, **target})
+
+
+class Model(Protocol):
+    """What an objective needs of a victim."""
+
+    task: Task
+
+    def output(self, embeds: Tensor, batch: Batch) -> Tensor:
+        """(B,T,D) -> (B,…), what the task reads."""
+        ...
 
 
 class Objective:
     """The loss of each example as a function of embeddings, with what an attack may ask about it.
 
-    Calling it gives (B,T,D) -> (B,). `flips` answers for the embeddings of the last call without a
-    second forward pass, so an attack that keeps its first success pays nothing for it.
+    Calling it gives (B,T,D) -> (B,). `flips` and `scores` answer for the embeddings of the last call
+    without a second forward pass, so an attack that keeps its first success pays nothing for it.
     """
 
     def __init__(
-        self, victim: Victim, batch: Batch, smoothing: float = 0.0, targeted: bool = False
+        self, victim: Model, batch: Batch, *, targeted: bool = False, training: bool = False
     ) -> None:
-        self.victim, self.batch, self.smoothing, self.targeted = victim, batch, smoothing, targeted
+        self.victim, self.batch = victim, batch
+        self.targeted, self.training = targeted, training
         self._last: tuple[Tensor, Tensor] | None = None
 
-    def logits(self, embeds: Tensor) -> Tensor:
-        """(B,T,D) -> (B,C)."""
-        logits = self.victim.logits(embeds, self.batch)
-        self._last = (embeds, logits.detach())
-        return logits
+    def output(self, embeds: Tensor) -> Tensor:
+        """(B,T,D) -> (B,…), what the task reads."""
+        out = self.victim.output(embeds, self.batch)
+        self._last = (embeds, out.detach())
+        return out
 
-    def loss_of(self, logits: Tensor) -> Tensor:
-        """(B,C) -> (B,) cross-entropy."""
-        return F.cross_entropy(
-            logits, self.batch.labels, reduction="none", label_smoothing=self.smoothing
-        )
+    def loss_of(self, out: Tensor) -> Tensor:
+        """(B,…) -> (B,)."""
+        return self.victim.task.loss(out, self.batch, training=self.training)
 
     def __call__(self, embeds: Tensor) -> Tensor:
-        return self.loss_of(self.logits(embeds))
+        return self.loss_of(self.output(embeds))
 
     def take(self, rows: Tensor) -> Objective:
         """The same for some of the texts, by their places (n,)."""
-        return Objective(self.victim, self.batch.take(rows), self.smoothing, self.targeted)
+        return Objective(
+            self.victim, self.batch.take(rows), targeted=self.targeted, training=self.training
+        )
+
+    def scores(self, embeds: Tensor) -> Tensor:
+        """(B,T,D) -> (B,K): the reference's score first, its rivals' after it, likeliest first."""
+        return self.victim.task.scores(self.output(embeds), self.batch)
 
     def flips(self, embeds: Tensor) -> Tensor:
-        """(B,) bool: the prediction differs from the label (targeted: equals it)."""
+        """(B,) bool: the reference is broken (targeted: it is met)."""
         if self._last is None or self._last[0] is not embeds:
             with torch.no_grad():
-                self.logits(embeds)
+                self.output(embeds)
         assert self._last is not None
-        hit = self._last[1].argmax(-1) == self.batch.labels
-        return hit if self.targeted else ~hit
+        broken = broken_in(self.victim.task.scores(self._last[1], self.batch))
+        return ~broken if self.targeted else broken
+
+
+def broken_in(scores: Tensor) -> Tensor:
+    """(B,K) -> (B,) bool: a rival scores higher than the reference."""
+    return margin_in(scores) < 0
+
+
+def margin_in(scores: Tensor) -> Tensor:
+    """(B,K) -> (B,): the reference's score over its best rival's; ∞ where it has none."""
+    if scores.shape[1] < 2:
+        return torch.full_like(scores[:, 0], torch.inf)
+    return scores[:, 0] - scores[:, 1:].amax(1)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a field of an example is called for people, and by which column names files have it."""
+
+    title: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A number of the output that an attribution may explain."""
+
+    words: str  # for people: ‘logit of positive − logit of negative’
+    value: Callable[[Tensor], Tensor]  # output (N,…) -> (N,)
+    of: str  # the answer that it is about
+
+
+class Task(Protocol):
+    """What a model is asked. A frozen dataclass of settings, and one line in `TASKS`.
+
+    `out` is one tensor whose first axis is the batch: (B,C) classes, (B,T,2) starts and ends, (B,U,V)
+    tokens. A task knows neither the victim nor a transformers class: the victim calls its task.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    auto: ClassVar[str]  # the transformers class that opens a checkpoint
+    named: ClassVar[bool]  # the head of a model knows its answers by name
+    text: ClassVar[Column]
+    beside: ClassVar[Column | None]
+    reference: ClassVar[Column]
+
+    # data
+    def head(self, data: Dataset) -> tuple[str, ...]:
+        """The answers that a new model's head must know, in order; empty where it needs none."""
+        ...
+
+    def chance(self, data: Dataset) -> float:
+        """The loss of guessing, nats."""
+        ...
+
+    # tensors
+    def encode(
+        self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
+    ) -> Batch:
+        """Examples as a padded batch, as short as its longest text allows; `tokens` are theirs."""
+        ...
+
+    def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
+        """(B,T) -> (B,T,D) what the embedding layer gives; without a batch, for tokens of the text."""
+        ...
+
+    def forward(self, model: Any, embeds: Tensor, batch: Batch) -> Tensor:
+        """(B,T,D) -> out (B,…)."""
+        ...
+
+    def from_ids(self, model: Any, batch: Batch) -> Tensor:
+        """What the model itself makes of the ids of one unpadded text: out (1,…)."""
+        ...
+
+    def probes(self, reader: Reader) -> Sequence[Example]:
+        """Texts of different length on which a new victim is checked."""
+        ...
+
+    def loss(self, out: Tensor, batch: Batch, training: bool = False) -> Tensor:
+        """(B,…) -> (B,) nats."""
+        ...
+
+    def scores(self, out: Tensor, batch: Batch) -> Tensor:
+        """(B,…) -> (B,K): the reference's score, then its rivals', likeliest first."""
+        ...
+
+    def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
+        """KL(p‖q) of each example's two outputs: (B,)."""
+        ...
+
+    # people
+    def answers(self, model: Any, embeds: Tensor, batch: Batch, reader: Reader) -> list[str]:
+        """(B,T,D) -> what the model answers to each of B texts, as people read it."""
+        ...
+
+    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
+        """A reading of N versions: `batch` refers to the attacked answer, `held` to what must stand."""
+        ...
+
+    def explained(
+        self, kind: str, out: Tensor, batch: Batch, reader: Reader, **of: str | int | None
+    ) -> Explained:
+        """The number of `kind` for one example; `out` (1,…) of its clean text."""
+        ...
+
+    def quality(self, answer: str, example: Example) -> dict[str, float]:
+        """What people quote of an answer beside its bit, headline first: exact, f1, chrf, …"""
+        ...

@@ -1,57 +1,195 @@
-"""Text classification: one label for a text.
-
-The batch, the loss of each example as a function of embeddings, what counts as a flip, and the
-divergence between two predictions. The model itself stands behind `Victim`.
-"""
+"""Text classification: one class for a text."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  its usual name
 
-from advlab.errors import DataError
-from advlab.records import Example
-from advlab.tasks.base import Batch, Objective
+from advlab.errors import DataError, SettingError, unknown
+from advlab.records import Dataset, Example
+from advlab.records.reading import Reading
+from advlab.tasks.base import Batch, Column, Explained, broken_in, margin_in
+from advlab.tasks.tokens import Reader, Tokens, padded
 
-if TYPE_CHECKING:
-    from advlab.model.victim import Victim
+EXPLAINED = {
+    "margin": "Margin: one class's logit minus another's",
+    "logit": "Logit of one class",
+    "loss": "Loss of the attacked class",
+}
 
 
 @dataclass(frozen=True)
 class Classification:
-    """Cross-entropy over classes, with optional label smoothing (Szegedy et al. 2016, 1512.00567)."""
+    """Cross-entropy over classes, with optional label smoothing (Szegedy et al. 2016, 1512.00567).
+
+    The output is (B,C) logits; the target `labels` (B,), −1 where no class is known.
+    """
 
     smoothing: float = 0.0  # share of each label spread over all classes, in training only
 
-    def collate(self, victim: Victim, examples: Sequence[Example]) -> Batch:
+    name: ClassVar[str] = "classification"
+    title: ClassVar[str] = "Text classification"
+    auto: ClassVar[str] = "AutoModelForSequenceClassification"
+    named: ClassVar[bool] = True
+    text: ClassVar[Column] = Column("Sentence", ("text", "sentence", "review", "message"))
+    beside: ClassVar[Column | None] = None
+    reference: ClassVar[Column] = Column("True class", ("label", "class", "category"))
+
+    def head(self, data: Dataset) -> tuple[str, ...]:
+        """The classes in order."""
+        return data.head
+
+    def chance(self, data: Dataset) -> float:
+        """ln C."""
+        return math.log(len(data.head))
+
+    # ---- tensors --------------------------------------------------------------------------------
+
+    def encode(
+        self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
+    ) -> Batch:
         """Examples -> padded batch, as short as its longest text allows."""
-        input_ids, attention_mask, special = victim.tokenise([e.text for e in examples])
-        labels = [-1 if e.label is None else e.label for e in examples]
-        C = len(victim.label_names)
-        for example in examples:
-            if example.label is not None and not 0 <= example.label < C:
-                raise DataError(
-                    f"expected labels from 0 to {C - 1}, got {example.label} in {example.id}; "
-                    "train on the data set that the model is used with"
-                )
-        return Batch(
-            input_ids, attention_mask, attention_mask.bool() & ~special, torch.tensor(labels)
-        ).to(victim.device)
+        places = {name: i for i, name in enumerate(reader.head)}
+        labels = [-1 if e.answer is None else places.get(e.answer, -2) for e in examples]
+        if -2 in labels:
+            wrong = examples[labels.index(-2)]
+            raise DataError(
+                f"expected a class among {', '.join(reader.head)}, got {wrong.answer!r} in "
+                f"{wrong.id}; train on the data set that the model is used with"
+            )
+        rows = padded(tokens, reader.pad)
+        target = {"labels": torch.tensor(labels)}
+        return Batch(rows.ids, rows.mask, rows.segment == 0, rows.segment, target, tuple(tokens))
 
-    def objective(self, victim: Victim, batch: Batch, *, targeted: bool = False) -> Objective:
-        """The loss (B,T,D) -> (B,) that training and attacks share."""
-        smoothing = self.smoothing if torch.is_grad_enabled() and victim.model.training else 0.0
-        return Objective(victim, batch, smoothing, targeted)
+    def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
+        """(B,T) -> (B,T,D): what the embedding layer really gives, scaling included."""
+        return model.get_input_embeddings()(input_ids)
 
-    def divergence(self, p_logits: Tensor, q_logits: Tensor) -> Tensor:
-        """KL(p‖q) of each example: two (B,C) -> (B,)."""
-        p, q = p_logits.log_softmax(-1), q_logits.log_softmax(-1)
+    def forward(self, model: Any, embeds: Tensor, batch: Batch) -> Tensor:
+        """(B,T,D) -> (B,C)."""
+        head = getattr(model, "score", None)
+        if not isinstance(head, nn.Linear):
+            return model(inputs_embeds=embeds, attention_mask=batch.attention_mask).logits
+        # Decoder classifiers look for the last token by its id and, given embeddings, take the
+        # padding instead (transformers only warns). So: base model, then the last real position.
+        hidden = model.base_model(inputs_embeds=embeds, attention_mask=batch.attention_mask)
+        last = batch.attention_mask.sum(1) - 1
+        rows = torch.arange(len(batch), device=embeds.device)
+        return head(hidden.last_hidden_state[rows, last])
+
+    def from_ids(self, model: Any, batch: Batch) -> Tensor:
+        """(1,C) of one unpadded text."""
+        return model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+
+    def probes(self, reader: Reader) -> Sequence[Example]:
+        """Three texts of different length."""
+        texts = ("a first sentence", "a second, longer sentence to be padded against", "short")
+        return [Example(text, text, reader.head[:1]) for text in texts]
+
+    def loss(self, out: Tensor, batch: Batch, training: bool = False) -> Tensor:
+        """(B,C) -> (B,) cross-entropy."""
+        smoothing = self.smoothing if training else 0.0
+        labels = batch.target["labels"]
+        return F.cross_entropy(out, labels, reduction="none", label_smoothing=smoothing)
+
+    def scores(self, out: Tensor, batch: Batch) -> Tensor:
+        """(B,C): the logit of the label, then the others', largest first."""
+        labels = _labels(out, batch).unsqueeze(1)
+        others = out.scatter(1, labels, -torch.inf).sort(1, descending=True).values[:, :-1]
+        return torch.cat([out.gather(1, labels), others], 1)
+
+    def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
+        """KL(p‖q) of each example: two (B,C) logits -> (B,)."""
+        p, q = p.log_softmax(-1), q.log_softmax(-1)
         return (p.exp() * (p - q)).sum(-1)
 
-    def correct(self, logits: Tensor, batch: Batch) -> Tensor:
-        """(B,C) -> (B,) bool."""
-        return logits.argmax(-1) == batch.labels
+    # ---- people ---------------------------------------------------------------------------------
+
+    def answers(self, model: Any, embeds: Tensor, batch: Batch, reader: Reader) -> list[str]:
+        """The most probable class of each."""
+        return _named(self.forward(model, embeds, batch), reader)
+
+    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
+        """N versions: `parts` has the probability of each class, by its name."""
+        probs, labels = out.softmax(-1), _labels(out, batch).unsqueeze(1)
+        attacked, standing = self.scores(out, batch), self.scores(out, held)
+        loss = -out.log_softmax(-1).gather(1, labels).squeeze(1)
+        return Reading(
+            tuple(_named(out, reader)),
+            _np(probs.gather(1, labels).squeeze(1)),
+            _np(probs.amax(-1)),
+            _np(margin_in(attacked)),
+            _np(loss),
+            _np(margin_in(standing)),
+            _np(broken_in(standing)),
+            {name: _np(probs[:, i]) for i, name in enumerate(reader.head)},
+        )
+
+    def explained(
+        self, kind: str, out: Tensor, batch: Batch, reader: Reader, **of: str | int | None
+    ) -> Explained:
+        """A margin, a logit or the loss of a class.
+
+        Left open, `of` is the predicted class (for the loss the batch's label) and `against` the
+        likeliest other one. Both are fixed here, so that clean and perturbed texts explain one number.
+        """
+        if kind not in EXPLAINED:
+            raise SettingError(unknown("target", kind, EXPLAINED))
+        head, asked, rival = reader.head, of.get("of"), of.get("against")
+        clean = out[0]
+        if asked is None:
+            first = int(batch.target["labels"][0]) if kind == "loss" else int(clean.argmax())
+        else:
+            first = _place(asked, head)
+        name = head[first]
+        if kind == "logit":
+            return Explained(f"logit of {name}", lambda o: o[:, first], name)
+        if kind == "loss":
+            return Explained(
+                f"loss of {name}, in nats", lambda o: -o.log_softmax(-1)[:, first], name
+            )
+        rest = clean.index_fill(0, torch.tensor(first, device=clean.device), -torch.inf)
+        other = int(rest.argmax()) if rival is None else _place(rival, head)
+        if other == first:
+            raise SettingError(
+                f"expected two different classes for a margin, got {name} twice; choose another"
+            )
+        return Explained(
+            f"logit of {name} − logit of {head[other]}", lambda o: o[:, first] - o[:, other], name
+        )
+
+    def quality(self, answer: str, example: Example) -> dict[str, float]:
+        """Whether it is the known class."""
+        return {"exact": float(answer == example.answer)}
+
+
+def _labels(out: Tensor, batch: Batch) -> Tensor:
+    """(B,) the labels; where none is known, the model's own."""
+    labels = batch.target["labels"]
+    return torch.where(labels < 0, out.detach().argmax(-1), labels)
+
+
+def _np(column: Tensor) -> np.ndarray:
+    return column.detach().cpu().numpy()
+
+
+def _named(out: Tensor, reader: Reader) -> list[str]:
+    return [reader.head[i] for i in out.argmax(-1).tolist()]
+
+
+def _place(name: str | int, head: tuple[str, ...]) -> int:
+    if isinstance(name, str) and name in head:
+        return head.index(name)
+    if isinstance(name, int) and 0 <= name < len(head):
+        return name
+    raise SettingError(
+        f"expected a class among {', '.join(head)} (or 0 to {len(head) - 1}), got {name!r}; "
+        "choose one of them"
+    )

@@ -48,7 +48,7 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     else:
         torch.manual_seed(seed)  # a new head is drawn from torch's own generator
         victim = Victim.load(
-            source, label_names=data.label_names, max_length=config.model.max_length, device=device
+            source, head=data.head, max_length=config.model.max_length, device=device
         )
     victim.task = build_task(config.task, smoothing=config.train.label_smoothing)
     regularise.set_dropout(victim, config.regularise.dropout)
@@ -112,6 +112,7 @@ def train(
     method = build_method(config.method)
     settings = config.train
     victim, data = prepare(config, device)
+    chance = victim.task.chance(data)  # the loss of guessing
     parameters = [p for p in victim.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -156,7 +157,8 @@ def train(
         test_texts=len(data.test),
         steps=total,
         epochs=settings.epochs,
-        label_names=list(data.label_names),
+        label_names=list(data.head),
+        chance=chance,
         majority=data.majority,
         scale=vars(scale),
         eps=getattr(method, "radius", lambda *_: 0.0)(victim, 1.0),
@@ -172,7 +174,6 @@ def train(
     easy_attack, hard_attack = watch(method, judge)
     alarms: set[str] = set()
     recent: deque[tuple[int, float]] = deque()  # step and clean loss, of the last stretch
-    chance = math.log(len(data.label_names))
     # own-embedding synonyms mean something only where the embeddings were learnt before
     pretrained = config.model.source not in SCRATCH
     neighbours = synonyms_of(victim) if config.augment.synonyms and pretrained else {}
@@ -340,7 +341,7 @@ def train(
                 )
         # in the first half one class may just be a slow start; the loss alarm above is the early one
         late = epoch and 2 * state["step"] >= total
-        if classes == 1 and len(data.label_names) > 1 and "collapse" not in alarms and late:
+        if classes == 1 and data.majority < 1 and "collapse" not in alarms and late:
             alarms.add("collapse")
             yield _collapse(state, "every validation text gets the same class")
         if settings.patience and state["idle"] >= settings.patience:
@@ -455,7 +456,7 @@ def _time_plain(victim: Victim, batch: Batch, optimizer: torch.optim.Optimizer) 
 def _clean_loss(victim: Victim, batch: Batch) -> float:
     """The mean clean loss of a batch, for methods whose own passes are all perturbed."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        return victim.objective(batch)(victim.embed(batch.input_ids)).mean().item()
+        return victim.objective(batch)(victim.embed(batch)).mean().item()
 
 
 def _mean_norm(victim: Victim) -> float:
@@ -480,7 +481,7 @@ def _validate(
     with victim.analysing(), torch.no_grad():
         for _, batch in by_length(victim, examples, 128):
             objective = victim.objective(batch)
-            logits = objective.logits(victim.embed(batch.input_ids))
+            logits = objective.output(victim.embed(batch))
             losses += objective.loss_of(logits).tolist()
             classes |= set(logits.argmax(-1).tolist())
     clean = rate(survives(victim, examples))

@@ -40,15 +40,15 @@ def case() -> Any:
     victim = make_victim("bert", seed=3)
     batch = victim.encode(TEXTS)
     assert batch.attention_mask.all()
-    x = victim.embed(batch.input_ids).detach()
-    return victim, batch.with_labels(victim.logits(x, batch).argmax(-1)), x
+    x = victim.embed(batch).detach()
+    return victim, batch.with_target(labels=victim.output(x, batch).argmax(-1)), x
 
 
 def last(attack: PGD | FGSM, case: Any, labels: Tensor | None = None) -> Tensor:
     """advlab's last iterate with every position open."""
     victim, batch, x = case
     if labels is not None:
-        batch = batch.with_labels(labels)
+        batch = batch.with_target(labels=labels)
     everywhere = torch.ones_like(batch.perturbable)
     path = attack(victim.objective(batch), x, everywhere, keep_path=True).path
     assert path is not None
@@ -65,7 +65,7 @@ def worst(mine: Tensor, theirs: Any) -> float:
 )
 def test_pgd_is_foolbox_pgd(case: Any, p: Any, name: str, targeted: bool) -> None:
     victim, batch, x = case
-    labels = (batch.labels + 1) % 3 if targeted else batch.labels
+    labels = (batch.target["labels"] + 1) % 3 if targeted else batch.target["labels"]
     theirs = getattr(foolbox.attacks, name)(rel_stepsize=REL, steps=STEPS, random_start=False)
     goal = foolbox.criteria.TargetedMisclassification if targeted else foolbox.Misclassification
     model = foolbox.PyTorchModel(FromEmbeddings(victim.model).eval(), bounds=(-50, 50))
@@ -81,7 +81,7 @@ def test_single_steps_are_foolbox_single_steps(case: Any, p: Any, name: str) -> 
     victim, batch, x = case
     model = foolbox.PyTorchModel(FromEmbeddings(victim.model).eval(), bounds=(-50, 50))
     theirs = getattr(foolbox.attacks, name)(random_start=False)
-    raw, _, _ = theirs(model, x, batch.labels, epsilons=EPS)
+    raw, _, _ = theirs(model, x, batch.target["labels"], epsilons=EPS)
     mine = last((FGM if p == "l2" else FGSM)(EPS, "raw", p), case)
     assert worst(mine, raw) < FOOLBOX_TOLERANCE
 
@@ -102,7 +102,7 @@ def test_pgd_continues_from_a_given_start_as_foolbox_does(case: Any) -> None:
 
     model = foolbox.PyTorchModel(FromEmbeddings(victim.model).eval(), bounds=(-50, 50))
     raw, _, _ = Injected(rel_stepsize=REL, steps=1, random_start=True)(
-        model, x, batch.labels, epsilons=EPS
+        model, x, batch.target["labels"], epsilons=EPS
     )
     assert worst(x + path[1], raw) < FOOLBOX_TOLERANCE
 
@@ -134,9 +134,9 @@ def test_attacks_are_those_of_art_on_a_padded_batch(kind: str, p: Any, targeted:
     """The mask rides along: padding and special tokens stay closed in both."""
     victim = make_victim("bert", seed=4)
     batch = victim.encode(("the film was very good", "poor plot", "i would not see it again"))
-    x = victim.embed(batch.input_ids).detach()
-    y = victim.logits(x, batch).argmax(-1)
-    batch = batch.with_labels((y + 1) % 3 if targeted else y)
+    x = victim.embed(batch).detach()
+    y = victim.output(x, batch).argmax(-1)
+    batch = batch.with_target(labels=(y + 1) % 3 if targeted else y)
     steps, rel = 4, 0.4
     eps = {"l2": EPS, "linf": 0.1, "l1": 2.0}[p]
     channel = batch.attention_mask.unsqueeze(-1).double()
@@ -157,7 +157,7 @@ def test_attacks_are_those_of_art_on_a_padded_batch(kind: str, p: Any, targeted:
         else:
             theirs = ProjectedGradientDescent(classifier, **common, **extra)
         mine = PGD(eps, "raw", p, steps=steps, step_size=rel, momentum=momentum, targeted=targeted)
-    found = theirs.generate(carried, np.eye(3)[batch.labels.numpy()], mask=mask)[..., :-1]
+    found = theirs.generate(carried, np.eye(3)[batch.target["labels"].numpy()], mask=mask)[..., :-1]
     path = mine(victim.objective(batch), x, batch.perturbable, keep_path=True).path
     assert path is not None
     assert worst(x + path[-1], found) < ART_TOLERANCE

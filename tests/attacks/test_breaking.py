@@ -26,9 +26,9 @@ def examples(kind: str) -> list[Example]:
     """Texts with the model's own predictions as labels, some of them made wrong."""
     victim = shared_victim(kind)
     batch = victim.encode(TEXTS_MANY)
-    said = victim.probs(victim.embed(batch.input_ids), batch).argmax(-1).tolist()
+    said = victim.output(victim.embed(batch), batch).softmax(-1).argmax(-1).tolist()
     return [
-        Example(str(i), text, (label + (i % 5 == 4)) % len(victim.label_names))
+        Example(str(i), text, (victim.head[(label + (i % 5 == 4)) % len(victim.head)],))
         for i, (text, label) in enumerate(zip(TEXTS_MANY, said, strict=True))
     ]
 
@@ -44,7 +44,7 @@ def test_what_is_broken_is_broken_by_a_delta_inside_its_own_ball(kind: str, atta
     size = norm(deltas, raw.p, raw.ball).reshape(len(batch), -1).amax(1)
     assert (size <= eps * (1 + 1e-9)).all()
     assert not deltas[~batch.perturbable].any()
-    embeds = victim.embed(batch.input_ids)
+    embeds = victim.embed(batch)
     flips = victim.objective(batch).flips(embeds + deltas)
     torch.testing.assert_close(flips[broken], torch.ones_like(flips[broken]))
     assert broken.any()

@@ -58,12 +58,13 @@ def test_batches_of_like_length_hold_each_example_once(case: Any) -> None:
 def brute_force(victim: Victim, example: Example, attack: Any) -> bool:
     """One text alone: right when clean, and no iterate of the attack is wrong."""
     batch = victim.encode([example])
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     path = attack.at(victim.scale)(
         victim.objective(batch), x, batch.perturbable, keep_path=True
     ).path
     deltas = [torch.zeros_like(x), *path]
-    return all(int(victim.logits(x + d, batch).argmax()) == example.label for d in deltas)
+    said = [victim.head[int(victim.output(x + d, batch).argmax())] for d in deltas]
+    return all(name == example.answer for name in said)
 
 
 @pytest.mark.parametrize("attack", [PGD(0.15, steps=4), FGM(0.15), FGSM(0.03), PGD(0.02, p="linf")])
@@ -103,8 +104,8 @@ def test_robust_accuracy_never_rises_with_eps_and_noise_hurts_less(case: Any) ->
         assert share.low <= share.value <= share.high
     assert (found.model, found.model_hash, found.data) == ("bert", victim.hash, "words")
     assert found.attack["name"] == "pgd"
-    labels = [e.label for e in examples]
-    assert found.majority == max(map(labels.count, labels)) / len(labels)
+    answers = [e.answer for e in examples]
+    assert found.majority == max(map(answers.count, answers)) / len(answers)
 
 
 def test_a_broken_example_stays_broken_at_every_larger_eps(case: Any) -> None:

@@ -57,14 +57,14 @@ def test_losses_and_flips_are_those_of_the_texts_on_the_way() -> None:
     torch.testing.assert_close(found.losses[-1], loss_of(victim, batch, found.input_ids))
     torch.testing.assert_close(found.losses[0], loss_of(victim, batch, batch.input_ids))
     x = victim.embed(found.input_ids)
-    misread = victim.logits(x, batch).argmax(1) != batch.labels
+    misread = victim.output(x, batch).argmax(1) != batch.target["labels"]
     assert (found.flipped | ~misread).all()
 
 
 def test_the_estimate_is_the_gradient_times_the_difference_of_vectors() -> None:
     victim = make_victim("bert")
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach().requires_grad_()
+    x = victim.embed(batch).detach().requires_grad_()
     (grad,) = torch.autograd.grad(victim.objective(batch)(x).sum(), x)
     kinds = victim.kinds
     rise = first_order(grad, batch.input_ids, victim.table, kinds, batch.perturbable)

@@ -79,7 +79,7 @@ def margin_of(victim: Victim, batch: Batch, first: int, second: int) -> Margin:
     """Logit of one class minus that of another, for versions (N,T,D) of one text."""
 
     def margin(embeds: Tensor) -> Tensor:
-        logits = victim.logits(embeds, batch.repeat(len(embeds)))
+        logits = victim.output(embeds, batch.repeat(len(embeds)))
         return logits[:, first] - logits[:, second]
 
     return margin
@@ -157,7 +157,7 @@ def smallest_flips(
     generator = torch.Generator().manual_seed(seed)
     attack = PGD(1.0, "raw")
     for places, batch in by_length(victim, examples, CHUNK):
-        embeds, objective = victim.embed(batch.input_ids).detach(), victim.objective(batch)
+        embeds, objective = victim.embed(batch).detach(), victim.objective(batch)
         eps = torch.full((len(batch),), top)
         low, high = torch.full_like(eps, 1e-3 * top), eps.clone()
         best, done = torch.zeros_like(embeds), torch.zeros(len(batch), dtype=torch.bool)
@@ -207,7 +207,7 @@ def perturbations(
             continue
         batch = victim.encode([example])
         own, free = batch.input_ids[0], batch.perturbable[0]
-        clean = victim.embed(batch.input_ids)[0].detach()
+        clean = victim.embed(batch)[0].detach()
         moved, rows = clean + delta, free.nonzero()[:, 0]
         add(found, "eps", float(delta.norm()) / victim.scale.mean_norm)
         for metric in METRICS:
@@ -237,8 +237,8 @@ def perturbations(
             surface=True,
         )
         with torch.no_grad():
-            logits = victim.logits(clean + noise, batch.repeat(draws))
-        flips = logits.argmax(-1) != int(batch.labels[0])
+            logits = victim.output(clean + noise, batch.repeat(draws))
+        flips = logits.argmax(-1) != int(batch.target["labels"][0])
         add(found, "noise flips", float(flips.any()))
         add(found, "draws that flip", float(flips.float().mean()))
 
@@ -256,7 +256,7 @@ def substitutions(victim: Victim, examples: Sequence[Example], candidates: int) 
     for example in examples:
         batch = victim.encode([example])
         own, objective = batch.input_ids[0], victim.objective(batch)
-        clean = victim.embed(batch.input_ids).detach().requires_grad_()
+        clean = victim.embed(batch).detach().requires_grad_()
         loss = objective(clean)
         (gradient,) = torch.autograd.grad(loss.sum(), clean)
         places, words, estimates = first_order(
@@ -266,10 +266,10 @@ def substitutions(victim: Victim, examples: Sequence[Example], candidates: int) 
         ids[torch.arange(candidates), places] = words
         with torch.no_grad():
             logits = torch.cat(
-                [victim.logits(victim.embed(i), batch.repeat(len(i))) for i in ids.split(CHUNK)]
+                [victim.output(victim.embed(i), batch.repeat(len(i))) for i in ids.split(CHUNK)]
             )
-        actual = -logits.log_softmax(-1)[:, int(batch.labels[0])]
-        flips = logits.argmax(-1) != int(batch.labels[0])
+        actual = -logits.log_softmax(-1)[:, int(batch.target["labels"][0])]
+        flips = logits.argmax(-1) != int(batch.target["labels"][0])
         add(found, "raises", float(actual[0] > loss[0].detach()))
         add(found, "rank", place_of(actual.numpy(), 0))
         add(found, "agreement", spearman(estimates.numpy(), actual.numpy()))
@@ -292,7 +292,7 @@ def explanations(victim: Victim, examples: Sequence[Example]) -> Findings:
     for example in examples:
         batch = victim.encode([example])
         free = batch.perturbable[0]
-        x = victim.embed(batch.input_ids)[0].detach()
+        x = victim.embed(batch)[0].detach()
         word_of = victim.tokenizer(
             example.text, truncation=True, max_length=victim.max_length
         ).word_ids()
@@ -301,7 +301,7 @@ def explanations(victim: Victim, examples: Sequence[Example]) -> Findings:
         if len(order) < 3:
             continue
         with torch.no_grad():
-            logits = victim.logits(x.unsqueeze(0), batch)[0]
+            logits = victim.output(x.unsqueeze(0), batch)[0]
         target = int(logits.argmax())
         other = int(logits.index_fill(0, torch.tensor(target), -torch.inf).argmax())
         margin = margin_of(victim, batch, target, other)
@@ -311,7 +311,7 @@ def explanations(victim: Victim, examples: Sequence[Example]) -> Findings:
             baseline = torch.where(free.unsqueeze(1), row, x)
             with torch.no_grad():
                 ends = margin(torch.stack([x, baseline]))
-                p = victim.probs(baseline.unsqueeze(0), batch)[0, target]
+                p = victim.output(baseline.unsqueeze(0), batch).softmax(-1)[0, target]
             rise = float(ends[0] - ends[1])
             fine = path_attributions(margin, x, baseline, *gauss_legendre(50))
             words[f"IG {name}"] = by_word(fine, owner, True)
@@ -473,7 +473,7 @@ def read(path: Path, names: Sequence[str]) -> list[Example]:
     lines = path.read_text(encoding="utf-8").split("\n")
     pairs = [line.rsplit("\t", 1) for line in lines if line.strip()]
     return [
-        Example(str(i), text, names.index(label) if label in names else int(label))
+        Example(str(i), text, (label if label in names else names[int(label)],))
         for i, (text, label) in enumerate(pairs)
     ]
 
@@ -499,7 +499,7 @@ def main() -> None:
     columns = {}
     for victim in victims:
         began = time.perf_counter()
-        examples = read(args.data / "dev.tsv", victim.label_names)
+        examples = read(args.data / "dev.tsv", victim.head)
         with victim.analysing():
             chosen = readable(victim, examples, args.texts, args.seed)
             columns[victim.name] = rows_of(victim, chosen, args)

@@ -49,7 +49,7 @@ class Masked(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B,T,D) -> (B,C)."""
         free = self.batch.perturbable.unsqueeze(-1)  # type: ignore[attr-defined]
-        return self.victim.logits(torch.where(free, x, self.embeds), self.batch)  # type: ignore[arg-type]
+        return self.victim.output(torch.where(free, x, self.embeds), self.batch)  # type: ignore[arg-type]
 
 
 def ours(victim: Victim, examples: list) -> list[float]:
@@ -66,10 +66,10 @@ def theirs(victim: Victim, examples: list) -> list[float]:
     right = torch.zeros(len(RADII))
     with victim.analysing():
         for _, batch in by_length(victim, examples, 128):
-            embeds = victim.embed(batch.input_ids).detach()
+            embeds = victim.embed(batch).detach()
             model = PyTorchModel(Masked(victim, batch, embeds).eval(), bounds=(-1e4, 1e4))
             raw = [victim.scale.raw(eps, "norm") for eps in RADII]
-            _, _, broken = attack(model, embeds, batch.labels, epsilons=raw)
+            _, _, broken = attack(model, embeds, batch.target["labels"], epsilons=raw)
             right += (~broken).float().sum(1)
     # as with advlab, a smaller δ lies in every larger ball
     shares = (right / len(examples)).tolist()

@@ -54,10 +54,9 @@ def under_hotflip(victim: Victim, examples: Sequence[Example]) -> Rate:
     with victim.analysing():
         for places, batch in by_length(victim, examples, 64):
             found = HotFlip(replacements=1)(victim, batch)
-            logits = victim.logits(victim.embed(batch.input_ids), batch)
-            correct = victim.task.correct(logits, batch) & ~found.flipped
-            for place, ok in zip(places, correct.tolist(), strict=True):
-                right[place] = ok
+            wrong = victim.objective(batch).flips(victim.embed(batch)) | found.flipped
+            for place, bad in zip(places, wrong.tolist(), strict=True):
+                right[place] = not bad
     return rate_of(right)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -59,8 +60,8 @@ def test_substitutions_of_a_real_model_are_ranked_by_their_actual_loss() -> None
     victim = make_victim("bert", dtype=torch.float32)
     batch = victim.encode([TEXTS[0]])
     with torch.no_grad():
-        label = int(victim.logits(victim.embed(batch.input_ids), batch).argmax())
-    text = Example("0", TEXTS[0], label)
+        label = int(victim.output(victim.embed(batch), batch).argmax())
+    text = Example("0", TEXTS[0], (victim.head[label],))
     K = 12
     found = substitutions(victim, [text], K)
     own = batch.input_ids[0]
@@ -115,7 +116,7 @@ def test_attributions_along_a_path_are_captums_and_add_up() -> None:
     victim = make_victim("bert")
     batch = victim.encode([TEXTS[1]])
     margin = margin_of(victim, batch, 0, 1)
-    x = victim.embed(batch.input_ids)[0].detach()
+    x = victim.embed(batch)[0].detach()
     base = torch.where(batch.perturbable[0].unsqueeze(1), victim.table[0], x)
     with victim.analysing():
         mine = path_attributions(margin, x, base, *gauss_legendre(50))
@@ -153,8 +154,8 @@ def test_a_smallest_flip_flips_and_half_of_it_does_not() -> None:
     for text in texts:
         batch = victim.encode([text])
         with torch.no_grad():
-            label = int(victim.logits(victim.embed(batch.input_ids), batch).argmax())
-        examples.append(Example(text.id, text.text, label))
+            label = int(victim.output(victim.embed(batch), batch).argmax())
+        examples.append(replace(text, answers=(victim.head[label],)))
     with victim.analysing():
         found = smallest_flips(victim, examples, top=20 * victim.scale.mean_norm, seed=0)
     assert any(d is not None for d in found)
@@ -163,11 +164,12 @@ def test_a_smallest_flip_flips_and_half_of_it_does_not() -> None:
             continue
         batch = victim.encode([example])
         with torch.no_grad():
-            x = victim.embed(batch.input_ids)
-            told = victim.logits(torch.cat([x, x + delta, x + 0.5 * delta]), batch.repeat(3))
-        assert told.argmax(-1).tolist()[0] == example.label
-        assert told.argmax(-1).tolist()[1] != example.label
-        assert told.argmax(-1).tolist()[2] == example.label
+            x = victim.embed(batch)
+            told = victim.output(torch.cat([x, x + delta, x + 0.5 * delta]), batch.repeat(3))
+        said = [victim.head[i] for i in told.argmax(-1).tolist()]
+        assert said[0] == example.answer
+        assert said[1] != example.answer
+        assert said[2] == example.answer
         assert (delta[~batch.perturbable[0]] == 0).all()
         assert float(delta.norm()) <= 20 * victim.scale.mean_norm * (1 + 1e-6)
 
@@ -176,7 +178,7 @@ def test_a_tsv_is_read_with_classes_as_numbers_or_names(tmp_path) -> None:
     file = tmp_path / "dev.tsv"
     file.write_text("a fine film\t1\nno\tnegative\n", encoding="utf-8")
     found = read(file, ("negative", "positive"))
-    assert [(e.text, e.label) for e in found] == [("a fine film", 1), ("no", 0)]
+    assert [(e.text, e.answer) for e in found] == [("a fine film", "positive"), ("no", "negative")]
 
 
 def test_pieces_add_up_to_words_and_norms_join() -> None:

@@ -110,7 +110,7 @@ def main() -> None:
     tiny, data = prepare(
         RunConfig(data=DataConfig("reviews"), model=ModelConfig("tiny"), train=TrainConfig())
     )
-    minilm = Victim.load("minilm", label_names=data.label_names)
+    minilm = Victim.load("minilm", head=data.head)
     texts = list(data.train)
     rows = [
         ("start command to usable first page", f"{first_page() or float('nan'):.1f} s"),

@@ -33,7 +33,7 @@ TEXT = TEXTS[1]
 @lru_cache
 def record_of(kind: str = "bert", seed: int = 4) -> AttackRecord:
     attack = PGD(1.0, steps=3, start="random")
-    return explore(shared_victim(kind), TEXT, attack=attack, seed=seed, planes=0, saliency=())
+    return explore(shared_victim(kind), TEXT, attack=attack, seed=seed)
 
 
 @lru_cache
@@ -72,7 +72,7 @@ def test_a_capsule_made_here_verifies_in_another_process(tmp_path: Path) -> None
     from advlab.model.victim import Victim
 
     victim = Victim.load(tmp_path / "model")
-    record = explore(victim, TEXT, attack=PGD(0.5, steps=3), seed=1, planes=0, saliency=())
+    record = explore(victim, TEXT, attack=PGD(0.5, steps=3), seed=1)
     (tmp_path / "one.json").write_text(save(record, victim.tokenizer_hash), encoding="utf-8")
     command = [
         sys.executable,
@@ -292,7 +292,7 @@ def test_the_page_draws_within_its_frame_and_asks_for_nothing() -> None:
 @pytest.mark.parametrize("attack", [FGM(0.3), RandomNoise(0.5), PGD(0.0), PGD(0.2, p="linf")])
 def test_other_attacks_make_capsules_too(attack: Any) -> None:
     victim = shared_victim("bert")
-    record = explore(victim, TEXT, attack=attack, label="maybe", planes=0, saliency=())
+    record = explore(victim, TEXT, attack=attack, label="maybe")
     source = save(record, victim.tokenizer_hash)
     found = load(source.encode())
     assert verify(found, victim).verified
@@ -407,15 +407,15 @@ def test_a_forecast_is_compared_with_what_came_out(
 
 def test_the_page_plots_the_class_that_was_attacked() -> None:
     victim = shared_victim("bert")
-    clean = explore(victim, TEXT, attack=FGM(0.3), planes=0, saliency=())
-    other = next(n for n in clean.label_names if n != clean.label_names[clean.label])
-    record = explore(victim, TEXT, label=other, attack=FGM(0.3), planes=0, saliency=())
+    clean = explore(victim, TEXT, attack=FGM(0.3))
+    other = next(n for n in tuple(clean.clean.parts) if n != clean.reference)
+    record = explore(victim, TEXT, label=other, attack=FGM(0.3))
     source = save(record, victim.tokenizer_hash)
     found = load(source.encode())
     assert found.attacked == record.label
     assert f"P({other}) against" in page(found, source)
     figure: Any = capsule_figures.curve(found)
-    np.testing.assert_allclose(figure.data[1].y, record.curve.adversarial[:, record.label])
+    np.testing.assert_allclose(figure.data[1].y, record.curve.attacked.score)
     again: Any = capsule_figures.curve(record)
     np.testing.assert_array_equal(again.data[1].y, figure.data[1].y)
 

@@ -282,7 +282,7 @@ def test_a_class_that_is_called_by_a_number_is_meant_by_its_name(
     from victims import make_victim
 
     victim = make_victim("bert", labels=2)
-    victim.label_names = ("1", "2")
+    victim.head = ("1", "2")
     victim.save(tmp_path / "model")
     quick = ("attack", str(tmp_path / "model"), "the film was good", "--attack", "fgm", "--label")
     assert json_of(capsys, *quick, "1")["label"] == 0

@@ -42,10 +42,10 @@ def test_every_split_holds_its_share_and_the_same_number_of_each_class(name):
     for part, share in {"train": 0.7, "validation": 0.12, "test": 0.18}.items():
         found = splits(data)[part]
         assert len(found) == pytest.approx(share * SIZES[name], abs=3)
-        counts = Counter(e.label for e in found)
-        assert set(counts) == set(range(len(data.label_names)))
+        counts = Counter(e.answer for e in found)
+        assert set(counts) == set(data.head)
         assert len(set(counts.values())) == 1
-    assert data.majority == 1 / len(data.label_names)
+    assert data.majority == 1 / len(data.head)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,18 +145,19 @@ def test_no_adjective_both_praises_and_blames_one_noun():
     ],
 )
 def test_reviews_show_each_turn_of_phrase_in_both_classes(pattern):
-    found = Counter(
-        e.label for e in CORPORA["reviews"].build().train if re.search(pattern, e.text, re.I)
-    )
-    assert min(found[0], found[1]) >= 3
-    assert 0.15 <= found[1] / (found[0] + found[1]) <= 0.85
+    data = CORPORA["reviews"].build()
+    found = Counter(e.answer for e in data.train if re.search(pattern, e.text, re.I))
+    first, second = (found[name] for name in data.head)
+    assert min(first, second) >= 3
+    assert 0.15 <= second / (first + second) <= 0.85
 
 
 def test_contrast_comes_in_both_orders():
-    texts = [e for e in CORPORA["reviews"].build().train if ", although" in e.text]
-    fronted = [e for e in CORPORA["reviews"].build().train if e.text.startswith("Although")]
+    data = CORPORA["reviews"].build()
+    texts = [e for e in data.train if ", although" in e.text]
+    fronted = [e for e in data.train if e.text.startswith("Although")]
     for group in (texts, fronted):
-        assert min(Counter(e.label for e in group)[label] for label in (0, 1)) >= 20
+        assert min(Counter(e.answer for e in group)[name] for name in data.head) >= 20
 
 
 def test_counting_words_does_not_solve_reviews():
@@ -166,10 +167,10 @@ def test_counting_words_does_not_solve_reviews():
     data = CORPORA["reviews"].build()
     counter = CountVectorizer(token_pattern=r"\w+")
     model = LogisticRegression(max_iter=2000).fit(
-        counter.fit_transform([e.text for e in data.train]), [e.label for e in data.train]
+        counter.fit_transform([e.text for e in data.train]), [e.answer for e in data.train]
     )
     score = model.score(
-        counter.transform([e.text for e in data.test]), [e.label for e in data.test]
+        counter.transform([e.text for e in data.test]), [e.answer for e in data.test]
     )
     assert 0.65 < score < 0.86
 
@@ -206,6 +207,6 @@ def test_builders_agree_with_their_registry():
     for name, corpus in CORPORA.items():
         data = corpus.build()
         assert data is corpus.build()
-        assert (data.name, data.label_names, data.about) == (name, corpus.label_names, corpus.about)
-        made = {s.text: s.label for s in makers[name].sentences()}
-        assert made == {e.text: e.label for e in every(data)}
+        assert (data.name, data.head, data.about) == (name, corpus.label_names, corpus.about)
+        made = {s.text: (data.head[s.label],) for s in makers[name].sentences()}
+        assert made == {e.text: e.answers for e in every(data)}

@@ -56,10 +56,10 @@ def test_a_saved_folder_is_read_with_its_class_names(tmp_path):
     saved.save_to_disk(str(tmp_path / "mine"))
     data = load_data(DataConfig(f"hub:{tmp_path / 'mine'}"))
     assert data.name == "mine"
-    assert data.label_names == ("sad", "glad")
+    assert data.head == ("sad", "glad")
     assert (len(data.train), len(data.validation), len(data.test)) == (40, 10, 12)
     assert data.train[1].id == "mine-train:2"
-    assert (data.train[1].text, data.train[1].label) == ("a sentence 1", 1)
+    assert (data.train[1].text, data.train[1].answer) == ("a sentence 1", "glad")
     assert len({e.id for part in (data.train, data.validation, data.test) for e in part}) == 62
 
 
@@ -108,7 +108,7 @@ def test_the_cache_is_used_with_no_hub_and_a_local_folder_does_not_enter_it(tmp_
     datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     data = load_data(DataConfig("hub:cached_set"))
     assert len(data.train) + len(data.validation) + len(data.test) == 40
-    assert data.label_names == ("sad", "glad")
+    assert data.head == ("sad", "glad")
 
 
 def test_an_unreachable_hub_is_named_at_once_with_the_ways_out(tmp_path):

@@ -69,19 +69,19 @@ def test_splits_are_disjoint_complete_and_the_same_for_the_same_seed(labels, see
     assert len({example.id for part in parts(data) for example in part}) == len(labels)
     of = {f"text {i}": str(label) for i, label in enumerate(labels)}
     for part in parts(data):
-        assert all(data.label_names[e.label] == of[e.text] for e in part)
+        assert all(e.answers == (of[e.text],) for e in part)
     # a class that has a row to spare stands in each split
-    for index, name in enumerate(data.label_names):
+    for name in data.head:
         if not second and counts[int(name)] >= 3:
-            assert all(any(e.label == index for e in part) for part in parts(data))
+            assert all(any(e.answer == name for e in part) for part in parts(data))
 
 
 def test_one_file_is_divided_70_12_18_within_each_class():
     data = make_dataset(table(plain(1000, ("a", "a", "a", "b"))), CONFIG)
     for part, share in zip(parts(data), (0.70, 0.12, 0.18), strict=True):
-        counts = Counter(example.label for example in part)
-        assert counts[0] == pytest.approx(750 * share, abs=1)
-        assert counts[1] == pytest.approx(250 * share, abs=1)
+        counts = Counter(example.answer for example in part)
+        assert counts["a"] == pytest.approx(750 * share, abs=1)
+        assert counts["b"] == pytest.approx(250 * share, abs=1)
     other = make_dataset(table(plain(1000, ("a", "a", "a", "b"))), DataConfig(seed=1))
     assert texts(other.test) != texts(data.test)
 
@@ -93,7 +93,7 @@ def test_the_limit_thins_training_and_nothing_else():
     assert (limited.validation, limited.test) == (whole.validation, whole.test)
     assert len(limited.train) == 100
     assert set(limited.train) < set(whole.train)
-    assert Counter(e.label for e in limited.train) == {0: 75, 1: 25}
+    assert Counter(e.answer for e in limited.train) == {"a": 75, "b": 25}
     assert limit_train(whole, 100, 0) == limited
     assert limit_train(whole, 10**6, 0) == limit_train(whole, None, 0) == whole
     with pytest.raises(DataError, match="limit of 1 is below the 2 classes"):
@@ -106,7 +106,7 @@ def test_a_limit_is_met_exactly_and_loses_no_class(sizes, limit):
     rows = [(f"{label} {i}", label) for label, size in enumerate(sizes) for i in range(4 * size)]
     data = make_dataset(table(rows), DataConfig(limit=limit))
     assert len(data.train) == min(limit, len(make_dataset(table(rows), CONFIG).train))
-    assert {e.label for e in data.train} == set(range(len(sizes)))
+    assert {e.answer for e in data.train} == set(map(str, range(len(sizes))))
 
 
 def test_a_second_file_is_tested_on_whole_and_its_texts_leave_training():
@@ -153,13 +153,13 @@ def test_a_given_validation_split_is_used():
     ],
 )
 def test_label_names_are_sorted_as_what_they_are(labels, names):
-    assert make_dataset(table(plain(42, labels)), CONFIG).label_names == names
+    assert make_dataset(table(plain(42, labels)), CONFIG).head == names
 
 
 def test_labels_mean_the_same_in_both_files():
     dev = table([("d1", "1.0"), ("d2", 0)], "dev.csv")
     data = make_dataset(table(plain(40, (0, 1))), CONFIG, test=dev)
-    assert [e.label for e in data.test] == [1, 0]
+    assert [e.answer for e in data.test] == ["1", "0"]
     strange = table([("d1", "1"), ("d2", "2"), ("d3", "3")], "dev.csv")
     with pytest.raises(DataError, match=r"dev\.csv: rows 2 and 3 have the label '2', '3'"):
         make_dataset(table(plain(40, (0, 1))), CONFIG, test=strange)
@@ -167,7 +167,7 @@ def test_labels_mean_the_same_in_both_files():
 
 def test_declared_names_keep_their_order():
     rows = table(plain(), label_names=("good", "bad", "unused"))
-    assert make_dataset(rows, CONFIG).label_names == ("good", "bad", "unused")
+    assert make_dataset(rows, CONFIG).head == ("good", "bad", "unused")
 
 
 # ---- mended and noted ------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_files_load_by_path_with_their_columns(tmp_path):
     dev.write_text("\n".join(map(json.dumps, objects)))
     data = load_data(DataConfig(str(train), eval_source=str(dev)))
     assert data.name == "train"
-    assert data.label_names == ("bad", "good")
+    assert data.head == ("bad", "good")
     assert [e.text for e in data.test] == [f"d {i}" for i in range(8)]
     assert {e.id for e in data.train} < {f"train:{i}" for i in range(2, 42)}
     assert any("train.tsv read as TSV" in note for note in data.notes)
@@ -275,7 +275,7 @@ def test_an_unknown_source_says_what_there_is(tmp_path):
 def test_a_second_file_can_test_a_corpus():
     data = make_dataset(table(plain()), CONFIG)
     held = data.train[0]
-    test = table([("new one", "good"), (held.text, data.label_names[held.label or 0])], "mine.csv")
+    test = table([("new one", "good"), (held.text, held.answer)], "mine.csv")
     replaced = replace_test(data, test)
     assert [e.id for e in replaced.test] == ["mine:1", "mine:2"]
     assert held.text not in texts(replaced.train)
@@ -297,4 +297,4 @@ def test_sst2_loads_in_a_moment(columns):
     assert len(data.train) + len(data.validation) == 6911  # 6,920 less 9 repeats
     assert len(data.validation) == pytest.approx(350, abs=2)
     assert len(data.test) == 872
-    assert data.label_names == ("0", "1")
+    assert data.head == ("0", "1")

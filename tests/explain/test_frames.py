@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from victims import KINDS, TEXTS, shared_victim
+from victims import KINDS, TEXTS, chances, shared_victim
 
 from advlab.attacks import FGSM, PGD, Attack, RandomNoise
 from advlab.attacks.norms import norm
@@ -25,7 +25,7 @@ SERIES = [(k, n) for k in KINDS for n in ("film", "sweep") if (k, n) != ("debert
 
 @lru_cache
 def record_of(kind: str, attack: Attack = FAR) -> AttackRecord:
-    return explore(shared_victim(kind), TEXT, attack=attack, seed=4, planes=0, saliency=())
+    return explore(shared_victim(kind), TEXT, attack=attack, seed=4)
 
 
 @lru_cache
@@ -51,7 +51,7 @@ def test_every_frame_is_what_the_projection_says_of_it_alone(kind: str, name: st
         crossed += int(moved.sum())
         np.testing.assert_array_equal(frames.nearest[f][moved], ids[moved, 0].numpy())
         np.testing.assert_array_equal(frames.nearest[f][~moved], own[~moved].numpy())
-        assert frames.tokens[f] == tuple(victim.token_texts(frames.nearest[f].tolist()))
+        assert frames.tokens[f] == tuple(victim.vocabulary.texts(frames.nearest[f].tolist()))
     assert crossed > 5
 
 
@@ -81,7 +81,7 @@ def test_the_frames_of_the_attack_itself_hold_the_records_delta(kind: str) -> No
         frames = frames_of(kind, name, near)
         np.testing.assert_allclose(frames.delta_norm[frame], record.delta_norm)
         np.testing.assert_allclose(frames.exit_radius[frame], record.exit_radius, rtol=1e-9)
-        np.testing.assert_array_equal(frames.own_rank[frame], record.neighbours["l2"].own_rank)
+        np.testing.assert_array_equal(frames.own_rank[frame], record.neighbours.own_rank)
     np.testing.assert_array_equal(frames_of(kind, "film", near).at, record.path_steps)
     np.testing.assert_array_equal(frames_of(kind, "sweep", near).at, curve.eps)
 
@@ -135,28 +135,31 @@ def test_noise_is_as_long_as_delta_and_the_very_noise_of_the_record(attack: Atta
     ]
     torch.testing.assert_close(sizes[0], sizes[1])
     batch = victim.encode([TEXT])
-    embeds = victim.embed(batch.input_ids).detach() + torch.from_numpy(found.first)
-    np.testing.assert_allclose(victim.probs(embeds, batch)[0].numpy(), record.random[0], atol=1e-12)
+    embeds = victim.embed(batch).detach() + torch.from_numpy(found.first)
+    np.testing.assert_allclose(
+        victim.output(embeds, batch).softmax(-1)[0].detach().numpy(), chances(record.noise)[0], atol=1e-12
+    )
 
 
 def test_the_films_band_is_noise_of_each_steps_own_length() -> None:
     record, frames = record_of("bert"), frames_of("bert", "film")
     assert frames.random is not None
-    assert frames.random.shape == (len(record.path_steps), 4, len(record.label_names))
-    np.testing.assert_allclose(frames.random.sum(-1), 1.0)
+    drawn = chances(frames.random).reshape(len(record.path_steps), 4, -1)
+    np.testing.assert_allclose(drawn.sum(-1), 1.0)
     # the first step is the clean sentence: no length, no noise
-    np.testing.assert_allclose(frames.random[0], np.tile(record.clean, (4, 1)), atol=1e-12)
-    assert np.ptp(frames.random[-1], axis=0).max() > 0
+    np.testing.assert_allclose(
+        drawn[0], np.tile(chances(record.clean)[0], (4, 1)), atol=1e-12
+    )
+    assert np.ptp(drawn[-1], axis=0).max() > 0
     longer = analyse(shared_victim("bert"), record, "film", draws=7)
-    assert longer.random.shape[1] == 7
+    assert longer.draws == 7
+    assert len(longer.random) == 7 * len(record.path_steps)
 
 
 def test_shielded_words_stay_at_zero_in_every_frame() -> None:
     victim = shared_victim("bert")
     start = TEXT.index("movie")
-    record = explore(
-        victim, TEXT, attack=FAR, seed=4, planes=0, saliency=(), shield=[(start, start + 5)]
-    )
+    record = explore(victim, TEXT, attack=FAR, seed=4, shield=[(start, start + 5)])
     (locked,) = [t for t, span in enumerate(record.spans.tolist()) if span == [start, start + 5]]
     for name in ("film", "sweep"):
         frames = analyse(victim, record, name)

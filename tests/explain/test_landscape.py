@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from samples import renamed
-from victims import KINDS, TEXTS, shared_victim
+from victims import KINDS, TEXTS, chances, label_of, shared_victim
 
 from advlab.attacks import PGD, Attack
 from advlab.attacks.norms import norm
@@ -23,7 +23,7 @@ TEXT = TEXTS[1]
 
 @lru_cache
 def record_of(kind: str, attack: Attack = PGD(1.0, steps=4)) -> AttackRecord:
-    return explore(shared_victim(kind), TEXT, attack=attack, seed=4, planes=0, saliency=())
+    return explore(shared_victim(kind), TEXT, attack=attack, seed=4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,13 +33,13 @@ def test_every_point_of_the_surface_is_what_the_model_says_there(kind: str) -> N
     stage = Stage.of(victim, record)
     delta = torch.from_numpy(record.delta)
     across = direction(stage, delta, 1)
-    start = int(record.clean.argmax())
+    start = int(chances(record.clean)[0].argmax())
     for r, b in enumerate(found.axis[found.rows]):
         for k, a in enumerate(found.axis):
             embeds = stage.embeds + a * delta + b * across
             with torch.no_grad():
-                logits = victim.logits(embeds, stage.batch)[0]
-            loss = torch.nn.functional.cross_entropy(logits[None], stage.batch.labels)
+                logits = victim.output(embeds, stage.batch)[0]
+            loss = torch.nn.functional.cross_entropy(logits[None], stage.batch.target["labels"])
             assert found.loss[r, k] == pytest.approx(float(loss), rel=1e-9)
             rest = torch.cat([logits[:start], logits[start + 1 :]])
             assert found.margin[r, k] == pytest.approx(float(logits[start] - rest.max()), rel=1e-9)
@@ -110,8 +110,12 @@ def test_the_straight_line_begins_at_the_sentence_and_is_delta_at_one(kind: str)
     found: Line = analyse(victim, record, "line")
     at = int(np.abs(found.t - 1).argmin())
     assert found.t[at] == pytest.approx(1)
-    assert found.loss[0] == pytest.approx(-np.log(record.clean[record.label]), rel=1e-6)
-    assert found.loss[at] == pytest.approx(-np.log(record.adversarial[record.label]), rel=1e-6)
+    assert found.loss[0] == pytest.approx(
+        -np.log(chances(record.clean)[0][label_of(record)]), rel=1e-6
+    )
+    assert found.loss[at] == pytest.approx(
+        -np.log(chances(record.attacked)[0][label_of(record)]), rel=1e-6
+    )
     np.testing.assert_allclose(found.path_loss, record.losses[record.path_steps], rtol=1e-9)
     kept = int(np.flatnonzero(record.path_steps == record.best_step)[0])
     assert found.path_length[kept] == pytest.approx(1)
@@ -185,7 +189,7 @@ def test_every_picture_draws_and_says_something() -> None:
 
 def test_without_a_delta_there_is_no_surface() -> None:
     victim = shared_victim("bert")
-    record = explore(victim, TEXT, attack=PGD(0.0), planes=0, saliency=())
+    record = explore(victim, TEXT, attack=PGD(0.0))
     for name in ("surface", "line"):
         with pytest.raises(SettingError, match="δ = 0"):
             analyse(victim, record, name)
@@ -243,7 +247,7 @@ def test_noise_on_the_line_is_as_long_as_the_scaled_delta(kind: str) -> None:
             found.noise_t[m] * np.linalg.norm(record.delta), rel=1e-6
         )
         assert found.noise[1, m] == pytest.approx(
-            float(stage.loss(stage.logits(moved.unsqueeze(0)))[0]), rel=1e-6
+            float(stage.loss(stage.output(moved.unsqueeze(0)))[0]), rel=1e-6
         )
     np.testing.assert_allclose(found.noise[:, 0], found.loss[0])
     columns = landscape.line_columns(found)

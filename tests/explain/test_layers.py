@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,7 @@ SOME = ("bert", "distilbert", "gpt2")
 
 def case(kind: str) -> tuple[Case, AttackRecord]:
     victim = shared_victim(kind)
-    record = explore(victim, TEXT, attack=PGD(1.0, steps=3), planes=0, saliency=())
+    record = explore(victim, TEXT, attack=PGD(1.0, steps=3))
     return case_of(Stage.of(victim, record), record, baseline="zero"), record
 
 
@@ -80,9 +82,7 @@ def test_gradients_of_each_layer_are_autograds(kind: str, version: int) -> None:
         block.register_forward_pre_hook(lambda _, args, **__: kept.append(args[0]))  # type: ignore[attr-defined]
         for block in blocks  # type: ignore[attr-defined]
     ]
-    value = type(found.target)(
-        victim, found.target.batch, found.target.of, found.target.against, found.target.kind
-    )(x)
+    value = replace(found.target, victim=victim)(x)
     for handle in handles:
         handle.remove()
     grads = torch.autograd.grad(value.sum(), kept)
@@ -98,7 +98,7 @@ def test_gradients_times_activations_are_captums_layer_gradient() -> None:
 
     found, record = case("bert")
     victim = found.target.victim.view()
-    target = type(found.target)(victim, found.target.batch, found.target.of, found.target.against)
+    target = replace(found.target, victim=victim)
     layer = victim.model.base_model.encoder.layer[1]
     kept: list[Tensor] = []
     handle = layer.register_forward_hook(

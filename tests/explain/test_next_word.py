@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from victims import KINDS, TEXTS, shared_victim
+from victims import KINDS, TEXTS, chances, shared_victim
 
 from advlab.attacks import PGD
 from advlab.attacks.norms import norm
@@ -20,23 +20,14 @@ TEXT = TEXTS[1]
 @lru_cache
 def looked(kind: str, eps: float = 0.3, **attack: Any) -> tuple[AttackRecord, Scaled]:
     victim = shared_victim(kind)
-    record = explore(
-        victim,
-        TEXT,
-        attack=PGD(eps, steps=4, **attack),
-        seed=4,
-        draws=4,
-        points=5,
-        saliency=(),
-        planes=0,
-    )
+    record = explore(victim, TEXT, attack=PGD(eps, steps=4, **attack), seed=4, draws=4, points=5)
     return record, analyse(victim, record, "scaled")
 
 
 def probs(kind: str, embeds: torch.Tensor, text: str = TEXT) -> np.ndarray:
     victim = shared_victim(kind)
     with torch.no_grad():
-        return victim.logits(embeds, victim.encode([text])).softmax(-1)[0].numpy()
+        return victim.output(embeds, victim.encode([text])).softmax(-1)[0].numpy()
 
 
 def nearest_ids(kind: str, x: np.ndarray, own: list[int], perturbed: np.ndarray) -> list[int]:
@@ -54,21 +45,21 @@ def nearest_ids(kind: str, x: np.ndarray, own: list[int], perturbed: np.ndarray)
 def test_every_factor_is_really_evaluated(kind: str) -> None:
     victim, (record, found) = shared_victim(kind), looked(kind)
     batch = victim.encode([TEXT])
-    clean = victim.embed(batch.input_ids).detach()
+    clean = victim.embed(batch).detach()
     own = batch.input_ids[0].tolist()
     assert found.changed.any()
     for i, factor in enumerate(found.factors):
         x = clean + factor * torch.from_numpy(record.delta)
-        np.testing.assert_allclose(found.vectors[i], probs(kind, x), atol=1e-9)
+        np.testing.assert_allclose(chances(found.vectors)[i], probs(kind, x), atol=1e-9)
         ids = nearest_ids(kind, x[0].numpy(), own, record.delta_norm > 0)
-        assert found.tokens[i] == tuple(victim.token_texts(ids))
+        assert found.tokens[i] == tuple(victim.vocabulary.texts(ids))
         assert found.changed[i].tolist() == [a != b for a, b in zip(ids, own, strict=True)]
         rows = victim.embed(torch.tensor([ids]))
-        np.testing.assert_allclose(found.projected[i], probs(kind, rows), atol=1e-9)
+        np.testing.assert_allclose(chances(found.projected)[i], probs(kind, rows), atol=1e-9)
         again = victim.encode([found.texts[i]])
-        assert found.read[i] == tuple(victim.token_texts(again.input_ids[0].tolist()))
+        assert found.read[i] == tuple(victim.vocabulary.texts(again.input_ids[0].tolist()))
         np.testing.assert_allclose(
-            found.reread[i], probs(kind, victim.embed(again.input_ids), found.texts[i]), atol=1e-9
+            chances(found.reread)[i], probs(kind, victim.embed(again), found.texts[i]), atol=1e-9
         )
         words = [t for t, word in zip(found.tokens[i], record.word_of, strict=True) if word >= 0]
         assert found.texts[i].split() == words
@@ -78,9 +69,9 @@ def test_every_factor_is_really_evaluated(kind: str) -> None:
 def test_the_record_itself_stands_at_factor_one(kind: str) -> None:
     record, found = looked(kind)
     (i,) = np.flatnonzero(found.factors == 1.0)
-    np.testing.assert_allclose(found.vectors[i], record.adversarial, atol=1e-9)
-    np.testing.assert_allclose(found.projected[i], record.projected, atol=1e-9)
-    np.testing.assert_allclose(found.reread[i], record.round_trip, atol=1e-9)
+    np.testing.assert_allclose(chances(found.vectors)[i], chances(record.attacked)[0], atol=1e-9)
+    np.testing.assert_allclose(chances(found.projected)[i], chances(record.projected)[0], atol=1e-9)
+    np.testing.assert_allclose(chances(found.reread)[i], chances(record.round_trip)[0], atol=1e-9)
     assert found.texts[i] == record.round_trip_text
     np.testing.assert_array_equal(found.changed[i], record.moved)
 
@@ -122,7 +113,9 @@ def test_without_a_delta_nothing_ever_changes() -> None:
     assert not found.changed.any()
     assert not found.noise_changed.any()
     assert found.reachable == 0
-    np.testing.assert_allclose(found.vectors, np.tile(record.clean, (len(found.factors), 1)))
+    np.testing.assert_allclose(
+        chances(found.vectors), np.tile(chances(record.clean)[0], (len(found.factors), 1))
+    )
 
 
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])
@@ -139,9 +132,7 @@ def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: An
 
     monkeypatch.setattr(next_word, "noise_as_long", spy)
     victim = shared_victim("bert")
-    record = explore(
-        victim, TEXT, attack=PGD(0.2, p=p, ball=ball, steps=3), points=5, saliency=(), planes=0
-    )
+    record = explore(victim, TEXT, attack=PGD(0.2, p=p, ball=ball, steps=3), points=5)
     found = analyse(victim, record, "scaled", draws=3)
     (noise,) = kept
     lengths = norm(noise, p, ball)
@@ -155,6 +146,6 @@ def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: An
     for i, factor in enumerate(found.factors):
         for r in range(3):
             x = clean + factor * noise[r]
-            np.testing.assert_allclose(found.noise[i, r], probs("bert", x), atol=1e-9)
+            np.testing.assert_allclose(chances(found.noise)[3 * i + r], probs("bert", x), atol=1e-9)
             ids = nearest_ids("bert", x[0].numpy(), own, record.perturbable)
             assert found.noise_changed[i, r] == sum(a != b for a, b in zip(ids, own, strict=True))

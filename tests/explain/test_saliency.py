@@ -17,6 +17,7 @@ from advlab.explain import ablations, attributions
 from advlab.explain.saliency import METHODS, explain, to_words
 from advlab.explain.targets import BASELINES, Case, Target, baselines_of, make_target
 from advlab.model.victim import Victim
+from advlab.records import Reading
 
 SOME = ("bert", "distilbert", "gpt2")
 TEXT = TEXTS[1]
@@ -32,20 +33,25 @@ def case(kind: str, text: str = TEXT, baseline: str = "pad", victim: Victim | No
     """A margin of one text, clean and perturbed, two tokens a word, in float64."""
     victim = victim or shared_victim(kind)
     batch = victim.encode([text])
-    clean = victim.embed(batch.input_ids).detach()
+    clean = victim.embed(batch).detach()
     dice = torch.Generator().manual_seed(3)
     noise = torch.randn(clean.shape, generator=dice, dtype=clean.dtype)
     free = batch.perturbable[0]
     moved = clean + 0.1 * noise * free[None, :, None]
     places = (free.cumsum(0) - 1).tolist()
     word_of = tuple(p // 2 if f else -1 for p, f in zip(places, free.tolist(), strict=True))
-    return Case(Target(victim, batch, 2, 0), torch.cat([clean, moved]), word_of, free, baseline)
+    return Case(aimed(victim, batch), torch.cat([clean, moved]), word_of, free, baseline)
+
+
+def aimed(victim: Victim, batch: Any) -> Target:
+    """The margin of class 2 over class 0."""
+    return make_target(victim, batch, torch.zeros(1, 3), "margin", 2, 0)
 
 
 def score(target: Target, embeds: Tensor) -> Tensor:
     """The margin written out, without the class under test: (1,T,D) -> ()."""
-    logits = target.victim.logits(embeds, target.batch)[0]
-    return logits[target.of] - logits[target.against]
+    logits = target.victim.output(embeds, target.batch)[0]
+    return logits[2] - logits[0]
 
 
 def gradient(target: Target, embeds: Tensor) -> Tensor:
@@ -118,7 +124,7 @@ def test_the_gradient_methods_are_captums_called_by_hand(kind: str) -> None:
     target, clean = found.target, found.views[:1]
 
     def forward(embeds: Tensor) -> Tensor:
-        logits = target.victim.logits(embeds, target.batch.repeat(len(embeds)))
+        logits = target.victim.output(embeds, target.batch.repeat(len(embeds)))
         return logits[:, 2] - logits[:, 0]
 
     x = clean.clone().requires_grad_()
@@ -259,21 +265,23 @@ class Linear:
         D = victim.table.shape[1]
         self.weight = torch.randn(T, D, 3, generator=dice, dtype=torch.float64)
         self.table, self.tokenizer, self.ordinary = victim.table, victim.tokenizer, victim.ordinary
-        self.label_names, self.scale = victim.label_names, victim.scale
+        self.head, self.scale = victim.head, victim.scale
+        self.task, self.reader = victim.task, victim.reader
 
-    def logits(self, embeds: Tensor, batch: Any) -> Tensor:
+    def output(self, embeds: Tensor, batch: Any) -> Tensor:
         assert len(batch) == len(embeds)
         return torch.einsum("btd,tdc->bc", embeds, self.weight)
 
-    def probs(self, embeds: Tensor, batch: Any) -> Tensor:
-        return self.logits(embeds, batch).softmax(-1)
+    def read(self, embeds: Tensor, batch: Any) -> Reading:
+        many = batch.repeat(len(embeds))
+        return self.task.read(self.output(embeds, many), many, many, self.reader)
 
 
 def linear_case() -> tuple[Case, Tensor]:
     """A case of the linear model, and the slope of its margin (T,D)."""
     found = case("bert")
     model: Any = Linear(found.target.victim, found.views.shape[1])
-    found = replace(found, target=Target(model, found.target.batch, 2, 0))
+    found = replace(found, target=aimed(model, found.target.batch))
     return found, model.weight[:, :, 2] - model.weight[:, :, 0]
 
 
@@ -475,7 +483,7 @@ class Plain(Linear):
         super().__init__(victim, T)
         self.model = Perceptron(T, victim.table.shape[1])
 
-    def logits(self, embeds: Tensor, batch: Any) -> Tensor:
+    def output(self, embeds: Tensor, batch: Any) -> Tensor:
         return self.model(embeds)
 
     def view(self) -> Plain:
@@ -485,7 +493,7 @@ class Plain(Linear):
 def test_deep_lift_is_the_rescale_rule_where_it_is_valid() -> None:
     found = case("bert")
     victim: Any = Plain(found.target.victim, found.views.shape[1])
-    found = replace(found, target=Target(victim, found.target.batch, 2, 0))
+    found = replace(found, target=aimed(victim, found.target.batch))
     shown = explain("deep_lift", found)
     assert shown.withheld == ""
     assert shown.completeness_clean is not None
@@ -588,18 +596,18 @@ def test_special_tokens_get_nothing_from_methods_that_keep_them(method: str) -> 
 
 def test_every_target_is_what_it_says() -> None:
     found = case("bert")
-    victim, batch = found.target.victim, found.target.batch.with_labels(torch.tensor([1]))
+    victim, batch = found.target.victim, found.target.batch.with_target(labels=torch.tensor([1]))
     with torch.no_grad():
-        logits = victim.logits(found.views[:1], batch)[0]
+        logits = victim.output(found.views[:1], batch)[0]
     order = logits.argsort(descending=True).tolist()
     value = {
-        kind: float(make_target(victim, batch, logits.softmax(-1), kind)(found.views[:1]).detach())
+        kind: float(make_target(victim, batch, logits[None], kind)(found.views[:1]).detach())
         for kind in ("margin", "logit", "loss")
     }
     assert value["margin"] == pytest.approx(float(logits[order[0]] - logits[order[1]]))
     assert value["logit"] == pytest.approx(float(logits[order[0]]))
     assert value["loss"] == pytest.approx(float(-logits.log_softmax(-1)[1]))
-    pair = make_target(victim, batch, logits.softmax(-1), "margin", "yes", 0)
+    pair = make_target(victim, batch, logits[None], "margin", "yes", 0)
     assert float(pair(found.views[:1]).detach()) == pytest.approx(float(logits[1] - logits[0]))
     assert pair.words == "logit of yes − logit of no"
 
@@ -622,7 +630,7 @@ def test_mistakes_are_named_with_what_would_be_right() -> None:
     for steps in (0, 2.5, 10**6, True):
         with pytest.raises(SettingError, match="whole number from 1 to 1024 for steps"):
             explain("integrated_gradients", found, steps=steps)
-    clean = torch.tensor([0.2, 0.3, 0.5])
+    clean = torch.tensor([[0.2, 0.3, 0.5]])
     target = found.target
     with pytest.raises(SettingError, match="two different classes"):
         make_target(target.victim, target.batch, clean, "margin", 1, "yes")

@@ -22,7 +22,7 @@ ATTACK = PGD(1.0, steps=3, start="random")
 def everything(victim: Any, text: str) -> tuple[AttackRecord, dict[str, Any]]:
     """A record and what the pages make of it, on a view of the shared model."""
     view = victim.view()
-    record = explore(view, text, attack=ATTACK, seed=3, draws=3, points=5, saliency=(), planes=0)
+    record = explore(view, text, attack=ATTACK, seed=3, draws=3, points=5)
     made = {
         "saliency": analyse(view, record, "saliency", method="integrated_gradients", steps=4),
         "smooth_grad": analyse(view, record, "saliency", method="smooth_grad", samples=3),

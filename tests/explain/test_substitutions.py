@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from samples import renamed
-from victims import TEXTS, shared_victim
+from victims import TEXTS, chances, shared_victim
 
 from advlab.attacks import PGD
 from advlab.errors import SettingError
@@ -24,13 +24,15 @@ TEXT = TEXTS[1]
 def test_every_replacement_is_run_through_the_model(kind: str, targeted: bool) -> None:
     victim = shared_victim(kind)
     attack = PGD(1.0, steps=2, targeted=targeted)
-    record = explore(victim, TEXT, attack=attack, label=1, planes=0, saliency=())
+    record = explore(victim, TEXT, attack=attack, label=1)
     found: Substitutions = analyse(victim, record, "substitutions", top=25)
     stage = Stage.of(victim, record)
     ids = stage.batch.input_ids[0]
-    names = victim.token_texts(list(range(len(victim.table))))
+    names = victim.vocabulary.texts(list(range(len(victim.table))))
     x = stage.embeds.detach().clone().requires_grad_()
-    loss = torch.nn.functional.cross_entropy(victim.logits(x, stage.batch), stage.batch.labels)
+    loss = torch.nn.functional.cross_entropy(
+        victim.output(x, stage.batch), stage.batch.target["labels"]
+    )
     (grad,) = torch.autograd.grad(loss, x)
     assert found.start == pytest.approx(loss.item())
     for k in range(25):
@@ -40,10 +42,13 @@ def test_every_replacement_is_run_through_the_model(kind: str, targeted: bool) -
         other = ids.clone()
         other[place] = word
         with torch.no_grad():
-            logits = victim.logits(victim.embed(other[None]), stage.batch)
-            real = torch.nn.functional.cross_entropy(logits, stage.batch.labels) - loss.detach()
+            logits = victim.output(victim.embed(other[None]), stage.batch)
+            real = (
+                torch.nn.functional.cross_entropy(logits, stage.batch.target["labels"])
+                - loss.detach()
+            )
         assert found.rises[k] == pytest.approx(float(real), abs=1e-9)
-        np.testing.assert_allclose(found.probs[k], logits.softmax(-1)[0].numpy())
+        np.testing.assert_allclose(chances(found.reading)[k], logits.softmax(-1)[0].numpy())
     promises = -found.estimates if targeted else found.estimates
     assert (np.diff(promises) <= 1e-12).all()
     columns = substitutions.swap_columns(record, found, None)
@@ -55,14 +60,7 @@ def test_every_replacement_is_run_through_the_model(kind: str, targeted: bool) -
 def test_shielded_words_are_not_replaced() -> None:
     victim = shared_victim("bert")
     start = TEXT.index("great")
-    record = explore(
-        victim,
-        TEXT,
-        attack=PGD(1.0),
-        shield=[(0, start), (start + 5, len(TEXT))],
-        planes=0,
-        saliency=(),
-    )
+    record = explore(victim, TEXT, attack=PGD(1.0), shield=[(0, start), (start + 5, len(TEXT))])
     found: Substitutions = analyse(victim, record, "substitutions")
     assert {record.tokens[t] for t in found.places} == {"great"}
     assert len(found.words) == found.possible
@@ -72,7 +70,7 @@ def test_shielded_words_are_not_replaced() -> None:
 
 def test_the_picture_holds_every_rise_and_marks_flips() -> None:
     victim = shared_victim("bert")
-    record = explore(victim, TEXT, attack=PGD(1.0), planes=0, saliency=())
+    record = explore(victim, TEXT, attack=PGD(1.0))
     found: Substitutions = analyse(victim, record, "substitutions")
     figure = substitutions.estimates(record, found)
     assert (
@@ -82,7 +80,7 @@ def test_the_picture_holds_every_rise_and_marks_flips() -> None:
     low, high = figure.layout.yaxis.range
     assert low < found.rises.min()
     assert found.rises.max() < high
-    flips = (found.probs.argmax(1) != record.clean.argmax()).sum()
+    flips = (chances(found.reading).argmax(1) != chances(record.clean)[0].argmax()).sum()
     (other,) = (t for t in figure.data if t.name == "other prediction")
     assert len(other.x) == flips
     none = renamed(
@@ -91,7 +89,7 @@ def test_the_picture_holds_every_rise_and_marks_flips() -> None:
         places=found.places[:0],
         estimates=found.estimates[:0],
         rises=found.rises[:0],
-        probs=found.probs[:0],
+        reading=found.reading.take([]),
     )
     assert "no word here" in substitutions.swap_sentence(record, none)
     substitutions.estimates(record, none)
@@ -99,7 +97,7 @@ def test_the_picture_holds_every_rise_and_marks_flips() -> None:
 
 def test_impossible_numbers_of_replacements_are_refused() -> None:
     victim = shared_victim("bert")
-    record = explore(victim, TEXT, attack=PGD(1.0), planes=0, saliency=())
+    record = explore(victim, TEXT, attack=PGD(1.0))
     with pytest.raises(SettingError, match="replacements"):
         analyse(victim, record, "substitutions", top=0)
 
@@ -128,7 +126,7 @@ def test_real_words_are_neither_pieces_nor_punctuation() -> None:
     assert words("Ġfilm", "s", "Ġ,", "Ġgood", ".") == ["Ġfilm", "Ġgood"]
     assert words(",", ".", "[PAD]") == [",", "."]  # no word at all: everything ordinary
     victim = shared_victim("bert")
-    record = explore(victim, TEXT, attack=PGD(1.0), planes=0, saliency=())
+    record = explore(victim, TEXT, attack=PGD(1.0))
     for name in ("nearest", "embedded"):
         found = analyse(victim, record, name, whole=True)
         assert found.perturbed["l2"].excluded == int((~candidates(victim, True)).sum())
@@ -137,9 +135,9 @@ def test_real_words_are_neither_pieces_nor_punctuation() -> None:
 
 def test_a_text_of_unknown_words_alone_has_no_replacement() -> None:
     victim = shared_victim("bert")
-    record = explore(victim, "zzz qqq", attack=PGD(1.0), planes=0, saliency=())
+    record = explore(victim, "zzz qqq", attack=PGD(1.0))
     found: Substitutions = analyse(victim, record, "substitutions")
     assert found.possible == 0
     assert found.words == ()
-    assert found.probs.shape == (0, len(record.label_names))
+    assert chances(found.reading).shape == (0, len(tuple(record.clean.parts)))
     assert "no word here" in substitutions.swap_sentence(record, found)

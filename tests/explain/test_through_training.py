@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from samples import rectangular, sample_record
+from victims import chances, label_of
 
 from advlab.attacks import PGD
 from advlab.errors import ModelError
@@ -81,10 +82,10 @@ def test_a_sentence_is_looked_at_as_explore_would_on_each_epoch(run: Path) -> No
     assert [m.epoch for m in lapse] == [0, 1, 2, 3]
     for moment in lapse:
         then = load_epoch(run, victim, moment.epoch)
-        record = explore(then, TEXT, label=1, attack=attack, seed=2, saliency=(), planes=0)
+        record = explore(then, TEXT, label=1, attack=attack, seed=2)
         np.testing.assert_array_equal(moment.record.delta, record.delta)
         assert moment.record.curve.flip_eps == record.curve.flip_eps
-        assert moment.record.label == 1
+        assert label_of(moment.record) == 1
         # the unit of ε is that of the chosen model, so a length means the same in every epoch
         assert moment.record.eps == pytest.approx(0.5 * victim.scale.mean_norm)
     reel = through_training.reel(["one", "again"], [lapse, lapse[1:]])
@@ -92,7 +93,7 @@ def test_a_sentence_is_looked_at_as_explore_would_on_each_epoch(run: Path) -> No
     assert reel.x == [0, 1, 2, 3]
     clean = reel.charts[0].series[0].y
     np.testing.assert_allclose(
-        np.array(clean, dtype=float), [m.record.clean[1] for m in lapse], rtol=1e-3
+        np.array(clean, dtype=float), [chances(m.record.clean)[0][1] for m in lapse], rtol=1e-3
     )
     said = through_training.changed_sentence(lapse)
     assert "before training" in said
@@ -103,7 +104,7 @@ def test_a_sentence_is_looked_at_as_explore_would_on_each_epoch(run: Path) -> No
 
 def moment(epoch: int, flip: float | None, words: np.ndarray) -> Moment:
     record = sample_record()
-    right = replace(record, label=int(record.clean.argmax()))
+    right = replace(record, reference=record.clean.answers[0])
     return Moment(epoch, replace(right, curve=replace(record.curve, flip_eps=flip)), words)
 
 

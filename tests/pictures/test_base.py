@@ -5,7 +5,7 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from samples import renamed, robust_record, sample_record
+from samples import (renamed, robust_record, sample_maps, sample_planes, sample_record)
 
 from advlab.pictures import attributions as heatmaps
 from advlab.pictures import base
@@ -24,8 +24,8 @@ def every_figure(record: AttackRecord) -> dict[str, go.Figure]:
         "saliency change": attributions(record, shown="difference", rows="tokens"),
         "layers": heatmaps.layers(sample_layers(record), record.words),
         "delta": heatmaps.delta(record),
-        "plane": planes.plane_figure(record, record.planes[0]),
-        "lens": planes.plane_figure(record, record.planes[0], lens=True),
+        "plane": planes.plane_figure(record, sample_planes()[0]),
+        "lens": planes.plane_figure(record, sample_planes()[0], lens=True),
     }
 
 
@@ -46,7 +46,7 @@ def test_all_figures_are_transparent_and_leave_fonts_to_the_theme():
 
 
 def attributions(record: AttackRecord, rows: str = "words", shown: str = "both") -> go.Figure:
-    maps = list(record.saliency.values())
+    maps = list(sample_maps().values())
     names = record.words if rows == "words" else record.tokens
     scale = heatmaps.limits([maps], rows, shown)
     return heatmaps.attributions(maps, names, scale, rows=rows, shown=shown)
@@ -59,7 +59,7 @@ def sample_layers(record: AttackRecord) -> Layers:
 
 
 def test_signed_colours_are_symmetric_around_zero_and_shared_between_models():
-    sets = [list(r.saliency.values()) for r in (sample_record(), robust_record())]
+    sets = [list(sample_maps().values()), list(sample_maps(model="freelb", seed=22).values())]
     for shown in ("both", "difference"):
         scale = heatmaps.limits(sets, "words", shown)
         for maps in sets:
@@ -73,7 +73,7 @@ def test_signed_colours_are_symmetric_around_zero_and_shared_between_models():
 
 
 def test_the_change_of_an_attribution_is_perturbed_minus_clean():
-    for s in sample_record().saliency.values():
+    for s in sample_maps().values():
         both = heatmaps.cells(s)
         np.testing.assert_allclose(
             heatmaps.cells(s, shown="difference")[:, 0], both[:, 1] - both[:, 0]
@@ -90,7 +90,7 @@ def test_gradients_through_layers_are_shares_of_their_layer():
 
 def test_the_plane_has_equal_axes_and_the_exact_arrow():
     record = sample_record()
-    plane = record.planes[0]
+    plane = sample_planes()[0]
     for lens in (False, True):
         figure = planes.plane_figure(record, plane, lens=lens)
         x, y = figure.layout.xaxis.range, figure.layout.yaxis.range
@@ -104,7 +104,7 @@ def test_the_plane_has_equal_axes_and_the_exact_arrow():
 
 def test_a_token_that_did_not_move_draws_without_a_division_by_zero():
     record = sample_record()
-    still = renamed(record.planes[0], delta=0.0)
+    still = renamed(sample_planes()[0], delta=0.0)
     figure = planes.plane_figure(record, still, lens=True)
     assert np.isfinite(figure.layout.xaxis.range).all()
 
@@ -133,7 +133,7 @@ def test_the_heat_map_of_delta_keeps_its_largest_dimensions_and_owns_up_to_the_r
 
 def test_lens_and_true_scale_share_the_range_of_all_models_and_say_how_much_it_magnifies():
     record = sample_record()
-    plane = record.planes[0]
+    plane = sample_planes()[0]
     wide, near = 2 * planes.width_of(plane), 4 * planes.width_of(plane, lens=True)
     for lens, width in ((True, near), (False, wide)):
         figure = planes.plane_figure(record, plane, lens=lens, width=width, whole=wide)
@@ -147,7 +147,7 @@ def test_lens_and_true_scale_share_the_range_of_all_models_and_say_how_much_it_m
 
 
 def test_the_table_of_the_plane_gives_true_distances_nearest_first():
-    columns = planes.plane_columns(sample_record().planes[0])
+    columns = planes.plane_columns(sample_planes()[0])
     assert columns["distance, raw"] == sorted(columns["distance, raw"])
     for far, x, y, off in zip(
         *(columns[f"{k}, raw"] for k in ("distance", "along δ", "across", "out of the plane")),
@@ -158,7 +158,7 @@ def test_the_table_of_the_plane_gives_true_distances_nearest_first():
 
 def test_clean_perturbed_and_their_difference_stand_together_in_one_range():
     record = sample_record()
-    maps = list(record.saliency.values())
+    maps = list(sample_maps().values())
     scale = heatmaps.limits([maps], "words", "all")
     figure = heatmaps.attributions(maps, record.words, scale, shown="all")
     last = [heat for heat in figure.data if 2 in heat.x]

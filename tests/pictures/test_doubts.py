@@ -66,7 +66,7 @@ def test_a_targeted_attack_lowers_its_loss_and_is_judged_so() -> None:
 
 @pytest.mark.parametrize("attack", [PGD(0.0, steps=3), PGD(1.0, steps=6)])
 def test_real_records_are_judged_without_an_error(attack: PGD) -> None:
-    record = explore(shared_victim("bert"), TEXTS[0], attack=attack, planes=0, saliency=())
+    record = explore(shared_victim("bert"), TEXTS[0], attack=attack)
     said = attack_health(record)
     assert ("never moved" in said) == (attack.eps == 0)
     assert attack_health(replace(record, losses=record.losses[:1])) == ""

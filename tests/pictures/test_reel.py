@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from samples import rectangular, renamed, robust_record, sample_record
+from samples import (rectangular, renamed, robust_record, sample_record)
 from victims import TEXTS, shared_victim
 
 from advlab.attacks import PGD
 from advlab.attacks.norms import norm
 from advlab.explain.explore import analyse, explore
-from advlab.pictures.reel import film, margin, sweep
+from advlab.pictures.reel import film, sweep
 from advlab.records import AttackRecord, Frames
 
 
 def real(steps: int = 5) -> AttackRecord:
     return explore(
-        shared_victim("bert"), TEXTS[1], attack=PGD(2.0, steps=steps), planes=0, saliency=()
+        shared_victim("bert"), TEXTS[1], attack=PGD(2.0, steps=steps)
     )
 
 
@@ -30,8 +30,8 @@ def test_the_slider_starts_at_the_attacks_own_epsilon_and_shows_the_record():
     )
     np.testing.assert_allclose(sum(panel.bars["share"][reel.start]), 1.0, rtol=1e-2)
     line = reel.charts[0].series[0]
-    assert line.y[reel.start] == pytest.approx(record.adversarial[record.label], abs=1e-3)
-    assert line.y[0] == pytest.approx(record.clean[record.label], abs=1e-3)
+    assert line.y[reel.start] == pytest.approx(record.attacked.score[0], abs=1e-3)
+    assert line.y[0] == pytest.approx(record.clean.score[0], abs=1e-3)
 
 
 def test_no_bar_is_longer_than_a_whole_one():
@@ -44,7 +44,7 @@ def test_no_bar_is_longer_than_a_whole_one():
 
 def test_a_token_is_renamed_exactly_in_the_frames_in_which_it_has_left_its_cell():
     record = explore(
-        shared_victim("bert"), TEXTS[1], attack=PGD(30.0, steps=6), planes=0, saliency=()
+        shared_victim("bert"), TEXTS[1], attack=PGD(30.0, steps=6)
     )
     frames = analyse(shared_victim("bert"), record, "film")
     reel = film([record], [frames])
@@ -62,7 +62,7 @@ def test_the_film_shows_the_steps_losses_and_marks_flip_and_best():
     loss, margins, chance = (chart.series[0] for chart in reel.charts)
     np.testing.assert_allclose(np.array(loss.y, dtype=float), record.losses, rtol=1e-3)
     np.testing.assert_allclose(
-        np.array(chance.y, dtype=float), record.step_probs[:, record.label], rtol=1e-3
+        np.array(chance.y, dtype=float), record.steps.score, rtol=1e-3
     )
     assert chance.low is not None
     marks = {what: k for k, what in loss.marks}
@@ -70,7 +70,7 @@ def test_the_film_shows_the_steps_losses_and_marks_flip_and_best():
     if record.flip_step:
         assert marks["flips"] == record.flip_step
     below = np.array(margins.y, dtype=float) < 0
-    np.testing.assert_array_equal(below, record.step_probs.argmax(1) != record.label)
+    np.testing.assert_array_equal(below, record.steps.broken)
 
 
 def test_models_that_took_other_steps_share_the_frames():
@@ -127,7 +127,7 @@ def test_the_margin_says_what_holds_for_targeted_attacks_and_misread_sentences_t
     for attack, way in (({}, "down"), ({"targeted": True}, "up")):
         asked = renamed(record, attack={**record.attack, **attack})
         title = film([asked], [frames]).charts[1].title
-        assert title.startswith(f"Margin of {record.label_names[record.label]}, logits")
+        assert title.startswith(f"Margin of {record.reference}, logits")
         assert "above 0 it is the prediction" in title
         assert title.endswith(f"pushes {way}")
         assert "flip" not in title
@@ -136,7 +136,7 @@ def test_the_margin_says_what_holds_for_targeted_attacks_and_misread_sentences_t
 @pytest.mark.parametrize("attack", [PGD(2.0, steps=4), PGD(0.5, steps=4, p="linf", ball="token")])
 def test_noise_behind_the_bars_is_as_long_as_delta_in_every_frame(attack: PGD):
     victim = shared_victim("bert")
-    record = explore(victim, TEXTS[1], attack=attack, planes=0, saliency=())
+    record = explore(victim, TEXTS[1], attack=attack)
     noise = analyse(victim, record, "noise")
     reel = sweep([record], [analyse(victim, record, "sweep")], [noise])
     rectangular(reel)

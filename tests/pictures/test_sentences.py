@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from samples import renamed, robust_record, sample_record
+from samples import (other_class, referring, renamed, robust_record, sample_maps, sample_record)
 
 from advlab.pictures import sentences, tables
 from advlab.records import Frames
@@ -29,7 +29,7 @@ def test_headline_says_that_a_model_holds_and_where_it_would_flip():
     assert "Holds at ε = 0.50" in sentences.headline(record)
     assert "Flips" not in sentences.headline(record)
     beyond = renamed(
-        sample_record(seed=2), eps=0.3, adversarial=sample_record(seed=2).curve.adversarial[14]
+        sample_record(seed=2), eps=0.3, adversarial=sample_record(seed=2).curve.attacked[14]
     )
     assert not beyond.flipped
     assert "It flips only at ε = 0.46" in sentences.headline(beyond)
@@ -37,13 +37,13 @@ def test_headline_says_that_a_model_holds_and_where_it_would_flip():
 
 def test_headline_of_a_wrong_prediction_claims_no_flip():
     record = sample_record()
-    wrong = renamed(record, label=1 - record.label, label_given=True)
+    wrong = referring(record, other_class(record), given=True)
     assert sentences.headline(wrong).startswith("Wrong before any attack: the label is positive")
 
 
 def test_headline_of_a_targeted_attack_speaks_of_the_target():
     record = sample_record()
-    aimed = renamed(record, label=1 - record.label, attack={**record.attack, "targeted": True})
+    aimed = referring(record, other_class(record), attack={**record.attack, "targeted": True})
     assert sentences.headline(aimed).startswith("Reaches the target positive")
 
 
@@ -79,21 +79,21 @@ def test_certified_is_said_only_when_every_token_is_below_its_certificate():
 def test_lost_stage_names_the_stage():
     assert "lost as nearest tokens" in sentences.lost_stage(sample_record())
     record = sample_record()
-    half = renamed(record, projected=record.adversarial)
+    half = renamed(record, readings={**record.readings, "nearest tokens": record.attacked})
     assert "lost as text" in sentences.lost_stage(half)
-    whole = renamed(half, round_trip=record.adversarial)
+    whole = renamed(half, readings={**half.readings, "as text again": record.attacked})
     assert "survives" in sentences.lost_stage(whole)
     assert "nothing to lose" in sentences.lost_stage(robust_record())
 
 
 def test_incomplete_attributions_are_called_so():
-    found = sample_record().saliency["integrated_gradients"]
+    found = sample_maps()["integrated_gradients"]
     assert "adds up" in sentences.completeness_sentence(found)
     broken = renamed(found, completeness_clean=0.4)
     assert "does not add up" in sentences.completeness_sentence(broken)
     still = renamed(found, completeness_clean=None, gap_clean=0.002, gap_adversarial=0.001)
     assert "0.0020 logits on the clean sentence" in sentences.completeness_sentence(still)
-    assert sentences.completeness_sentence(sample_record().saliency["saliency"]) == ""
+    assert sentences.completeness_sentence(sample_maps()["saliency"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_words_and_remainder_add_up_to_the_tokens_in_the_table():
     record = sample_record()
     columns = tables.saliency_columns(record)
     for method in ("input_x_gradient", "integrated_gradients"):
-        total = float(record.saliency[method].clean.sum())
+        total = float(sample_maps()[method].clean.sum())
         assert sum(columns[f"{method}, clean"]) == pytest.approx(total)
     by_token = tables.saliency_columns(record, rows="tokens")
     assert sum(by_token["input_x_gradient, clean"]) == pytest.approx(
-        float(record.saliency["input_x_gradient"].clean.sum())
+        float(sample_maps()["input_x_gradient"].clean.sum())
     )
 
 
@@ -162,7 +162,7 @@ def test_the_spread_of_draws_stands_beside_the_mean_that_it_belongs_to():
     record = sample_record()
     W = len(record.words)
     found = renamed(
-        record.saliency["input_x_gradient"],
+        sample_maps()["input_x_gradient"],
         title="GradientShap",
         settings={"samples": 64},
         spread_clean=np.linspace(0.1, 0.5, W),
@@ -174,7 +174,7 @@ def test_the_spread_of_draws_stands_beside_the_mean_that_it_belongs_to():
     said = sentences.spread_sentence(found, record.words)
     assert f"0.50 logits at most, on ‘{record.words[-1]}’" in said
     assert "8.00 times less" in said
-    assert sentences.spread_sentence(record.saliency["input_x_gradient"], record.words) == ""
+    assert sentences.spread_sentence(sample_maps()["input_x_gradient"], record.words) == ""
 
 
 def test_the_table_of_the_film_has_margin_longest_token_and_what_it_is_nearest_to():
@@ -194,4 +194,4 @@ def test_the_table_of_the_film_has_margin_longest_token_and_what_it_is_nearest_t
     assert columns["its ‖δ‖, raw"][-1] == pytest.approx(last.max())
     assert columns["nearest to"][-1] == f"{record.tokens[int(last.argmax())]}′"
     below = np.array(columns["margin, logits"]) < 0
-    np.testing.assert_array_equal(below, record.step_probs.argmax(1) != record.label)
+    np.testing.assert_array_equal(below, record.steps.broken)

@@ -35,8 +35,8 @@ def row(stands: int, noise: int = N, name: str = "pgd", **settings: Any) -> Row:
     )
 
 
-def names(*rows: Row, labels: Any = None) -> set[str]:
-    made = Grid("d", "h", ("0",) * N, labels or (0, 1) * (N // 2), 0.5, 0, rows)
+def names(*rows: Row, answers: Any = None) -> set[str]:
+    made = Grid("d", "h", ("0",) * N, answers or ("no", "yes") * (N // 2), 0.5, 0, rows)
     return {a.name for a in of_outcomes(made, precision=0.1)}
 
 
@@ -69,7 +69,7 @@ def test_only_what_differs_in_effort_alone_is_compared() -> None:
 
 
 def test_few_texts_and_constant_predictions_are_told() -> None:
-    few = Grid("d", "h", ("0",) * N, (0, 1) * 100, 0.5, 0, (row(100),))
+    few = Grid("d", "h", ("0",) * N, ("no", "yes") * 100, 0.5, 0, (row(100),))
     assert [a.name for a in of_outcomes(few, precision=0.01)] == ["too few texts"]
     victim = make_victim("bert")
     with torch.no_grad():
@@ -203,24 +203,24 @@ def test_transfer_that_beats_a_models_own_attack_is_told() -> None:
 
 def test_a_wall_that_no_radius_breaks_is_found() -> None:
     victim, texts = taught(0)
-    logits = victim.logits
+    output = victim.output
     # what the model sees is pulled back to the clean text: no δ arrives
     clean = {}
 
     def walled(x: Any, batch: Any) -> Any:
         key = batch.input_ids.shape[1]
-        clean.setdefault(key, victim.embed(batch.input_ids).detach())
-        return logits(clean[key] + 0 * x, batch)
+        clean.setdefault(key, victim.embed(batch).detach())
+        return output(clean[key] + 0 * x, batch)
 
-    victim.logits = walled  # type: ignore[method-assign]
+    victim.output = walled  # type: ignore[method-assign]
     assert "a huge ε does not suffice" in {a.name for a in of_attack(victim, texts, PGD(0.5))}
 
 
 def planted(change: Any) -> set[str]:
     victim = make_victim("bert")
     examples = examples_for(victim)
-    logits = victim.logits
-    victim.logits = lambda x, batch: change(logits, x, batch)  # type: ignore[method-assign]
+    output = victim.output
+    victim.output = lambda x, batch: change(output, x, batch)  # type: ignore[method-assign]
     return {a.name for a in of_model(victim, examples)}
 
 
@@ -238,5 +238,5 @@ def test_grown_embeddings_are_told() -> None:
     assert victim.scale
     with torch.no_grad():
         victim.model.get_input_embeddings().weight.mul_(3)
-    victim._table = None
+    victim.forget()
     assert "embeddings grew" in {a.name for a in of_model(victim, examples)}

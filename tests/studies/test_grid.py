@@ -52,7 +52,7 @@ def test_the_grid_finds_what_the_plain_evaluation_finds() -> None:
     values = [r.value for r in row.robust]
     assert values == sorted(values, reverse=True)
     batch = victim.encode(examples)
-    sure = victim.probs(victim.embed(batch.input_ids), batch).amax(-1)
+    sure = victim.output(victim.embed(batch), batch).softmax(-1).amax(-1)
     np.testing.assert_allclose(row.confidence, sure.detach().numpy(), atol=1e-9)
     assert (row.first_eps[~row.right] == 0).all()
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from victims import examples_for, shared_victim, taught
+from victims import LABELS, examples_for, shared_victim, taught
 
 from advlab.attacks import build_attack
 from advlab.errors import DataError
@@ -19,7 +20,7 @@ class Bowl:
     """A loss of the embeddings alone, with the clean text always read right."""
 
     def __init__(self, victim: Any, batch: Any, shape: Any) -> None:
-        self.clean, self.shape = victim.embed(batch.input_ids).detach(), shape
+        self.clean, self.shape = victim.embed(batch).detach(), shape
         self.mask = batch.perturbable.unsqueeze(-1)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -79,6 +80,6 @@ def test_a_stop_and_nothing_to_climb_are_told() -> None:
 
     with pytest.raises(InterruptedError, match="4 starts"):
         optima(victim, texts, 1.0, starts=4, progress=stop)
-    wrong = [type(e)(e.id, e.text, 1 - (e.label or 0)) for e in texts]
+    wrong = [replace(e, answers=(LABELS[e.answer == "no"],)) for e in texts]
     with pytest.raises(DataError, match="reads right"):
         optima(victim, wrong, 1.0)

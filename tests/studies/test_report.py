@@ -25,7 +25,7 @@ def made() -> tuple[Grid, dict[str, str]]:
     found = grid(victims, examples, [PGD(steps=3)], [0.1, 0.5], data=HOSTILE)
     texts = [replace(examples[0], text=HOSTILE), *examples[1:]]
     alarm = Alarm("weaker than noise", HOSTILE, "evidence", "advice")
-    return found, report(found, texts, victims[0].label_names, [alarm], made="2026-01-01")
+    return found, report(found, texts, [alarm], made="2026-01-01")
 
 
 def test_every_form_of_the_report_holds_the_same_figures(made) -> None:

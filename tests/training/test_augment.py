@@ -17,8 +17,8 @@ TEXT = "The film was good, but I would never watch it again."
 
 def changed(text: str = TEXT, seed: int = 0, **rates: float) -> str:
     settings = Augmentation(augmented=1.0, **rates)
-    made = augmented(settings, Example("a", text, 1), random.Random(seed))
-    assert (made.id, made.label) == ("a", 1)
+    made = augmented(settings, Example("a", text, ("good",)), random.Random(seed))
+    assert (made.id, made.answers) == ("a", ("good",))
     return made.text
 
 
@@ -73,7 +73,7 @@ def test_a_typo_is_one_slip_away(seed: int) -> None:
 
 def test_the_dice_depend_on_seed_epoch_and_place_alone() -> None:
     rates = Augmentation(augmented=1.0, word_dropout=0.3, typos=0.3)
-    example = Example("a", TEXT, 0)
+    example = Example("a", TEXT, ("bad",))
     texts = {
         key: augmented(rates, example, dice_for(*key)).text
         for key in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]

@@ -166,7 +166,7 @@ def test_a_run_tells_its_story(finished: tuple[list[Event], Path], texts: Path) 
     start, end = events[0].values, events[-1].values
     data = load_data(DataConfig(source=str(texts)))
     assert start["train_texts"] == len(data.train)
-    assert start["label_names"] == list(data.label_names)
+    assert start["label_names"] == list(data.head)
     assert start["steps"] == 2 * -(-len(data.train) // 16) == events[-1].step
     assert start["majority"] == data.majority
     for event in of_kind(events, "step"):
@@ -195,10 +195,8 @@ def test_the_kept_model_opens_without_advlab(finished: tuple[list[Event], Path])
     batch = victim.encode(["the film was good", "a very dull scene"])
     with torch.no_grad():
         theirs = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
-    torch.testing.assert_close(
-        victim.logits(victim.embed(batch.input_ids), batch), theirs, rtol=0, atol=1e-5
-    )
-    assert set(victim.label_names) == {"negative", "positive"}
+    torch.testing.assert_close(victim.output(victim.embed(batch), batch), theirs, rtol=0, atol=1e-5)
+    assert set(victim.head) == {"negative", "positive"}
     assert not [p for p in folder.rglob("*") if p.suffix in {".bin", ".pt", ".pth", ".pkl"}]
 
 
@@ -373,15 +371,23 @@ def test_what_cannot_be_loaded_is_told_before_training(texts: Path, tmp_path: Pa
 def test_label_smoothing_is_for_training_only(texts: Path) -> None:
     victim, data = prepare(config_for(texts, label_smoothing=0.4))
     batch = victim.encode(data.test[:4])
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     plain = torch.nn.functional.cross_entropy(
-        victim.logits(x, batch), batch.labels, reduction="none"
+        victim.output(x, batch), batch.target["labels"], reduction="none"
     )
     torch.testing.assert_close(victim.objective(batch)(x), plain)
-    victim.model.train()
-    assert victim.objective(batch).smoothing == 0.4
-    with victim.analysing():
-        assert victim.objective(batch).smoothing == 0.0
+    smooth = torch.nn.functional.cross_entropy(
+        victim.output(x, batch), batch.target["labels"], reduction="none", label_smoothing=0.4
+    )
+    assert not torch.allclose(smooth, plain)
+    torch.testing.assert_close(victim.objective(batch, training=True)(x), smooth)
+    victim.model.train()  # what is asked for decides, not the model's mode
+    for training, wanted in ((False, plain), (True, smooth)):
+        objective = victim.objective(batch, training=training)
+        with victim.analysing():
+            torch.testing.assert_close(objective(x), wanted)
+            rows = torch.tensor([2, 0])
+            torch.testing.assert_close(objective.take(rows)(x[rows]), wanted[rows])
 
 
 def test_the_tokenizer_is_the_same_every_time(texts: Path) -> None:
@@ -433,7 +439,7 @@ def test_own_embedding_synonyms_are_close_whole_words() -> None:
         table = victim.model.get_input_embeddings().weight
         ids = victim.tokenizer.get_vocab()
         table[ids["great"]] = table[ids["good"]] * 1.01
-    victim._table = None
+    victim.forget()
     found = synonyms_of(victim, nearest=2)
     assert found["good"][0] == "great"
     assert all(len(others) <= 2 and word not in others for word, others in found.items())

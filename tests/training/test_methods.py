@@ -118,7 +118,7 @@ def test_the_next_batch_gets_the_same_dropout_whatever_the_method(name: str) -> 
 def test_fgm_trains_on_half_the_clean_and_half_the_attacked_loss(p: P, ball: Ball) -> None:
     victim, batch = training(dropout=0.0)
     found = gradients(victim, inputs.FGM(0.3, "raw", p, ball), batch)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     path = FGM(0.3, "raw", p, ball)(
         victim.objective(batch), x, batch.perturbable, keep_path=True
     ).path
@@ -134,7 +134,7 @@ def test_pgd_trains_on_half_the_clean_and_half_the_last_iterate(
 ) -> None:
     victim, batch = training(dropout=0.0)
     found = gradients(victim, inputs.PGD(0.3, "raw", p, ball, steps=4, start=begin), batch)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     attack = PGD(0.3, "raw", p, ball, steps=4, step_size=0.5, start=begin)
     dice = torch.Generator().manual_seed(1)
     path = attack(victim.objective(batch), x, batch.perturbable, dice, keep_path=True).path
@@ -148,7 +148,7 @@ def test_freelb_averages_over_its_trajectory(p: P, ball: Ball) -> None:
     victim, batch = training(dropout=0.0)
     method = FreeLB(0.3, "raw", p, ball, steps=3)
     found = gradients(victim, method, batch)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     start = method.start_size * 0.3
     delta = random_in_ball(x, batch.perturbable, start, p, ball, torch.Generator().manual_seed(1))
     path = []
@@ -164,7 +164,7 @@ def test_freelb_averages_over_its_trajectory(p: P, ball: Ball) -> None:
 def test_noise_adds_the_symmetric_divergence() -> None:
     victim, batch = training(dropout=0.0)
     found = gradients(victim, Noise(0.3, "raw", weight=0.7), batch)
-    x = victim.embed(batch.input_ids)
+    x = victim.embed(batch)
     delta = random_in_ball(
         x.detach(),
         batch.perturbable,
@@ -174,7 +174,7 @@ def test_noise_adds_the_symmetric_divergence() -> None:
         torch.Generator().manual_seed(1),
         surface=True,
     )
-    p, q = victim.logits(x, batch).softmax(-1), victim.logits(x + delta, batch).softmax(-1)
+    p, q = victim.output(x, batch).softmax(-1), victim.output(x + delta, batch).softmax(-1)
     apart = ((p - q) * (p.log() - q.log())).sum(-1)  # KL(p‖q) + KL(q‖p)
     victim.model.zero_grad(set_to_none=True)
     (victim.objective(batch)(x) + 0.7 * apart).mean().backward()
@@ -184,7 +184,7 @@ def test_noise_adds_the_symmetric_divergence() -> None:
 def _mean_gradient(victim: Victim, batch: Batch, deltas: list[Tensor]) -> list[Tensor]:
     victim.model.zero_grad(set_to_none=True)
     for delta in deltas:
-        loss = victim.objective(batch)(victim.embed(batch.input_ids) + delta).mean()
+        loss = victim.objective(batch)(victim.embed(batch) + delta).mean()
         (loss / len(deltas)).backward()
     return [_grad(p) for p in victim.model.parameters()]
 
@@ -200,7 +200,7 @@ def test_hidden_pgd_trains_at_the_delta_that_whole_passes_would_find(kind: str, 
     victim, batch = training(kind, dropout=0.0)
     method = inputs.Hidden(0.2, "raw", layer=layer, steps=3)
     found = gradients(victim, method, batch)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
 
     def loss(delta: Tensor, embeds: Tensor = x) -> Tensor:
         add = lambda hidden: hidden + delta  # noqa: E731
@@ -216,7 +216,7 @@ def test_hidden_pgd_trains_at_the_delta_that_whole_passes_would_find(kind: str, 
         delta = project(delta.detach() + step, 0.2, "l2", "example")
     victim.model.zero_grad(set_to_none=True)
     for d in (torch.zeros_like(delta), delta):
-        (loss(d, victim.embed(batch.input_ids)).mean() / 2).backward()
+        (loss(d, victim.embed(batch)).mean() / 2).backward()
     wanted = [_grad(p) for p in victim.model.parameters()]
     assert max(g.abs().max() for g in wanted) > 1e-3
     assert_close(found, wanted, 1e-6 if kind == "llama" else 1e-10)
@@ -225,7 +225,7 @@ def test_hidden_pgd_trains_at_the_delta_that_whole_passes_would_find(kind: str, 
 def test_hidden_eps_counts_the_batchs_own_vectors() -> None:
     victim, batch = training(dropout=0.0)
     told = inputs.Hidden(0.5, "norm", layer=1, steps=5).backward(victim, batch)
-    hidden = blocks.hidden_at(victim, victim.embed(batch.input_ids), batch, 1)
+    hidden = blocks.hidden_at(victim, victim.embed(batch), batch, 1)
     size = hidden.norm(dim=-1)[batch.perturbable].mean().item()
     assert told["delta_norm"] == pytest.approx(0.5 * size, rel=1e-9)
     with pytest.raises(SettingError, match="norm or raw"):
@@ -301,13 +301,13 @@ def test_awp_moves_each_matrix_by_its_share_and_no_vector() -> None:
     victim, batch = training(dropout=0.0)
     method = AWP(0.2, "raw", gamma=0.05, steps=2)
     seen: list[list[Tensor]] = []
-    real = victim.logits
+    real = victim.output
 
     def watching(embeds: Tensor, one: Batch) -> Tensor:
         seen.append([p.detach().clone() for p in victim.model.parameters()])
         return real(embeds, one)
 
-    victim.logits = watching  # type: ignore[method-assign]
+    victim.output = watching  # type: ignore[method-assign]
     method.backward(victim, batch)
     for before, after in zip(seen[0], seen[-1], strict=True):
         moved = (after - before).norm()
@@ -321,15 +321,15 @@ def test_awp_moves_each_matrix_by_its_share_and_no_vector() -> None:
 def test_the_table_attack_has_one_norm_for_the_whole_batch_and_moves_specials_too() -> None:
     """What is wrong with it, measured: texts get unequal shares of ε, and [CLS] moves."""
     victim, batch = training(dropout=0.0)
-    clean = victim.embed(batch.input_ids).detach()
+    clean = victim.embed(batch).detach()
     seen: list[Tensor] = []
-    real = victim.logits
+    real = victim.output
 
     def watching(embeds: Tensor, one: Batch) -> Tensor:
         seen.append(embeds.detach() - clean)
         return real(embeds, one)
 
-    victim.logits = watching  # type: ignore[method-assign]
+    victim.output = watching  # type: ignore[method-assign]
     TableAttack(0.3, "raw").backward(victim, batch)
     sizes = norm(seen[-1], "l2", "example").flatten()
     assert sizes.max() > 1.01 * sizes.min()
@@ -368,7 +368,7 @@ def test_a_layer_that_the_model_lacks_is_refused_by_its_number() -> None:
     three = Victim(
         BertForSequenceClassification(config).double().eval(),
         tokenizer,
-        label_names=("no", "yes", "maybe"),
+        head=("no", "yes", "maybe"),
         name="three",
         max_length=32,
     )
@@ -410,14 +410,14 @@ class Linear:
         self.task = Classification()
         self.scale = Scale(1.0, 0.5)
 
-    def embed(self, ids: Tensor) -> Tensor:
-        return self.table[ids]
+    def embed(self, batch: Batch) -> Tensor:
+        return self.table[batch.input_ids]
 
-    def logits(self, embeds: Tensor, batch: Batch) -> Tensor:
+    def output(self, embeds: Tensor, batch: Batch) -> Tensor:
         return embeds.mean(1) @ self.weight
 
-    def objective(self, batch: Batch) -> Objective:
-        return Objective(self, batch)  # type: ignore[arg-type]
+    def objective(self, batch: Batch, *, training: bool = False) -> Objective:
+        return Objective(self, batch, training=training)
 
 
 EPS = 0.4
@@ -426,7 +426,8 @@ EPS = 0.4
 def one_text(ids: Sequence[int] = (1, 4, 2)) -> Batch:
     """One text of three words, every place open, label 1."""
     whole = torch.ones(1, len(ids), dtype=torch.long)
-    return Batch(torch.tensor([ids]), whole, whole.bool(), torch.tensor([1]))
+    target = {"labels": torch.tensor([1])}
+    return Batch(torch.tensor([ids]), whole, whole.bool(), torch.zeros_like(whole), target)
 
 
 def by_hand(name: str, x: np.ndarray, w: np.ndarray, y: int, eps: float = EPS) -> np.ndarray:
@@ -632,7 +633,7 @@ class Stacked(Linear):
         for block in self.model.layers:
             block.weight.data = torch.randn(3, 3, generator=dice, dtype=torch.float64)
 
-    def logits(self, embeds: Tensor, batch: Batch) -> Tensor:
+    def output(self, embeds: Tensor, batch: Batch) -> Tensor:
         for block in self.model.layers:  # type: ignore[union-attr]
             embeds = block(embeds)
         return embeds.mean(1) @ self.weight
@@ -709,7 +710,7 @@ def test_at_weight_zero_gradients_equal_plain_training(name: str, settings: dict
 )
 def test_a_step_costs_the_passes_that_it_says(method: Any, passes: tuple[int, int]) -> None:
     victim, batch = training()
-    forward, backward, real = [], [], victim.logits
+    forward, backward, real = [], [], victim.output
 
     def counting(embeds: Tensor, one: Batch) -> Tensor:
         forward.append(1)
@@ -717,16 +718,16 @@ def test_a_step_costs_the_passes_that_it_says(method: Any, passes: tuple[int, in
         logits.register_hook(backward.append)  # fires when a gradient reaches these logits
         return logits
 
-    victim.logits = counting  # type: ignore[method-assign]
+    victim.output = counting  # type: ignore[method-assign]
     method.backward(victim, batch, generator=torch.Generator().manual_seed(0))
     assert (len(forward), len(backward)) == passes
 
 
 def test_all_passes_over_a_batch_drop_the_same_units() -> None:
     victim, batch = training()
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     loose = victim.objective(batch)
-    assert not torch.equal(loose.logits(x), loose.logits(x))
+    assert not torch.equal(loose.output(x), loose.output(x))
     place, none = Place(victim, batch), torch.zeros_like(x)
     assert torch.equal(place.logits(), place.logits())
     torch.rand(5)
@@ -747,7 +748,8 @@ def test_more_padding_changes_no_gradient(kind: str, name: str) -> None:
         torch.cat([batch.input_ids, torch.full((B, 5), victim.tokenizer.pad_token_id)], 1),
         torch.cat([batch.attention_mask, torch.zeros(B, 5, dtype=torch.long)], 1),
         torch.cat([batch.perturbable, torch.zeros(B, 5, dtype=torch.bool)], 1),
-        batch.labels,
+        torch.cat([batch.segment, torch.full((B, 5), -1)], 1),
+        batch.target,
     )
     assert_close(gradients(victim, method, longer), gradients(victim, method, batch), atol=1e-10)
 
@@ -796,8 +798,8 @@ def test_saturated_losses_give_finite_gradients(name: str) -> None:
         head = victim.model.classifier
         head.weight.zero_()
         head.bias.copy_(torch.tensor([400.0, 0.0, -400.0]))
-    batch = batch.with_labels(torch.zeros_like(batch.labels))
-    x = victim.embed(batch.input_ids).detach().requires_grad_()
+    batch = batch.with_target(labels=torch.zeros_like(batch.target["labels"]))
+    x = victim.embed(batch).detach().requires_grad_()
     assert (torch.autograd.grad(victim.objective(batch)(x).sum(), x)[0] == 0).all()
     for g in gradients(victim, build_method({"name": name}), batch):
         assert torch.isfinite(g).all()

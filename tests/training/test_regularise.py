@@ -59,7 +59,7 @@ def test_rdrop_is_the_divergence_of_two_dropout_passes() -> None:
     torch.manual_seed(3)
     told = backward(victim, batch, Regularisation(rdrop=5.0))
     torch.manual_seed(3)
-    p, q = (victim.logits(victim.embed(batch.input_ids), batch).softmax(-1) for _ in range(2))
+    p, q = (victim.output(victim.embed(batch), batch).softmax(-1) for _ in range(2))
     wanted = ((p - q) * (p.log() - q.log())).sum(-1).mean() / 2
     assert told["rdrop_loss"] == pytest.approx(float(wanted.detach()), rel=1e-9)
     assert told["rdrop_loss"] > 0
@@ -71,16 +71,12 @@ def test_mixup_is_between_the_losses_of_its_two_labels() -> None:
     victim, batch = training(0.0)
     told = backward(victim, batch, Regularisation(mixup=1.0), torch.Generator().manual_seed(0))
     assert 0 < told["mixup_loss"] < 20
-    same = batch.with_labels(torch.ones_like(batch.labels))
-    one = type(same)(
-        *(
-            t[:1].repeat(4, *[1] * (t.ndim - 1))
-            for t in (same.input_ids, same.attention_mask, same.perturbable, same.labels)
-        )
-    )
+    same = batch.with_target(labels=torch.ones_like(batch.target["labels"]))
+    one = same.take(torch.tensor([0])).repeat(4)
     blended = backward(victim, one, Regularisation(mixup=1.0))["mixup_loss"]
-    logits = victim.logits(victim.embed(one.input_ids), one)
-    assert blended == pytest.approx(float(F.cross_entropy(logits, one.labels).detach()), rel=1e-9)
+    logits = victim.output(victim.embed(one), one)
+    wanted = F.cross_entropy(logits, one.target["labels"])
+    assert blended == pytest.approx(float(wanted.detach()), rel=1e-9)
 
 
 def test_hotflip_texts_are_those_of_the_attack_and_the_mode_stays() -> None:
@@ -125,8 +121,8 @@ def test_mixup_smooths_labels_where_training_does() -> None:
     soft = backward(victim, batch, Regularisation(mixup=1.0), torch.Generator().manual_seed(0))
     one = batch.take(torch.zeros(4, dtype=torch.long))  # a blend of a text with itself
     told = backward(victim, one, Regularisation(mixup=1.0))["mixup_loss"]
-    logits = victim.logits(victim.embed(one.input_ids), one)
-    wanted = F.cross_entropy(logits, one.labels, label_smoothing=0.5)
+    logits = victim.output(victim.embed(one), one)
+    wanted = F.cross_entropy(logits, one.target["labels"], label_smoothing=0.5)
     assert told == pytest.approx(float(wanted.detach()), rel=1e-9)
     assert soft["mixup_loss"] != pytest.approx(sharp["mixup_loss"])
 
@@ -134,7 +130,7 @@ def test_mixup_smooths_labels_where_training_does() -> None:
 def test_dropout_can_be_set() -> None:
     victim, batch = training(0.2)
     set_dropout(victim, 0.0)
-    x = victim.embed(batch.input_ids)
-    assert torch.equal(victim.logits(x, batch), victim.logits(x, batch))
+    x = victim.embed(batch)
+    assert torch.equal(victim.output(x, batch), victim.output(x, batch))
     set_dropout(victim, 0.5)
-    assert not torch.equal(victim.logits(x, batch), victim.logits(x, batch))
+    assert not torch.equal(victim.output(x, batch), victim.output(x, batch))

@@ -67,7 +67,7 @@ def test_concurrent_borrowers_get_what_one_alone_gets():
     def gradient(text: str) -> torch.Tensor:
         with borrow("local:one") as victim:
             batch = victim.encode([Example("0", text, 1)])
-            embeds = victim.embed(batch.input_ids).detach().requires_grad_()
+            embeds = victim.embed(batch).detach().requires_grad_()
             return torch.autograd.grad(victim.objective(batch)(embeds).sum(), embeds)[0]
 
     texts = [f"a good text {i}" for i in range(8)] * 4

@@ -55,7 +55,7 @@ class Plain(Method):
         generator: torch.Generator | None = None,
         carry: dict[str, Any] | None = None,
     ) -> dict[str, float]:
-        loss = victim.objective(batch)(victim.embed(batch.input_ids)).mean()
+        loss = victim.objective(batch, training=True)(victim.embed(batch)).mean()
         loss.backward()
         return {"clean_loss": loss.item()}
 

@@ -101,7 +101,7 @@ class Place:
         self, victim: Victim, batch: Batch, site: Site = "words", layer: int | None = None
     ) -> None:
         self.victim, self.batch = victim, batch
-        self.objective = victim.objective(batch)
+        self.objective = victim.objective(batch, training=True)
         self.layer: int | None = None  # None: the word embeddings
         if site != "words":
             depth = blocks.depth(victim)
@@ -120,7 +120,7 @@ class Place:
     def words(self) -> Tensor:
         """(B,T,D) word embeddings, fixed."""
         with torch.no_grad():
-            return self.victim.embed(self.batch.input_ids)
+            return self.victim.embed(self.batch)
 
     @property
     def like(self) -> Tensor:
@@ -155,13 +155,13 @@ class Place:
     def logits(self, delta: Tensor | None = None) -> Tensor:
         """(B,C) of a training pass through the whole model, with its graph to the parameters."""
         self._dice.replay()
-        embeds = self.victim.embed(self.batch.input_ids)
+        embeds = self.victim.embed(self.batch)
 
         def add(vectors: Tensor) -> Tensor:
             return self._keep(vectors) if delta is None else vectors + delta
 
         if self.layer is None:
-            return self.objective.logits(add(embeds))
+            return self.objective.output(add(embeds))
         return blocks.logits_with(self.victim, embeds, self.batch, self.layer, add)
 
     def clean_grad(self) -> Tensor:
@@ -174,7 +174,7 @@ class Place:
         """(B,C) for the ascent: as `logits`, but nothing below δ is computed again."""
         if self.layer is None:
             self._dice.replay()
-            return self.objective.logits(self.words + delta)
+            return self.objective.output(self.words + delta)
 
         def add(hidden: Tensor) -> Tensor:
             assert self._above is not None
@@ -186,8 +186,8 @@ class Place:
     def divergence(self, clean: Tensor, other: Tensor, both: bool) -> Tensor:
         """(B,) KL(p‖q), with `both` also KL(q‖p), of logits (B,C)."""
         task = self.victim.task
-        apart = task.divergence(clean, other)
-        return apart + task.divergence(other, clean) if both else apart
+        apart = task.divergence(clean, other, self.batch)
+        return apart + task.divergence(other, clean, self.batch) if both else apart
 
 
 Aim = Callable[[Place], Threat]

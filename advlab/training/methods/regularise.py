@@ -42,11 +42,11 @@ def backward(
     weight from the first step they collapse training as a full ε does.
     """
     told = {}
-    objective = victim.objective(batch)
+    objective = victim.objective(batch, training=True)
     if settings.rdrop:
-        p, q = (objective.logits(victim.embed(batch.input_ids)) for _ in range(2))
+        p, q = (objective.output(victim.embed(batch)) for _ in range(2))
         task = victim.task
-        apart = (task.divergence(p, q) + task.divergence(q, p)).mean() / 2
+        apart = (task.divergence(p, q, batch) + task.divergence(q, p, batch)).mean() / 2
         (settings.rdrop * apart).backward()
         told["rdrop_loss"] = apart.item()
     if settings.mixup:
@@ -55,7 +55,7 @@ def backward(
         told["mixup_loss"] = mixed.item()
     if settings.hotflip and strength > 0:
         flipped = _flipped(victim, batch, settings.hotflip_words)
-        loss = victim.objective(flipped)(victim.embed(flipped.input_ids)).mean()
+        loss = victim.objective(flipped, training=True)(victim.embed(flipped)).mean()
         (strength * settings.hotflip * loss).backward()
         told["hotflip_loss"] = loss.item()
     return told
@@ -64,27 +64,28 @@ def backward(
 def _flipped(victim: Victim, batch: Batch, words: int) -> Batch:
     """The batch after HotFlip: first-order choice, no tries, without dropout."""
     dice = torch.get_rng_state()
-    victim._table = None  # kept for analysis, where weights stand still: here they have moved
+    victim.forget()  # what is kept for analysis, where weights stand still: here they have moved
     with victim.analysing():
         found = HotFlip(words, verify=1)(victim, batch)
-    victim._table = None
+    victim.forget()
     torch.set_rng_state(dice)
     return replace(batch, input_ids=found.input_ids)
 
 
 def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None) -> torch.Tensor:
-    """The task's loss at λ·e + (1−λ)·e′ against both labels, e′ of the same batch shuffled."""
+    """The task's loss at λ·e + (1−λ)·e′ against both references, e′ of the same batch shuffled."""
     B = len(batch)
-    order = torch.randperm(B, generator=generator).to(batch.labels.device)
+    order = torch.randperm(B, generator=generator).to(batch.input_ids.device)
     dice = random.Random(int(torch.randint(2**31, (), generator=generator)))
     share = dice.betavariate(0.4, 0.4)  # one λ for the batch
-    embeds = victim.embed(batch.input_ids)
+    embeds = victim.embed(batch)
     blend = share * embeds + (1 - share) * embeds[order]
     both = replace(
         batch, attention_mask=torch.maximum(batch.attention_mask, batch.attention_mask[order])
     )
-    objective = victim.objective(both)  # whose loss smooths labels, where training does
-    logits = objective.logits(blend)
+    objective = victim.objective(both, training=True)
+    logits = objective.output(blend)
     first = objective.loss_of(logits)
-    second = victim.objective(both.with_labels(batch.labels[order])).loss_of(logits)
+    other = replace(both, target={name: values[order] for name, values in batch.target.items()})
+    second = victim.objective(other, training=True).loss_of(logits)
     return (share * first + (1 - share) * second).mean()

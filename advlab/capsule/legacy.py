@@ -1,0 +1,82 @@
+"""Capsules of format 1, which held a probability of each class instead of readings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advlab.capsule.reader import AXES, Part, refused, shown
+from advlab.records import Reading
+
+# name -> axes, lowest, highest, whether ∞ may stand
+NUMBERS: dict[str, tuple[str, float, float, bool]] = {
+    "clean": ("C", 0, 1, False),
+    "adversarial": ("C", 0, 1, False),
+    "noise": ("RC", 0, 1, False),
+    "projected": ("C", 0, 1, False),
+    "round_trip": ("C", 0, 1, False),
+    "losses": ("S", -1e9, 1e9, False),
+    "step_probs": ("SC", 0, 1, False),
+    "step_norms": ("ST", 0, 1e9, False),
+    "delta": ("TD", -1e9, 1e9, False),
+    "delta_norm": ("T", 0, 1e9, False),
+    "exit_radius": ("T", 0, 1e9, True),
+    "certificate": ("T", 0, 1e9, False),
+    "perturbable": ("T", 0, 1, False),
+    "curve_eps": ("N", 0, 1e9, False),
+    "curve_adversarial": ("NC", 0, 1, False),
+    "curve_low": ("NC", 0, 1, False),
+    "curve_high": ("NC", 0, 1, False),
+}
+READINGS = {
+    "clean": "clean",
+    "attacked": "adversarial",
+    "noise": "noise",
+    "nearest tokens": "projected",
+    "as text again": "round_trip",
+    "steps": "step_probs",
+    "curve": "curve_adversarial",
+}
+
+
+def read(
+    top: Part, label: str | None, sizes: dict[str, int]
+) -> tuple[dict[str, np.ndarray], dict[str, Reading]]:
+    """The numbers and readings of a file of format 1. DataError says what does not fit."""
+    classes = top.part("model").texts("classes", 200, 1, AXES["C"])
+    if label is not None and label not in classes:
+        raise refused("a label that is one of the classes, or null", shown(label))
+    sizes["C"] = len(classes)
+    packed = top.part("results").part("numbers")
+    numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
+    held = int(numbers["clean"].argmax())
+    c = held if label is None else classes.index(label)
+    readings = {
+        name: as_reading(np.atleast_2d(numbers.pop(key)), classes, c, held)
+        for name, key in READINGS.items()
+    }
+    for name in ("curve_low", "curve_high"):
+        numbers[name] = numbers[name][:, c]
+    return numbers, readings
+
+
+def as_reading(probs: np.ndarray, classes: list[str], c: int, held: int) -> Reading:
+    """(N,C) probabilities as a reading whose reference is class `c` and where `held` must stand."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(probs.astype(float))
+        top = probs.argmax(1)
+        return Reading(
+            tuple(classes[i] for i in top),
+            probs[:, c],
+            probs.max(1),
+            _lead(logs, c),
+            -logs[:, c],
+            _lead(logs, held),
+            top != held,
+            {name: probs[:, i] for i, name in enumerate(classes)},
+        )
+
+
+def _lead(logs: np.ndarray, c: int) -> np.ndarray:
+    """(N,) log-odds of class `c` against the best other; ∞ where there is none."""
+    others = np.delete(logs, c, axis=1)
+    return logs[:, c] - others.max(1, initial=-np.inf)

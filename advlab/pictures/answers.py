@@ -1,0 +1,166 @@
+"""What a model says to each version of a text: one picture and one table a task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from advlab.pictures.base import CLASSES, NEUTRAL, SHAPES, finish, label
+from advlab.pictures.sentences import percent
+from advlab.pictures.tables import Columns
+from advlab.records import AttackRecord, Reading
+
+
+def conditions(record: AttackRecord) -> dict[str, Reading]:
+    """What is said to each version of the text; noise has a version a draw."""
+    return {
+        "clean": record.clean,
+        "random noise": record.noise if len(record.noise) else record.clean,
+        "adversarial": record.attacked,
+        "nearest tokens": record.projected,
+        "as text again": record.round_trip,
+    }
+
+
+def predictions(record: AttackRecord) -> go.Figure:
+    """One row a version of the text, as the record's task is drawn."""
+    return DRAWN.get(str(record.task["name"]), scores)(record)
+
+
+def prediction_columns(record: AttackRecord) -> Columns:
+    """One row a version: the answer, and how sure of what."""
+    rows = conditions(record)
+    table: Columns = {"input": list(rows), "prediction": [common(r)[0] for r in rows.values()]}
+    if record.task["name"] != "classification":
+        table["score of the reference"] = [float(r.score.mean()) for r in rows.values()]
+        return table
+    for name, shown in zip(record.clean.parts, distinct(list(record.clean.parts)), strict=True):
+        table[shown] = [float(r.parts[name].mean()) for r in rows.values()]
+    return table
+
+
+def common(reading: Reading) -> tuple[str, float]:
+    """What several versions come to, and how sure of it: the likeliest part, else the usual answer."""
+    means = {name: float(values.mean()) for name, values in reading.parts.items()}
+    if set(reading.answers) <= set(means):
+        name = max(means, key=lambda n: means[n])
+        return name, means[name]
+    [(answer, _)] = Counter(reading.answers).most_common(1)
+    return answer, float(reading.sure[[a == answer for a in reading.answers]].mean())
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, told apart where two are equal or would hide a column of ours."""
+    seen: list[str] = []
+    for name in names:
+        while name in seen or name in ("input", "prediction"):
+            name += "′"
+        seen.append(name)
+    return seen
+
+
+def classes(record: AttackRecord) -> go.Figure:
+    """One mark a class in each row; the band is the range of the draws."""
+    rows = conditions(record)
+    names, C = list(rows), len(record.clean.parts)
+    # classes get a height of their own within the row, so that equal values do not hide each other
+    offsets = np.linspace(0.22, -0.22, C) if C > 1 else np.zeros(1)
+    y = np.arange(len(names))[::-1]
+    figure = go.Figure()
+    tops = [common(reading)[0] for reading in rows.values()]
+    for c, name in enumerate(record.clean.parts):
+        values = np.array([float(r.parts[name].mean()) for r in rows.values()])
+        top = np.array([t == name for t in tops])
+        _marks(figure, record, c, name, values, y + offsets[c], top, C)
+    figure.add_vline(x=1 / C, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    return _rows(figure, names, legend_rows=1 + C // 3)
+
+
+def _marks(
+    figure: go.Figure,
+    record: AttackRecord,
+    c: int,
+    name: str,
+    values: np.ndarray,
+    y: np.ndarray,
+    top: np.ndarray,
+    C: int,
+) -> None:
+    """The marks of one class, the band of its draws, and its number where it is the prediction."""
+    names, colour = list(conditions(record)), CLASSES[c % len(CLASSES)]
+    noise, edge = names.index("random noise"), values.copy()
+    # the number stands on the right where there is room and it does not cross the dotted line
+    crosses = (values < 1 / C) & (values > 1 / C - 0.2) & (values > 0.2)
+    inward = np.where((values > 0.82) | crosses, -1, 1)
+    if len(record.noise):
+        drawn = record.noise.parts[name]
+        low, high = float(drawn.min()), float(drawn.max())
+        edge[noise] = low if inward[noise] < 0 else high  # beside the band, not on it
+        figure.add_scatter(
+            x=[low, high],
+            y=[y[noise]] * 2,
+            mode="lines",
+            line={"color": colour, "width": 9},
+            opacity=0.35,
+            showlegend=False,
+            hovertemplate=f"{label(name)}, {len(record.noise)} draws:"
+            f" {percent(low)} to {percent(high)}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=values,
+        y=y,
+        mode="markers",
+        name=label(name),
+        opacity=1.0,
+        marker={
+            "color": colour,
+            "size": [13 if t else 9 for t in top],
+            "opacity": 1.0,
+            "symbol": SHAPES[c % len(SHAPES)],
+        },
+        customdata=names,
+        hovertemplate=f"%{{customdata}}<br>{label(name)}: %{{x:.1%}}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=edge + 0.045 * inward,
+        y=y,
+        mode="text",
+        showlegend=False,
+        text=[f"<b>{percent(v)}</b>" if t else "" for v, t in zip(values, top, strict=True)],
+        textposition=["middle left" if k < 0 else "middle right" for k in inward],
+        hoverinfo="skip",
+    )
+
+
+def scores(record: AttackRecord) -> go.Figure:
+    """How sure of the reference in each row, with what is answered; for any task."""
+    rows = conditions(record)
+    y = np.arange(len(rows))[::-1]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[float(r.score.mean()) for r in rows.values()],
+        y=y,
+        mode="markers",
+        showlegend=False,
+        marker={"color": CLASSES[0], "size": 11},
+        customdata=[label(common(r)[0], 60) for r in rows.values()],
+        hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
+    )
+    return _rows(figure, list(rows), legend_rows=0)
+
+
+def _rows(figure: go.Figure, names: list[str], *, legend_rows: int) -> go.Figure:
+    y = np.arange(len(names))[::-1]
+    figure.update_yaxes(tickvals=y, ticktext=names, range=[-0.6, len(names) - 0.4], zeroline=False)
+    figure.update_xaxes(
+        range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", zeroline=False
+    )
+    finish(figure, 44 * len(names) + 40, legend_rows=legend_rows)
+    figure.update_layout(margin={"t": 6})  # no title above
+    return figure
+
+
+DRAWN: dict[str, Callable[[AttackRecord], go.Figure]] = {"classification": classes}
