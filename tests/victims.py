@@ -187,6 +187,15 @@ def labelled(victim: Victim, texts: tuple[str, ...] = TEXTS) -> Any:
         return batch.with_labels(victim.logits(victim.embed(batch.input_ids), batch).argmax(-1))
 
 
+def scores_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """(B,C) logits with the label's in the first column and the others after it, in their order."""
+    rows = [
+        torch.cat([row[label : label + 1], row[:label], row[label + 1 :]])
+        for row, label in zip(logits, labels.tolist(), strict=True)
+    ]
+    return torch.stack(rows)
+
+
 def write_reviews(path: Path, n: int = 240, seed: int = 0) -> Path:
     """A CSV of `n` distinct two-class texts, separable by one word, of different lengths."""
     dice = random.Random(seed)

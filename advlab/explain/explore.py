@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from advlab.attacks import Attack, attack_settings
-from advlab.attacks.norms import norm, random_in_ball
 from advlab.errors import DataError, SettingError, unknown
 from advlab.explain import curve as radii
 from advlab.explain.distances import distances, vocabulary_map
@@ -30,7 +29,6 @@ from advlab.explain.substitutions import substitutions
 from advlab.explain.targets import Case, make_target
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, LocalPlane, Neighbours
-from advlab.tasks import Batch
 
 MAX_CHARACTERS = 20_000
 FRAMES = 41  # steps of the attack whose δ a record keeps, at most, besides the best and the flip
@@ -87,7 +85,9 @@ def explore(
         step_probs = victim.probs(embeds + path, batch.repeat(len(path)))
         flipped = (step_probs.argmax(-1) != clean.argmax()).nonzero()
         kept = _kept_steps(len(path), int(found.best_step[0]), flipped[:1, 0].tolist())
-        noise = _noise(victim, embeds, batch, raw, norm(delta, raw.p, raw.ball).amax(), draws, seed)
+        noise = victim.probs(
+            embeds + stage.noise_as_long(delta, draws, seed + 1), batch.repeat(draws)
+        )
 
         own = batch.input_ids[0]
         table, allowed = victim.table, victim.ordinary
@@ -270,24 +270,6 @@ def _words(victim: Victim, text: str, T: int) -> tuple[tuple[str, ...], list[int
     word_of = [-1 if word is None else order[word] for word in found.word_ids()]
     assert len(word_of) == T
     return words, word_of
-
-
-def _noise(
-    victim: Victim, embeds: Tensor, batch: Batch, attack: Attack, eps: Tensor, draws: int, seed: int
-) -> Tensor:
-    """(draws,C) probabilities under random noise exactly as long as the attack's δ."""
-    generator = torch.Generator().manual_seed(seed + 1)
-    many = batch.repeat(draws)
-    noise = random_in_ball(
-        embeds.expand(draws, -1, -1),
-        many.perturbable,
-        float(eps),
-        attack.p,
-        attack.ball,
-        generator,
-        surface=True,
-    )
-    return victim.probs(embeds + noise, many)
 
 
 def _np(tensor: Tensor) -> np.ndarray:

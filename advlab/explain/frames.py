@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks.norms import norm, random_in_ball
 from advlab.explain.nearest import scores
 from advlab.explain.subject import Stage
 from advlab.records import AttackRecord, Frames, Noise
@@ -42,18 +41,7 @@ def noise(stage: Stage, record: AttackRecord, draws: int = DRAWS) -> Noise:
 
     With as many draws as `record.random` has, these are the very ones behind it.
     """
-    attack = stage.attack
-    many = stage.batch.repeat(draws)
-    size = norm(_tensor(stage, record.delta).unsqueeze(0), attack.p, attack.ball).amax()
-    deltas = random_in_ball(
-        stage.embeds.expand(draws, -1, -1),
-        many.perturbable,
-        float(size),
-        attack.p,
-        attack.ball,
-        torch.Generator().manual_seed(record.seed + 1),
-        surface=True,
-    )
+    deltas = stage.noise_as_long(_tensor(stage, record.delta[None]), draws, record.seed + 1)
     _, _, exits = nearest_frames(stage, deltas)
     return Noise(
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
@@ -111,19 +99,8 @@ def _frames(stage: Stage, at: np.ndarray, deltas: Tensor, random: Tensor | None 
 
 def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int) -> Tensor:
     """(F,draws,C) probabilities under noise whose norm is that of each step's δ."""
-    attack, F = stage.attack, len(path)
-    size = norm(path, attack.p, attack.ball).reshape(F, -1).amax(1)  # (F,)
-    many = stage.batch.repeat(F * draws)
-    deltas = random_in_ball(
-        stage.embeds.expand(F * draws, -1, -1),
-        many.perturbable,
-        size.repeat_interleave(draws),
-        attack.p,
-        attack.ball,
-        torch.Generator().manual_seed(record.seed + 2),
-        surface=True,
-    )
-    return stage.logits(deltas).softmax(-1).reshape(F, draws, -1)
+    deltas = stage.noise_as_long(path, draws, record.seed + 2)
+    return stage.logits(deltas).softmax(-1).reshape(len(path), draws, -1)
 
 
 def _tensor(stage: Stage, values: np.ndarray) -> Tensor:

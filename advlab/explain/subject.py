@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from advlab.attacks.noise import noise_as_long
 from advlab.errors import ModelError, SettingError
 from advlab.records import AttackRecord, Example
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from advlab.tasks import Batch
 
 CHUNK = 128  # rows of one forward pass
+LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ class Stage:
                 ]
             )
 
+    def noise_as_long(self, deltas: Tensor, draws: int, seed: int) -> Tensor:
+        """(F·draws,T,D) random, zero where δ must be, as long as each of the δ (F,T,D)."""
+        generator = torch.Generator().manual_seed(seed)
+        allowed = self.batch.perturbable
+        return noise_as_long(self.embeds, allowed, deltas, self.attack, draws, generator)
+
     def loss(self, logits: Tensor) -> Tensor:
         """(N,C) -> (N,): cross-entropy of the attacked class."""
         return -logits.log_softmax(-1)[:, int(self.batch.labels[0])]
@@ -93,7 +101,13 @@ class Stage:
     def gain(self, logits: Tensor) -> Tensor:
         """(N,C) -> (N,): what the attack makes large: the loss, or, targeted, minus the loss."""
         loss = self.loss(logits)
-        return -loss if getattr(self.attack, "targeted", False) else loss
+        return -loss if self.attack.targeted else loss
+
+
+def slow(victim: Victim) -> bool:
+    """Whether a forward pass takes so long that fewer are made."""
+    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
+    return size > LARGE
 
 
 def token_spans(victim: Victim, text: str) -> list[tuple[int, int]]:

@@ -78,6 +78,12 @@ class Objective:
         self._last = (embeds, logits.detach())
         return logits
 
+    def scores(self, embeds: Tensor) -> Tensor:
+        """(B,T,D) -> (B,C) the label's logit, then the other classes' in their order."""
+        logits, labels = self.logits(embeds), self.batch.labels.unsqueeze(1)
+        others = torch.arange(logits.shape[1] - 1, device=labels.device).expand(len(labels), -1)
+        return logits.gather(1, torch.cat([labels, others + (others >= labels)], 1))
+
     def loss_of(self, logits: Tensor) -> Tensor:
         """(B,C) -> (B,) cross-entropy."""
         return F.cross_entropy(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -49,18 +48,19 @@ def dice(seed: int = 0) -> torch.Generator:
 class Bumpy:
     """A loss with hills: three logits, each a sum of cosines; the label is always the first."""
 
-    def __init__(self, waves: Tensor, B: int) -> None:
+    def __init__(self, waves: Tensor) -> None:
         self.waves = waves  # (3,6,N)
-        self.batch = SimpleNamespace(labels=torch.zeros(B, dtype=torch.long))
 
     def logits(self, z: Tensor) -> Tensor:
         return torch.einsum("bn,cwn->bcw", z.flatten(1), self.waves).cos().sum(2)
+
+    scores = logits
 
     def flips(self, z: Tensor) -> Tensor:
         return self.logits(z).argmax(1) != 0
 
     def take(self, rows: Tensor) -> Bumpy:
-        return Bumpy(self.waves, len(rows))
+        return Bumpy(self.waves)
 
     def __call__(self, z: Tensor) -> Tensor:
         return -self.logits(z).log_softmax(1)[:, 0]
@@ -72,7 +72,7 @@ def bumpy(shape: tuple[int, int, int], seed: int) -> tuple[Tensor, Tensor, Bumpy
     g = dice(seed)
     x = torch.randn(shape, generator=g, dtype=torch.float64)
     mask = torch.rand((B, T), generator=g) < 0.7
-    return x, mask, Bumpy(2 * torch.randn((3, 6, T * D), generator=g, dtype=torch.float64), B)
+    return x, mask, Bumpy(2 * torch.randn((3, 6, T * D), generator=g, dtype=torch.float64))
 
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))
@@ -264,8 +264,8 @@ def test_zero_gradients_give_no_nan(name: str, p: P, ball: Ball) -> None:
     x = torch.zeros(2, 3, 4)
     mask = torch.ones(2, 3, dtype=torch.bool)
     for scale in (0.0, 1e-30):
-        flat = Bumpy(torch.zeros(3, 1, 12), 2)
-        flat.logits = lambda z, k=scale: (z * k).sum(2)[:, :3]  # type: ignore[method-assign]
+        flat = Bumpy(torch.zeros(3, 1, 12))
+        flat.logits = flat.scores = lambda z, k=scale: (z * k).sum(2)[:, :3]  # type: ignore[method-assign]
         found = made(name, p, ball)(flat, x, mask, dice(), keep_path=True)
         assert torch.isfinite(found.path).all()
         assert torch.isfinite(found.losses).all()

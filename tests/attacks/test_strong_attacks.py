@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from victims import labelled, make_victim, shared_victim
+from victims import labelled, make_victim, scores_of, shared_victim
 
 from advlab.attacks import (
     FGM,
@@ -26,7 +26,7 @@ from advlab.attacks import (
 )
 from advlab.attacks.autopgd import checkpoints
 from advlab.attacks.norms import norm
-from advlab.attacks.tracker import dlr, margin
+from advlab.attacks.scores import dlr, margin
 from advlab.errors import SettingError
 
 TEXTS = tuple(  # of one length, so that toolkits that know no padding see the same
@@ -45,6 +45,9 @@ class Planes:
 
     def logits(self, x: Tensor) -> Tensor:
         return x.flatten(1) @ self.w.T + self.b
+
+    def scores(self, x: Tensor) -> Tensor:
+        return scores_of(self.logits(x), self.batch.labels)
 
     def flips(self, x: Tensor) -> Tensor:
         return self.logits(x).argmax(1) != self.batch.labels
@@ -141,14 +144,15 @@ def test_checkpoints_are_those_of_the_paper() -> None:
 def test_the_logit_ratio_ignores_scale_and_shift_and_is_positive_when_misread() -> None:
     z = torch.randn(50, 5, dtype=torch.float64)
     y = torch.randint(0, 5, (50,))
-    torch.testing.assert_close(dlr(z, y), dlr(1000 * z + 7, y))
-    assert torch.equal(dlr(z, y) > 0, z.argmax(1) != y)
+    ratio = dlr(scores_of(z, y))
+    torch.testing.assert_close(ratio, dlr(scores_of(1000 * z + 7, y)))
+    assert torch.equal(ratio > 0, z.argmax(1) != y)
     # by hand: (z₂ − z_y) / (z₁ − z₃) on the sorted logits; the label first, second, last
     by_hand = torch.tensor([[5.0, 3.0, 1.0, 0.0]] * 3, dtype=torch.float64)
     wanted = torch.tensor([-2 / 4, 2 / 4, 5 / 4], dtype=torch.float64)
-    torch.testing.assert_close(dlr(by_hand, torch.tensor([0, 1, 3])), wanted)
-    two = z[:, :2]
-    torch.testing.assert_close(dlr(two, y % 2), margin(two, y % 2))
+    torch.testing.assert_close(dlr(scores_of(by_hand, torch.tensor([0, 1, 3]))), wanted)
+    two = scores_of(z[:, :2], y % 2)
+    torch.testing.assert_close(dlr(two), margin(two))
 
 
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])

@@ -16,6 +16,7 @@ from advlab.attacks.norms import norm
 from advlab.data import CORPORA
 from advlab.errors import DataError, SettingError
 from advlab.explain import curve as radii
+from advlab.explain import subject
 from advlab.explain.explore import MAX_CHARACTERS, explore
 from advlab.explain.subject import Stage
 from advlab.model.victim import Victim
@@ -242,7 +243,7 @@ def test_targeted_attack_never_gets_farther_from_its_target_as_the_ball_grows() 
 
 
 def test_a_large_model_gets_fewer_draws_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(radii, "LARGE", 100)
+    monkeypatch.setattr(subject, "LARGE", 100)
     quick = explore(shared_victim("bert"), TEXT, attack=ATTACK, planes=0, draws=2)
     assert quick.curve.draws == radii.QUICK.draws < record_of("bert").curve.draws
     assert (np.diff(quick.curve.adversarial[:, quick.label]) <= 1e-12).all()
