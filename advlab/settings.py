@@ -11,9 +11,11 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from advlab.errors import SettingError
+from advlab.errors import SettingError, unknown
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,23 @@ def build(cls: type, values: Mapping[str, Any]) -> Any:
     instance = cls(**made)
     check(instance)
     return instance
+
+
+def build_named(kind: str, table: Mapping[str, type[T]], values: Mapping[str, Any]) -> T:
+    """The settings of `{"name": …, …}`, of the class that `table` has under that name.
+
+    Without a name it is the table's first. SettingError names the `kind` of thing and what is wrong.
+    """
+    rest = dict(values)
+    name = rest.pop("name", next(iter(table)))
+    if name not in table:
+        raise SettingError(unknown(kind, name, table))
+    return build(table[name], rest)
+
+
+def name_of(instance: Any, table: Mapping[str, type]) -> str:
+    """The name under which `table` has the class of `instance`."""
+    return next(name for name, cls in table.items() if type(instance) is cls)
 
 
 def plain(instance: Any) -> dict[str, Any]:

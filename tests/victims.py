@@ -7,6 +7,7 @@ rounding. In float64, where one wants to see that far.
 from __future__ import annotations
 
 import csv
+import json
 import random
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from torch import Tensor, nn
 from transformers import (
     BertConfig,
@@ -78,6 +87,116 @@ def word_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     else:
         roles |= {"eos_token": specials[-1], "bos_token": specials[min(1, len(specials) - 1)]}
     return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)
+
+
+SUBWORDS = ("wordpiece", "bytes", "unigram", "llama")
+SENTENCES = (
+    *TEXTS,
+    "the acting was wonderful, and the plotting was not",
+    "an unwatchable film; the worst thing about it is its length!",
+    "he was acting as if he had never acted before",
+    "the longest scenes are the slowest scenes of the whole film",
+    "i am watching it again, and again, and again...",
+    "a schöne film for grün and blue evenings",
+    "the über-director makes müde films über nothing",
+    "a café scene, naïve and slow, in a naïve film",
+    "great 😀 film 😁 and great acting 😂",
+    "so dull 😴 that i slept 😴 through the scenes 🎬 and the credits 🎬",
+    "it's not what you'd call well-made, don't watch it",
+    "watch it, watching it is what watchers do",
+    "slow, slower, slowest; dull, duller, dullest; long, longer, longest",
+    "wonderfully acted, beautifully filmed, painfully plotted",
+    "the film has 2 plots and 10 actors",
+)
+
+
+@lru_cache
+def subword_tokenizer(kind: str, framed: bool = False) -> PreTrainedTokenizerFast:
+    """A tokenizer learnt from `SENTENCES`, with the marks and special tokens of its kind.
+
+    wordpiece as BERT's, bytes as GPT-2's (`framed`: with the special tokens of RoBERTa), unigram as
+    T5's, llama with ▁, one word for the whole text and bytes for unknown characters. Shared by all
+    tests: for reading only.
+    """
+    if kind == "wordpiece":
+        made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        made.normalizer = normalizers.BertNormalizer(lowercase=True)
+        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        made.decoder = decoders.WordPiece()
+        specials, template = (*_BERT, "[unused0]"), "[CLS] $A [SEP]"
+        trainer: Any = trainers.WordPieceTrainer(
+            vocab_size=260, special_tokens=list(specials), show_progress=False
+        )
+        roles = {"unk_token": "[UNK]", "pad_token": "[PAD]", "mask_token": "[MASK]"}
+        roles |= {"cls_token": "[CLS]", "sep_token": "[SEP]"}
+    elif kind == "bytes":
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        specials, template = (_ROBERTA, "") if framed else (("<|endoftext|>",), "")
+        trainer = trainers.BpeTrainer(
+            vocab_size=430,
+            special_tokens=list(specials),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        roles = dict.fromkeys(("unk_token", "bos_token", "eos_token"), specials[0])
+        if framed:
+            roles = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
+            roles |= {"bos_token": "<s>", "eos_token": "</s>"}
+            roles |= {"cls_token": "<s>", "sep_token": "</s>"}
+    else:
+        unigram = kind == "unigram"
+        made = Tokenizer(models.Unigram() if unigram else models.BPE(unk_token="<unk>"))
+        made.pre_tokenizer = pre_tokenizers.Metaspace()
+        made.decoder = decoders.Metaspace()
+        if unigram:
+            specials, template = ("<pad>", "</s>", "<unk>"), "$A </s>"
+            roles = {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
+            trainer = trainers.UnigramTrainer(
+                vocab_size=260,
+                special_tokens=list(specials),
+                unk_token="<unk>",
+                show_progress=False,
+            )
+        else:
+            specials, template = ("<unk>", "<s>", "</s>"), "<s> $A"
+            roles = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+            trainer = trainers.BpeTrainer(
+                vocab_size=520,
+                special_tokens=[*specials, *(f"<0x{i:02X}>" for i in range(256))],
+                show_progress=False,
+            )
+    made.train_from_iterator(SENTENCES, trainer)
+    if kind == "llama":  # learnt word by word, and then used on whole texts
+        state = json.loads(made.to_str())
+        state["model"] |= {"byte_fallback": True, "fuse_unk": True}
+        state["added_tokens"] = state["added_tokens"][: len(specials)]  # a byte is no special token
+        made = Tokenizer.from_str(json.dumps(state))
+        made.pre_tokenizer = None  # type: ignore[assignment]
+        made.normalizer = normalizers.Sequence(
+            [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        )
+        made.decoder = decoders.Sequence(
+            [
+                decoders.Replace("▁", " "),
+                decoders.ByteFallback(),
+                decoders.Fuse(),
+                decoders.Strip(" ", 1, 0),
+            ]
+        )
+    if framed:
+        made.post_processor = processors.RobertaProcessing(
+            ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+        )
+    elif kind == "bytes":
+        made.post_processor = processors.ByteLevel(trim_offsets=False)
+    if template:
+        made.post_processor = processors.TemplateProcessing(
+            single=template,
+            special_tokens=[(s, made.token_to_id(s)) for s in specials if s in template],
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=made, **roles)
 
 
 def tiny_model(kind: str, tokenizer: Any, *, labels: int = 3, dropout: float = 0.0) -> Any:
@@ -164,9 +283,10 @@ def make_victim(
     dropout: float = 0.0,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
+    tokenizer: Any = None,
 ) -> Victim:
-    """A new victim in evaluation mode; it has passed the identity check."""
-    tokenizer = word_tokenizer(kind)
+    """A new victim in evaluation mode; it has passed the identity check. Words are its tokens."""
+    tokenizer = tokenizer or word_tokenizer(kind)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = tiny_model(kind, tokenizer, labels=labels, dropout=dropout)
@@ -184,6 +304,15 @@ def labelled(victim: Victim, texts: tuple[str, ...] = TEXTS) -> Any:
     batch = victim.encode(texts)
     with torch.no_grad():
         return batch.with_target(labels=victim.output(victim.embed(batch), batch).argmax(-1))
+
+
+def scores_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """(B,C) logits with the label's in the first column and the others after it, in their order."""
+    rows = [
+        torch.cat([row[label : label + 1], row[:label], row[label + 1 :]])
+        for row, label in zip(logits, labels.tolist(), strict=True)
+    ]
+    return torch.stack(rows)
 
 
 def write_reviews(path: Path, n: int = 240, seed: int = 0) -> Path:

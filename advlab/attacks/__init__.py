@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from advlab.attacks.autopgd import AutoPGD
-from advlab.attacks.base import Attack, Perturbation
-from advlab.attacks.ensemble import Ensemble, only_tokens, weighted
+from advlab.attacks.base import Attack, Problem
+from advlab.attacks.ensemble import Ensemble
 from advlab.attacks.gradient import FGM, FGSM, PGD, RandomNoise
 from advlab.attacks.minimal import FMN, CarliniWagner, DeepFool, Minimal
 from advlab.attacks.spsa import SPSA
-from advlab.errors import SettingError, unknown
-from advlab.settings import build, plain
+from advlab.attacks.tracker import Perturbation
+from advlab.attacks.weighted import only_tokens, weighted
+from advlab.settings import build_named, name_of, plain
 
 ATTACKS: dict[str, type[Attack]] = {
     "pgd": PGD,
@@ -30,17 +31,12 @@ ATTACKS: dict[str, type[Attack]] = {
 
 def build_attack(values: Mapping[str, Any]) -> Attack:
     """The attack of `{"name": "pgd", "eps": 0.5, …}`; SettingError names what does not fit."""
-    rest = dict(values)
-    name = rest.pop("name", "pgd")
-    if name not in ATTACKS:
-        raise SettingError(unknown("attack", name, ATTACKS))
-    return build(ATTACKS[name], rest)
+    return build_named("attack", ATTACKS, values)
 
 
 def attack_settings(attack: Attack) -> dict[str, Any]:
     """The mapping that `build_attack` takes back."""
-    name = next(n for n, cls in ATTACKS.items() if type(attack) is cls)
-    return {"name": name} | plain(attack)
+    return {"name": name_of(attack, ATTACKS)} | plain(attack)
 
 
 __all__ = [
@@ -57,6 +53,7 @@ __all__ = [
     "Ensemble",
     "Minimal",
     "Perturbation",
+    "Problem",
     "RandomNoise",
     "attack_settings",
     "build_attack",

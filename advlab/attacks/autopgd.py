@@ -7,15 +7,16 @@ from the best point found.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 
-from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
-from advlab.attacks.norms import project, radius, random_in_ball, steepest
-from advlab.attacks.tracker import Tracker, better_of, class_logits, dlr
+from advlab.attacks.base import Attack, Kind, Problem
+from advlab.attacks.norms import project, radius, steepest
+from advlab.attacks.scores import dlr, scores
+from advlab.attacks.tracker import LossFn, Perturbation, better_of
 from advlab.settings import setting
 
 ALPHA = 0.75  # weight of the new step; the rest is momentum
@@ -32,6 +33,11 @@ class AutoPGD(Attack):
     class's logit at a time over the label's, the likeliest first, without the ratio.
     """
 
+    title: ClassVar[str] = "Auto-PGD"
+    gist: ClassVar[str] = "gradient steps"
+    kind: ClassVar[Kind] = "ascent"
+    efforts: ClassVar[tuple[str, ...]] = ("steps", "restarts")
+
     steps: int = setting(50, "Gradient steps", low=2, high=1000)
     loss: Literal["ce", "dlr", "targeted"] = setting(
         "ce",
@@ -45,28 +51,16 @@ class AutoPGD(Attack):
         1, "Runs; targeted: one for each class, from the start", low=1, high=100
     )
 
-    targeted: ClassVar[bool] = False
+    def brief(self, steps: int, draws: int) -> Self:
+        return self.at_most(steps=steps, restarts=1)
 
-    def __call__(
-        self,
-        loss_fn: LossFn,
-        embeds: Tensor,
-        perturbable: Tensor,
-        generator: torch.Generator | None = None,
-        *,
-        eps: float | Tensor | None = None,
-        flips: FlipFn | None = None,
-        keep_path: bool = False,
-    ) -> Perturbation:
-        limit = self._radius(eps)
+    def search(self, problem: Problem) -> Perturbation:
         found: Perturbation | None = None
-        for run, score_fn in enumerate(self._scores(loss_fn, embeds)):
-            start = torch.zeros_like(embeds)
+        for run, score_fn in enumerate(self._scores(problem.loss_fn, problem.embeds)):
+            start = torch.zeros_like(problem.embeds)
             if self.start == "random" or (run and self.loss != "targeted"):
-                start = random_in_ball(
-                    embeds, perturbable, limit, self.p, self.ball, generator, surface=True
-                )
-            one = self._climb(score_fn, embeds, perturbable, start, limit, flips, keep_path)
+                start = problem.random_start(self.p, self.ball, surface=True)
+            one = self._climb(replace(problem, loss_fn=score_fn), start)
             found = one if found is None else better_of(found, one)
         assert found is not None
         return found
@@ -76,38 +70,28 @@ class AutoPGD(Attack):
         if self.loss == "ce":
             return [loss_fn] * self.restarts
         if self.loss == "dlr":
-            return [lambda x: dlr(*class_logits(loss_fn, x))] * self.restarts
+            return [lambda x: dlr(scores(loss_fn, x))] * self.restarts
         with torch.no_grad():
-            logits, labels = class_logits(loss_fn, embeds)
-        rivals = logits.scatter(1, labels.unsqueeze(1), -torch.inf).argsort(1, descending=True)
+            clean = scores(loss_fn, embeds)
+        rivals = 1 + clean[:, 1:].argsort(1, descending=True)  # (B,K−1) columns of scores
 
         def towards(k: int) -> LossFn:
             def score(x: Tensor) -> Tensor:
-                z, y = class_logits(loss_fn, x)
-                return (z.gather(1, rivals[:, k : k + 1]) - z.gather(1, y.unsqueeze(1))).squeeze(1)
+                z = scores(loss_fn, x)
+                return z.gather(1, rivals[:, k : k + 1]).squeeze(1) - z[:, 0]
 
             return score
 
-        return [towards(k) for k in range(min(max(self.restarts, 1), logits.shape[1] - 1))]
+        return [towards(k) for k in range(min(max(self.restarts, 1), rivals.shape[1]))]
 
-    def _climb(
-        self,
-        score_fn: LossFn,
-        embeds: Tensor,
-        perturbable: Tensor,
-        start: Tensor,
-        eps: float | Tensor,
-        flips: FlipFn | None,
-        keep_path: bool,
-    ) -> Perturbation:
-        embeds = embeds.detach()
-        mask = perturbable.unsqueeze(-1).to(embeds.dtype)
-        p, ball, B = self.p, self.ball, embeds.shape[0]
-        tracker = Tracker(embeds, flips, keep_path)
+    def _climb(self, problem: Problem, start: Tensor) -> Perturbation:
+        embeds, mask, eps = problem.embeds, problem.mask, problem.limit
+        p, ball, B = self.p, self.ball, len(embeds)
+        tracker = problem.tracker()
 
         def evaluate(delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             x = (embeds + delta).requires_grad_()
-            score = score_fn(x)
+            score = problem.loss_fn(x)
             (grad,) = torch.autograd.grad(score.sum(), x)
             return score.detach(), grad * mask, tracker.see(delta, x, score)
 

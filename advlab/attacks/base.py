@@ -1,52 +1,64 @@
-"""What every attack is given and gives back: a loss of embeddings, a mask, a perturbation."""
+"""What every attack is: settings that one calls with a loss of embeddings, for a perturbation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 
-from advlab.attacks.norms import Ball, P
+from advlab.attacks.norms import Ball, P, random_in_ball
+from advlab.attacks.tracker import FlipFn, LossFn, Perturbation, Tracker
 from advlab.errors import SettingError
 from advlab.records import Scale
 from advlab.settings import setting
 
-LossFn = Callable[[Tensor], Tensor]  # embeds (B,T,D) -> loss (B,)
-
-
-FlipFn = Callable[[Tensor], Tensor]  # embeds (B,T,D) -> bool (B,)
-
-
 Unit = Literal["norm", "raw", "half-nn"]
+# null: no search; ascent: many steps that raise the loss with all of ε; minimal: the shortest δ
+Kind = Literal["null", "one step", "ascent", "minimal", "black box"]
 
 
 @dataclass(frozen=True)
-class Perturbation:
-    """What an attack found.
+class Problem:
+    """What a search is given: the loss to raise, where δ may be and how long, what to keep."""
 
-    `delta` is the iterate of highest loss (lowest, when targeted) over all steps and restarts.
-    `losses`, `path` and `best_step` belong to the restart that holds it; step 0 is the start.
-    """
-
-    delta: Tensor  # (B,T,D)
-    losses: Tensor  # (S+1,B)
-    best_step: Tensor  # (B,) long
-    first_flip: Tensor  # (B,) long, first step of any restart whose δ flips; −1 if none did
-    flip_delta: Tensor  # (B,T,D) δ at the first flip; `delta` where none flipped
-    path: Tensor | None = None  # (S+1,B,T,D)
+    loss_fn: LossFn
+    embeds: Tensor  # (B,T,D), without a graph
+    perturbable: Tensor  # (B,T) bool
+    limit: float | Tensor  # ε in raw units, for all or one for each example (B,)
+    generator: torch.Generator | None = None
+    flips: FlipFn | None = None
+    keep_path: bool = False
 
     @property
-    def loss(self) -> Tensor:
-        """(B,) loss at `delta`."""
-        return self.losses.gather(0, self.best_step.unsqueeze(0)).squeeze(0)
+    def mask(self) -> Tensor:
+        """(B,T,1): 1 where δ may be other than 0."""
+        return self.perturbable.unsqueeze(-1).to(self.embeds.dtype)
+
+    def random_start(self, p: P, ball: Ball, *, surface: bool = False) -> Tensor:
+        """(B,T,D) a random δ in the ball, or on its surface."""
+        return random_in_ball(
+            self.embeds, self.perturbable, self.limit, p, ball, self.generator, surface=surface
+        )
+
+    def tracker(self) -> Tracker:
+        """A new one; each restart has its own."""
+        return Tracker(self.embeds, self.flips, self.keep_path)
 
 
 @dataclass(frozen=True)
 class Attack:
     """What every attack has: a radius, its unit, a norm and what one ball covers."""
+
+    title: ClassVar[str]  # as people write it
+    gist: ClassVar[str]  # what it does, in a few words that follow a colon
+    kind: ClassVar[Kind]
+    efforts: ClassVar[tuple[str, ...]] = ()  # settings that say how much work is done, no more
+    from_above: ClassVar[bool] = False  # of many ε the largest is tried first, by `breaks`
+    # whether a given label's loss is lowered; without a type, so that a class with a choice can make
+    # it a setting, in its own place
+    targeted = False
 
     eps: float = setting(0.5, "Radius of the ball that holds δ", low=0.0, label="ε")
     unit: Unit = setting(
@@ -60,18 +72,20 @@ class Attack:
         "example", "One ball for the whole text, or one for each token", label="one ball for"
     )
 
-    def at(self, scale: Scale) -> Any:
+    def at(self, scale: Scale) -> Self:
         """The same attack with ε in raw units."""
         return replace(self, eps=scale.raw(self.eps, self.unit), unit="raw")
 
-    def _radius(self, eps: float | Tensor | None) -> float | Tensor:
-        if eps is not None:
-            return eps
-        if self.unit != "raw":
-            raise SettingError(
-                f"expected ε in raw units, got unit {self.unit!r}; call attack.at(victim.scale) first"
-            )
-        return self.eps
+    def brief(self, steps: int, draws: int) -> Self:
+        """The same with less work: at most so many steps or draws, and one start."""
+        return self
+
+    def at_most(self, **limits: int) -> Self:
+        """The same with settings cut down to the given ones where they are larger."""
+        least: dict[str, Any] = {
+            name: min(most, getattr(self, name)) for name, most in limits.items()
+        }
+        return replace(self, **least)
 
     def __call__(
         self,
@@ -87,6 +101,24 @@ class Attack:
         """Attack `embeds` (B,T,D) where `perturbable` (B,T) is true; parameters are left alone.
 
         `eps`, raw, a number or (B,), replaces the attack's own radius. `flips` tells which examples
-        are broken at given embeddings, so that the first success can be kept.
+        are broken at given embeddings, so that the first success can be kept. SettingError where ε is
+        in another unit, or where the attack compares scores and the loss function has none.
         """
+        if eps is None and self.unit != "raw":
+            raise SettingError(
+                f"expected ε in raw units, got unit {self.unit!r}; call attack.at(victim.scale) first"
+            )
+        limit = self.eps if eps is None else eps
+        return self.search(
+            Problem(loss_fn, embeds.detach(), perturbable, limit, generator, flips, keep_path)
+        )
+
+    def search(self, problem: Problem) -> Perturbation:
+        """What the attack does."""
         raise NotImplementedError  # pragma: no cover - each attack says how
+
+    def breaks(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Which examples it breaks, (B,) bool, and the δ (B,T,D) that do it, 0 for the others."""
+        found = self.search(problem)
+        broken = found.first_flip >= 0
+        return broken, found.flip_delta * broken.reshape(-1, 1, 1)

@@ -1,19 +1,18 @@
-"""Several strong attacks in turn, on what still stands; and any attack with a weight for each token."""
+"""Several strong attacks in turn, on what still stands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from advlab.attacks.autopgd import AutoPGD
-from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
+from advlab.attacks.base import Attack, Kind, Problem
 from advlab.attacks.minimal import FMN
 from advlab.attacks.spsa import SPSA
-from advlab.attacks.tracker import Tracker
+from advlab.attacks.tracker import Perturbation
 from advlab.settings import setting
 
 
@@ -25,9 +24,15 @@ class Ensemble(Attack):
     and SPSA for Square; an attack works only on the examples that its forerunners left standing.
     """
 
+    title: ClassVar[str] = "Ensemble"
+    gist: ClassVar[str] = "the strong ones in turn"
+    kind: ClassVar[Kind] = "ascent"
+    efforts: ClassVar[tuple[str, ...]] = ("effort",)
+
     effort: int = setting(50, "Gradient steps of each member", low=2, high=1000)
 
-    targeted: ClassVar[bool] = False
+    def brief(self, steps: int, draws: int) -> Self:
+        return self.at_most(effort=steps)
 
     def members(self) -> tuple[Attack, ...]:
         """The attacks in their order, cheapest first."""
@@ -45,21 +50,12 @@ class Ensemble(Attack):
             SPSA(**common, steps=max(2, self.effort // 5)),
         )
 
-    def __call__(
-        self,
-        loss_fn: LossFn,
-        embeds: Tensor,
-        perturbable: Tensor,
-        generator: torch.Generator | None = None,
-        *,
-        eps: float | Tensor | None = None,
-        flips: FlipFn | None = None,
-        keep_path: bool = False,
-    ) -> Perturbation:
-        limit = self._radius(eps)
+    def search(self, problem: Problem) -> Perturbation:
+        embeds, loss_fn, limit = problem.embeds, problem.loss_fn, problem.limit
         objective: Any = loss_fn
+        generator, flips = problem.generator, problem.flips
         seed = generator.initial_seed() if generator is not None else 0
-        tracker = Tracker(embeds, None, keep_path)
+        tracker = replace(problem, flips=None).tracker()
         with torch.no_grad():
             still = torch.zeros_like(embeds)
             tracker.see(still, embeds, loss_fn(embeds))
@@ -79,7 +75,7 @@ class Ensemble(Attack):
             found = member(
                 part,
                 embeds[rows],
-                perturbable[rows],
+                problem.perturbable[rows],
                 dice,
                 eps=near,
                 flips=part.flips if narrow else flips,
@@ -102,66 +98,3 @@ class Ensemble(Attack):
             first_flip=first_flip,
             flip_delta=torch.where((first_flip >= 0).reshape(-1, 1, 1), flip_delta, found.delta),
         )
-
-
-def weighted(attack: Attack, weights: Tensor) -> Any:
-    """The attack with one budget spent unevenly: token t may move `weights[t]` times as far.
-
-    weights (B,T), 0 or more; 0 shields a token. The ball becomes {δ : ‖δ / w‖ ≤ ε}: the attack works on
-    z = δ / w, so projection and steps stay exact for every norm. Takes and gives what `attack` does.
-    To attack chosen words alone: `weighted(PGD(0.5).at(victim.scale), only_tokens([[3, 4]], T))`.
-    """
-    w = weights.unsqueeze(-1)
-
-    def call(
-        loss_fn: LossFn,
-        embeds: Tensor,
-        perturbable: Tensor,
-        *args: Any,
-        flips: FlipFn | None = None,
-        **more: Any,
-    ) -> Perturbation:
-        scaled = _Scaled(loss_fn, embeds.detach(), w.to(embeds))
-        found = attack(
-            scaled,
-            embeds,
-            perturbable & (weights > 0),
-            *args,
-            flips=None if flips is None else lambda x: flips(scaled.moved(x)),
-            **more,
-        )
-        path = None if found.path is None else scaled.w * found.path
-        return replace(
-            found, delta=scaled.w * found.delta, flip_delta=scaled.w * found.flip_delta, path=path
-        )
-
-    return call
-
-
-class _Scaled:
-    """A loss as a function of e + z, where the model gets e + w·z."""
-
-    def __init__(self, loss_fn: LossFn, embeds: Tensor, w: Tensor) -> None:
-        self.loss_fn, self.embeds, self.w = loss_fn, embeds, w
-        self._last: tuple[Tensor, Tensor] | None = None
-        self.batch = getattr(loss_fn, "batch", None)
-        if hasattr(loss_fn, "logits"):
-            logits: Any = loss_fn
-            self.logits = lambda x: logits.logits(self.moved(x))
-
-    def moved(self, x: Tensor) -> Tensor:
-        """The embeddings that the model gets; the same tensor when asked for the same x again."""
-        if self._last is None or self._last[0] is not x:
-            self._last = (x, self.embeds + self.w * (x - self.embeds))
-        return self._last[1]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.loss_fn(self.moved(x))
-
-
-def only_tokens(tokens: Sequence[Sequence[int]], T: int) -> Tensor:
-    """Weights (B,T) that are 1 at the named places of each text and 0 elsewhere."""
-    weights = torch.zeros(len(tokens), T)
-    for row, places in enumerate(tokens):
-        weights[row, list(places)] = 1.0
-    return weights

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from advlab.attacks import PGD, Attack, RandomNoise, attack_settings
-from advlab.attacks.breaking import break_batch
+from advlab.attacks import Attack, Problem, RandomNoise, attack_settings
 from advlab.attacks.norms import norm
 from advlab.errors import DataError
 from advlab.records import Evaluation, Example
@@ -95,14 +94,14 @@ def first_broken(
     −1: wrong without any attack. len(radii): none breaks it. `cancelled` is asked before each attack;
     InterruptedError then.
 
-    PGD looks from the largest ε down: a δ that breaks an example is shortened to every smaller ε and
-    tried there, and the next attack is at the largest ε that is still open; an example that holds is
-    taken to hold at every smaller ε, where the attack has less room. Broken examples leave their
-    batch at once. So most examples cost about one and a half attacks, however many ε there are. Other
-    attacks go from the smallest ε up, on what still stands.
+    An attack that is `from_above`, as PGD, begins at the largest ε: a δ that breaks an example is
+    shortened to every smaller ε and tried there, and the next attack is at the largest ε that is still
+    open; an example that holds is taken to hold at every smaller ε, where the attack has less room.
+    Broken examples leave their batch at once. So most examples cost about one and a half attacks,
+    however many ε there are. Other attacks go from the smallest ε up, on what still stands.
     """
     right = survives(victim, examples, seed=seed, batch_size=batch_size)
-    if type(attack) is PGD:
+    if attack.from_above:
         return _from_above(
             victim, examples, attack, sorted(radii), right, seed, batch_size, cancelled
         )
@@ -161,13 +160,14 @@ def _unless(cancelled: Callable[[], bool]) -> None:
 def _from_above(
     victim: Victim,
     examples: Sequence[Example],
-    attack: PGD,
+    attack: Attack,
     radii: Sequence[float],
     right: Sequence[bool],
     seed: int,
     batch_size: int,
     cancelled: Callable[[], bool],
 ) -> list[int]:
+    near = attack.at(victim.scale)
     raw = torch.tensor([victim.scale.raw(float(r), attack.unit) for r in radii])
     N = len(raw)
     found = [N if ok else -1 for ok in right]
@@ -180,8 +180,13 @@ def _from_above(
                 _unless(cancelled)
                 rows = [waiting[k] for k in places]
                 eps = raw[[ask[i] for i in rows]].to(batch.input_ids.device)
-                broken, deltas = break_batch(attack.at(victim.scale), victim, batch, eps, generator)
-                smallest = _shortened(victim, batch, attack, deltas, raw)
+                embeds = victim.embed(batch.input_ids).detach()
+                objective = victim.objective(batch)
+                problem = Problem(
+                    objective, embeds, batch.perturbable, eps, generator, objective.flips
+                )
+                broken, deltas = near.breaks(problem)
+                smallest = _shortened(problem, attack, deltas, raw)
                 for i, hit, place in zip(rows, broken.tolist(), smallest, strict=True):
                     if not hit:
                         del ask[i]
@@ -194,17 +199,17 @@ def _from_above(
     return found
 
 
-def _shortened(victim: Victim, batch: Batch, attack: PGD, deltas: Tensor, raw: Tensor) -> list[int]:
+def _shortened(problem: Problem, attack: Attack, deltas: Tensor, raw: Tensor) -> list[int]:
     """For each example the smallest ε at which its δ, shortened to fit, still breaks it; else N."""
+    assert problem.flips is not None
     size = norm(deltas, attack.p, attack.ball).reshape(len(deltas), -1).amax(1)
-    embeds = victim.embed(batch).detach()
     places = torch.full((len(deltas),), len(raw))
     open_ = size > 0
     with torch.no_grad():
         for k in reversed(range(len(raw))):
             factor = (raw[k].to(size) / size.clamp_min(1e-30)).clamp_max(1.0)
-            objective = victim.objective(batch)
-            flips = objective.flips(embeds + factor.reshape(-1, 1, 1) * deltas) & open_
+            shorter = factor.reshape(-1, 1, 1) * deltas
+            flips = problem.flips(problem.embeds + shorter) & open_
             places[flips.cpu()] = k
             open_ &= flips
             if not open_.any():

@@ -7,14 +7,15 @@ they found, whatever its length.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
+from advlab.attacks.base import Attack, Kind, Problem
 from advlab.attacks.norms import TINY, Ball, P, norm, project, steepest
-from advlab.attacks.tracker import Tracker, class_logits, margin
+from advlab.attacks.scores import margin, scores
+from advlab.attacks.tracker import LossFn, Perturbation
 from advlab.settings import setting
 
 
@@ -22,12 +23,17 @@ from advlab.settings import setting
 class Minimal(Attack):
     """An attack that looks for the shortest δ that flips."""
 
+    gist: ClassVar[str] = "the smallest δ that flips, kept where it fits into ε"
+    kind: ClassVar[Kind] = "minimal"
+    efforts: ClassVar[tuple[str, ...]] = ("steps",)
+
     eps: float = setting(0.5, "Longer δ are shortened to this radius", low=0.0, label="ε")
     steps: int = setting(50, "Gradient steps", low=1, high=2000)
 
-    targeted: ClassVar[bool] = False
+    def brief(self, steps: int, draws: int) -> Self:
+        return self.at_most(steps=steps)
 
-    def search(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
+    def flipping(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
         """(B,T,D) the shortest δ found that flips; not a number where none was found."""
         raise NotImplementedError  # pragma: no cover - each attack says how
 
@@ -38,30 +44,19 @@ class Minimal(Attack):
 
         Texts that are misread already have δ = 0.
         """
-        delta = self.search(loss_fn, embeds.detach(), perturbable)
+        delta = self.flipping(loss_fn, embeds.detach(), perturbable)
         missing = delta.isnan().flatten(1).any(1)
         delta = delta.nan_to_num(0.0)
         size = norm(delta, self.p, self.ball).flatten(1).amax(1)
         return delta, torch.where(missing, torch.inf, size)
 
-    def __call__(
-        self,
-        loss_fn: LossFn,
-        embeds: Tensor,
-        perturbable: Tensor,
-        generator: torch.Generator | None = None,
-        *,
-        eps: float | Tensor | None = None,
-        flips: FlipFn | None = None,
-        keep_path: bool = False,
-    ) -> Perturbation:
-        limit = self._radius(eps)
-        tracker = Tracker(embeds, flips, keep_path)
-        delta, _ = self.smallest(loss_fn, embeds, perturbable)
-        for one in (torch.zeros_like(embeds), project(delta, limit, self.p, self.ball)):
+    def search(self, problem: Problem) -> Perturbation:
+        embeds, tracker = problem.embeds, problem.tracker()
+        delta, _ = self.smallest(problem.loss_fn, embeds, problem.perturbable)
+        for one in (torch.zeros_like(embeds), project(delta, problem.limit, self.p, self.ball)):
             with torch.no_grad():
-                x = embeds.detach() + one
-                tracker.see(one, x, loss_fn(x))
+                x = embeds + one
+                tracker.see(one, x, problem.loss_fn(x))
         return tracker.found()
 
 
@@ -72,27 +67,27 @@ class DeepFool(Minimal):
     All classes are tried, up to ten; the steps add up and are lengthened by the overshoot.
     """
 
+    title: ClassVar[str] = "DeepFool"
+
     overshoot: float = setting(0.02, "How far past the boundary", unit="× ‖δ‖", low=0.0, high=1.0)
 
-    def search(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
+    def flipping(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
         mask = perturbable.unsqueeze(-1).to(embeds.dtype)
         with torch.no_grad():
-            logits, labels = class_logits(loss_fn, embeds)
-        rivals = logits.scatter(1, labels.unsqueeze(1), -torch.inf).argsort(1, descending=True)
-        rivals = rivals[:, : min(logits.shape[1] - 1, 10)]  # (B,R)
+            clean = scores(loss_fn, embeds)
+        rivals = 1 + clean[:, 1:].argsort(1, descending=True)[:, :10]  # (B,R) columns of scores
         total = torch.zeros_like(embeds)
         done = torch.zeros(len(embeds), dtype=torch.bool, device=embeds.device)
         for _ in range(self.steps + 1):
             x = (embeds + (1 + self.overshoot) * total).requires_grad_()
-            logits, labels = class_logits(loss_fn, x)
-            done = done | (margin(logits, labels) > 0)
+            z = scores(loss_fn, x)
+            done = done | (margin(z) > 0)
             if done.all():
                 break
-            own = logits.gather(1, labels.unsqueeze(1))
             nearest = torch.full((len(embeds),), torch.inf, dtype=x.dtype, device=x.device)
             step = torch.zeros_like(embeds)
             for r in range(rivals.shape[1]):
-                gap = (logits.gather(1, rivals[:, r : r + 1]) - own).squeeze(1)
+                gap = z.gather(1, rivals[:, r : r + 1]).squeeze(1) - z[:, 0]
                 (w,) = torch.autograd.grad(gap.sum(), x, retain_graph=True)
                 w = w * mask
                 far = gap.detach().abs() / _slope(w, self.p, self.ball) + 1e-4
@@ -111,13 +106,15 @@ class FMN(Minimal):
     L2, L∞ or L1, a ball for the text or for each token. Steps and the change of ε fall by a cosine.
     """
 
+    title: ClassVar[str] = "FMN"
+
     steps: int = setting(100, "Gradient steps", low=1, high=2000)
     step_size: float = setting(
         2.0, "First step, × the linearised distance to the boundary", low=0.0
     )
     gamma: float = setting(0.05, "First relative change of ε", low=0.0, high=1.0, label="γ")
 
-    def search(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
+    def flipping(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
         mask = perturbable.unsqueeze(-1).to(embeds.dtype)
         B = len(embeds)
         delta = torch.zeros_like(embeds)
@@ -127,7 +124,7 @@ class FMN(Minimal):
         reach = None  # scale of the steps: the first estimate of the distance to the boundary
         for s in range(self.steps + 1):
             x = (embeds + delta).requires_grad_()
-            gap = margin(*class_logits(loss_fn, x))
+            gap = margin(scores(loss_fn, x))
             (grad,) = torch.autograd.grad(gap.sum(), x)
             grad, gap = grad * mask, gap.detach()
             size = norm(delta, self.p, self.ball).flatten(1).amax(1)
@@ -165,6 +162,9 @@ class CarliniWagner(Minimal):
     the whole text, whatever ball is chosen: the smallest L∞ or L1 δ, or a ball a word, is for fmn.
     """
 
+    title: ClassVar[str] = "Carlini–Wagner"
+    efforts: ClassVar[tuple[str, ...]] = ("steps", "searches")
+
     p: P = setting(
         "l2",
         "Norm of the ball that a longer δ is shortened to; the search itself makes L2 small",
@@ -177,7 +177,10 @@ class CarliniWagner(Minimal):
         0.02, "Adam's step, × the root mean square of the text's embedding coordinates", low=0.0
     )
 
-    def search(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
+    def brief(self, steps: int, draws: int) -> Self:
+        return self.at_most(steps=steps, searches=2)
+
+    def flipping(self, loss_fn: LossFn, embeds: Tensor, perturbable: Tensor) -> Tensor:
         mask = perturbable.unsqueeze(-1).to(embeds.dtype)
         B, _, D = embeds.shape
         count = (mask.sum((1, 2)) * D).clamp_min(1)
@@ -194,7 +197,7 @@ class CarliniWagner(Minimal):
             won = torch.zeros(B, dtype=torch.bool, device=embeds.device)
             for _ in range(self.steps + 1):
                 delta = scale * free
-                gap = margin(*class_logits(loss_fn, embeds + delta))
+                gap = margin(scores(loss_fn, embeds + delta))
                 squared = delta.pow(2).sum((1, 2))
                 size = squared.detach().sqrt()
                 flips = gap.detach() > 0

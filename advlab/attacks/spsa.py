@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
-from torch import Tensor
 
-from advlab.attacks.base import Attack, FlipFn, LossFn, Perturbation
+from advlab.attacks.base import Attack, Kind, Problem
 from advlab.attacks.norms import project, radius, steepest
-from advlab.attacks.tracker import Tracker
+from advlab.attacks.tracker import Perturbation
 from advlab.settings import setting
 
 
@@ -22,6 +21,11 @@ class SPSA(Attack):
     not to PGD hides its gradients. Departure: normalised steps in the ball, where the paper has Adam.
     """
 
+    title: ClassVar[str] = "SPSA"
+    gist: ClassVar[str] = "no gradients"
+    kind: ClassVar[Kind] = "black box"
+    efforts: ClassVar[tuple[str, ...]] = ("steps", "samples")
+
     steps: int = setting(20, "Ascent steps", low=1, high=1000)
     samples: int = setting(16, "Pairs of losses behind each step", low=1, high=1000)
     step_size: float = setting(0.25, "Length of a step", unit="× ε", low=0.0, high=10.0)
@@ -29,25 +33,13 @@ class SPSA(Attack):
         0.02, "Length of the random probes", unit="× ε", low=1e-6, high=1.0, advanced=True
     )
 
-    targeted: ClassVar[bool] = False
+    def brief(self, steps: int, draws: int) -> Self:
+        return self.at_most(steps=steps)
 
-    def __call__(
-        self,
-        loss_fn: LossFn,
-        embeds: Tensor,
-        perturbable: Tensor,
-        generator: torch.Generator | None = None,
-        *,
-        eps: float | Tensor | None = None,
-        flips: FlipFn | None = None,
-        keep_path: bool = False,
-    ) -> Perturbation:
-        limit = self._radius(eps)
-        embeds = embeds.detach()
-        mask = perturbable.unsqueeze(-1).to(embeds.dtype)
-        reach = radius(limit, embeds)
-        tracker = Tracker(embeds, flips, keep_path)
-        device = generator.device if generator is not None else embeds.device
+    def search(self, problem: Problem) -> Perturbation:
+        embeds, tracker, loss_fn = problem.embeds, problem.tracker(), problem.loss_fn
+        dice, mask, reach = problem.generator, problem.mask, radius(problem.limit, embeds)
+        device = embeds.device if dice is None else dice.device
         delta = torch.zeros_like(embeds)
         with torch.no_grad():
             for step in range(self.steps + 1):
@@ -59,18 +51,12 @@ class SPSA(Attack):
                 for _ in range(self.samples):
                     # one pattern for all: what a text draws depends on its batch mates only
                     # through the length that they are padded to
-                    signs = torch.randint(
-                        0, 2, embeds.shape[1:], generator=generator, device=device
-                    ).to(embeds)
-                    probe = (2 * signs - 1) * mask
-                    probe = (
-                        self.probe
-                        * reach
-                        * probe
-                        / probe.flatten(1).norm(dim=1).clamp_min(1.0).reshape(-1, 1, 1)
-                    )
+                    signs = torch.randint(0, 2, embeds.shape[1:], generator=dice, device=device)
+                    probe = (2 * signs.to(embeds) - 1) * mask
+                    size = probe.flatten(1).norm(dim=1).clamp_min(1.0).reshape(-1, 1, 1)
+                    probe = self.probe * reach * probe / size
                     rise = loss_fn(x + probe) - loss_fn(x - probe)
                     guess += rise.reshape(-1, 1, 1) * probe
                 moved = delta + self.step_size * reach * steepest(guess, self.p, self.ball)
-                delta = project(moved, limit, self.p, self.ball)
+                delta = project(moved, problem.limit, self.p, self.ball)
         return tracker.found()

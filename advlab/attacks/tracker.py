@@ -1,15 +1,36 @@
-"""What every attack keeps while it searches: the best iterate, the first that flips, the whole path."""
+"""What a search keeps while it runs: the best iterate, the first that flips, the whole path."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from advlab.attacks.base import FlipFn, LossFn, Perturbation
-from advlab.errors import SettingError
+LossFn = Callable[[Tensor], Tensor]  # embeds (B,T,D) -> loss (B,)
+FlipFn = Callable[[Tensor], Tensor]  # embeds (B,T,D) -> bool (B,)
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """What an attack found.
+
+    `delta` is the iterate of highest loss (lowest, when targeted) over all steps and restarts.
+    `losses`, `path` and `best_step` belong to the restart that holds it; step 0 is the start.
+    """
+
+    delta: Tensor  # (B,T,D)
+    losses: Tensor  # (S+1,B)
+    best_step: Tensor  # (B,) long
+    first_flip: Tensor  # (B,) long, first step of any restart whose δ flips; −1 if none did
+    flip_delta: Tensor  # (B,T,D) δ at the first flip; `delta` where none flipped
+    path: Tensor | None = None  # (S+1,B,T,D)
+
+    @property
+    def loss(self) -> Tensor:
+        """(B,) loss at `delta`."""
+        return self.losses.gather(0, self.best_step.unsqueeze(0)).squeeze(0)
 
 
 class Tracker:
@@ -33,6 +54,8 @@ class Tracker:
         """
         delta, score = delta.detach(), score.detach()
         s = len(self._losses)
+        if s == 0:
+            self.delta = delta  # the start stands where no score is a number
         self._losses.append(score)
         if self._keep_path:
             self._path.append(delta)
@@ -66,7 +89,8 @@ def better_of(first: Perturbation, second: Perturbation) -> Perturbation:
     """
     S = max(len(first.losses), len(second.losses))
     first, second = _filled(first, S), _filled(second, S)
-    wins = second.loss > first.loss  # (B,)
+    # a search whose losses are not numbers loses
+    wins = (second.loss > first.loss) | (first.loss.isnan() & ~second.loss.isnan())  # (B,)
 
     def pick(a: Tensor, b: Tensor, axis: int = 0) -> Tensor:
         shape = [1] * a.ndim
@@ -96,36 +120,3 @@ def _filled(found: Perturbation, S: int) -> Perturbation:
 
     path = None if found.path is None else fill(found.path)
     return replace(found, losses=fill(found.losses), path=path)
-
-
-def class_logits(loss_fn: LossFn, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (B,C) at the embeddings x (B,T,D), and the labels (B,).
-
-    SettingError where the loss has no classes: such attacks are for classification.
-    """
-    objective: Any = loss_fn
-    if not hasattr(objective, "logits"):
-        raise SettingError(
-            "expected a loss with class logits, got one without; this attack compares classes, "
-            "use pgd or autopgd with loss ce"
-        )
-    return objective.output(x), objective.batch.labels
-
-
-def margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,) the best other class's logit minus the label's: above 0 where the text is misread."""
-    own = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
-    others = logits.scatter(1, labels.unsqueeze(1), -torch.inf)
-    return others.amax(1) - own
-
-
-def dlr(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,) difference of logits ratio (Croce and Hein 2020): the margin over z₁ − z₃, sorted.
-
-    With two classes there is no third logit, and the margin itself is returned: steps are normalised,
-    so its scale does not matter.
-    """
-    if logits.shape[1] < 3:
-        return margin(logits, labels)
-    ordered = logits.sort(1, descending=True).values
-    return margin(logits, labels) / (ordered[:, 0] - ordered[:, 2]).clamp_min(1e-12)

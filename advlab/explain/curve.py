@@ -7,18 +7,17 @@ is interpolated. The curve is therefore a lower bound on what an attacker could 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks.norms import random_in_ball
-from advlab.explain.subject import Stage
+from advlab.attacks.noise import noise_of_length
+from advlab.explain.subject import Stage, slow
 from advlab.model.victim import Victim
 from advlab.records import Curve
 
-LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
 FINER = 5  # radii tried between the last that holds and the first that flips
 
 
@@ -36,8 +35,7 @@ QUICK, THOROUGH = Effort(stride=6, steps=5, draws=3), Effort(stride=2, steps=10,
 
 def effort_for(victim: Victim) -> Effort:
     """Less for a model whose forward pass takes long."""
-    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
-    return QUICK if size > LARGE else THOROUGH
+    return QUICK if slow(victim) else THOROUGH
 
 
 def curve(
@@ -110,15 +108,7 @@ def _attacked(
 
 def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
     """(N,T,D): a short attack at each radius, all in one batch."""
-    limits = {
-        "steps": effort.steps,
-        "restarts": 1,
-        "draws": effort.draws,
-        "effort": effort.steps,
-        "searches": 2,
-    }
-    names = {field.name for field in fields(stage.attack)} & set(limits)
-    short = replace(stage.attack, **{n: min(limits[n], getattr(stage.attack, n)) for n in names})
+    short = stage.attack.brief(effort.steps, effort.draws)
     many = stage.batch.repeat(len(eps))
     generator = torch.Generator().manual_seed(seed)
     return short(
@@ -132,16 +122,9 @@ def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
 
 def _noise(stage: Stage, eps: Tensor, seed: int, draws: int) -> Tensor:
     """((N−1)·draws,T,D) noise whose norm is exactly each radius above 0."""
-    many = stage.batch.repeat((len(eps) - 1) * draws)
-    return random_in_ball(
-        stage.embeds.expand(len(many), -1, -1),
-        many.perturbable,
-        eps[1:].repeat_interleave(draws),
-        stage.attack.p,
-        stage.attack.ball,
-        torch.Generator().manual_seed(seed + 1),
-        surface=True,
-    )
+    generator = torch.Generator().manual_seed(seed + 1)
+    allowed = stage.batch.perturbable
+    return noise_of_length(stage.embeds, allowed, eps[1:], stage.attack, draws, generator)
 
 
 def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from advlab.attacks import Attack, Perturbation, attack_settings
-from advlab.attacks.norms import norm, random_in_ball
 from advlab.errors import DataError, SettingError, unknown
 from advlab.explain.curve import curve
 from advlab.explain.distances import distances, vocabulary_map
@@ -71,7 +70,7 @@ def explore(
         readings = {
             "clean": stage.read(torch.zeros_like(stage.embeds)),
             "attacked": steps.take([int(found.best_step[0])]),
-            "noise": _noise(stage, found.delta[0], draws, seed),
+            "noise": stage.read(stage.noise_as_long(found.delta, draws, seed + 1)),
             "nearest tokens": trip.projected,
             "as text again": trip.read,
             "steps": steps,
@@ -187,22 +186,6 @@ def _round_trip(stage: Stage, near: Neighbours) -> _RoundTrip:
         tuple(victim.vocabulary.texts(again.ids)),
         stage.rewritten([text]),
     )
-
-
-def _noise(stage: Stage, delta: Tensor, draws: int, seed: int) -> Reading:
-    """Under random noise exactly as long as the attack's δ."""
-    attack, many = stage.attack, stage.batch.repeat(draws)
-    length = norm(delta.unsqueeze(0), attack.p, attack.ball).amax()
-    drawn = random_in_ball(
-        stage.embeds.expand(draws, -1, -1),
-        many.perturbable,
-        float(length),
-        attack.p,
-        attack.ball,
-        torch.Generator().manual_seed(seed + 1),
-        surface=True,
-    )
-    return stage.read(drawn)
 
 
 def _cut(stage: Stage) -> list[str]:

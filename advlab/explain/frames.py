@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks.norms import norm, random_in_ball
 from advlab.explain.nearest import scores
 from advlab.explain.subject import Stage
 from advlab.records import AttackRecord, Frames, Noise, Reading
@@ -43,18 +42,7 @@ def noise(stage: Stage, record: AttackRecord, draws: int = DRAWS) -> Noise:
 
     With as many draws as `record.noise` has, these are the very ones behind it.
     """
-    attack = stage.attack
-    many = stage.batch.repeat(draws)
-    size = norm(_tensor(stage, record.delta).unsqueeze(0), attack.p, attack.ball).amax()
-    deltas = random_in_ball(
-        stage.embeds.expand(draws, -1, -1),
-        many.perturbable,
-        float(size),
-        attack.p,
-        attack.ball,
-        torch.Generator().manual_seed(record.seed + 1),
-        surface=True,
-    )
+    deltas = stage.noise_as_long(_tensor(stage, record.delta[None]), draws, record.seed + 1)
     _, _, exits = nearest_frames(stage, deltas)
     return Noise(
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
@@ -115,19 +103,7 @@ def _frames(
 
 def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int) -> Reading:
     """F·draws, under noise whose norm is that of each step's δ."""
-    attack, F = stage.attack, len(path)
-    size = norm(path, attack.p, attack.ball).reshape(F, -1).amax(1)  # (F,)
-    many = stage.batch.repeat(F * draws)
-    deltas = random_in_ball(
-        stage.embeds.expand(F * draws, -1, -1),
-        many.perturbable,
-        size.repeat_interleave(draws),
-        attack.p,
-        attack.ball,
-        torch.Generator().manual_seed(record.seed + 2),
-        surface=True,
-    )
-    return stage.read(deltas)
+    return stage.read(stage.noise_as_long(path, draws, record.seed + 2))
 
 
 def _tensor(stage: Stage, values: np.ndarray) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from advlab.attacks.norms import norm
 from advlab.errors import SettingError
-from advlab.explain.next_word import draws_for, noise_as_long
+from advlab.explain.next_word import draws_for
 from advlab.explain.subject import Stage
 from advlab.records import AttackRecord, Line, Surface
 
@@ -70,7 +70,8 @@ def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.
     path = torch.as_tensor(record.path).to(delta)
     walked, steps = _measured(stage, record, path)
     wide = t[:: max(points // 10, 1)]
-    noise = noise_as_long(stage, delta, draws_for(stage.victim), record.seed)  # (R,T,D)
+    R = draws_for(stage.victim)
+    noise = stage.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
     many = (wide.reshape(1, -1, 1, 1) * noise.unsqueeze(1)).flatten(0, 1)
     shaken = stage.read(many).loss.reshape(len(noise), len(wide))
     length = float(delta.norm())

@@ -15,16 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks.norms import norm, random_in_ball
 from advlab.explain.nearest import closest, crossings, first_exit, scores
 from advlab.explain.neighbours import candidates
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Stage, slow
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Exits, Scaled
 
 LIMIT = 1000.0  # times δ: no vector beyond this says anything about the attack
 CHANGES = 24  # at most so many of the factors at which a token changes are looked at
-LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
 
 
 def scaled(
@@ -62,7 +60,7 @@ def scaled(
     read = [tuple(victim.vocabulary.texts(tokens.ids)) for tokens in again]
 
     R = draws if draws is not None else draws_for(victim)
-    noise = noise_as_long(stage, delta, R, record.seed)  # (R,T,D)
+    noise = stage.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
     leaves = torch.stack(
         [first_exit(own, one, table, allowed, apart)[0] / one.norm(dim=-1) for one in noise]
     )  # (R,T) factors; ∞ where the noise is 0, as 1/0
@@ -114,23 +112,7 @@ def _rows_at(own: Tensor, met: list[list[tuple[float, int]]], factor: float) -> 
 
 def draws_for(victim: Victim) -> int:
     """Random draws behind a band: fewer for a model whose forward pass takes long."""
-    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
-    return 4 if size > LARGE else 8
-
-
-def noise_as_long(stage: Stage, delta: Tensor, draws: int, seed: int) -> Tensor:
-    """(R,T,D) random, zero where δ must be, exactly as long as δ in the norm of the attack."""
-    attack, many = stage.attack, stage.batch.repeat(draws)
-    length = norm(delta.unsqueeze(0), attack.p, attack.ball).amax()
-    return random_in_ball(
-        stage.embeds.expand(draws, -1, -1),
-        many.perturbable,
-        float(length),
-        attack.p,
-        attack.ball,
-        torch.Generator().manual_seed(seed + 1),
-        surface=True,
-    )
+    return 4 if slow(victim) else 8
 
 
 def _names(victim: Victim, path: list[tuple[float, int]]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from advlab.attacks.noise import noise_as_long
 from advlab.errors import ModelError, SettingError
 from advlab.records import AttackRecord, Example, Reading
 from advlab.tasks.tokens import NOWHERE
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from advlab.tasks import Batch, Tokens
 
 CHUNK = 128  # rows of one forward pass
+LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,12 @@ class Stage:
         """(N,T,D) -> what the model says to N versions."""
         return self.reading(self.output(deltas))
 
+    def noise_as_long(self, deltas: Tensor, draws: int, seed: int) -> Tensor:
+        """(F·draws,T,D) random, zero where δ must be, as long as each of the δ (F,T,D)."""
+        generator = torch.Generator().manual_seed(seed)
+        allowed = self.batch.perturbable
+        return noise_as_long(self.embeds, allowed, deltas, self.attack, draws, generator)
+
     def loss(self, out: Tensor) -> Tensor:
         """(N,…) -> (N,): the loss of the reference."""
         return self.victim.task.loss(out, self.batch.repeat(len(out)))
@@ -143,7 +151,7 @@ class Stage:
     def gain(self, out: Tensor) -> Tensor:
         """(N,…) -> (N,): what the attack makes large: the loss, or, targeted, minus the loss."""
         loss = self.loss(out)
-        return -loss if getattr(self.attack, "targeted", False) else loss
+        return -loss if self.attack.targeted else loss
 
     def rewritten(self, texts: Sequence[str]) -> Reading:
         """What the model says to other texts in place of this one, asked as this one is."""
@@ -155,3 +163,9 @@ class Stage:
 
 def _encoded(victim: Victim, example: Example, tokens: Tokens) -> Batch:
     return victim.task.encode([tokens], [example], victim.reader).to(victim.device)
+
+
+def slow(victim: Victim) -> bool:
+    """Whether a forward pass takes so long that fewer are made."""
+    size = sum(p.numel() for p in victim.model.parameters()) - victim.table.numel()
+    return size > LARGE

@@ -29,7 +29,7 @@ def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substit
         raise SettingError(f"expected 1 to 1000 replacements, got {top}; change it")
     victim, batch = stage.victim, stage.batch
     table, ids = victim.table, batch.input_ids
-    sign = -1.0 if getattr(stage.attack, "targeted", False) else 1.0
+    sign = -1.0 if stage.attack.targeted else 1.0
     x = stage.embeds.detach().clone().requires_grad_()
     loss = victim.objective(batch)(x)
     (grad,) = torch.autograd.grad(loss.sum(), x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
+from unicodedata import category
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ class Vocabulary:
         """(V,) 0 where an entry may not stand in a text, 1 where it begins a word, 2 where it is a
         piece that joins the one before it.
 
-        Special and unused entries, rows without a token, single bytes and halves of characters may not.
+        Special and unused entries, rows without a token, single bytes, halves of characters, blanks and
+        control characters may not.
         """
         kinds = torch.zeros(self.V, dtype=torch.long)
         special = set(self.tokenizer.all_special_ids)
@@ -39,10 +41,15 @@ class Vocabulary:
     def _readable(self, token: str) -> bool:
         if token.startswith("[unused") or (token.startswith("<0x") and token.endswith(">")):
             return False
-        return self.mark != "Ġ" or BROKEN not in self._string(token)
+        text = self._spelled(token)
+        return text != "" and not any(c == BROKEN or category(c) == "Cc" for c in text)
 
-    def _string(self, token: str) -> str:
-        return self.tokenizer.convert_tokens_to_string([token])
+    def _spelled(self, token: str) -> str:
+        if self.mark == "##":
+            return token.removeprefix("##")
+        if not self.mark:
+            return token
+        return self.tokenizer.convert_tokens_to_string([token]).replace("▁", " ").strip()
 
     @cached_property
     def ordinary(self) -> Tensor:
@@ -61,10 +68,7 @@ class Vocabulary:
 
     def spelling(self, i: int) -> str:
         """An entry as it is written within a text, without marks and blanks around it."""
-        token = self.tokenizer.convert_ids_to_tokens(i)
-        if self.mark == "##":
-            return token.removeprefix("##")
-        return self._string(token).replace("▁", " ").strip() if self.mark else token
+        return self._spelled(self.tokenizer.convert_ids_to_tokens(i))
 
 
 def measured_scale(rows: Tensor) -> Scale:

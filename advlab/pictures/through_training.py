@@ -158,7 +158,8 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
     start = "before training" if lapse[0].epoch == 0 else f"after epoch {lapse[0].epoch}"
     return (
         f"From {start} to epoch {lapse[-1].epoch}, {last.reference} goes from"
-        f" {percent(float(first.clean.score[0]))} to {percent(float(last.clean.score[0]))} on the clean sentence"
+        f" {percent(float(first.clean.score[0]))} to {percent(float(last.clean.score[0]))}"
+        " on the clean sentence"
         f" and from {percent(float(first.attacked.score[0]))} to"
         f" {percent(float(last.attacked.score[0]))} under attack."
         f" {_flips_sentence(first, last)}{most}"

@@ -6,30 +6,27 @@ between attacks count only where McNemar's test on the same texts finds them at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from advlab.attacks import PGD, Attack, AutoPGD, Minimal, Perturbation, RandomNoise
+from advlab.attacks import ATTACKS, PGD, Attack, Perturbation
 from advlab.attacks.evaluate import by_length
 from advlab.attacks.norms import norm
 from advlab.records import Example
 from advlab.records.estimates import compare, rate
 from advlab.records.measured import Alarm, Grid, Row
+from advlab.settings import plain
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
     from advlab.records.measured import Transfer
-    from advlab.tasks import Batch, Objective
 
 TRIED = 64  # texts on which models and attacks are looked at
-ONE_STEP, BLACK_BOX = ("fgm", "fgsm"), ("spsa",)
-MANY_STEPS = ("pgd", "autopgd", "ensemble")  # those that raise the loss with all of ε
-EFFORTS = ("steps", "restarts", "draws", "samples", "searches", "effort")
+HUGE = 50.0  # × mean norm: a ball with room for any change of every word
 MORE_IS_WEAKER = "more steps or restarts are weaker"
 
 
@@ -41,7 +38,7 @@ def alarms_of(
     for victim in victims:
         found += of_model(victim, examples[:TRIED])
         for attack in attacks:
-            if attack.eps > 0 and not isinstance(attack, Minimal | RandomNoise):
+            if attack.eps > 0 and attack.kind not in ("minimal", "null"):
                 found += of_attack(victim, examples[:TRIED], attack)
     return found
 
@@ -104,9 +101,6 @@ def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
     return found
 
 
-HUGE = 50.0  # × mean norm: a ball with room for any change of every word
-
-
 def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> list[Alarm]:
     """Alarms that an attack's own δ raises: too short, on too few words, weaker with more room.
 
@@ -114,39 +108,60 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
     unit. PGD and Auto-PGD are also tried with twice their steps, and with the huge ε; for the others
     PGD of their norm and ball looks at the huge ε, where one long step, or guessing, shows nothing.
     """
-    raw = attack.at(victim.scale)
-    climbs = isinstance(raw, PGD | AutoPGD)
+    tried = _tried(victim, examples, attack)
+    checks = (_too_short, _left_out, _rises_with_eps, _weaker_when_longer, _survives_huge)
+    return [alarm for check in checks for alarm in check(tried)]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What an attack did to some texts, and what it does with more room and more steps."""
+
+    model: str
+    attack: Attack  # as it was given
+    # of the texts read right, which stand: under the attack ("near"), with twice its ε ("wide"), with
+    # twice its steps ("long", where it is an ascent of steps), at the huge ε
+    stands: Mapping[str, list[bool]]
+    whole: int  # texts whose best δ is not the start
+    short: int  # of these, with less than half of ε spent
+    words: int  # in these, that may be moved
+    moved: int
+
+    @property
+    def name(self) -> str:
+        return type(self.attack).__name__
+
+    def standing(self, trial: str) -> str:
+        """The share that stands, in per cent."""
+        return f"{rate(self.stands[trial]).value:.1%}"
+
+
+def _trials(victim: Victim, raw: Attack) -> dict[str, Attack]:
+    """The attack itself, and with more of what should make it stronger."""
     huge = victim.scale.raw(HUGE, "norm")
-    trials: dict[str, Attack] = {"wide": replace(raw, eps=2 * raw.eps)}
-    if climbs:
-        trials["long"] = replace(raw, steps=2 * raw.steps)
-        trials["huge"] = replace(raw, eps=huge)
-    else:
-        trials["huge"] = PGD(huge, "raw", raw.p, raw.ball, steps=20)
-    stands: dict[str, list[bool]] = {kind: [] for kind in ("near", *trials)}  # of those read right
+    trials = {"near": raw, "wide": replace(raw, eps=2 * raw.eps)}
+    if raw.kind == "ascent" and "steps" in raw.efforts:
+        more: dict[str, Any] = {"steps": 2 * plain(raw)["steps"]}
+        return trials | {"long": replace(raw, **more), "huge": replace(raw, eps=huge)}
+    return trials | {"huge": PGD(huge, "raw", raw.p, raw.ball, steps=20)}
+
+
+def _tried(victim: Victim, examples: Sequence[Example], attack: Attack) -> _Tried:
+    raw = attack.at(victim.scale)
+    trials = _trials(victim, raw)
+    stands: dict[str, list[bool]] = {kind: [] for kind in trials}
     short, whole, moved, words = 0, 0, 0, 0
     with victim.analysing():
         for _, batch in by_length(victim, examples, 64):
             x = victim.embed(batch).detach()
             objective = victim.objective(batch)
             clean = ~objective.flips(x)
-
-            def outcome(
-                kind: str,
-                one: Attack,
-                x: Tensor = x,
-                batch: Batch = batch,
-                objective: Objective = objective,
-                clean: Tensor = clean,
-            ) -> Perturbation:
-                dice = torch.Generator().manual_seed(0)
-                found = one(objective, x, batch.perturbable, dice, flips=objective.flips)
-                stands[kind] += (found.first_flip < 0)[clean].tolist()
-                return found
-
-            found = outcome("near", raw)
+            outcomes: dict[str, Perturbation] = {}
             for kind, trial in trials.items():
-                outcome(kind, trial)
+                dice = torch.Generator().manual_seed(0)
+                outcomes[kind] = trial(objective, x, batch.perturbable, dice, flips=objective.flips)
+                stands[kind] += (outcomes[kind].first_flip < 0)[clean].tolist()
+            found = outcomes["near"]
             size = norm(found.delta, raw.p, raw.ball).reshape(len(batch), -1).amax(1)
             # the best iterate may be the first; the loss then fell all the way, which is another alarm
             taken = found.best_step > 0
@@ -156,60 +171,79 @@ def of_attack(victim: Victim, examples: Sequence[Example], attack: Attack) -> li
             free = batch.perturbable[taken]
             moved += int(((lengths > 0) & free).sum())
             words += int(free.sum())
-    name = type(attack).__name__
-    near = stands["near"]
-    told: list[Alarm] = []
-    if whole and short > whole / 4:
-        told.append(
-            Alarm(
-                "δ is too short",
-                victim.name,
-                f"{short} of {whole} δ of {name} use less than half of their ε",
-                "Check the step size and the number of steps: together they must reach ε.",
-            )
+    return _Tried(victim.name, attack, stands, whole, short, words, moved)
+
+
+def _too_short(tried: _Tried) -> list[Alarm]:
+    if tried.short <= tried.whole / 4:
+        return []
+    return [
+        Alarm(
+            "δ is too short",
+            tried.model,
+            f"{tried.short} of {tried.whole} δ of {tried.name} use less than half of their ε",
+            "Check the step size and the number of steps: together they must reach ε.",
         )
-    sparse = raw.p == "l1" and raw.ball == "example"  # spends ε on few numbers, as it should
-    if words and moved < 0.9 * words and not sparse:
-        told.append(
-            Alarm(
-                "words are left out",
-                victim.name,
-                f"{name} moves {moved} of {words} words that it may move",
-                "Check the mask: an attack on part of the text overstates robustness.",
-            )
+    ]
+
+
+def _left_out(tried: _Tried) -> list[Alarm]:
+    # an L1 ball for the text spends ε on few numbers, as it should
+    sparse = tried.attack.p == "l1" and tried.attack.ball == "example"
+    if sparse or tried.moved >= 0.9 * tried.words:
+        return []
+    return [
+        Alarm(
+            "words are left out",
+            tried.model,
+            f"{tried.name} moves {tried.moved} of {tried.words} words that it may move",
+            "Check the mask: an attack on part of the text overstates robustness.",
         )
-    if _fewer(near, stands["wide"]):
-        told.append(
-            Alarm(
-                "accuracy rises with ε",
-                victim.name,
-                f"{rate(near).value:.1%} stand under {name} at ε = {attack.eps:g}, "
-                f"{rate(stands['wide']).value:.1%} at twice that",
-                "The steps overshoot or the gradient misleads: take more and shorter steps, restarts.",
-            )
+    ]
+
+
+def _rises_with_eps(tried: _Tried) -> list[Alarm]:
+    if not _fewer(tried.stands["near"], tried.stands["wide"]):
+        return []
+    return [
+        Alarm(
+            "accuracy rises with ε",
+            tried.model,
+            f"{tried.standing('near')} stand under {tried.name} at ε = {tried.attack.eps:g}, "
+            f"{tried.standing('wide')} at twice that",
+            "The steps overshoot or the gradient misleads: take more and shorter steps, restarts.",
         )
-    if climbs and _fewer(near, stands["long"]):
-        told.append(
-            Alarm(
-                MORE_IS_WEAKER,
-                victim.name,
-                f"{rate(near).value:.1%} stand under {name} of {raw.steps} steps, "
-                f"{rate(stands['long']).value:.1%} under twice as many",
-                "The attack forgets what it found, or the model answers at random: keep the best "
-                "iterate, switch dropout off.",
-            )
+    ]
+
+
+def _weaker_when_longer(tried: _Tried) -> list[Alarm]:
+    if "long" not in tried.stands or not _fewer(tried.stands["near"], tried.stands["long"]):
+        return []
+    return [
+        Alarm(
+            MORE_IS_WEAKER,
+            tried.model,
+            f"{tried.standing('near')} stand under {tried.name} of {plain(tried.attack)['steps']} "
+            f"steps, {tried.standing('long')} under twice as many",
+            "The attack forgets what it found, or the model answers at random: keep the best "
+            "iterate, switch dropout off.",
         )
-    if stands["huge"] and rate(stands["huge"]).low > 0.1:
-        told.append(
-            Alarm(
-                "a huge ε does not suffice",
-                victim.name,
-                f"{sum(stands['huge'])} of {len(near)} texts stand under "
-                f"{name if climbs else 'PGD'} at ε = {HUGE:g} × mean norm",
-                "Check that ε reaches the attack, its mask, and whether gradients are hidden.",
-            )
+    ]
+
+
+def _survives_huge(tried: _Tried) -> list[Alarm]:
+    huge = tried.stands["huge"]
+    if not huge or rate(huge).low <= 0.1:
+        return []
+    return [
+        Alarm(
+            "a huge ε does not suffice",
+            tried.model,
+            f"{sum(huge)} of {len(huge)} texts stand under "
+            f"{tried.name if 'long' in tried.stands else 'PGD'} at ε = {HUGE:g} × mean norm",
+            "Check that ε reaches the attack, its mask, and whether gradients are hidden.",
         )
-    return told
+    ]
 
 
 def of_transfer(transfer: Transfer) -> list[Alarm]:
@@ -298,11 +332,12 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
         return []
     if weak.attack.get("targeted", False) != strong.attack.get("targeted", False):
         return []
+    kinds = (ATTACKS[a].kind, ATTACKS[b].kind)
     if a == b and _does_less(weak, strong):
         name = MORE_IS_WEAKER
-    elif a in ONE_STEP and b in MANY_STEPS:
+    elif kinds == ("one step", "ascent"):
         name = "one step is stronger than many"
-    elif a in BLACK_BOX and b in MANY_STEPS:
+    elif kinds == ("black box", "ascent"):
         name = "black box is stronger than gradients"
     else:
         return []
@@ -323,7 +358,7 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
 def _does_less(weak: Row, strong: Row) -> bool:
     """Fewer steps, restarts, draws …, more of none, and every other setting the same."""
     a, b = dict(weak.attack), dict(strong.attack)
-    efforts = [(a.pop(k, 1), b.pop(k, 1)) for k in EFFORTS]
+    efforts = [(a.pop(k, 1), b.pop(k, 1)) for k in ATTACKS[a["name"]].efforts]
     same = {k: v for k, v in a.items() if k != "eps"} == {k: v for k, v in b.items() if k != "eps"}
     return same and all(x <= y for x, y in efforts) and any(x < y for x, y in efforts)
 

@@ -105,7 +105,7 @@ class Objective:
         )
 
     def scores(self, embeds: Tensor) -> Tensor:
-        """(B,T,D) -> (B,K): the reference's score first, its rivals' after it, likeliest first."""
+        """(B,T,D) -> (B,K): the reference's score, then each rival's in a column of its own."""
         return self.victim.task.scores(self.output(embeds), self.batch)
 
     def flips(self, embeds: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class Task(Protocol):
         ...
 
     def scores(self, out: Tensor, batch: Batch) -> Tensor:
-        """(B,…) -> (B,K): the reference's score, then its rivals', likeliest first."""
+        """(B,…) -> (B,K): the reference's score, then each rival's in a column of its own."""
         ...
 
     def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:

@@ -100,10 +100,10 @@ class Classification:
         return F.cross_entropy(out, labels, reduction="none", label_smoothing=smoothing)
 
     def scores(self, out: Tensor, batch: Batch) -> Tensor:
-        """(B,C): the logit of the label, then the others', largest first."""
+        """(B,C): the logit of the label, then the other classes' in their order."""
         labels = _labels(out, batch).unsqueeze(1)
-        others = out.scatter(1, labels, -torch.inf).sort(1, descending=True).values[:, :-1]
-        return torch.cat([out.gather(1, labels), others], 1)
+        others = torch.arange(out.shape[1] - 1, device=out.device).expand(len(labels), -1)
+        return out.gather(1, torch.cat([labels, others + (others >= labels)], 1))
 
     def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
         """KL(p‖q) of each example: two (B,C) logits -> (B,)."""

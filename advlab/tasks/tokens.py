@@ -97,10 +97,13 @@ class Tokens:
 
     @cached_property
     def word_of(self) -> list[int]:
-        """T: the word that each token is part of, −1 for special tokens and what is beside."""
-        found, word, last = [], -1, None
-        for token, number, here in zip(
-            self.encoding.tokens, self.encoding.word_ids, self.written, strict=True
+        """T: the word that each token is part of, −1 for special tokens and what is beside.
+
+        Blanks that are tokens of their own belong to the word behind them, at the end to the last.
+        """
+        found, word, last, blank = [], -1, None, False
+        for token, number, here, (start, end) in zip(
+            self.encoding.tokens, self.encoding.word_ids, self.written, self.spans, strict=True
         ):
             if not here or number is None:
                 found.append(-1)
@@ -108,10 +111,13 @@ class Tokens:
                 continue
             # some tokenizers call the whole text one word: then the marks tell
             fresh = self.mark in ("Ġ", "▁") and token.startswith(self.mark)
-            if last is None or number != last or fresh:
+            if (last is None or number != last or fresh) and not blank:
                 word += 1
+            blank = start == end and (blank or fresh or number != last)
             found.append(word)
             last = number
+        if blank and word > 0:
+            found = [word - 1 if w == word else w for w in found]
         return found
 
     @cached_property
@@ -121,6 +127,8 @@ class Tokens:
         for word, (start, end) in zip(self.word_of, self.spans, strict=True):
             if word >= 0:
                 span = places.setdefault(word, [start, end])
+                if span[0] == span[1]:  # blanks before the word
+                    span[0] = start
                 span[0], span[1] = min(span[0], start), max(span[1], end)
         return tuple(self.text[start:end] for start, end in places.values())
 
@@ -155,8 +163,10 @@ class Reader:
     def __init__(self, tokenizer: Any, max_length: int, head: Sequence[str] = ()) -> None:
         self.tokenizer, self.max_length, self.head = tokenizer, max_length, tuple(head)
         self.mark = mark_of(tokenizer)
-        # an unknown word is a word, even where the tokenizer counts it among its special ones
-        self.marks = frozenset(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        # an unknown word is a word, even where the tokenizer counts it among its special ones; of
+        # bytes none is unknown, and GPT-2 calls its end of text so
+        unknown = () if self.mark == "Ġ" else (tokenizer.unk_token_id,)
+        self.marks = frozenset(tokenizer.all_special_ids).difference(unknown)
         self.pad: int = tokenizer.pad_token_id
 
     def tokens_of(self, examples: Sequence[Example]) -> list[Tokens]:

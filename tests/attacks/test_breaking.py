@@ -4,8 +4,7 @@ import pytest
 import torch
 from victims import TEXTS, shared_victim
 
-from advlab.attacks import PGD
-from advlab.attacks.breaking import break_batch
+from advlab.attacks import PGD, Problem
 from advlab.attacks.evaluate import first_broken, survives
 from advlab.attacks.norms import norm
 from advlab.records import Example
@@ -26,9 +25,9 @@ def examples(kind: str) -> list[Example]:
     """Texts with the model's own predictions as labels, some of them made wrong."""
     victim = shared_victim(kind)
     batch = victim.encode(TEXTS_MANY)
-    said = victim.output(victim.embed(batch), batch).softmax(-1).argmax(-1).tolist()
+    said = victim.probs(victim.embed(batch.input_ids), batch).argmax(-1).tolist()
     return [
-        Example(str(i), text, (victim.head[(label + (i % 5 == 4)) % len(victim.head)],))
+        Example(str(i), text, (label + (i % 5 == 4)) % len(victim.label_names))
         for i, (text, label) in enumerate(zip(TEXTS_MANY, said, strict=True))
     ]
 
@@ -40,22 +39,24 @@ def test_what_is_broken_is_broken_by_a_delta_inside_its_own_ball(kind: str, atta
     batch = victim.encode(examples(kind))
     raw = attack.at(victim.scale)
     eps = raw.eps * torch.linspace(0.2, 3, len(batch), dtype=torch.float64)
-    broken, deltas = break_batch(raw, victim, batch, eps, torch.Generator().manual_seed(0))
+    objective, embeds = victim.objective(batch), victim.embed(batch.input_ids).detach()
+    dice = torch.Generator().manual_seed(0)
+    problem = Problem(objective, embeds, batch.perturbable, eps, dice, objective.flips)
+    broken, deltas = raw.breaks(problem)
     size = norm(deltas, raw.p, raw.ball).reshape(len(batch), -1).amax(1)
     assert (size <= eps * (1 + 1e-9)).all()
     assert not deltas[~batch.perturbable].any()
-    embeds = victim.embed(batch)
     flips = victim.objective(batch).flips(embeds + deltas)
     torch.testing.assert_close(flips[broken], torch.ones_like(flips[broken]))
     assert broken.any()
     # the picture-making attack breaks the same ones
     found = raw(
-        victim.objective(batch),
-        embeds.detach(),
+        objective,
+        embeds,
         batch.perturbable,
         torch.Generator().manual_seed(0),
         eps=eps,
-        flips=victim.objective(batch).flips,
+        flips=objective.flips,
     )
     torch.testing.assert_close(broken, found.first_flip >= 0)
 

@@ -11,10 +11,12 @@ import torch
 from victims import KINDS, TEXTS, chances, label_of, make_victim, shared_victim
 
 from advlab.attacks import FGM, FGSM, PGD, Attack, RandomNoise
-from advlab.attacks.norms import norm, noise_as_long
+from advlab.attacks.noise import noise_as_long
+from advlab.attacks.norms import norm
 from advlab.data import CORPORA
 from advlab.errors import DataError, SettingError
 from advlab.explain import curve as radii
+from advlab.explain import subject
 from advlab.explain.explore import MAX_CHARACTERS, SALIENCY_METHODS, analyse, explore
 from advlab.explain.subject import Stage
 from advlab.model.victim import Victim
@@ -168,10 +170,7 @@ def test_radii_in_between_are_as_good_as_attacks_of_their_own() -> None:
     for i in range(1, 25):
         alone = replace(ATTACK, eps=float(record.curve.eps[i]), unit="raw")
         found = explore(victim, TEXT, attack=alone, seed=4, draws=1, points=3)
-        assert (
-            chances(record.curve.attacked)[i, label_of(record)]
-            <= found.attacked.score[0] + 0.03
-        )
+        assert chances(record.curve.attacked)[i, label_of(record)] <= found.attacked.score[0] + 0.03
 
 
 def flipping(kind: str) -> AttackRecord:
@@ -238,7 +237,7 @@ def test_targeted_attack_never_gets_farther_from_its_target_as_the_ball_grows() 
 
 
 def test_a_large_model_gets_fewer_draws_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(radii, "LARGE", 100)
+    monkeypatch.setattr(subject, "LARGE", 100)
     quick = explore(shared_victim("bert"), TEXT, attack=ATTACK, draws=2)
     assert quick.curve.draws == radii.QUICK.draws < record_of("bert").curve.draws
     assert (np.diff(chances(quick.curve.attacked)[:, label_of(quick)]) <= 1e-12).all()

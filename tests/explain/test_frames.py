@@ -137,7 +137,9 @@ def test_noise_is_as_long_as_delta_and_the_very_noise_of_the_record(attack: Atta
     batch = victim.encode([TEXT])
     embeds = victim.embed(batch).detach() + torch.from_numpy(found.first)
     np.testing.assert_allclose(
-        victim.output(embeds, batch).softmax(-1)[0].detach().numpy(), chances(record.noise)[0], atol=1e-12
+        victim.output(embeds, batch).softmax(-1)[0].detach().numpy(),
+        chances(record.noise)[0],
+        atol=1e-12,
     )
 
 
@@ -147,9 +149,7 @@ def test_the_films_band_is_noise_of_each_steps_own_length() -> None:
     drawn = chances(frames.random).reshape(len(record.path_steps), 4, -1)
     np.testing.assert_allclose(drawn.sum(-1), 1.0)
     # the first step is the clean sentence: no length, no noise
-    np.testing.assert_allclose(
-        drawn[0], np.tile(chances(record.clean)[0], (4, 1)), atol=1e-12
-    )
+    np.testing.assert_allclose(drawn[0], np.tile(chances(record.clean)[0], (4, 1)), atol=1e-12)
     assert np.ptp(drawn[-1], axis=0).max() > 0
     longer = analyse(shared_victim("bert"), record, "film", draws=7)
     assert longer.draws == 7

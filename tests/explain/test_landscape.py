@@ -13,7 +13,6 @@ from advlab.attacks.norms import norm
 from advlab.errors import SettingError
 from advlab.explain.explore import analyse, explore
 from advlab.explain.landscape import direction
-from advlab.explain.next_word import noise_as_long
 from advlab.explain.subject import Stage
 from advlab.pictures import landscape, surface
 from advlab.records import AttackRecord, Distances, Line, Map, Surface
@@ -240,7 +239,9 @@ def test_noise_on_the_line_is_as_long_as_the_scaled_delta(kind: str) -> None:
     assert found.noise is not None
     assert found.noise_t is not None
     stage = Stage.of(victim, record)
-    drawn = noise_as_long(stage, torch.from_numpy(record.delta), len(found.noise), record.seed)
+    drawn = stage.noise_as_long(
+        torch.from_numpy(record.delta[None]), len(found.noise), record.seed + 1
+    )
     for m in (0, 3, len(found.noise_t) - 1):
         moved = float(found.noise_t[m]) * drawn[1]
         assert float(moved.norm()) == pytest.approx(

@@ -121,18 +121,18 @@ def test_without_a_delta_nothing_ever_changes() -> None:
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])
 @pytest.mark.parametrize("ball", ["example", "token"])
 def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: Any) -> None:
-    from advlab.explain import next_word
+    from advlab.explain.subject import Stage
 
     kept = []
-    draw = next_word.noise_as_long
+    draw = Stage.noise_as_long
 
     def spy(*given: Any) -> torch.Tensor:
         kept.append(draw(*given))
         return kept[0]
 
-    monkeypatch.setattr(next_word, "noise_as_long", spy)
     victim = shared_victim("bert")
     record = explore(victim, TEXT, attack=PGD(0.2, p=p, ball=ball, steps=3), points=5)
+    monkeypatch.setattr(Stage, "noise_as_long", spy)
     found = analyse(victim, record, "scaled", draws=3)
     (noise,) = kept
     lengths = norm(noise, p, ball)

@@ -382,8 +382,8 @@ def test_label_smoothing_is_for_training_only(texts: Path) -> None:
     assert not torch.allclose(smooth, plain)
     torch.testing.assert_close(victim.objective(batch, training=True)(x), smooth)
     victim.model.train()  # what is asked for decides, not the model's mode
-    for training, wanted in ((False, plain), (True, smooth)):
-        objective = victim.objective(batch, training=training)
+    for trained, wanted in ((False, plain), (True, smooth)):
+        objective = victim.objective(batch, training=trained)
         with victim.analysing():
             torch.testing.assert_close(objective(x), wanted)
             rows = torch.tensor([2, 0])

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from advlab.errors import SettingError, unknown
-from advlab.settings import build, plain
+from advlab.settings import build_named, name_of, plain
 from advlab.training.methods.base import Adversarial, Method, Plain
 from advlab.training.methods.engine import Inner, Outer, Place, Threat, play
 from advlab.training.methods.inputs import (
@@ -55,17 +54,12 @@ METHODS: dict[str, type[Method]] = {
 
 def build_method(values: Mapping[str, Any]) -> Method:
     """The method of `{"name": "freelb", "eps": 0.5, …}`; SettingError names what does not fit."""
-    rest = dict(values)
-    name = rest.pop("name", "plain")
-    if name not in METHODS:
-        raise SettingError(unknown("training method", name, METHODS))
-    return build(METHODS[name], rest)
+    return build_named("training method", METHODS, values)
 
 
 def method_settings(method: Method) -> dict[str, Any]:
     """The mapping that `build_method` takes back."""
-    name = next(n for n, cls in METHODS.items() if type(method) is cls)
-    return {"name": name} | plain(method)
+    return {"name": name_of(method, METHODS)} | plain(method)
 
 
 __all__ = [

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class Method:
     """A training method."""
 
+    title: ClassVar[str]  # as people write it
+    quoted: ClassVar[str | None] = None  # the setting whose number people add to the title
     replays: ClassVar[int] = 1  # optimiser steps on each batch
     one_step: ClassVar[bool] = False  # one-step ascent may overfit to itself: watched in training
 
@@ -45,6 +47,8 @@ class Method:
 @dataclass(frozen=True)
 class Plain(Method):
     """Plain training: the loss of the clean text alone. The baseline of every comparison."""
+
+    title: ClassVar[str] = "Plain"
 
     def backward(
         self,

@@ -261,6 +261,8 @@ def ascend(
     `first` (B,T,·) is the summed loss's gradient at the start, when it is known already; `clean`
     (B,C) the logits that a divergence is measured from.
     """
+    # not the loop of attacks: the last δ is not evaluated, the first gradient may be known, δ may be
+    # replaced (power) or leave the ball, and all passes share their dropout masks
     delta = begin(place, threat, inner, dice)
     for step in range(inner.steps):
         if first is not None and step == 0:

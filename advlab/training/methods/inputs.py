@@ -32,6 +32,8 @@ class Noise(Adversarial):
     other methods' δ, where the paper takes 1e-5 per coordinate. A control, not a defence.
     """
 
+    title: ClassVar[str] = "Noise (R3F)"
+
     weight: float = setting(
         1.0, "Weight λ of the symmetric divergence", low=0.0, high=100.0, label="weight λ"
     )
@@ -48,6 +50,8 @@ class FGM(Adversarial):
     costs two passes, not three. Departure: weights ½ and ½, where the paper adds the two losses.
     """
 
+    title: ClassVar[str] = "FGM"
+
     one_step: ClassVar[bool] = True
     adv_weight: float = setting(0.5, _SHARE, low=0.0, high=0.9, label="share of the perturbed loss")
 
@@ -58,6 +62,8 @@ class FGM(Adversarial):
 @dataclass(frozen=True)
 class FGSM(FGM):
     """One signed gradient step: ½L(x) + ½L(x + ε·sign g) (Goodfellow et al. 2015, arXiv:1412.6572)."""
+
+    title: ClassVar[str] = "FGSM"
 
     p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm of δ")
     eps: float = setting(0.015, "Radius of the ball that holds δ", low=0.0, label="ε")
@@ -70,6 +76,9 @@ class PGD(Adversarial):
     Departures: the paper trains on the perturbed loss alone (weight 1) from a random start; here the
     clean half keeps accuracy, and from the zero start its backward pass gives the first step free.
     """
+
+    title: ClassVar[str] = "PGD"
+    quoted: ClassVar[str | None] = "steps"
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
@@ -100,6 +109,9 @@ class Hidden(PGD):
     length of the batch's hidden vectors. Departure from SMAAT: the layer is chosen, not searched.
     """
 
+    title: ClassVar[str] = "HIDDEN"
+    quoted: ClassVar[str | None] = None
+
     site: Site = setting(
         "hidden", "Where δ is added: the input of a hidden layer", label="δ lives on", advanced=True
     )
@@ -112,6 +124,8 @@ class FastAT(Adversarial):
     Two passes. Step 1.25·ε as in the paper; departure: L2, as the other methods here, where the paper
     has L∞. One-step training may learn to defeat that one step only: validation PGD watches for it.
     """
+
+    title: ClassVar[str] = "FAST"
 
     one_step: ClassVar[bool] = True
     step_size: float = setting(1.25, "Length of the ascent step", unit="× ε", low=0.0, high=10.0)
@@ -127,6 +141,8 @@ class FreeAT(Adversarial):
     m optimiser steps a batch at one pass each; the paper divides the epochs by m, so set fewer.
     Departure: δ begins anew with each batch, because the next one has other words.
     """
+
+    title: ClassVar[str] = "FREE"
 
     one_step: ClassVar[bool] = True  # between two optimiser steps
     replays_m: int = setting(3, "Replays m of each batch", low=1, high=20, label="replays m")
@@ -168,6 +184,9 @@ class FreeLB(Adversarial):
     `start_size`·ε, where the paper draws each coordinate from U(−1,1)·m/√(T·D).
     """
 
+    title: ClassVar[str] = "FreeLB"
+    quoted: ClassVar[str | None] = "steps"
+
     steps: int = setting(3, "Ascent steps K; a training step costs K passes", low=1, high=50)
     step_size: float = setting(0.6, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
     start_size: float = setting(
@@ -190,6 +209,9 @@ class FreeLBPlus(FreeLB):
     units; here they are shares of ε.
     """
 
+    title: ClassVar[str] = "FREELB++"
+    quoted: ClassVar[str | None] = None
+
     steps: int = setting(10, "Ascent steps K; a training step costs K passes", low=1, high=50)
     step_size: float = setting(0.2, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
     projected: ClassVar[bool] = False
@@ -202,6 +224,8 @@ class VAT(Adversarial):
     Power iteration from a small random ξ: labels are not used to find δ. ξ = 0.02·ε is the ratio of
     the text paper (ξ 0.1, ε 5; arXiv:1605.07725). p is not held fixed: the penalty moves both.
     """
+
+    title: ClassVar[str] = "VAT"
 
     steps: int = setting(1, "Power iterations", low=1, high=20)
     start_size: float = setting(
@@ -223,6 +247,8 @@ class TRADES(Adversarial):
     β = 6 as in the paper. Departures: L2, K = 3, and KL(p‖q) as the paper writes it, where its code
     has p as the second argument of torch's kl_div, which is the same.
     """
+
+    title: ClassVar[str] = "TRADES"
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
@@ -250,6 +276,8 @@ class SMART(Adversarial):
     δ is projected on its ball (the published code rescales, so that its step size means nothing),
     and the proximal term against an average of past weights is left out.
     """
+
+    title: ClassVar[str] = "SMART"
 
     p: P = setting("linf", "Norm of δ", label="norm of δ")
     ball: Ball = setting(

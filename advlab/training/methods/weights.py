@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,8 @@ class SAM(Method):
     The gradient at w + ρ·g/‖g‖₂, one norm over all weights; two passes. Perturbs no input: flat
     minima, not robust ones.
     """
+
+    title: ClassVar[str] = "SAM"
 
     rho: float = setting(0.05, "Length of the step in weight space", unit="L2", low=0.0, label="ρ")
 
@@ -62,6 +64,9 @@ class AWP(PGD):
     loss's gradient; the gradient that trains is taken there and the weights are put back. K + 2
     passes and one for the weights' ascent. γ = 0.01 as in the paper.
     """
+
+    title: ClassVar[str] = "AWP"
+    quoted: ClassVar[str | None] = None
 
     gamma: float = setting(
         0.01, "Length of the weights' step, relative to each tensor", low=0.0, high=1.0, label="γ"
@@ -107,6 +112,8 @@ class TableAttack(Method):
     every occurrence of a word moves alike; special tokens and padding move too; where the table is
     tied to the output, that moves as well. Measured here, use FGM instead.
     """
+
+    title: ClassVar[str] = "TABLE"
 
     eps: float = setting(0.5, "Length of the table's step, for the whole batch", low=0.0, label="ε")
     unit: Unit = setting(

@@ -22,7 +22,6 @@ from advlab.studies.parts import slices_of, word_counts
 from advlab.studies.report import report
 from advlab.ui import plain_text
 from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
-from advlab.ui.explore.form import TITLES
 from advlab.ui.explore.views.round_trip import said
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, section, table
@@ -66,10 +65,10 @@ def _attacks() -> tuple[list[Attack], list[float]] | None:
     columns = st.columns(2, vertical_alignment="bottom")
     names = columns[0].multiselect(
         "Attacks",
-        [n for n in ATTACKS if n != "noise"],
+        [n for n, cls in ATTACKS.items() if cls.kind != "null"],
         default=["pgd"],
         key="robustness.attacks",
-        format_func=lambda n: str(TITLES.get(n, n)),
+        format_func=lambda n: ATTACKS[n].title,
         **KEEP,
     )
     radii = columns[1].text_input(

@@ -34,23 +34,6 @@ NARROW = """<style>@media (max-width: 640px) {
 LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
 FIRST_EPS = 0.25  # of a first visit: the default 0.5 flips nearly every small model
-TITLES = {
-    "pgd": "PGD",
-    "fgm": "FGM",
-    "fgsm": "FGSM",
-    "noise": "Random noise",
-    "autopgd": "Auto-PGD",
-    "deepfool": "DeepFool",
-    "fmn": "FMN",
-    "cw": "Carlini–Wagner",
-    "spsa": "SPSA",
-    "ensemble": "Ensemble",
-}
-ATTACK_HELP = (
-    "PGD, Auto-PGD: gradient steps. FGM, FGSM: a single step. Random noise: the null. DeepFool, FMN,"
-    " Carlini–Wagner: the smallest δ that flips, kept where it fits into ε. SPSA: no gradients."
-    " Ensemble: the strong ones in turn."
-)
 KEEP: dict[str, Any] = {"persist_state": "session"}  # a visit to another page loses nothing
 OWN = ""  # no class was given: the attack is on what the model says itself
 _PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
@@ -172,9 +155,9 @@ def attack_controls(
         names,
         key=f"{turn}.attack",
         **KEEP,
-        format_func=lambda n: TITLES.get(n, n),
+        format_func=lambda n: ATTACKS[n].title,
         index=_index(names, known.get("attack"), 0),
-        help=ATTACK_HELP,
+        help=attack_help(),
     )
     cls = ATTACKS[name]
     items = {item.name: item for item in settings_of(cls)}
@@ -203,6 +186,14 @@ def attack_controls(
             help="Of random starts and of the noise draws.",
         )
     return attack, int(seed)
+
+
+def attack_help() -> str:
+    """What each attack does, in the order of the list; those that do the same together."""
+    titles: dict[str, list[str]] = {}
+    for cls in ATTACKS.values():
+        titles.setdefault(cls.gist, []).append(cls.title)
+    return " ".join(f"{', '.join(names)}: {gist}." for gist, names in titles.items())
 
 
 def remembered() -> dict[str, str]:

@@ -22,6 +22,7 @@ from advlab.runs.config import RunConfig
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import Standing, standing
 from advlab.ui import plain_text
+from advlab.ui.launch import warm_up
 
 EVERY = 2.0  # seconds between polls of a run that is queued or running
 EXPLORE = "pages/explore/explore.py"
@@ -66,10 +67,15 @@ def times(cost: float | None) -> str:
 
 def method_title(config: RunConfig) -> str:
     """The method with the one number that people quote with it."""
+    warm_up()
+    from advlab.training.methods import METHODS  # brings torch, which is there now
+
     name = str(config.method.get("name", "plain"))
-    title = {"plain": "Plain", "noise": "Noise (R3F)", "freelb": "FreeLB"}.get(name, name.upper())
-    steps = config.method.get("steps")
-    return f"{title}-{steps}" if steps and name in ("pgd", "freelb") else title
+    if name not in METHODS:
+        return name.upper()
+    method = METHODS[name]
+    number = config.method.get(method.quoted) if method.quoted else None
+    return f"{method.title}-{number}" if number else method.title
 
 
 def summary(info: RunInfo) -> str:
