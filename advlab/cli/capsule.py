@@ -116,14 +116,15 @@ def _printable(text: str) -> str:
 
 def model_of_weights(wanted: str) -> Victim:
     """The run whose weights have this hash; ModelError where there is none."""
+    from advlab.model.card import weights_hash
     from advlab.model.victim import Victim
     from advlab.runs import jobs
 
     for info in jobs.runs():
         if info.folder.has_model:
-            victim = Victim.load(info.folder.model, name=info.name)
-            if victim.hash == wanted:
-                return victim
+            folder = info.folder.model
+            if (weights_hash(folder) or Victim.load(folder).hash) == wanted:
+                return Victim.load(folder, name=info.name)
     raise ModelError(
         f"expected a run with the weights {wanted}, found none; name the model with --model"
     )

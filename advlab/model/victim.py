@@ -10,7 +10,7 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from advlab.errors import ModelError
+from advlab.model.card import read_card, write_card
 from advlab.model.sources import _locate, _quiet
 from advlab.records import Example, Scale
 from advlab.tasks import Batch, Classification, Objective, build_task
 
-CARD = "advlab.json"  # what advlab keeps beside the weights
 IDENTITY_TOLERANCE = 1e-4  # largest difference of logits, relative to their size, float32
 PROBES = ("a first sentence", "a second, longer sentence to be padded against", "short")
 
@@ -83,8 +83,7 @@ class Victim:
         from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
         folder = _locate(str(source))
-        card_file = Path(folder) / CARD
-        card = json.loads(card_file.read_text()) if card_file.is_file() else {}
+        card = read_card(Path(folder))
         local = {"local_files_only": True, "trust_remote_code": False}
         try:
             config = AutoConfig.from_pretrained(folder, **local)
@@ -136,7 +135,10 @@ class Victim:
             "max_length": self.max_length,
             "scale": vars(self.scale),
         }
-        (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False))
+        # anew, since training moves the weights; and as `load` will read them
+        state = self.model.state_dict().items()
+        read = {k: v.float() if v.is_floating_point() else v for k, v in state}
+        write_card(folder, card, _hash_of(read))
 
     # ---- text to tensors --------------------------------------------------------------------
 
@@ -341,11 +343,7 @@ class Victim:
     def hash(self) -> str:
         """12 hex digits of the weights, by name; taken once, so not while training."""
         if not self._hash:
-            digest = hashlib.sha256()
-            for name, tensor in sorted(self.model.state_dict().items()):
-                digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-            self._hash = digest.hexdigest()[:12]
+            self._hash = _hash_of(self.model.state_dict())
         return self._hash
 
     @cached_property
@@ -358,6 +356,14 @@ class Victim:
             found = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
             rules = json.dumps(found, sort_keys=True)
         return hashlib.sha256(rules.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _hash_of(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _head_names(config: Any) -> list[str]:

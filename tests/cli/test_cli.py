@@ -257,6 +257,21 @@ def test_words_can_be_spared_or_attacked_alone(
     assert "got both" in err
 
 
+def test_what_is_not_printed_is_not_computed(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from advlab.explain import explore
+
+    made, really = [], explore.explain
+    monkeypatch.setattr(
+        explore, "explain", lambda name, case: made.append(name) or really(name, case)
+    )
+    said(capsys, "attack", "plain", "the film was good", "--attack", "fgm")
+    assert made == []
+    record = json_of(capsys, "attack", "plain", "the film was good", "--attack", "fgm")
+    assert made == list(record["saliency"]) == list(explore.SALIENCY_METHODS)
+
+
 def test_attack_prints_one_json_object_and_nothing_else(runs: Path) -> None:
     done = advlab("attack", "plain", "<script> good 🎬", "--json", home=runs)
     assert done.returncode == 0, done.stderr
