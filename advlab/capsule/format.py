@@ -29,6 +29,7 @@ from advlab.records import AttackRecord, Reading
 FORMAT = 2  # the first had classes alone; `legacy` reads it
 MAX_BYTES = 16 * 2**20
 MAX_TEXT = 20_000
+MAX_NAME = 200  # of a class, or another part of a reading
 BLOCK = "advlab-capsule"
 # name -> axes, lowest, highest; every number must be finite, but None stands for ∞ where allowed
 NUMBERS: dict[str, tuple[str, float, float, bool]] = {
@@ -100,6 +101,11 @@ class Capsule:
     def reference(self) -> str:
         """The answer whose loss the attack works on."""
         return self.readings["clean"].answers[0] if self.label is None else self.label
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that were told apart, each a part of every reading; none in other tasks."""
+        return tuple(self.readings["clean"].parts) if _classifies(self.task) else ()
 
     @property
     def flips_at(self) -> float | None:
@@ -217,6 +223,7 @@ def load(data: bytes) -> Capsule:
         numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
         told = results.part("readings")
         readings = {name: _reading(told, name, sizes) for name in READINGS}
+        _consistent(readings, label, _classifies(task))
     if sizes["S"] < 1 or sizes["N"] < 1:
         raise refused("at least one step and one ε", "none")
     text = top.text("text", MAX_TEXT)
@@ -298,8 +305,32 @@ def _reading(told: Part, name: str, sizes: dict[str, int]) -> Reading:
     found = part.part("parts")
     if len(found.found) > AXES["C"]:
         raise refused(f"at most {AXES['C']} parts in {name!r}", str(len(found.found)))
+    if any(len(key) > MAX_NAME for key in found.found):
+        raise refused(f"parts with names of at most {MAX_NAME} characters in {name!r}", "a longer")
     parts = {key: found.array(key, (axis, -1e9, 1e9, True), sizes) for key in found.found}
     return Reading(tuple(answers), score, sure, margin, loss, hold, broken > 0, parts)
+
+
+def _classifies(task: Mapping[str, Any]) -> bool:
+    """Whether the parts of a reading are the probabilities of classes."""
+    return task["name"] == "classification"
+
+
+def _consistent(readings: Mapping[str, Reading], label: str | None, classes: bool) -> None:
+    """All readings have the same parts. Where these are classes, nothing else is an answer."""
+    parts = tuple(readings["clean"].parts)
+    for name, reading in readings.items():
+        if set(reading.parts) != set(parts):
+            raise refused(f"the same parts in {name!r} as in 'clean'", shown(list(reading.parts)))
+        if not classes:
+            continue
+        strange = next((answer for answer in reading.answers if answer not in parts), None)
+        if strange is not None:
+            raise refused(f"answers in {name!r} that are classes", shown(strange))
+        if any(((values < 0) | (values > 1)).any() for values in reading.parts.values()):
+            raise refused(f"probabilities from 0 to 1 in {name!r}", "one that is not")
+    if classes and label is not None and label not in parts:
+        raise refused("a label that is one of the classes, or null", shown(label))
 
 
 def _spans(value: Any, length: int) -> tuple[tuple[int, int], ...]:

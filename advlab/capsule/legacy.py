@@ -78,5 +78,5 @@ def as_reading(probs: np.ndarray, classes: list[str], c: int, held: int) -> Read
 
 def _lead(logs: np.ndarray, c: int) -> np.ndarray:
     """(N,) log-odds of class `c` against the best other; ∞ where there is none."""
-    others = np.delete(logs, c, axis=1)
-    return logs[:, c] - others.max(1, initial=-np.inf)
+    own, best = logs[:, c], np.delete(logs, c, axis=1).max(1, initial=-np.inf)
+    return np.where(own == best, 0.0, own - best)  # two of probability 0 lead by nothing

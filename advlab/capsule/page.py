@@ -13,6 +13,7 @@ import numpy as np
 
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import BLOCK, Capsule
+from advlab.pictures.answers import common
 from advlab.pictures.sentences import number, percent
 
 _STYLE = """
@@ -102,34 +103,32 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence
 
 
 def _predictions(capsule: Capsule) -> str:
+    classes = list(capsule.classes)
     rows = []
     for name, key in (
         ("the sentence", "clean"),
-        ("under attack", "adversarial"),
+        ("under attack", "attacked"),
         ("random noise, mean", "noise"),
-        ("nearest tokens", "projected"),
-        ("as text again", "round_trip"),
+        ("nearest tokens", "nearest tokens"),
+        ("as text again", "as text again"),
     ):
-        values = capsule.numbers[key]
-        if values.ndim == 2:
-            if not len(values):
-                continue
-            values = values.mean(0)
-        top = int(values.argmax())
-        rows.append([name, capsule.label_names[top], *(percent(float(v)) for v in values)])
-    numeric = range(2, 2 + len(capsule.label_names))
-    return _table(["", "prediction", *capsule.label_names], rows, numeric)
+        reading = capsule.readings[key]
+        if not len(reading):
+            continue
+        values = [reading.parts[c] for c in classes] if classes else [reading.score]
+        rows.append([name, common(reading)[0], *(percent(float(v.mean())) for v in values)])
+    head = ["", "prediction", *(classes or [f"score of {capsule.reference}"])]
+    return _table(head, rows, range(2, len(head)))
 
 
 def _curve(capsule: Capsule) -> str:
     numbers = capsule.numbers
-    c = capsule.attacked
     return _line_chart(
         numbers["curve_eps"],
-        [("var(--a)", numbers["curve_adversarial"][:, c])],
-        (numbers["curve_low"][:, c], numbers["curve_high"][:, c]),
+        [("var(--a)", capsule.readings["curve"].score)],
+        (numbers["curve_low"], numbers["curve_high"]),
         "ε, raw",
-        f"P({capsule.label_names[c]})",
+        f"P({capsule.reference})",
         mark=capsule.eps,
         top=1.0,
     )
@@ -247,7 +246,7 @@ def _settings(capsule: Capsule) -> str:
         ["model", capsule.model],
         ["weights", capsule.model_hash],
         ["tokenizer", capsule.tokenizer_hash],
-        ["class attacked", capsule.label or "the model's own prediction"],
+        ["answer attacked", "the model's own" if capsule.label is None else capsule.label],
         ["seed", str(capsule.seed)],
         ["ε, raw", number(capsule.eps)],
         *([f"attack: {k}", str(v)] for k, v in capsule.attack.items()),

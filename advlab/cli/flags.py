@@ -2,6 +2,7 @@
 
 `add_flags` is for one class, whose values `given` collects; `union_flags` for a registry of which
 one class will be chosen, whose values `given_of` collects. A flag not given leaves no trace.
+Those that several commands have stand at the end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import Any
 
 from advlab.errors import SettingError
 from advlab.settings import settings_of
+
+# flags whose setting has another name, or a name that two settings share
+DATA_FLAGS = {"source": "data", "eval_source": "eval-data", "seed": "split-seed"}
+MODEL_FLAGS = {"source": "model"}
 
 
 def add_flags(
@@ -82,3 +87,48 @@ def given_of(args: argparse.Namespace, chosen: str, classes: Mapping[str, type])
             f"it has {', '.join('--' + n.replace('_', '-') for n in sorted(own)) or 'none'}"
         )
     return values
+
+
+# ---- flags that several commands have -------------------------------------------------------
+
+
+def json_flag(parser: argparse.ArgumentParser) -> None:
+    """`--json`: for a program that reads what the command prints."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object on standard output and nothing else there",
+    )
+
+
+def data_flags(parser: argparse.ArgumentParser) -> None:
+    """Which texts; `given(args, DataConfig)` collects them."""
+    from advlab.runs.config import DataConfig
+
+    add_flags(parser.add_argument_group("data"), DataConfig, DATA_FLAGS)
+
+
+def model_flags(parser: argparse.ArgumentParser) -> None:
+    """Which model to train; `given(args, ModelConfig)` collects them."""
+    from advlab.runs.config import ModelConfig
+
+    add_flags(parser.add_argument_group("model"), ModelConfig, MODEL_FLAGS)
+
+
+def attack_flags(
+    parser: argparse.ArgumentParser, skip: Iterable[str] = ()
+) -> argparse._ArgumentGroup:
+    """Which attack, and its settings; `attack_given` collects them. Imports torch."""
+    from advlab.attacks import ATTACKS
+
+    group = parser.add_argument_group("attack")
+    group.add_argument("--attack", default="pgd", choices=sorted(ATTACKS), help="(default: pgd)")
+    union_flags(group, ATTACKS, skip)
+    return group
+
+
+def attack_given(args: argparse.Namespace) -> dict[str, Any]:
+    """The attack that the command line named, for `build_attack`."""
+    from advlab.attacks import ATTACKS
+
+    return {"name": args.attack} | given_of(args, args.attack, ATTACKS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from advlab.records import Evaluation, Event
+    from advlab.records.measured import Alarm
 
 
 class Progress:
@@ -83,6 +84,12 @@ def print_table(found: Sequence[Evaluation], names: Sequence[str]) -> None:
             + "".join(f"{rate_text(vars(c)):>22}" for c in cells)
         )
     print(f"majority class {found[0].majority:.1%}; intervals: Wilson, 95 %; n = {found[0].n}")
+
+
+def print_alarms(alarms: Sequence[Alarm]) -> None:
+    """What speaks against believing the figures, a line each."""
+    for alarm in alarms:
+        print(f"alarm: {alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}")
 
 
 def rate_text(rate: Mapping[str, Any]) -> str:

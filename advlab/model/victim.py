@@ -10,7 +10,7 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from advlab.errors import ModelError
+from advlab.model.card import read_card, write_card
 from advlab.model.sources import _locate, _quiet
 from advlab.model.vocabulary import Vocabulary, measured_scale
 from advlab.records import Example, Scale
@@ -26,7 +27,6 @@ from advlab.records.reading import Reading, joined
 from advlab.settings import plain
 from advlab.tasks import Batch, Objective, Reader, Task, build_task
 
-CARD = "advlab.json"  # what advlab keeps beside the weights
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
 CHUNK = 128  # rows of one forward pass that reads
 
@@ -89,8 +89,7 @@ class Victim:
         from transformers import AutoConfig, AutoTokenizer
 
         folder = _locate(str(source))
-        card_file = Path(folder) / CARD
-        card = json.loads(card_file.read_text()) if card_file.is_file() else {}
+        card = read_card(Path(folder))
         task = task or build_task(**card.get("task", {"name": "classification"}))
         opener = getattr(transformers, task.auto)
         local = {"local_files_only": True, "trust_remote_code": False}
@@ -148,7 +147,10 @@ class Victim:
             "max_length": self.max_length,
             "scale": vars(self.scale),
         }
-        (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False))
+        # anew, since training moves the weights; and as `load` will read them
+        state = self.model.state_dict().items()
+        read = {k: v.float() if v.is_floating_point() else v for k, v in state}
+        write_card(folder, card, _hash_of(read))
 
     # ---- text to tensors --------------------------------------------------------------------
 
@@ -327,11 +329,7 @@ class Victim:
     def hash(self) -> str:
         """12 hex digits of the weights, by name; taken once, so not while training."""
         if not self._hash:
-            digest = hashlib.sha256()
-            for name, tensor in sorted(self.model.state_dict().items()):
-                digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-            self._hash = digest.hexdigest()[:12]
+            self._hash = _hash_of(self.model.state_dict())
         return self._hash
 
     @cached_property
@@ -344,6 +342,14 @@ class Victim:
             found = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
             rules = json.dumps(found, sort_keys=True)
         return hashlib.sha256(rules.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _hash_of(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _head_names(config: Any, task: Task) -> list[str]:

@@ -10,25 +10,26 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.capsule.format import Capsule
 from advlab.pictures.base import NEUTRAL, SIDES, faded, finish, label
-from advlab.records import AttackRecord
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
 
 
-def curve(found: Capsule | AttackRecord) -> go.Figure:
-    """Probability of the attacked class against ε, over the band of random noise as long."""
-    if isinstance(found, Capsule):
-        n, c = found.numbers, found.attacked
-        x, line = n["curve_eps"], n["curve_adversarial"][:, c]
-        low, high = n["curve_low"][:, c], n["curve_high"][:, c]
-        norm = found.mean_norm
-    else:
-        c, norm = found.label, found.scale.mean_norm
-        x, line = found.curve.eps, found.curve.adversarial[:, c]
-        low, high = found.curve.random_low[:, c], found.curve.random_high[:, c]
-    x = x / norm
+def curve(
+    eps: np.ndarray,
+    score: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    own: float,
+    norm: float,
+    reference: str,
+) -> go.Figure:
+    """The reference's score (N,) against ε, over the band from `low` to `high` of noise as long.
+
+    `eps` (N,) and `own`, the attack's, are raw; `norm` is the mean length of a word vector.
+    """
+    x = eps / norm
     colour = SIDES[0][0]
     figure = go.Figure()
     figure.add_scatter(
@@ -42,19 +43,19 @@ def curve(found: Capsule | AttackRecord) -> go.Figure:
     )
     figure.add_scatter(
         x=x,
-        y=line,
+        y=score,
         mode="lines",
         name="the attack",
         line={"color": colour, "width": 2.5},
         hovertemplate="ε = %{x:.3f} × mean norm: %{y:.1%}<extra></extra>",
     )
-    figure.add_vline(x=found.eps / norm, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"})
+    figure.add_vline(x=own / norm, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"})
     figure.update_xaxes(title={"text": "ε (× mean norm); dashed: the attack's"}, nticks=8)
     figure.update_yaxes(
         range=[-0.02, 1.02],
         tickformat=".0%",
         nticks=5,
-        title={"text": f"P({label(found.label_names[c], 14)})"},
+        title={"text": f"P({label(reference, 14)})"},
     )
     return finish(figure, 300, legend_rows=2)
 

@@ -137,9 +137,9 @@ def to_csv(columns: Mapping[str, Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def to_json(record: AttackRecord) -> str:
-    """The whole record as one JSON object; infinite and missing numbers become null."""
-    return json.dumps(_plain(record), ensure_ascii=False, allow_nan=False)
+def to_json(record: AttackRecord, **more: Any) -> str:
+    """The whole record as one JSON object, with `more` beside it; numbers that are none become null."""
+    return json.dumps(_plain(record) | _plain(more), ensure_ascii=False, allow_nan=False)
 
 
 def _safe(cell: Any) -> Any:

@@ -101,21 +101,21 @@ class Tokens:
 
         Blanks that are tokens of their own belong to the word behind them, at the end to the last.
         """
-        found, word, last, blank = [], -1, None, False
-        for token, number, here, (start, end) in zip(
-            self.encoding.tokens, self.encoding.word_ids, self.written, self.spans, strict=True
+        found, word, last, blank, done = [], -1, None, False, 0
+        for number, here, (start, end) in zip(
+            self.encoding.word_ids, self.written, self.spans, strict=True
         ):
             if not here or number is None:
                 found.append(-1)
                 last = None
                 continue
-            # some tokenizers call the whole text one word: then the marks tell
-            fresh = self.mark in ("Ġ", "▁") and token.startswith(self.mark)
-            if (last is None or number != last or fresh) and not blank:
-                word += 1
-            blank = start == end and (blank or fresh or number != last)
+            # some tokenizers call the whole text one word: then the blanks tell
+            fresh = any(c.isspace() for c in self.text[done:start])
+            if (number != last or fresh) and not blank:
+                word, blank = word + 1, True
+            blank = blank and start == end  # nothing of this word has come yet
             found.append(word)
-            last = number
+            last, done = number, end
         if blank and word > 0:
             found = [word - 1 if w == word else w for w in found]
         return found
@@ -128,8 +128,9 @@ class Tokens:
             if word >= 0:
                 span = places.setdefault(word, [start, end])
                 if span[0] == span[1]:  # blanks before the word
-                    span[0] = start
-                span[0], span[1] = min(span[0], start), max(span[1], end)
+                    span[:] = start, end
+                elif start < end:
+                    span[:] = min(span[0], start), max(span[1], end)
         return tuple(self.text[start:end] for start, end in places.values())
 
     def replaced(self, token: int, piece: str) -> str:

@@ -6,17 +6,16 @@ request borrows a view that shares its weights, and few requests run at once.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from advlab.errors import ModelError
+from advlab.model.card import files_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
 
@@ -63,7 +62,7 @@ def load_victim(id_: str) -> Victim:
     """The shared model of a run or folder, loaded once; for reading its names, not for attacks."""
     folder = model_folder(id_)
     title = model_choices().get(id_, folder.name)
-    return _load(id_, weights_hash(folder), str(folder), title)
+    return _load(id_, files_digest(folder), str(folder), title)
 
 
 @contextmanager
@@ -75,31 +74,22 @@ def borrow(id_: str) -> Iterator[Victim]:
 
 
 def weights_of(id_: str) -> str:
-    """The hash of a model's weights: what a link names it by on another machine."""
-    return weights_hash(model_folder(id_))
+    """The hash of a model's weights: what a link names it by on another machine.
+
+    `Victim.hash` where the model's card tells it, else the digest of its files.
+    """
+    folder = model_folder(id_)
+    return weights_hash(folder) or files_digest(folder)
 
 
-def weights_hash(folder: Path) -> str:
-    """12 hex digits of a model's weight files; read again only when a file has changed."""
-    stamps = tuple(
-        (str(file), file.stat().st_mtime_ns, file.stat().st_size)
-        for file in sorted(folder.glob("*.safetensors"))
-    )
-    return _digest(stamps)
-
-
-@lru_cache(maxsize=64)
-def _digest(stamps: tuple[tuple[str, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for name, _, _ in stamps:
-        with Path(name).open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:12]
+def has_weights(id_: str, wanted: str) -> bool:
+    """Whether a link's hash is this model's. Links from before cards told it hold the digest."""
+    folder = model_folder(id_)
+    return bool(wanted) and wanted in (weights_hash(folder), files_digest(folder))
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model…")
-def _load(id_: str, weights: str, folder: str, title: str) -> Victim:
+def _load(id_: str, files: str, folder: str, title: str) -> Victim:
     from advlab.ui.launch import warm_up
 
     warm_up()

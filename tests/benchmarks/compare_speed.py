@@ -14,7 +14,7 @@ import time
 from playwright.sync_api import Page
 from responses import COUNT, heads, opened, row, wait
 
-from advlab.cli.commands import find_run
+from advlab.cli.models import find_run
 
 VIEWS = {
     "Curves": "How much is left",

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from advlab.attacks import PGD
 from advlab.attacks.evaluate import by_length, survives
-from advlab.cli.commands import open_model
+from advlab.cli.models import open_model
 from advlab.data import load_data
 from advlab.model.victim import Victim
 from advlab.runs.config import DataConfig, ModelConfig, RunConfig

@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from playwright.sync_api import Browser, Page, WebSocket, sync_playwright
 
-from advlab.cli.commands import find_run
+from advlab.cli.models import find_run
 
 COUNT = 20
 WORDS = ("soup", "film", "staff", "plot", "room", "story", "game", "meal", "book", "song", "walk")

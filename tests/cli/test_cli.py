@@ -11,9 +11,8 @@ import pytest
 from commands import json_of, said
 from victims import write_reviews
 
-from advlab.cli.main import EXAMPLES, main
+from advlab.cli.main import COMMANDS, EXAMPLES, main
 
-COMMANDS = ("app", "demo", "train", "attack", "evaluate", "runs")
 SHORT = ("--epochs", "1", "--eval-limit", "16", "--batch-size", "16", "--max-length", "24")
 
 
@@ -61,7 +60,7 @@ def advlab(*words: str, home: Path, code: str = "") -> subprocess.CompletedProce
 def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = said(capsys, *([command] if command else []), "--help")
     assert "examples:" in out
-    shown = EXAMPLES[command or "advlab"]
+    shown = COMMANDS[command].EXAMPLES if command else EXAMPLES
     assert shown.strip() in out
     assert ("--json" in out) == (command not in ("", "app"))
 
@@ -72,12 +71,9 @@ def test_the_examples_in_the_help_are_commands_that_parse(
 ) -> None:
     import shlex
 
-    from advlab.cli import commands, comparisons
-
     seen: list[str] = []
-    where = comparisons if hasattr(comparisons, f"run_{command}") else commands
-    monkeypatch.setattr(where, f"run_{command}", lambda args: seen.append(args.command) or 0)
-    for line in EXAMPLES[command].splitlines()[1:]:
+    monkeypatch.setattr(COMMANDS[command], "run", lambda args: seen.append(args.command) or 0)
+    for line in COMMANDS[command].EXAMPLES.splitlines()[1:]:
         words = shlex.split(line.strip().split("   ")[0].split(">")[0].split(" RUN: ")[0])
         assert words[0] == "advlab"
         said(capsys, *words[1:])
@@ -259,6 +255,21 @@ def test_words_can_be_spared_or_attacked_alone(
     assert "words of the sentence, got bad" in err
     _, err = said(capsys, "attack", "plain", "good", "--only", "good", "--spare", "good", status=2)
     assert "got both" in err
+
+
+def test_what_is_not_printed_is_not_computed(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from advlab.explain import explore
+
+    made, really = [], explore.explain
+    monkeypatch.setattr(
+        explore, "explain", lambda name, case: made.append(name) or really(name, case)
+    )
+    said(capsys, "attack", "plain", "the film was good", "--attack", "fgm")
+    assert made == []
+    record = json_of(capsys, "attack", "plain", "the film was good", "--attack", "fgm")
+    assert made == list(record["saliency"]) == list(explore.SALIENCY_METHODS)
 
 
 def test_attack_prints_one_json_object_and_nothing_else(runs: Path) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from victims import examples_for, make_victim
 
+from advlab.attacks import FGM
+from advlab.cli.demo import telling
 from advlab.cli.main import main
+from advlab.explain import explore
 
 
 @pytest.mark.slow
@@ -27,3 +31,15 @@ def test_the_demo_keeps_its_promise(capsys):
         assert model["seconds_trained"] > 0
     assert robust["cost_ratio"] > 1.2
     assert set(found["sentence"]["found"]) == {plain["name"], robust["name"]}
+
+
+def test_the_demo_tells_of_the_first_sentence_that_flips_one_model_alone(monkeypatch):
+    monkeypatch.setattr(explore, "explain", lambda *_: pytest.fail("nobody sees attributions here"))
+    victims = [make_victim("bert", seed=seed) for seed in (1, 0)]
+    texts = [example.text for example in examples_for(victims[1], 8)][3:]
+    first = len(texts) - 1
+    for given, told in ((texts, texts[first]), (texts[:first], texts[first - 1])):
+        records = telling(victims, given, FGM(0.3), seed=0)
+        assert [r.text for r in records] == [told, told]
+        assert [r.model_hash for r in records] == [v.hash for v in victims]
+        assert [r.flipped for r in records] == [given is texts, False]

@@ -19,8 +19,9 @@ from transformers import (
 from victims import DECODERS, KINDS, TEXTS, make_victim, shared_victim, word_tokenizer
 
 from advlab.errors import DataError, ModelError
+from advlab.model.card import CARD
 from advlab.model.sources import minilm_folder
-from advlab.model.victim import CARD, Victim
+from advlab.model.victim import Victim
 from advlab.records import Example, Scale
 from advlab.tasks import Classification
 

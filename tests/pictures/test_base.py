@@ -5,10 +5,10 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from samples import (renamed, robust_record, sample_maps, sample_planes, sample_record)
+from samples import Sample, renamed, sample, sample_maps, sample_planes, sample_record
 
+from advlab.pictures import answers, base
 from advlab.pictures import attributions as heatmaps
-from advlab.pictures import base
 from advlab.pictures import plane as planes
 from advlab.pictures.sentences import number
 from advlab.records import AttackRecord, Layers
@@ -17,21 +17,25 @@ SCRIPT, IMAGE = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
 HOSTILE = ("[CLS]", SCRIPT, IMAGE, "שלום", "🎬", "a&b", "%{x}", "[SEP]")
 
 
-def every_figure(record: AttackRecord) -> dict[str, go.Figure]:
+def every_figure(found: Sample) -> dict[str, go.Figure]:
+    record = found.record
+    asked = renamed(record, task={"name": "another task"})  # drawn as any task can be
     return {
-        "predictions": base.predictions(record),
-        "saliency": attributions(record),
-        "saliency change": attributions(record, shown="difference", rows="tokens"),
+        "predictions": answers.predictions(record),
+        "scores": answers.predictions(asked),
+        "saliency": attributions(found),
+        "saliency change": attributions(found, shown="difference", rows="tokens"),
         "layers": heatmaps.layers(sample_layers(record), record.words),
         "delta": heatmaps.delta(record),
-        "plane": planes.plane_figure(record, sample_planes()[0]),
-        "lens": planes.plane_figure(record, sample_planes()[0], lens=True),
+        "plane": planes.plane_figure(record, found.planes[0]),
+        "lens": planes.plane_figure(record, found.planes[0], lens=True),
     }
 
 
 def test_no_figure_carries_markup_of_tokens_or_classes():
-    record = sample_record(tokens=HOSTILE, classes=("<b>bad</b>", "<script>good</script>"))
-    for name, figure in every_figure(renamed(record, model="<script>m")).items():
+    names = ("<b>bad</b>", "<script>good</script>")
+    found = sample(tokens=HOSTILE, classes=names, model="<script>m")
+    for name, figure in every_figure(found).items():
         text = json.dumps(json.loads(figure.to_json()), ensure_ascii=False)
         assert "<script" not in text, name
         assert "<img" not in text, name
@@ -39,15 +43,15 @@ def test_no_figure_carries_markup_of_tokens_or_classes():
 
 
 def test_all_figures_are_transparent_and_leave_fonts_to_the_theme():
-    for name, figure in every_figure(sample_record()).items():
+    for name, figure in every_figure(sample()).items():
         assert figure.layout.paper_bgcolor == base.CLEAR, name
         assert figure.layout.plot_bgcolor == base.CLEAR, name
         assert figure.layout.font.color is None, name
 
 
-def attributions(record: AttackRecord, rows: str = "words", shown: str = "both") -> go.Figure:
-    maps = list(sample_maps().values())
-    names = record.words if rows == "words" else record.tokens
+def attributions(found: Sample, rows: str = "words", shown: str = "both") -> go.Figure:
+    maps = list(found.saliency.values())
+    names = found.record.words if rows == "words" else found.record.tokens
     scale = heatmaps.limits([maps], rows, shown)
     return heatmaps.attributions(maps, names, scale, rows=rows, shown=shown)
 
@@ -110,12 +114,12 @@ def test_a_token_that_did_not_move_draws_without_a_division_by_zero():
 
 
 def test_many_tokens_and_many_classes_still_draw():
-    record = sample_record(
+    found = sample(
         tokens=("[CLS]", *(f"word{k}" for k in range(90)), "[SEP]"),
         classes=tuple(f"class {k}" for k in range(9)),
         width=24,
     )
-    assert every_figure(record)["delta"].layout.height > 1000
+    assert every_figure(found)["delta"].layout.height > 1000
 
 
 def test_the_heat_map_of_delta_keeps_its_largest_dimensions_and_owns_up_to_the_rest():

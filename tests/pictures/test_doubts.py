@@ -8,27 +8,33 @@ from samples import renamed, sample_record
 from victims import TEXTS, shared_victim
 
 from advlab.attacks import PGD
+from advlab.capsule.legacy import as_reading
 from advlab.explain.explore import explore
 from advlab.pictures.doubts import attack_health
-from advlab.records import AttackRecord
+from advlab.records import AttackRecord, Reading
 
 
-def risen(*losses: float, **changes: object) -> AttackRecord:
-    """A record whose attack of class 0 went through these losses."""
+def losing(*losses: float) -> Reading:
+    """Two classes, of which the first has these losses."""
     values = np.array(losses)
     probs = np.stack([np.exp(-values), 1 - np.exp(-values)], 1)
-    quiet = np.tile(probs[:1], (8, 1))
+    return as_reading(probs, ["negative", "positive"], 0, 0)
+
+
+def risen(*losses: float, noise: float | None = None, **changes: object) -> AttackRecord:
+    """A record whose attack of class 0 went through these losses. `noise`: that of its draws."""
+    values, record = np.array(losses), sample_record()
+    quiet = losses[0] if noise is None else noise
+    readings = {
+        **record.readings,
+        "clean": losing(losses[0]),
+        "steps": losing(*losses),
+        "noise": losing(*[quiet] * 8),
+    }
+    assert record.reference == "negative"
     return renamed(
-        sample_record(),
-        **{
-            "losses": values,
-            "step_probs": probs,
-            "clean": probs[0],
-            "label": 0,
-            "best_step": int(values.argmax()),
-            "random": quiet,
-        }
-        | changes,
+        record,
+        **{"losses": values, "readings": readings, "best_step": int(values.argmax())} | changes,
     )
 
 
@@ -51,10 +57,7 @@ def test_a_loss_that_still_rises_calls_for_more_steps() -> None:
 
 
 def test_noise_that_does_as_well_is_told() -> None:
-    loud = np.tile([[np.exp(-3.5), 1 - np.exp(-3.5)]], (8, 1))
-    assert "noise as long does as well" in attack_health(
-        risen(0.1, 2.0, 2.9, 3.0, 3.0, random=loud)
-    )
+    assert "noise as long does as well" in attack_health(risen(0.1, 2.0, 2.9, 3.0, 3.0, noise=3.5))
 
 
 def test_a_targeted_attack_lowers_its_loss_and_is_judged_so() -> None:

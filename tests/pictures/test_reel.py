@@ -3,20 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from samples import (rectangular, renamed, robust_record, sample_record)
-from victims import TEXTS, shared_victim
+from samples import rectangular, renamed, robust_record, sample_record
+from victims import TEXTS, chances, label_of, shared_victim
 
 from advlab.attacks import PGD
 from advlab.attacks.norms import norm
+from advlab.capsule.legacy import as_reading
 from advlab.explain.explore import analyse, explore
 from advlab.pictures.reel import film, sweep
 from advlab.records import AttackRecord, Frames
 
 
 def real(steps: int = 5) -> AttackRecord:
-    return explore(
-        shared_victim("bert"), TEXTS[1], attack=PGD(2.0, steps=steps)
-    )
+    return explore(shared_victim("bert"), TEXTS[1], attack=PGD(2.0, steps=steps))
 
 
 def test_the_slider_starts_at_the_attacks_own_epsilon_and_shows_the_record():
@@ -30,8 +29,9 @@ def test_the_slider_starts_at_the_attacks_own_epsilon_and_shows_the_record():
     )
     np.testing.assert_allclose(sum(panel.bars["share"][reel.start]), 1.0, rtol=1e-2)
     line = reel.charts[0].series[0]
-    assert line.y[reel.start] == pytest.approx(record.attacked.score[0], abs=1e-3)
-    assert line.y[0] == pytest.approx(record.clean.score[0], abs=1e-3)
+    c = label_of(record)
+    assert line.y[reel.start] == pytest.approx(chances(record.attacked)[0, c], abs=1e-3)
+    assert line.y[0] == pytest.approx(chances(record.clean)[0, c], abs=1e-3)
 
 
 def test_no_bar_is_longer_than_a_whole_one():
@@ -43,9 +43,7 @@ def test_no_bar_is_longer_than_a_whole_one():
 
 
 def test_a_token_is_renamed_exactly_in_the_frames_in_which_it_has_left_its_cell():
-    record = explore(
-        shared_victim("bert"), TEXTS[1], attack=PGD(30.0, steps=6)
-    )
+    record = explore(shared_victim("bert"), TEXTS[1], attack=PGD(30.0, steps=6))
     frames = analyse(shared_victim("bert"), record, "film")
     reel = film([record], [frames])
     rectangular(reel)
@@ -61,16 +59,15 @@ def test_the_film_shows_the_steps_losses_and_marks_flip_and_best():
     reel = film([record], [analyse(victim, record, "film")])
     loss, margins, chance = (chart.series[0] for chart in reel.charts)
     np.testing.assert_allclose(np.array(loss.y, dtype=float), record.losses, rtol=1e-3)
-    np.testing.assert_allclose(
-        np.array(chance.y, dtype=float), record.steps.score, rtol=1e-3
-    )
+    probs, c = chances(record.steps), label_of(record)
+    np.testing.assert_allclose(np.array(chance.y, dtype=float), probs[:, c], rtol=1e-3)
     assert chance.low is not None
     marks = {what: k for k, what in loss.marks}
     assert marks["kept"] == record.best_step
     if record.flip_step:
         assert marks["flips"] == record.flip_step
     below = np.array(margins.y, dtype=float) < 0
-    np.testing.assert_array_equal(below, record.steps.broken)
+    np.testing.assert_array_equal(below, probs.argmax(1) != c)
 
 
 def test_models_that_took_other_steps_share_the_frames():
@@ -85,8 +82,18 @@ def test_models_that_took_other_steps_share_the_frames():
 def test_a_margin_is_the_difference_of_logits():
     logits = np.array([[1.0, -2.0, 0.5]])
     probs = np.exp(logits) / np.exp(logits).sum()
-    assert margin(probs, 0)[0] == pytest.approx(0.5)
-    assert margin(probs, 1)[0] == pytest.approx(-3.0)
+    names = ["a", "b", "c"]
+    assert as_reading(probs, names, 0, 0).margin[0] == pytest.approx(0.5)
+    assert as_reading(probs, names, 1, 0).margin[0] == pytest.approx(-3.0)
+    assert as_reading(probs, names, 1, 0).hold[0] == pytest.approx(0.5)  # of what must stand
+    assert as_reading(np.ones((1, 1)), ["only"], 0, 0).margin[0] == np.inf
+    assert as_reading(np.eye(3)[:1], names, 1, 2).margin[0] == -np.inf
+    assert not np.isnan(as_reading(np.zeros((1, 3)), names, 1, 2).margin).any()
+    # and a real record's own is of its logits too
+    record = real()
+    logs, c = np.log(chances(record.steps).astype(float)), label_of(record)
+    wanted = logs[:, c] - np.delete(logs, c, 1).max(1)
+    np.testing.assert_allclose(record.steps.margin, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_models_with_other_scales_share_the_axis_of_the_unit_that_was_asked_for():

@@ -12,7 +12,7 @@ from advlab.studies.parts import slices_of, word_counts
 
 
 def test_curves_show_each_rows_rates_and_the_majority(measured) -> None:
-    found, _, _ = measured
+    found, _ = measured
     figure = robustness.curves(found)
     lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert len(lines) == len(found.rows) == 4
@@ -23,31 +23,33 @@ def test_curves_show_each_rows_rates_and_the_majority(measured) -> None:
 
 
 def test_tables_have_a_row_for_each_row_and_fit_json(measured) -> None:
-    found, texts, names = measured
+    found, examples = measured
     assert len(robustness.columns(found)["model"]) == 4
     assert len(robustness.paired(found, 1)["first"]) == 6  # every two of four
-    assert len(robustness.outcomes(found, texts, names)["text"]) == len(texts)
+    assert len(robustness.outcomes(found, examples)["text"]) == len(examples)
     json.dumps([robustness.columns(found), robustness.paired(found, -1)])
 
 
 def test_slices_count_their_own_texts(measured) -> None:
-    found, texts, names = measured
-    table = robustness.slices(found, slices_of(texts, names), 0)
-    assert table["texts"][0] == len(texts)
+    found, examples = measured
+    table = robustness.slices(found, slices_of(examples), 0)
+    assert table["texts"][0] == len(examples)
     row = found.rows[0]
     assert table[robustness.name_of(found, row)][0] == robustness.rate_text(row.robust[0])
     assert table["slice"][-1] == "the most confident third"
-    third = np.argsort(row.confidence)[-(len(texts) // 3) :]
+    third = np.argsort(row.confidence)[-(len(examples) // 3) :]
     wanted = robustness.rate_text(rate(row.stands(0)[third]))
     assert table[robustness.name_of(found, row)][-1] == wanted
 
 
 def test_parts_are_told_by_words_labels_and_columns() -> None:
-    rows = [("I do not know", 0, "tv"), ("Fine.", 1, "tv"), ("It isn't bad", 0, "stage")] * 3
-    examples = [Example(str(i), t, y, (("where", w),)) for i, (t, y, w) in enumerate(rows)]
-    known = word_counts(examples[:3] * 3 + [Example("x", "bad bad it", 0)])
+    rows = [("I do not know", "a", "tv"), ("Fine.", "b", "tv"), ("It isn't bad", "a", "stage")] * 3
+    examples = [
+        Example(str(i), t, (y,), more=(("where", w),)) for i, (t, y, w) in enumerate(rows)
+    ]
+    known = word_counts(examples[:3] * 3 + [Example("x", "bad bad it", ("a",))])
     known["know"] = 2
-    parts = slices_of(examples, ["a", "b"], known)
+    parts = slices_of(examples, known)
     assert parts["with a negation"].tolist() == [True, False, True] * 3
     assert parts["label: a"].tolist() == [True, False, True] * 3
     assert parts["where: tv"].tolist() == [True, True, False] * 3
@@ -57,7 +59,7 @@ def test_parts_are_told_by_words_labels_and_columns() -> None:
 
 
 def test_models_that_differ_in_their_seed_alone_stand_together(measured) -> None:
-    found, _, _ = measured
+    found, _ = measured
     hashes = [row.model_hash for row in found.rows]
     table = robustness.over_seeds(found, dict.fromkeys(hashes, "bert"))
     assert table["setting"] == ["bert", "bert"]  # one row an attack
@@ -68,7 +70,7 @@ def test_models_that_differ_in_their_seed_alone_stand_together(measured) -> None
 
 
 def test_the_frontier_draws_every_model_with_its_intervals(measured) -> None:
-    found, _, _ = measured
+    found, _ = measured
     rows = found.rows
     figure = robustness.frontier(
         [r.model for r in rows],

@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from samples import (other_class, referring, renamed, robust_record, sample_maps, sample_record)
+from samples import other_class, referring, renamed, robust_record, sample_maps, sample_record
+from victims import chances, label_of
 
-from advlab.pictures import sentences, tables
+from advlab.pictures import answers, sentences, tables
 from advlab.records import Frames
 
 
@@ -28,9 +29,9 @@ def test_headline_says_that_a_model_holds_and_where_it_would_flip():
     record = robust_record()
     assert "Holds at ε = 0.50" in sentences.headline(record)
     assert "Flips" not in sentences.headline(record)
-    beyond = renamed(
-        sample_record(seed=2), eps=0.3, adversarial=sample_record(seed=2).curve.attacked[14]
-    )
+    far = sample_record(seed=2)
+    short = {**far.readings, "attacked": far.curve.attacked.take([14])}
+    beyond = renamed(far, eps=0.3, readings=short)
     assert not beyond.flipped
     assert "It flips only at ε = 0.46" in sentences.headline(beyond)
 
@@ -114,11 +115,12 @@ def test_all_three_units_stand_together():
 
 def test_words_and_remainder_add_up_to_the_tokens_in_the_table():
     record = sample_record()
-    columns = tables.saliency_columns(record)
+    maps = list(sample_maps().values())
+    columns = tables.saliency_columns(record, maps)
     for method in ("input_x_gradient", "integrated_gradients"):
         total = float(sample_maps()[method].clean.sum())
         assert sum(columns[f"{method}, clean"]) == pytest.approx(total)
-    by_token = tables.saliency_columns(record, rows="tokens")
+    by_token = tables.saliency_columns(record, maps, rows="tokens")
     assert sum(by_token["input_x_gradient, clean"]) == pytest.approx(
         float(sample_maps()["input_x_gradient"].clean.sum())
     )
@@ -140,7 +142,7 @@ def test_csv_cells_cannot_become_formulas():
 
 def test_class_names_that_would_hide_a_column_are_told_apart():
     record = sample_record(classes=("prediction", "input"))
-    columns = tables.prediction_columns(record)
+    columns = answers.prediction_columns(record)
     assert len(columns) == 4
     assert len({len(v) for v in columns.values()}) == 1
 
@@ -194,4 +196,4 @@ def test_the_table_of_the_film_has_margin_longest_token_and_what_it_is_nearest_t
     assert columns["its ‖δ‖, raw"][-1] == pytest.approx(last.max())
     assert columns["nearest to"][-1] == f"{record.tokens[int(last.argmax())]}′"
     below = np.array(columns["margin, logits"]) < 0
-    np.testing.assert_array_equal(below, record.steps.broken)
+    np.testing.assert_array_equal(below, chances(record.steps).argmax(1) != label_of(record))

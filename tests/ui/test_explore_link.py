@@ -9,6 +9,7 @@ import pytest
 from explore_pages import page, widget
 from streamlit.testing.v1 import AppTest
 
+from advlab.model.card import files_digest
 from advlab.ui.models import weights_of
 
 TEXT = "a slow film, but never dull"
@@ -113,6 +114,18 @@ def test_a_link_finds_its_models_by_their_weights_on_another_machine(three_model
         f"local:{name}-elsewhere" for name in ("first", "second", "third")
     ]
     assert now["weights"] == hashes
+
+
+def test_a_link_from_before_cards_told_the_hash_still_finds_its_models(three_models: Path):
+    folders = [three_models / "models" / name for name in ("first", "second", "third")]
+    digests = ".".join(files_digest(folder) for folder in folders)
+    assert not page(**bench_link(weights=digests)).warning  # the models are where they were
+    for folder in folders:
+        shutil.move(folder, folder.with_name(f"{folder.name}-elsewhere"))
+    app = page(**bench_link(weights=digests))
+    assert not app.exception
+    assert not app.warning
+    assert [address(app)[k] for k in "abc"] == [f"local:{f.name}-elsewhere" for f in folders]
 
 
 def test_other_weights_under_the_same_name_are_told(three_models: Path):

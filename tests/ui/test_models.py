@@ -8,9 +8,12 @@ import streamlit as st
 import torch
 
 from advlab.errors import ModelError, RunError
+from advlab.model.card import CARD, files_digest
 from advlab.model.tiny import tiny_victim
+from advlab.model.victim import Victim
 from advlab.records import Dataset, Example
-from advlab.ui.models import AT_ONCE, borrow, load_victim, model_choices, weights_hash
+from advlab.ui.explore.capsule import model_of
+from advlab.ui.models import AT_ONCE, borrow, has_weights, load_victim, model_choices, weights_of
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +45,38 @@ def test_a_run_that_is_not_there_is_named():
 def test_a_model_is_loaded_once_until_its_weights_change(one_model: Path):
     first = load_victim("local:one")
     assert load_victim("local:one") is first
-    before = weights_hash(one_model)
+    before = weights_of("local:one")
     with torch.no_grad():
         other = tiny_victim(
             "tiny", Dataset("x", ("a", "b"), *[(Example("0", "a b", 0),)] * 3), seed=1
         )
     other.save(one_model)
-    assert weights_hash(one_model) != before
+    assert weights_of("local:one") != before
     assert load_victim("local:one") is not first
+
+
+def test_a_model_is_named_by_its_hash_and_known_by_the_digest_of_its_files_too(one_model: Path):
+    named = weights_of("local:one")
+    assert named == load_victim("local:one").hash
+    assert has_weights("local:one", named)
+    assert has_weights("local:one", files_digest(one_model))
+    assert not has_weights("local:one", "0123456789ab")
+    assert not has_weights("local:one", "")
+    (one_model / CARD).unlink()  # as of a model that advlab did not save
+    assert weights_of("local:one") == files_digest(one_model)
+    assert not has_weights("local:one", "")
+
+
+def test_a_capsule_finds_its_model_by_the_card_and_without_one_by_loading(
+    one_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    wanted = load_victim("local:one").hash
+    with monkeypatch.context() as patch:
+        patch.setattr(Victim, "load", lambda *_, **__: pytest.fail("a model was loaded"))
+        assert model_of(wanted, model_choices()) == ["local:one"]
+        assert model_of("0123456789ab", model_choices()) == []
+    (one_model / CARD).unlink()
+    assert model_of(wanted, model_choices()) == ["local:one"]
 
 
 def test_a_borrowed_model_shares_weights_and_is_ready_for_analysis():

@@ -12,12 +12,13 @@ import streamlit as st
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
+from advlab.model.card import files_digest, weights_hash
 from advlab.pictures import attack
 from advlab.pictures.sentences import number, percent
 from advlab.ui import plain_text
 from advlab.ui.explore.shield import to_link
 from advlab.ui.explore.views.round_trip import said
-from advlab.ui.models import borrow, model_choices, model_folder, weights_of
+from advlab.ui.models import borrow, model_choices, model_folder
 from advlab.ui.parts import chart, table
 
 
@@ -196,14 +197,16 @@ def model_of(wanted: str, titles: Iterable[str]) -> list[str]:
     """The first of these models whose weights have this hash, if any. Broken ones are passed by."""
     for id_ in titles:
         with suppress(AdvlabError):
-            if _hash(weights_of(id_), str(model_folder(id_))) == wanted:
+            folder = model_folder(id_)
+            found = weights_hash(folder) or _loaded_hash(files_digest(folder), str(folder))
+            if found == wanted:
                 return [id_]
     return []
 
 
 @lru_cache(maxsize=256)
-def _hash(files: str, folder: str) -> str:
-    """The hash that records carry; the files' own tells when to look again."""
+def _loaded_hash(files: str, folder: str) -> str:
+    """The hash of a model whose card does not tell it; the files' own tells when to look again."""
     from advlab.model.victim import Victim
 
     return Victim.load(folder).hash

@@ -21,7 +21,7 @@ from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import Request
 from advlab.ui.explore.shield import Spans, from_link, shield, shielded, to_link
 from advlab.ui.forms import field, form_for
-from advlab.ui.models import load_victim, model_choices, weights_of
+from advlab.ui.models import has_weights, load_victim, model_choices, weights_of
 
 # a phone shows two or three of the controls in a row, so that the first result stands higher
 NARROW = """<style>@media (max-width: 640px) {
@@ -226,14 +226,14 @@ def _models_here(known: dict[str, str], titles: Mapping[str, str]) -> dict[str, 
         if not name:
             continue
         if name not in titles:
-            same = [i for i in titles if wanted and weights_of(i) == wanted]
+            same = [i for i in titles if wanted and has_weights(i, wanted)]
             if same:
                 found[k] = same[0]
             else:
                 st.warning(
                     f"The model {plain_text(name, 60)} of this link is not here; another is shown."
                 )
-        elif wanted and weights_of(name) != wanted:
+        elif wanted and not has_weights(name, wanted):
             st.warning(
                 f"The weights of {plain_text(titles[name], 60)} are not those that this link was"
                 " made with: the picture may differ."

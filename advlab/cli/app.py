@@ -1,0 +1,28 @@
+"""advlab app: the laboratory in a browser."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "Open the laboratory in a browser."
+EXAMPLES = """examples:
+  advlab app                                  http://127.0.0.1:8501
+  advlab app --port 9000 --no-browser         on a server; reach it through a tunnel or proxy
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Where to listen."""
+    parser.add_argument("--port", type=int, default=8501, help="port to listen on (default: 8501)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the app until interrupted."""
+    from advlab.ui.launch import serve
+
+    serve(port=args.port, host=args.host, browser=not args.no_browser)
+    return 0

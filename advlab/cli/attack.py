@@ -1,0 +1,100 @@
+"""advlab attack: one sentence on one model."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from advlab.cli.flags import attack_flags, attack_given, json_flag
+from advlab.cli.models import class_of, open_model
+from advlab.errors import SettingError
+
+if TYPE_CHECKING:
+    from advlab.records import AttackRecord
+
+HELP = "Attack one sentence and say what happened."
+EXAMPLES = """examples:
+  advlab attack RUN "Slow, but I would see it again."      RUN: a run's id or name
+  advlab attack path/to/model "Free entry!" --attack fgm --eps 0.1
+  advlab attack RUN "Fine." --label positive --steps 20 --restarts 3 --json
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The model, the sentence, and a flag for every setting that any attack has."""
+    json_flag(parser)
+    parser.add_argument("model", help="a run's id or name, a model folder, a hub name, or minilm")
+    parser.add_argument("text", help="the sentence")
+    parser.add_argument("--label", help="the true class; the model's own prediction without it")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="WORD", help="attack these words alone"
+    )
+    parser.add_argument(
+        "--spare", nargs="+", default=[], metavar="WORD", help="attack all words but these"
+    )
+    attack_flags(parser)
+    parser.add_argument(
+        "--attack-seed", type=int, default=0, help="seed of random starts and noise"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Attack one sentence; print the story, or the whole record with --json."""
+    from advlab.attacks import build_attack
+    from advlab.explain.explore import SALIENCY_METHODS, analyse, explore
+    from advlab.pictures.tables import to_json
+
+    victim = open_model(args.model)
+    record = explore(
+        victim,
+        args.text,
+        label=class_of(args.label, victim.head),
+        attack=build_attack(attack_given(args)),
+        seed=args.attack_seed,
+        shield=shielded(args.text, args.only, args.spare),
+    )
+    if args.json:
+        maps = {m: analyse(victim, record, "saliency", method=m) for m in SALIENCY_METHODS}
+        print(to_json(record, saliency=maps))
+    else:
+        _tell(record, args.attack)
+    return 0
+
+
+def _tell(record: AttackRecord, attack: str) -> None:
+    from advlab.pictures.sentences import headline, noise_sentence, units
+
+    print(f"{record.model}, {attack}, ε = {units(record.eps, record.scale)}")
+    rows = {
+        "clean": record.clean,
+        "under attack": record.attacked,
+        "random noise, mean": record.noise,
+        "nearest tokens": record.projected,
+        "read as text": record.round_trip,
+    }
+    answers = list(record.clean.parts)
+    width = max([len(n) for n in answers], default=0)
+    print(" " * 22 + "  ".join(f"{n:>{max(width, 7)}}" for n in answers))
+    for name, reading in rows.items():
+        shares = [float(reading.parts[n].mean()) for n in answers]
+        told = shares or [float(reading.score.mean())]
+        print(f"  {name:20}" + "  ".join(f"{p:{max(width, 7)}.1%}" for p in told))
+    print(f"\n{headline(record)} {noise_sentence(record)}")
+    for note in record.notes:
+        print(f"note: {note}")
+
+
+def shielded(text: str, only: Sequence[str], spare: Sequence[str]) -> list[tuple[int, int]]:
+    """Spans of `text`, in characters, that are not attacked: all but `only`, or `spare`.
+
+    Words as they stand in the text, in any case. SettingError for one that does not.
+    """
+    if only and spare:
+        raise SettingError("expected --only or --spare, got both; name the words one way")
+    words = [(m.start(), m.end(), m[0].casefold()) for m in re.finditer(r"\w+|[^\w\s]", text)]
+    named = {word.casefold() for word in (*only, *spare)}
+    if strange := named - {word for *_, word in words}:
+        raise SettingError(f"expected words of the sentence, got {', '.join(sorted(strange))}")
+    return [(a, b) for a, b, word in words if named and (word in named) == bool(spare)]

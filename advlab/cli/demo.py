@@ -1,0 +1,128 @@
+"""advlab demo: the main job without a browser. Train a pair, compare it, attack one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from advlab.cli.flags import json_flag
+from advlab.cli.models import carry_out
+from advlab.cli.printing import evaluation_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from advlab.attacks import Attack
+    from advlab.model.victim import Victim
+    from advlab.records import AttackRecord, Evaluation
+
+HELP = "The main job without a browser: train, compare, attack."
+EXAMPLES = """examples:
+  advlab demo                                 under a minute on two cores
+  advlab demo --json > demo.json              the same as one JSON object
+  advlab demo --seed 1
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """One setting, the seed."""
+    json_flag(parser)
+    parser.add_argument("--seed", type=int, default=0, help="seed of both trainings (default: 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train the starter pair, compare it clean and under attack, attack one sentence."""
+    from advlab.attacks import PGD
+    from advlab.attacks.evaluate import evaluate
+    from advlab.data import CORPORA, load_data
+    from advlab.model.victim import Victim
+    from advlab.runs.config import STARTER_EPS, STARTER_GROUP, starter_pair
+
+    began = time.perf_counter()
+    pair = starter_pair(args.seed)
+    results = [carry_out(config, group=STARTER_GROUP) for config in pair]
+    victims = [Victim.load(result["model"]) for result in results]
+    data = load_data(pair[0].data)
+    attack, radii = PGD(STARTER_EPS, steps=20, step_size=0.2), [STARTER_EPS / 2, STARTER_EPS]
+    found = [evaluate(v, list(data.test), attack, eps=radii, data=data.name) for v in victims]
+    records = telling(victims, CORPORA[pair[0].data.source].showcase, attack, args.seed)
+    summary = {
+        "data": data.name,
+        "seed": args.seed,
+        "attack": found[0].attack,
+        "eps": STARTER_EPS,
+        "unit": "norm",
+        **_compared(results, found, records),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+    if args.json:
+        print_json(summary)
+        return 0
+    print(
+        f"\n{data.name}: {len(data.train)} training texts, {len(data.test)} test texts, "
+        f"seed {args.seed}"
+    )
+    print_table(found, [config.name for config in pair])
+    _tell(summary)
+    return 0
+
+
+def telling(
+    victims: Sequence[Victim], sentences: Sequence[str], attack: Attack, seed: int
+) -> list[AttackRecord]:
+    """A record a model of the first sentence that flips the first model and not the second.
+
+    Of the last sentence where there is no such one.
+    """
+    from advlab.explain.explore import explore
+
+    records: list[AttackRecord] = []
+    for sentence in sentences:
+        records = [explore(v, sentence, attack=attack, seed=seed) for v in victims]
+        if records[0].flipped and not records[1].flipped:
+            break
+    return records
+
+
+def _compared(
+    results: Sequence[dict[str, Any]], found: Sequence[Evaluation], records: Sequence[AttackRecord]
+) -> dict[str, Any]:
+    """The two models, what the second gains and costs, and what became of the sentence."""
+    from advlab.pictures.sentences import headline
+
+    models = [
+        {
+            "name": result["config"]["name"],
+            "run": result["run"],
+            "model": result["model"],
+            "method": result["config"]["method"],
+            "seconds_trained": round(result["end"]["seconds"], 2),
+            "cost_ratio": result["end"].get("cost"),
+            **evaluation_json(evaluation),
+        }
+        for result, evaluation in zip(results, found, strict=True)
+    ]
+    plain, robust = found
+    return {
+        "models": models,
+        "robust_gain": robust.robust[-1][3].value - plain.robust[-1][3].value,
+        "clean_loss": plain.clean.value - robust.clean.value,
+        "training_time_ratio": models[1]["seconds_trained"] / models[0]["seconds_trained"],
+        "sentence": {
+            "text": records[0].text,
+            "found": {m["name"]: headline(r) for m, r in zip(models, records, strict=True)},
+        },
+    }
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    print(
+        f"\nUnder PGD-20 at ε = {summary['eps']:g} × the mean word-vector norm the adversarially "
+        f"trained model keeps {summary['robust_gain']:+.1%} more;\nits clean accuracy differs by "
+        f"{-summary['clean_loss']:+.1%}, its training took "
+        f"{summary['training_time_ratio']:.1f} × as long."
+    )
+    print(f"\n“{summary['sentence']['text']}”")
+    for name, story in summary["sentence"]["found"].items():
+        print(f"  {name}: {story}")
+    print(f"\n{summary['seconds']:.0f} s in all. Next: advlab app")

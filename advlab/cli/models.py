@@ -1,0 +1,132 @@
+"""What several commands share: runs and models by the names people give, their texts, training."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from advlab.cli.flags import given
+from advlab.cli.printing import Progress
+from advlab.errors import AdvlabError, RunError, SettingError
+
+if TYPE_CHECKING:
+    from advlab.model.victim import Victim
+    from advlab.records import Dataset, Event, Example
+    from advlab.runs.config import DataConfig, RunConfig
+    from advlab.runs.queue import RunInfo
+
+
+def named_run(which: str) -> RunInfo | None:
+    """A run by id, or the newest of that name; None where there is none."""
+    from advlab.runs import jobs
+
+    return next((info for info in jobs.runs() if which in (info.id, info.name)), None)
+
+
+def find_run(which: str) -> RunInfo:
+    """A run by id, or the newest of that name; RunError lists what there is."""
+    from advlab.runs import jobs
+
+    if info := named_run(which):
+        return info
+    known = ", ".join(f"{r.id} ({r.name})" for r in jobs.runs()[:5]) or "none yet"
+    raise RunError(f"expected a run's id or name, got {which!r}; the newest runs: {known}")
+
+
+def open_model(which: str) -> Victim:
+    """The model of a run (by id or name), of a folder, or of the hub."""
+    from advlab.model.victim import Victim
+
+    info = named_run(which)
+    if info is None:
+        return Victim.load(which)
+    if not info.folder.has_model:
+        raise RunError(
+            f"run {which} has no model yet (it is {info.status}); wait for its first epoch"
+        )
+    return Victim.load(info.folder.model, name=info.name)
+
+
+def run_data(which: str) -> DataConfig:
+    """The data settings of a run; SettingError for a model that is no run."""
+    info = named_run(which)
+    if info is None:
+        raise SettingError(
+            f"expected --data, since {which!r} is not a run; give a corpus or a file"
+        )
+    return info.config.data
+
+
+def class_of(label: str | None, names: Sequence[str]) -> int | str | None:
+    """The class that `--label` means: its name, or its number where no class is called so."""
+    if label and label.isdecimal() and label not in names:
+        return int(label)
+    return label
+
+
+def texts_to_test(
+    args: argparse.Namespace, victims: Sequence[Victim]
+) -> tuple[Dataset, list[Example]]:
+    """The data of the flags, or of the first run, and those of its test texts to use."""
+    from advlab.data import load_data
+    from advlab.runs.config import DataConfig
+    from advlab.settings import build
+
+    if args.max_texts is not None and args.max_texts < 1:
+        raise SettingError(f"expected --max-texts of at least 1, got {args.max_texts}; change it")
+    values = given(args, DataConfig)
+    data = load_data(build(DataConfig, values) if values else run_data(args.models[0]))
+    _same_classes(victims, data)
+    texts = list(data.test)
+    if args.max_texts:
+        random.Random(args.attack_seed).shuffle(texts)
+        texts = texts[: args.max_texts]
+    return data, texts
+
+
+def _same_classes(victims: Sequence[Victim], data: Dataset) -> None:
+    for victim in victims:
+        if tuple(victim.head) != tuple(data.head):
+            raise SettingError(
+                f"expected data with the classes of {victim.name} ({', '.join(victim.head)}), "
+                f"got {', '.join(data.head)}; evaluate on data with the same labels"
+            )
+
+
+def carry_out(
+    config: RunConfig, device: str = "cpu", run_id: str | None = None, group: str | None = None
+) -> dict[str, Any]:
+    """Train `config` here and now (or go on with a run), with a progress line on standard error."""
+    from advlab.runs import jobs
+    from advlab.training import worker
+    from advlab.training.loop import train
+
+    info = jobs.run(run_id) if run_id else jobs.open_here(config, group=group)
+    seen: dict[str, Any] = {"end": {}, "alarms": []}
+    begun = Progress(config.name)
+
+    def watch(event: Event) -> None:
+        begun.show(event)
+        if event.kind == "end":
+            seen["end"] = dict(event.values)
+        if event.kind == "alarm":
+            seen["alarms"].append(dict(event.values))
+
+    status = worker.run(info.id, train=functools.partial(train, device=device), on_event=watch)
+    begun.close()
+    info = jobs.run(info.id)
+    if status == "failed":
+        raise AdvlabError(info.error or "the run failed; see its worker.log")
+    return {
+        "run": info.id,
+        "name": info.name,
+        "status": status,
+        "error": info.error,
+        "model": str(info.folder.model),
+        "config": json.loads(config.to_json()),
+        **seen,
+    }
