@@ -21,11 +21,10 @@ from advlab.studies.grid import grid
 from advlab.studies.parts import slices_of, word_counts
 from advlab.studies.report import report
 from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
+from advlab.ui.compare.measure import KEEP, Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.explore.form import TITLES
-from advlab.ui.explore.views.round_trip import said
 from advlab.ui.models import LOCAL
-from advlab.ui.parts import chart, section, table
+from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
 
 VIEWS = ("Curves", "Differences", "Parts", "Cost", "Texts")
@@ -46,15 +45,15 @@ class Measured:
 
 def robustness_page() -> None:
     """Everything on the page."""
-    asked = ask("robustness", count=400)
-    chosen = _attacks() if asked else None
-    if asked is None or chosen is None:
+    choice = ask("robustness", count=400)
+    chosen = _attacks() if choice else None
+    if choice is None or chosen is None:
         return
     attacks, eps = chosen
     found: Measured | None = measured(
         "robustness",
-        asked.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
-        lambda progress: _measure(asked, attacks, eps, progress),
+        choice.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
+        lambda progress: _measure(choice, attacks, eps, progress),
         hint="Every text is attacked at every ε that it still stands. Finished work is kept on disk: a"
         " second time, or after a stop, it goes on from there.",
     )
@@ -97,20 +96,20 @@ def _attacks() -> tuple[list[Attack], list[float]] | None:
 
 
 def _measure(
-    asked: Asked, attacks: list[Attack], eps: list[float], progress: Callable[[float, str], None]
+    choice: Choice, attacks: list[Attack], eps: list[float], progress: Callable[[float, str], None]
 ) -> Measured | None:
     """The grid, model by model."""
-    data, examples = asked.texts()
+    data, examples = choice.texts()
     kept = outcomes()
     whole: Grid | None = None
     alarms: list[Alarm] = []
     models: dict[str, str] = {}
-    victims = victims_for(asked, data)
+    victims = victims_for(choice, data)
     for k, (model, victim) in enumerate(victims.items()):
 
         def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
             done = f"{kept.made} batches attacked, {kept.read} read back"
-            progress(k / n, f"{asked.titles[model]}: {done}")
+            progress(k / n, f"{choice.titles[model]}: {done}")
             return False
 
         part = grid(
@@ -118,12 +117,12 @@ def _measure(
             examples,
             attacks,
             eps,
-            seed=asked.seed,
+            seed=choice.seed,
             data=data.name,
             outcomes=kept,
             cancelled=going,
         )
-        title = asked.titles[model]
+        title = choice.titles[model]
         part = replace(part, rows=tuple(replace(row, model=title) for row in part.rows))
         whole = part if whole is None else whole.joined(part)
         models[victim.hash] = model

@@ -16,8 +16,7 @@ from advlab.studies import sweep
 from advlab.training.methods import METHODS
 from advlab.ui import plain_text
 from advlab.ui.compare.measure import KEEP
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import chart, section, table
+from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import RUNS
 
 EVERY = 2.0  # seconds between looks at a sweep that is under way

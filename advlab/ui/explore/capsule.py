@@ -16,9 +16,8 @@ from advlab.pictures import attack
 from advlab.pictures.sentences import number, percent
 from advlab.ui import plain_text
 from advlab.ui.explore.shield import to_link
-from advlab.ui.explore.views.round_trip import said
 from advlab.ui.models import borrow, model_choices, model_folder, weights_of
-from advlab.ui.parts import chart, table
+from advlab.ui.parts import chart, said, table
 
 
 def opened() -> None:

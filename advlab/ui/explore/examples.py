@@ -16,6 +16,7 @@ from advlab.runs.config import DataConfig
 from advlab.runs.folder import RUN_ID, RunFolder
 from advlab.settings import build, plain
 from advlab.ui import plain_text
+from advlab.ui.explore.findings import Question, attack_all, findings
 
 # sentences that show something, with what to look for
 PRESETS = {
@@ -33,7 +34,6 @@ PRESETS = {
 }
 SHOWN = 300  # rows; a filter narrows further
 ANY = "any"  # no filter by outcome
-Asked = tuple[str, str | None]  # a text and its class, as `ui.findings` has them
 _KEEP: dict[str, Any] = {"persist_state": "session"}  # a folded table keeps its filter
 
 
@@ -91,7 +91,9 @@ def pick_example(
         ]
         outcome, known = _by_outcome(model, found, names, attack, seed, key)
         fitting = [
-            e for e in found if outcome == ANY or _outcome(known.get(_asked(e, names))) == outcome
+            e
+            for e in found
+            if outcome == ANY or _outcome(known.get(_question(e, names))) == outcome
         ]
         rows = fitting[:SHOWN]
         table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
@@ -106,7 +108,7 @@ def pick_example(
             + (f", the first {SHOWN} shown" if len(fitting) > SHOWN else "")
             + ". Tick a row to take it."
         )
-        seen = [known.get(_asked(e, names)) for e in rows]
+        seen = [known.get(_question(e, names)) for e in rows]
         st.dataframe(
             ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
             | {
@@ -134,19 +136,17 @@ def _by_outcome(
     attack: Attack | None,
     seed: int,
     key: str,
-) -> tuple[str, Mapping[Asked, Finding]]:
+) -> tuple[str, Mapping[Question, Finding]]:
     """The filter by outcome, the button that fills it, and what is known of the texts so far."""
-    from advlab.ui.explore.findings import attack_all, findings
-
-    known: Mapping[Asked, Finding] = {}
+    known: Mapping[Question, Finding] = {}
     if attack is not None:
         try:
             known = findings(model, attack, seed)
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return ANY, {}
-    asked = [_asked(e, names) for e in found]
-    done = sum(one in known for one in asked)
+    questions = [_question(e, names) for e in found]
+    done = sum(one in known for one in questions)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     outcome = (
         left.segmented_control(
@@ -160,10 +160,10 @@ def _by_outcome(
         )
         or ANY
     )
-    todo = [one for one in asked[:SHOWN] if one not in known]
+    todo = [one for one in questions[:SHOWN] if one not in known]
     if (
         right.button(
-            f"Attack the shown {len(asked[:SHOWN])}" if todo else f"{done} attacked",
+            f"Attack the shown {len(questions[:SHOWN])}" if todo else f"{done} attacked",
             key=f"{key}.attack_all",
             icon=":material/bolt:",
             width="stretch",
@@ -185,14 +185,14 @@ def _by_outcome(
             st.warning(plain_text(message))
         if any(isinstance(f, Finding) for f in made):
             st.rerun()  # the button says what is left now
-    if outcome != ANY and done < len(asked):
+    if outcome != ANY and done < len(questions):
         st.caption(
-            f"{done} of these {len(asked)} texts were attacked so far; the others are hidden."
+            f"{done} of these {len(questions)} texts were attacked so far; the others are hidden."
         )
     return outcome, known
 
 
-def _asked(example: Example, names: tuple[str, ...]) -> Asked:
+def _question(example: Example, names: tuple[str, ...]) -> Question:
     return example.text.strip(), None if example.label is None else names[example.label]
 
 

@@ -20,17 +20,16 @@ from advlab.ui.explore.findings import attack_all
 from advlab.ui.explore.form import KEEP, LIMIT, NARROW, attack_controls, remembered
 from advlab.ui.explore.request import Request
 from advlab.ui.explore.results import Problem
-from advlab.ui.explore.views.round_trip import said
 from advlab.ui.models import model_choices
-from advlab.ui.parts import chart
+from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
 OWN_TEXTS = "my own sentences"
-_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # of a sentence, not of the bench
+_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
 
 
-def survey_page() -> None:
+def many_page() -> None:
     """Everything on the page."""
     titles = model_choices()
     if not titles:
@@ -67,7 +66,7 @@ def survey_page() -> None:
         st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
         return
     models = tuple(m for m in (a, b) if m)
-    asked = [
+    requests = [
         Request(
             e.text.strip()[:LIMIT],
             None if e.label is None else names[e.label],
@@ -77,21 +76,21 @@ def survey_page() -> None:
         )
         for e in texts
     ]
-    found, notes = _attacked(asked, models)
+    found, notes = _attacked(requests, models)
     for note in dict.fromkeys(notes):
         st.warning(plain_text(note))
     if any(found.values()):
-        _results(found, asked, [titles[m] for m in models])
+        _results(found, requests, [titles[m] for m in models])
 
 
 def _turn(known: dict[str, str]) -> str:
     """The prefix of the keys of models and attack: a new one once Explore was asked for others.
 
-    So the bench is one for both pages, and what is changed here stays until it is changed there.
+    So they are the same on both pages, and what is changed here stays until it is changed there.
     """
-    bench = {k: v for k, v in known.items() if k not in _OF_ONE}
-    if bench != st.session_state.get(_TAKEN):
-        st.session_state[_TAKEN] = bench
+    shared = {k: v for k, v in known.items() if k not in _OF_ONE}
+    if shared != st.session_state.get(_TAKEN):
+        st.session_state[_TAKEN] = shared
         st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
     return f"many.{st.session_state[_TURN]}"
 
@@ -151,13 +150,13 @@ def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
 
 
 def _attacked(
-    asked: Sequence[Request], models: tuple[str, ...]
+    requests: Sequence[Request], models: tuple[str, ...]
 ) -> tuple[dict[str, list[Finding]], list[str]]:
     """Every sentence under every model. Any control stops it; what was found is kept."""
     found: dict[str, list[Finding]] = {}
     notes: list[str] = []
     place = st.empty()
-    texts = [(r.text, r.label) for r in asked]
+    texts = [(r.text, r.label) for r in requests]
     for k, m in enumerate(models):
 
         def tell(done: int, before: int = k * len(texts)) -> None:
@@ -167,7 +166,7 @@ def _attacked(
                 " any change stops it …",
             )
 
-        rows = attack_all(m, texts, asked[0].attack, asked[0].seed, tell)
+        rows = attack_all(m, texts, requests[0].attack, requests[0].seed, tell)
         found[m] = [row for row in rows if isinstance(row, Finding)]
         notes += [row.message for row in rows if isinstance(row, Problem)]
     place.empty()
@@ -175,7 +174,7 @@ def _attacked(
 
 
 def _results(
-    found: dict[str, list[Finding]], asked: Sequence[Request], names: Sequence[str]
+    found: dict[str, list[Finding]], requests: Sequence[Request], names: Sequence[str]
 ) -> None:
     for name, rows in zip(names, found.values(), strict=True):
         said(findings.sentence(name, rows))
@@ -237,7 +236,7 @@ def _results(
     )
     picked = state["selection"]["rows"]
     if picked and picked[0] < len(rows):
-        request = next(r for r in asked if r.text == rows[picked[0]].text)
+        request = next(r for r in requests if r.text == rows[picked[0]].text)
         st.switch_page("pages/explore/explore.py", query_params=link(request))
 
 
