@@ -21,10 +21,40 @@ if TYPE_CHECKING:
     from advlab.model.victim import Victim
     from advlab.tasks import Batch
 
-KINDS = {
-    "margin": "Margin: one class's logit minus another's",
-    "logit": "Logit of one class",
-    "loss": "Loss of the attacked class",
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of number to explain: from logits (N,C) and the classes `of` and `against` to (N,)."""
+
+    title: str
+    meaning: str
+    value: Callable[[Tensor, int, int], Tensor]
+    words: Callable[[str, str], str]  # of the names of both classes
+    pair: bool = False  # compares two different classes
+    attacked: bool = False  # of the batch's label, unless a class is named
+
+
+TARGETS = {
+    "margin": Kind(
+        "margin",
+        "the logit of the class minus that of its runner-up, what a flip changes",
+        lambda logits, of, against: logits[:, of] - logits[:, against],
+        lambda of, against: f"logit of {of} − logit of {against}",
+        pair=True,
+    ),
+    "logit": Kind(
+        "class logit",
+        "that class alone",
+        lambda logits, of, _: logits[:, of],
+        lambda of, _: f"logit of {of}",
+    ),
+    "loss": Kind(
+        "loss",
+        "its cross-entropy",
+        lambda logits, of, _: -logits.log_softmax(-1)[:, of],
+        lambda of, _: f"loss of {of}, in nats",
+        attacked=True,
+    ),
 }
 
 
@@ -40,11 +70,7 @@ class Target:
 
     def __call__(self, embeds: Tensor) -> Tensor:
         logits = self.victim.logits(embeds, self.batch.repeat(embeds.shape[0]))
-        if self.kind == "margin":
-            return logits[:, self.of] - logits[:, self.against]
-        if self.kind == "logit":
-            return logits[:, self.of]
-        return -logits.log_softmax(-1)[:, self.of]
+        return TARGETS[self.kind].value(logits, self.of, self.against)
 
     @torch.no_grad()
     def probability(self, embeds: Tensor) -> Tensor:
@@ -54,10 +80,8 @@ class Target:
     @property
     def words(self) -> str:
         """What is explained, for people."""
-        name = self.victim.label_names[self.of]
-        if self.kind == "margin":
-            return f"logit of {name} − logit of {self.victim.label_names[self.against]}"
-        return f"logit of {name}" if self.kind == "logit" else f"loss of {name}, in nats"
+        names = self.victim.label_names
+        return TARGETS[self.kind].words(names[self.of], names[self.against])
 
 
 def make_target(
@@ -73,9 +97,9 @@ def make_target(
     Left open, `of` is the predicted class (for the loss the batch's label) and `against` the most
     probable other one. Both are fixed here, so that clean and perturbed texts explain one number.
     """
-    if kind not in KINDS:
-        raise SettingError(unknown("target", kind, KINDS))
-    if kind == "loss":
+    if kind not in TARGETS:
+        raise SettingError(unknown("target", kind, TARGETS))
+    if TARGETS[kind].attacked:
         of = int(batch.labels[0]) if of is None else of
     first = int(clean.argmax()) if of is None else _class(victim, of)
     if against is None:
@@ -84,9 +108,9 @@ def make_target(
         other = int(rest.argmax())
     else:
         other = _class(victim, against)
-    if kind == "margin" and other == first:
+    if TARGETS[kind].pair and other == first:
         raise SettingError(
-            f"expected two different classes for a margin, got {victim.label_names[first]} twice; "
+            f"expected two different classes for a {kind}, got {victim.label_names[first]} twice; "
             "choose another"
         )
     return Target(victim, batch, first, other, kind)
@@ -140,7 +164,7 @@ def baseline_row(victim: Victim, name: str) -> Tensor:
     """(D,): the vector that stands for no word. SettingError where this model has none."""
     if name not in BASELINES:
         raise SettingError(unknown("baseline", name, BASELINES))
-    row = BASELINES[name](victim)
+    row = BASELINES[name].row(victim)
     if row is None:
         have = ", ".join(baselines_of(victim))
         raise SettingError(
@@ -152,28 +176,40 @@ def baseline_row(victim: Victim, name: str) -> Tensor:
 
 def baselines_of(victim: Victim) -> list[str]:
     """The names of the baselines that this model has."""
-    return [name for name, make in BASELINES.items() if make(victim) is not None]
+    return [name for name, one in BASELINES.items() if one.row(victim) is not None]
 
 
 def baseline_words(victim: Victim, name: str) -> str:
     """A baseline for people: ‘[PAD] at every word’."""
-    token = {"pad": victim.tokenizer.pad_token, "mask": victim.tokenizer.mask_token}.get(name)
-    what = {"zero": "the zero vector", "mean": "the mean word vector"}.get(name, token or name)
-    return f"{what} at every word"
+    found = BASELINES.get(name)
+    return f"{found.words(victim) if found else name} at every word"
 
 
-def _token_row(role: str) -> Callable[[Victim], Tensor | None]:
+@dataclass(frozen=True)
+class Baseline:
+    """What stands for no word. `row` is (D,), None where a model has none; `words` are for people."""
+
+    title: str
+    row: Callable[[Victim], Tensor | None]
+    words: Callable[[Victim], str]
+
+
+def _token(role: str) -> Baseline:
+    """A special token of the tokenizer."""
+
     def row(victim: Victim) -> Tensor | None:
         found = getattr(victim.tokenizer, f"{role}_token_id")
         # a padding token that was added beside the model may have no row
         return victim.table[found] if found is not None and found < len(victim.table) else None
 
-    return row
+    return Baseline(role.upper(), row, lambda v: getattr(v.tokenizer, f"{role}_token") or role)
 
 
-BASELINES: dict[str, Callable[[Victim], Tensor | None]] = {
-    "pad": _token_row("pad"),
-    "mask": _token_row("mask"),
-    "zero": lambda victim: torch.zeros_like(victim.table[0]),
-    "mean": lambda victim: victim.table[victim.ordinary].mean(0),
+BASELINES = {
+    "pad": _token("pad"),
+    "mask": _token("mask"),
+    "zero": Baseline("zero", lambda v: torch.zeros_like(v.table[0]), lambda v: "the zero vector"),
+    "mean": Baseline(
+        "mean word", lambda v: v.table[v.ordinary].mean(0), lambda v: "the mean word vector"
+    ),
 }

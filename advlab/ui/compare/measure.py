@@ -15,7 +15,7 @@ from advlab.records import Dataset, Example
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
 from advlab.settings import plain
-from advlab.studies.kept import Outcomes
+from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.models import LOCAL, borrow, model_choices
@@ -152,7 +152,7 @@ def tell(alarm: Any) -> None:
 def measured(
     page: str,
     key: dict[str, Any],
-    work: Callable[[Callable[[float, str], None]], Any],
+    work: Callable[[Progress], Any],
     *,
     label: str = "Measure",
     hint: str = "",

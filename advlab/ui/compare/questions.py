@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,19 +10,17 @@ import streamlit as st
 from advlab.attacks import PGD
 from advlab.pictures import convergence as pictures
 from advlab.pictures import questions
-from advlab.records.measured import Grid
 from advlab.runs import jobs
 from advlab.studies import convergence
 from advlab.studies.alarms import of_outcomes
 from advlab.studies.grid import grid
+from advlab.studies.kept import Progress
 from advlab.ui import plain_text
 from advlab.ui.compare.measure import KEEP, Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.compare.robustness import trained
 from advlab.ui.compare.sweep import sweep_question
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
-
-Progress = Callable[[float, str], None]
 
 
 def questions_page() -> None:
@@ -143,7 +140,7 @@ def _climb(choice: Choice, eps: float, starts: int, progress: Progress) -> Any:
     data, examples = choice.texts()
     victims = victims_for(choice, data)
     rows = []
-    for model, victim in victims.items():
+    for victim in victims.values():
         one = optima(
             victim,
             examples,
@@ -153,7 +150,7 @@ def _climb(choice: Choice, eps: float, starts: int, progress: Progress) -> Any:
             outcomes=outcomes(),
             progress=progress,
         )
-        rows.append(replace(one, model=choice.titles[model]))
+        rows.append(one)
     return (rows, {e.id: e.text for e in examples}) if rows else None
 
 
@@ -202,28 +199,20 @@ def cost() -> None:
 
 def _price(choice: Choice, eps: float, progress: Progress) -> Any:
     data, examples = choice.texts()
-    whole: Grid | None = None
     victims = victims_for(choice, data)
-    for k, (model, victim) in enumerate(victims.items()):
-
-        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
-            progress(k / n, choice.titles[model])
-            return False
-
-        part = grid(
-            [victim],
-            examples,
-            [PGD(eps, steps=20, step_size=0.2)],
-            [eps],
-            seed=choice.seed,
-            data=data.name,
-            outcomes=outcomes(),
-            cancelled=going,
-        )
-        rows = tuple(replace(row, model=choice.titles[model]) for row in part.rows)
-        part = replace(part, rows=rows)
-        whole = part if whole is None else whole.joined(part)
-    return None if whole is None else (whole, list(victims))
+    if not victims:
+        return None
+    whole = grid(
+        list(victims.values()),
+        examples,
+        [PGD(eps, steps=20, step_size=0.2)],
+        [eps],
+        seed=choice.seed,
+        data=data.name,
+        outcomes=outcomes(),
+        progress=progress,
+    )
+    return whole, list(victims)
 
 
 # ---- does it carry over? ---------------------------------------------------------------------
@@ -286,8 +275,6 @@ def _carried(choice: Choice, eps: float, progress: Progress) -> Any:
     data, examples = choice.texts()
     found = victims_for(choice, data)
     victims = list(found.values())
-    for model, victim in found.items():
-        victim.name = choice.titles[model]
     if not victims:
         return None
     common: dict[str, Any] = {"seed": choice.seed, "outcomes": outcomes(), "progress": progress}

@@ -55,18 +55,7 @@ def pick_example(
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
-        preset = st.selectbox(
-            "A sentence that shows something",
-            list(PRESETS),
-            index=None,
-            key=f"{key}.preset",
-            **_KEEP,
-            format_func=lambda text: f"{text} ({PRESETS[text]})",
-            placeholder="choose one …",
-            on_change=lambda: _preset(f"{key}.preset", use),
-        )
-        if preset:
-            st.caption(f"To look for: {PRESETS[preset]}.")
+        _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
         title = left.selectbox("Data", list(sources), key=f"{key}.data", **_KEEP)
@@ -95,38 +84,64 @@ def pick_example(
             for e in found
             if outcome == ANY or _outcome(known.get(_question(e, names))) == outcome
         ]
-        rows = fitting[:SHOWN]
-        table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
-
-        def chosen() -> None:
-            picked = st.session_state[table]["selection"]["rows"]
-            if picked and picked[0] < len(rows):
-                use(rows[picked[0]], names)
-
         st.caption(
             f"{len(fitting)} of {len(data.test)} test texts"
             + (f", the first {SHOWN} shown" if len(fitting) > SHOWN else "")
             + ". Tick a row to take it."
         )
-        seen = [known.get(_question(e, names)) for e in rows]
-        st.dataframe(
-            ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
-            | {
-                "text": [e.text for e in rows],
-                "class": ["" if e.label is None else names[e.label] for e in rows],
-                "flips at ε": [None if f is None else f.flip for f in seen],
-            },
-            key=table,
-            on_select=chosen,
-            selection_mode="single-row",
-            hide_index=True,
-            height=260,
-            column_config={
-                "text": st.column_config.TextColumn(width="large"),
-                "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
-            },
-            alt="Test texts with their classes and what the attack does to them",
-        )
+        table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
+        _table(fitting[:SHOWN], names, known, use, table)
+
+
+def _presets(use: Callable[[Example, tuple[str, ...]], None], key: str) -> None:
+    """Sentences that show something, and what to look for in the chosen one."""
+    preset = st.selectbox(
+        "A sentence that shows something",
+        list(PRESETS),
+        index=None,
+        key=f"{key}.preset",
+        **_KEEP,
+        format_func=lambda text: f"{text} ({PRESETS[text]})",
+        placeholder="choose one …",
+        on_change=lambda: _preset(f"{key}.preset", use),
+    )
+    if preset:
+        st.caption(f"To look for: {PRESETS[preset]}.")
+
+
+def _table(
+    rows: list[Example],
+    names: tuple[str, ...],
+    known: Mapping[Question, Finding],
+    use: Callable[[Example, tuple[str, ...]], None],
+    key: str,
+) -> None:
+    """The texts with their classes and outcomes; a ticked one is taken."""
+
+    def chosen() -> None:
+        picked = st.session_state[key]["selection"]["rows"]
+        if picked and picked[0] < len(rows):
+            use(rows[picked[0]], names)
+
+    seen = [known.get(_question(e, names)) for e in rows]
+    st.dataframe(
+        ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
+        | {
+            "text": [e.text for e in rows],
+            "class": ["" if e.label is None else names[e.label] for e in rows],
+            "flips at ε": [None if f is None else f.flip for f in seen],
+        },
+        key=key,
+        on_select=chosen,
+        selection_mode="single-row",
+        hide_index=True,
+        height=260,
+        column_config={
+            "text": st.column_config.TextColumn(width="large"),
+            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+        },
+        alt="Test texts with their classes and what the attack does to them",
+    )
 
 
 def _by_outcome(
@@ -174,12 +189,10 @@ def _by_outcome(
     ):
         place = st.empty()
 
-        def tell(done: int) -> None:
-            place.progress(
-                done / len(todo), f"Attacking {done + 1} of {len(todo)}; any change stops it …"
-            )
+        def told(share: float, what: str) -> None:
+            place.progress(share, f"{what}; any change stops it …")
 
-        made = attack_all(model, todo, attack, seed, tell)
+        made = attack_all(model, todo, attack, seed, told)
         place.empty()
         for message in dict.fromkeys(p.message for p in made if not isinstance(p, Finding)):
             st.warning(plain_text(message))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -16,6 +16,7 @@ from advlab.attacks import Attack, attack_settings
 from advlab.errors import AdvlabError
 from advlab.pictures import findings as pictures
 from advlab.records.measured import Finding
+from advlab.studies.kept import Progress
 from advlab.ui.explore.results import Problem
 from advlab.ui.models import borrow, load_victim
 
@@ -35,7 +36,7 @@ def attack_all(
     questions: Sequence[Question],
     attack: Attack,
     seed: int,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda share, what: None,
 ) -> list[Finding | Problem]:
     """One finding a text, in order. Stopped half-way, it goes on from there the next time."""
     try:
@@ -44,7 +45,7 @@ def attack_all(
         return [Problem(str(error))]
     found: list[Finding | Problem] = []
     for done, question in enumerate(questions):
-        progress(done)
+        progress(done / len(questions), f"Attacking {done + 1} of {len(questions)}")
         if question not in known:
             made = _attacked(model, question, attack, seed)
             if isinstance(made, Problem):

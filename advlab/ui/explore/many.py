@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -15,10 +16,11 @@ from advlab.records import Example
 from advlab.records.measured import Finding
 from advlab.settings import plain
 from advlab.ui import plain_text
+from advlab.ui.explore.address import remembered
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.explore.findings import attack_all
-from advlab.ui.explore.form import KEEP, LIMIT, NARROW, attack_controls, remembered
-from advlab.ui.explore.request import Request
+from advlab.ui.explore.form import KEEP, NARROW, attack_controls
+from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.models import model_choices
 from advlab.ui.parts import chart, said
@@ -58,7 +60,7 @@ def many_page() -> None:
         index=others.index(known.get("b")) if known.get("b") in others else 0,
     )
     fold = st.expander("Attack settings, seed", icon=":material/tune:")
-    attack, seed = attack_controls(columns[2:5], fold, known, turn)
+    attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)
     texts, names = _choose(a)
     if attack is None:
         return
@@ -157,16 +159,14 @@ def _attacked(
     notes: list[str] = []
     place = st.empty()
     texts = [(r.text, r.label) for r in requests]
+    every = len(texts) * len(models)
     for k, m in enumerate(models):
 
-        def tell(done: int, before: int = k * len(texts)) -> None:
-            place.progress(
-                (before + done) / (len(texts) * len(models)),
-                f"Attacking {before + done + 1} of {len(texts) * len(models)};"
-                " any change stops it …",
-            )
+        def told(share: float, _: str, k: int = k) -> None:
+            done = k * len(texts) + round(share * len(texts))
+            place.progress(done / every, f"Attacking {done + 1} of {every}; any change stops it …")
 
-        rows = attack_all(m, texts, requests[0].attack, requests[0].seed, tell)
+        rows = attack_all(m, texts, requests[0].attack, requests[0].seed, told)
         found[m] = [row for row in rows if isinstance(row, Finding)]
         notes += [row.message for row in rows if isinstance(row, Problem)]
     place.empty()
@@ -213,10 +213,21 @@ def _results(
         on_click="ignore",
         width="stretch",
     )
+    picked = _table(rows, f"many.table.{outcome}.{search}")
+    st.caption(
+        f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
+    )
+    if picked and picked[0] < len(rows):
+        request = next(r for r in requests if r.text == rows[picked[0]].text)
+        st.switch_page("pages/explore/explore.py", query_params=link(request))
+
+
+def _table(rows: Sequence[Finding], key: str) -> list[int]:
+    """The findings to sort and open; the places of those that are ticked."""
     share = st.column_config.NumberColumn(format="percent")
     state: Any = st.dataframe(
         findings.columns(rows),
-        key=f"many.table.{outcome}.{search}",
+        key=key,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -231,27 +242,9 @@ def _results(
             "‖δ‖ there": st.column_config.NumberColumn(format="%.3f × mean norm"),
         },
     )
-    st.caption(
-        f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
-    )
-    picked = state["selection"]["rows"]
-    if picked and picked[0] < len(rows):
-        request = next(r for r in requests if r.text == rows[picked[0]].text)
-        st.switch_page("pages/explore/explore.py", query_params=link(request))
+    return state["selection"]["rows"]
 
 
 def link(request: Request) -> dict[str, str]:
-    """The address of one of the sentences on the Explore page."""
-    from advlab.attacks import attack_settings
-
-    settings = attack_settings(request.attack)
-    a, b = (*request.models, "")[:2]
-    return {
-        "a": a,
-        "b": b,
-        "text": request.text,
-        "label": "",
-        "seed": str(request.seed),
-        "attack": settings.pop("name"),
-        **{k: str(v) for k, v in settings.items()},
-    }
+    """The address of one of the sentences on the Explore page: attacked as here, whatever its class."""
+    return replace(request, label=None).query()

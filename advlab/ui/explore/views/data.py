@@ -35,70 +35,14 @@ def data(results: Sequence[Result]) -> None:
         " attack, the attributions with what they are worth, and the planes of the six tokens with"
         " the longest δ.",
     ):
-        for i, result in beside(results):
-            record = result.record
-            table(
-                {
-                    "setting": ["text", "model", "weights", "seed", "ε", "seconds", *record.attack],
-                    "value": [
-                        record.text,
-                        record.model,
-                        record.model_hash,
-                        str(record.seed),
-                        sentences.units(record.eps, record.scale),
-                        sentences.number(record.seconds),
-                        *(str(v) for v in record.attack.values()),
-                    ],
-                },
-                f"settings{i}",
-                "Settings of this attack",
-            )
-            name = f"advlab-{record.model_hash[:12]}"
-            with st.container(horizontal=True):
-                st.download_button(
-                    "Record (JSON)",
-                    lambda result=result: _json(result, methods),
-                    f"{name}.json",
-                    "application/json",
-                    key=f"json{i}",
-                    on_click="ignore",
-                )
-                for title, columns in (
-                    ("Tokens", tables.token_columns),
-                    ("Steps", tables.step_columns),
-                    ("ε curve", tables.curve_columns),
-                ):
-                    st.download_button(
-                        f"{title} (CSV)",
-                        tables.to_csv(columns(record)),
-                        f"{name}-{title}.csv",
-                        "text/csv",
-                        key=f"csv{i}{title}",
-                        on_click="ignore",
-                    )
+        _records(results, methods)
     with section(
         "Keep it as a capsule",
         "One file with text, settings, the hashes of weights and tokenizer, δ, the search step by"
         " step and what the attributions are worth. Another machine that has the model can open it"
         " and compute the attack again; the page needs no network to be read.",
     ):
-        for i, result in beside(results):
-            foretold = _forecast(result)
-            with st.container(horizontal=True):
-                for title, ending, kind, make in (
-                    ("Capsule (JSON)", "capsule.json", "application/json", _capsule),
-                    ("Page (HTML)", "html", "text/html", _page),
-                ):
-                    st.download_button(
-                        title,
-                        lambda result=result, make=make, foretold=foretold: make(
-                            result, methods, foretold
-                        ),
-                        f"advlab-{result.record.model_hash[:12]}.{ending}",
-                        kind,
-                        key=f"capsule{i}{ending}",
-                        on_click="ignore",
-                    )
+        _capsules(results, methods)
         st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
     with section(
         "Figures and tables",
@@ -124,6 +68,72 @@ def data(results: Sequence[Result]) -> None:
                 key=f"charts{i}",
                 on_click="ignore",
             )
+
+
+def _records(results: Sequence[Result], methods: Methods) -> None:
+    """The settings of each model's attack, and its numbers as files."""
+    for i, result in beside(results):
+        record = result.record
+        table(
+            {
+                "setting": ["text", "model", "weights", "seed", "ε", "seconds", *record.attack],
+                "value": [
+                    record.text,
+                    record.model,
+                    record.model_hash,
+                    str(record.seed),
+                    sentences.units(record.eps, record.scale),
+                    sentences.number(record.seconds),
+                    *(str(v) for v in record.attack.values()),
+                ],
+            },
+            f"settings{i}",
+            "Settings of this attack",
+        )
+        name = f"advlab-{record.model_hash[:12]}"
+        with st.container(horizontal=True):
+            st.download_button(
+                "Record (JSON)",
+                lambda result=result: _json(result, methods),
+                f"{name}.json",
+                "application/json",
+                key=f"json{i}",
+                on_click="ignore",
+            )
+            for title, columns in (
+                ("Tokens", tables.token_columns),
+                ("Steps", tables.step_columns),
+                ("ε curve", tables.curve_columns),
+            ):
+                st.download_button(
+                    f"{title} (CSV)",
+                    tables.to_csv(columns(record)),
+                    f"{name}-{title}.csv",
+                    "text/csv",
+                    key=f"csv{i}{title}",
+                    on_click="ignore",
+                )
+
+
+def _capsules(results: Sequence[Result], methods: Methods) -> None:
+    """The forecast, then the capsule of each model as JSON and as a page."""
+    for i, result in beside(results):
+        foretold = _forecast(result)
+        with st.container(horizontal=True):
+            for title, ending, kind, make in (
+                ("Capsule (JSON)", "capsule.json", "application/json", _capsule),
+                ("Page (HTML)", "html", "text/html", _page),
+            ):
+                st.download_button(
+                    title,
+                    lambda result=result, make=make, foretold=foretold: make(
+                        result, methods, foretold
+                    ),
+                    f"advlab-{result.record.model_hash[:12]}.{ending}",
+                    kind,
+                    key=f"capsule{i}{ending}",
+                    on_click="ignore",
+                )
 
 
 def _methods() -> Methods:

@@ -30,39 +30,13 @@ def geometry(results: Sequence[Result]) -> None:
     if first is None:
         said("There is no perturbed token to look at.")
         return
-    choices = [int(t) for t in np.flatnonzero(first.delta_norm > 0)]
-    longest = max(choices, key=lambda t: float(first.delta_norm[t]))
-    if st.session_state.get("token", longest) not in choices:
-        st.session_state["token"] = longest
-
-    def choose(index: int) -> None:
-        if index in choices:
-            st.session_state["token"] = index
-
     with section(
         "One token's neighbourhood",
         "The arrow is δ, exact; the dotted square is what the lens magnifies. Each shade is where"
         " another token would be nearest, measured in all dimensions; grey is the token's own cell,"
         " the dotted mark its exit radius. Faint points lie far out of this plane.",
     ):
-        strip = st.container()  # above the box, but drawn once it is known what was chosen
-        token = st.selectbox(
-            "Token",
-            choices,
-            key="token",
-            index=choices.index(longest),
-            bind="query-params",
-            format_func=lambda t: f"{t}: {first.tokens[t]}",
-            help="The tokens that δ moves.",
-        )
-        with strip:
-            token_strip(
-                _strip(first, choices),
-                label="Choose a token",
-                key="strip",
-                selected=token,
-                on_select=choose,
-            )
+        token = _token(first)
         _planes(results, first, token)
     with section(
         "Until it becomes another word",
@@ -91,6 +65,38 @@ def geometry(results: Sequence[Result]) -> None:
     ):
         if st.toggle("Draw the map", key="map.on", persist_state="session"):
             _map(results)
+
+
+def _token(first: AttackRecord) -> int:
+    """The token to look at, of those that δ moves; at first the one with the longest δ."""
+    choices = [int(t) for t in np.flatnonzero(first.delta_norm > 0)]
+    longest = max(choices, key=lambda t: float(first.delta_norm[t]))
+    if st.session_state.get("token", longest) not in choices:
+        st.session_state["token"] = longest
+
+    def choose(index: int) -> None:
+        if index in choices:
+            st.session_state["token"] = index
+
+    strip = st.container()  # above the box, but drawn once it is known what was chosen
+    token = st.selectbox(
+        "Token",
+        choices,
+        key="token",
+        index=choices.index(longest),
+        bind="query-params",
+        format_func=lambda t: f"{t}: {first.tokens[t]}",
+        help="The tokens that δ moves.",
+    )
+    with strip:
+        token_strip(
+            _strip(first, choices),
+            label="Choose a token",
+            key="strip",
+            selected=token,
+            on_select=choose,
+        )
+    return token
 
 
 def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
@@ -167,43 +173,10 @@ def _distances(results: Sequence[Result], first: AttackRecord, token: int) -> No
 
 
 def _surfaces(results: Sequence[Result]) -> None:
-    left, middle, right = st.columns(3, vertical_alignment="bottom")
-    seed = (
-        left.segmented_control(
-            "Random direction",
-            list(SEEDS),
-            default=0,
-            required=True,
-            key="surface.seed",
-            format_func=lambda k: str(k + 1),
-            bind="query-params",
-            help="One direction proves nothing: all three stand below.",
-        )
-        or 0
-    )
-    solid = (
-        middle.segmented_control(
-            "Picture",
-            [False, True],
-            default=False,
-            required=True,
-            key="surface.solid",
-            format_func={False: "flat", True: "3-D"}.__getitem__,
-            bind="query-params",
-        )
-        or False
-    )
-    linked = len(results) > 1 and right.toggle(
-        "Same colours for all models", value=True, key="surface.linked", persist_state="session"
-    )
-    if not st.toggle(
-        "Draw the surface",
-        value=True,
-        key="surface.on",
-        persist_state="session",
-        help=f"{GRID} × {GRID} points, each run through the model. Switch off to stop.",
-    ):
+    asked = _surface_controls(len(results) > 1)
+    if asked is None:
         return
+    seed, solid, linked = asked
     ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
     places: list[Any] = []
     for i, _ in beside(results):
@@ -241,6 +214,48 @@ def _surfaces(results: Sequence[Result]) -> None:
                         f"surface_table{i}",
                         "Loss and margin around the sentence",
                     )
+
+
+def _surface_controls(several: bool) -> tuple[int, bool, bool] | None:
+    """Seed of the direction, whether in 3-D, whether in common colours; None: not to be drawn."""
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    seed = (
+        left.segmented_control(
+            "Random direction",
+            list(SEEDS),
+            default=0,
+            required=True,
+            key="surface.seed",
+            format_func=lambda k: str(k + 1),
+            bind="query-params",
+            help="One direction proves nothing: all three stand below.",
+        )
+        or 0
+    )
+    solid = (
+        middle.segmented_control(
+            "Picture",
+            [False, True],
+            default=False,
+            required=True,
+            key="surface.solid",
+            format_func={False: "flat", True: "3-D"}.__getitem__,
+            bind="query-params",
+        )
+        or False
+    )
+    linked = several and right.toggle(
+        "Same colours for all models", value=True, key="surface.linked", persist_state="session"
+    )
+    if not st.toggle(
+        "Draw the surface",
+        value=True,
+        key="surface.on",
+        persist_state="session",
+        help=f"{GRID} × {GRID} points, each run through the model. Switch off to stop.",
+    ):
+        return None
+    return seed, solid, linked
 
 
 def _grown(

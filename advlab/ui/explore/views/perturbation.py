@@ -28,20 +28,7 @@ def perturbation(results: Sequence[Result]) -> None:
         frames: list[Frames] = [analysed(result, "sweep") for result in results]
         noise: list[Noise] = [analysed(result, "noise") for result in results]
         player(sweep(records, frames, noise), key="sweep_tokens")
-        if fold := folded("norms.numbers", "Numbers at the attack's own ε"):
-            with fold:
-                for i, result in beside(results):
-                    percent = st.column_config.NumberColumn(format="percent")
-                    table(
-                        tables.token_columns(result.record),
-                        f"norms_table{i}",
-                        "δ per token",
-                        **{
-                            "share of ‖δ‖²": percent,
-                            "share of exit radius": percent,
-                            "‖δ‖ ÷ ‖e‖": percent,
-                        },
-                    )
+        _lengths(results)
     with section(
         "Attack only some words",
         "Click words to shield them from the attack, or attack nothing else. Everything on this page"
@@ -75,20 +62,41 @@ def perturbation(results: Sequence[Result]) -> None:
         " all models; on the right what they leave out. A dimension by itself means nothing, but a"
         " perturbation of few dimensions looks unlike one of many.",
     ):
-        limit = max(attributions.delta_limit(r) for r in records)
-        for i, result in beside(results):
-            chart(
-                attributions.delta(result.record, limit),
-                f"delta{i}",
-                f"δ by token and dimension. {attributions.delta_sentence(result.record)}",
-            )
-            said(
-                f"{attributions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw."
-            )
-            if fold := folded(f"delta{i}.numbers"):
-                with fold:
-                    table(
-                        attributions.delta_columns(result.record),
-                        f"delta_table{i}",
-                        "δ by dimension",
-                    )
+        _dimensions(results)
+
+
+def _lengths(results: Sequence[Result]) -> None:
+    """The numbers behind the bars, folded away."""
+    if fold := folded("norms.numbers", "Numbers at the attack's own ε"):
+        with fold:
+            for i, result in beside(results):
+                percent = st.column_config.NumberColumn(format="percent")
+                table(
+                    tables.token_columns(result.record),
+                    f"norms_table{i}",
+                    "δ per token",
+                    **{
+                        "share of ‖δ‖²": percent,
+                        "share of exit radius": percent,
+                        "‖δ‖ ÷ ‖e‖": percent,
+                    },
+                )
+
+
+def _dimensions(results: Sequence[Result]) -> None:
+    """δ by token and dimension, in one colour range."""
+    limit = max(attributions.delta_limit(result.record) for result in results)
+    for i, result in beside(results):
+        chart(
+            attributions.delta(result.record, limit),
+            f"delta{i}",
+            f"δ by token and dimension. {attributions.delta_sentence(result.record)}",
+        )
+        said(
+            f"{attributions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw."
+        )
+        if fold := folded(f"delta{i}.numbers"):
+            with fold:
+                table(
+                    attributions.delta_columns(result.record), f"delta_table{i}", "δ by dimension"
+                )

@@ -16,12 +16,6 @@ from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.parts import beside, chart, folded, said, section, table
 
-TARGETS = {"margin": "margin", "logit": "class logit", "loss": "loss"}
-TARGET_HELP = (
-    "Margin: the logit of the class minus that of its runner-up, what a flip changes. Class logit:"
-    " that class alone. Loss: its cross-entropy."
-)
-BASELINES = {"pad": "PAD", "mask": "MASK", "zero": "zero", "mean": "mean word"}
 ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more stand below
 SHOWN = {
     "all": "clean, perturbed, difference",
@@ -84,8 +78,8 @@ def saliency(results: Sequence[Result]) -> None:
 
 def _controls(results: Sequence[Result]) -> Controls:
     from advlab.explain.saliency import DEFAULTS, METHODS
+    from advlab.explain.targets import TARGETS
 
-    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
     methods = st.pills(
         "Methods",
         list(METHODS),
@@ -100,8 +94,8 @@ def _controls(results: Sequence[Result]) -> Controls:
         "Explain",
         list(TARGETS),
         key="saliency.target",
-        format_func=TARGETS.__getitem__,
-        help=TARGET_HELP,
+        format_func=lambda t: TARGETS[t].title,
+        help=" ".join(f"{t.title.capitalize()}: {t.meaning}." for t in TARGETS.values()),
         bind="query-params",
     )
     classes = [
@@ -118,17 +112,8 @@ def _controls(results: Sequence[Result]) -> Controls:
         bind="query-params",
         format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
     )
-    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
-    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
-        st.session_state["saliency.baseline"] = shared[0]
-    baseline = columns[2].selectbox(
-        "Baseline",
-        shared,
-        key="saliency.baseline",
-        format_func=BASELINES.__getitem__,
-        bind="query-params",
-        help="What stands for ‘no words’, for the methods that need it.",
-    )
+    with columns[2]:
+        baseline = _baseline(results)
     rows = columns[3].selectbox(
         "Rows",
         ["words", "tokens"],
@@ -151,6 +136,24 @@ def _controls(results: Sequence[Result]) -> Controls:
     options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
     settings = _settings([m for m in METHODS if m in methods])
     return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
+
+
+def _baseline(results: Sequence[Result]) -> str:
+    """The choice among the baselines that every model has."""
+    from advlab.explain.targets import BASELINES
+
+    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
+    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
+    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
+        st.session_state["saliency.baseline"] = shared[0]
+    return st.selectbox(
+        "Baseline",
+        shared,
+        key="saliency.baseline",
+        format_func=lambda b: BASELINES[b].title,
+        bind="query-params",
+        help="What stands for ‘no words’, for the methods that need it.",
+    )
 
 
 def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -262,11 +265,10 @@ def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> 
     return found
 
 
-def _baselines(results: Sequence[Result], controls: Controls) -> None:
-    options = {k: v for k, v in controls.options.items() if k != "baseline"}
-    steps = controls.settings.get("integrated_gradients", {})
-    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
-    names = [b for b in BASELINES if any(b in h.baselines for h in have)]
+def _compared(names: list[str]) -> list[str]:
+    """The baselines to compare, in their own order: all of them, until some are left out."""
+    from advlab.explain.targets import BASELINES
+
     if not set(st.session_state.get("saliency.baselines", names)) <= set(names):
         st.session_state["saliency.baselines"] = names
     wanted = st.pills(
@@ -275,12 +277,22 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
         selection_mode="multi",
         default=names,
         key="saliency.baselines",
-        format_func=BASELINES.__getitem__,
+        format_func=lambda b: BASELINES[b].title,
         bind="query-params",
         label_visibility="collapsed",
     )
+    return [b for b in names if b in wanted]
+
+
+def _baselines(results: Sequence[Result], controls: Controls) -> None:
+    from advlab.explain.targets import BASELINES
+
+    options = {k: v for k, v in controls.options.items() if k != "baseline"}
+    steps = controls.settings.get("integrated_gradients", {})
+    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
+    wanted = _compared([b for b in BASELINES if any(b in h.baselines for h in have)])
     for i, result in beside(results):
-        used = [b for b in names if b in wanted and b in have[i].baselines]
+        used = [b for b in wanted if b in have[i].baselines]
         if not used:
             said("Choose a baseline.")
             continue
@@ -290,7 +302,7 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
             )
             for b in used
         ]
-        titles = [BASELINES[b] for b in used]
+        titles = [BASELINES[b].title for b in used]
         shown = "both" if controls.shown == "all" else controls.shown
         limit = max(attributions.limits([maps], controls.rows, shown))
         words = " ".join(
