@@ -12,7 +12,7 @@ import pytest
 from places import ROOT
 
 MODULES = sorted((ROOT / "advlab").rglob("*.py"))
-PAGES = sorted([*(ROOT / "pages").rglob("*.py"), ROOT / "app.py"])
+PAGES = [*sorted((ROOT / "pages").rglob("*.py")), ROOT / "app.py"]
 
 # A package may import what stands before it, and nothing after it; those in one set, not each other.
 ORDER = (
@@ -130,6 +130,13 @@ def test_streamlit_stays_in_the_interface(path: Path) -> None:
 def test_pages_hold_no_tensors_and_no_sql(path: Path) -> None:
     used = {n.split(".")[0] for n, _ in imports(path)}
     assert not used & {"torch", "transformers", "sqlite3", "captum"}
+
+
+@pytest.mark.parametrize("path", PAGES[:-1], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_only_calls_the_interface(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 20
+    assert not [line for line in lines if line.startswith(("def ", "class "))]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

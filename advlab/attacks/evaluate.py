@@ -87,12 +87,12 @@ def first_broken(
     *,
     seed: int = 0,
     batch_size: int = 128,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[float, str], None] = lambda share, what: None,
 ) -> list[int]:
     """For each example, the place in `radii` (ascending, the attack's unit) of the first to break it.
 
-    −1: wrong without any attack. len(radii): none breaks it. `cancelled` is asked before each attack;
-    InterruptedError then.
+    −1: wrong without any attack. len(radii): none breaks it. `progress` hears before each attack how
+    much is done; what it raises stops the work.
 
     An attack that is `from_above`, as PGD, begins at the largest ε: a δ that breaks an example is
     shortened to every smaller ε and tried there, and the next attack is at the largest ε that is still
@@ -103,14 +103,14 @@ def first_broken(
     right = survives(victim, examples, seed=seed, batch_size=batch_size)
     if attack.from_above:
         return _from_above(
-            victim, examples, attack, sorted(radii), right, seed, batch_size, cancelled
+            victim, examples, attack, sorted(radii), right, seed, batch_size, progress
         )
     found = [len(radii) if ok else -1 for ok in right]
     for k, radius in enumerate(sorted(radii)):
         standing = [i for i, place in enumerate(found) if place == len(radii)]
         if not standing or radius == 0:
             continue
-        _unless(cancelled)
+        progress(k / len(radii), victim.name)
         kept = survives(
             victim,
             [examples[i] for i in standing],
@@ -152,11 +152,6 @@ def first_noisy(
     return found
 
 
-def _unless(cancelled: Callable[[], bool]) -> None:
-    if cancelled():
-        raise InterruptedError("the evaluation was stopped; run it again to go on")
-
-
 def _from_above(
     victim: Victim,
     examples: Sequence[Example],
@@ -165,7 +160,7 @@ def _from_above(
     right: Sequence[bool],
     seed: int,
     batch_size: int,
-    cancelled: Callable[[], bool],
+    progress: Callable[[float, str], None],
 ) -> list[int]:
     near = attack.at(victim.scale)
     raw = torch.tensor([victim.scale.raw(float(r), attack.unit) for r in radii])
@@ -177,7 +172,7 @@ def _from_above(
         while ask:
             waiting = list(ask)
             for places, batch in by_length(victim, [examples[i] for i in waiting], batch_size):
-                _unless(cancelled)
+                progress(1 - len(ask) / len(examples), victim.name)
                 rows = [waiting[k] for k in places]
                 eps = raw[[ask[i] for i in rows]].to(batch.input_ids.device)
                 embeds = victim.embed(batch.input_ids).detach()

@@ -97,7 +97,7 @@ def baseline_row(victim: Victim, name: str) -> Tensor:
     """(D,): the vector that stands for no word. SettingError where this model has none."""
     if name not in BASELINES:
         raise SettingError(unknown("baseline", name, BASELINES))
-    row = BASELINES[name](victim)
+    row = BASELINES[name].row(victim)
     if row is None:
         have = ", ".join(baselines_of(victim))
         raise SettingError(
@@ -109,28 +109,40 @@ def baseline_row(victim: Victim, name: str) -> Tensor:
 
 def baselines_of(victim: Victim) -> list[str]:
     """The names of the baselines that this model has."""
-    return [name for name, make in BASELINES.items() if make(victim) is not None]
+    return [name for name, one in BASELINES.items() if one.row(victim) is not None]
 
 
 def baseline_words(victim: Victim, name: str) -> str:
     """A baseline for people: ‘[PAD] at every word’."""
-    token = {"pad": victim.tokenizer.pad_token, "mask": victim.tokenizer.mask_token}.get(name)
-    what = {"zero": "the zero vector", "mean": "the mean word vector"}.get(name, token or name)
-    return f"{what} at every word"
+    found = BASELINES.get(name)
+    return f"{found.words(victim) if found else name} at every word"
 
 
-def _token_row(role: str) -> Callable[[Victim], Tensor | None]:
+@dataclass(frozen=True)
+class Baseline:
+    """What stands for no word. `row` is (D,), None where a model has none; `words` are for people."""
+
+    title: str
+    row: Callable[[Victim], Tensor | None]
+    words: Callable[[Victim], str]
+
+
+def _token(role: str) -> Baseline:
+    """A special token of the tokenizer."""
+
     def row(victim: Victim) -> Tensor | None:
         found = getattr(victim.tokenizer, f"{role}_token_id")
         # a padding token that was added beside the model may have no row
         return victim.table[found] if found is not None and found < len(victim.table) else None
 
-    return row
+    return Baseline(role.upper(), row, lambda v: getattr(v.tokenizer, f"{role}_token") or role)
 
 
-BASELINES: dict[str, Callable[[Victim], Tensor | None]] = {
-    "pad": _token_row("pad"),
-    "mask": _token_row("mask"),
-    "zero": lambda victim: torch.zeros_like(victim.table[0]),
-    "mean": lambda victim: victim.table[victim.ordinary].mean(0),
+BASELINES = {
+    "pad": _token("pad"),
+    "mask": _token("mask"),
+    "zero": Baseline("zero", lambda v: torch.zeros_like(v.table[0]), lambda v: "the zero vector"),
+    "mean": Baseline(
+        "mean word", lambda v: v.table[v.ordinary].mean(0), lambda v: "the mean word vector"
+    ),
 }

@@ -279,16 +279,8 @@ def _panel(
     behind, grown = None, None
     own = float(length_of(record, record.delta[None])[0])
     if noise is not None and lengths is not None and own > 0:
-        parts = noise.delta_norm.astype(float) ** 2
-        draws = {
-            "raw": noise.delta_norm / record.scale.mean_norm,
-            "share": parts / np.maximum(parts.sum(1, keepdims=True), 1e-300),
-            "exit": noise.delta_norm / np.where(noise.exit_radius > 0, noise.exit_radius, np.inf),
-        }
-        behind = {
-            key: [_short(v) for v in np.stack([draws[key].min(0), draws[key].max(0)], 1)[shown]]
-            for key in bars
-        }
+        draws = _draws(record, noise)
+        behind = {key: [_short(v) for v in draws[key][shown]] for key in bars}
         grown = _short(lengths / own)
     return Panel(
         name=f"{'ABC'[i]}: {record.model}",
@@ -307,6 +299,17 @@ def _panel(
         noise=behind,
         grown=grown,
     )
+
+
+def _draws(record: AttackRecord, noise: Noise) -> dict[str, np.ndarray]:
+    """(T,2) for each way of measuring the bars: the least and the most of the draws of noise."""
+    parts = noise.delta_norm.astype(float) ** 2
+    draws = {
+        "raw": noise.delta_norm / record.scale.mean_norm,
+        "share": parts / np.maximum(parts.sum(1, keepdims=True), 1e-300),
+        "exit": noise.delta_norm / np.where(noise.exit_radius > 0, noise.exit_radius, np.inf),
+    }
+    return {key: np.stack([values.min(0), values.max(0)], 1) for key, values in draws.items()}
 
 
 def _modes(

@@ -7,7 +7,7 @@ word replaced, made on one model and tried on another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,7 @@ from advlab.errors import DataError
 from advlab.records import Example
 from advlab.records.measured import CarryOver, Transfer
 from advlab.settings import plain
-from advlab.studies.kept import Outcomes, data_hash, signature
+from advlab.studies.kept import Outcomes, Progress, data_hash, signature
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -60,7 +60,7 @@ def carry_over(
     fitting: Sequence[Example],
     seed: int = 0,
     outcomes: Outcomes | None = None,
-    progress: Callable[[float, str], None] = lambda share, what: None,
+    progress: Progress = lambda share, what: None,
 ) -> CarryOver:
     """Each model under every kind of attack at ε (× mean norm). `fitting`: texts for the universal δ.
 
@@ -75,18 +75,20 @@ def carry_over(
     universal = Universal(eps)
     flips = {ONE_WORD: HotFlip(1), THREE_WORDS: HotFlip(3)}
     names = (*embedding, UNIVERSAL, *flips)
-    told = [_in_words(a) for a in (*embedding.values(), universal, *flips.values())]
+    words = [_in_words(a) for a in (*embedding.values(), universal, *flips.values())]
     right = np.zeros((len(victims), len(names), len(examples)), dtype=bool)
     for m, victim in enumerate(victims):
         for k, name in enumerate(names):
 
-            def before(m: int = m, k: int = k) -> None:
-                share = (m * len(names) + k) / (len(victims) * len(names))
-                progress(share, f"{victims[m].name}: {names[k]}")
+            def told(part: float, who: str, m: int = m, k: int = k) -> None:
+                share = (m * len(names) + k + part) / (len(victims) * len(names))
+                progress(share, f"{who}: {names[k]}")
 
-            def over(what: dict[str, Any], make: Any, victim: Victim = victim) -> list[Any]:
+            def over(
+                what: dict[str, Any], make: Any, victim: Victim = victim, told: Progress = told
+            ) -> list[Any]:
                 settings = {"seed": seed, **what}
-                return kept.over(victim, examples, settings, make, size=CHUNK, before=before)
+                return kept.over(victim, examples, settings, make, size=CHUNK, progress=told)
 
             if name in embedding:
                 attack = embedding[name]
@@ -95,7 +97,7 @@ def carry_over(
                     lambda c, s, v=victim, a=attack: survives(v, c, a, seed=s),
                 )
             elif name == UNIVERSAL:
-                before()
+                told(0.0, victim.name)
                 settings = {"universal": plain(universal), "seed": seed}
                 u = kept.kept(
                     signature(victim, fitting) | settings,
@@ -116,7 +118,7 @@ def carry_over(
         tuple(v.name for v in victims),
         tuple(v.hash for v in victims),
         names,
-        tuple(told),
+        tuple(words),
         eps,
         tuple(e.id for e in examples),
         right,
@@ -131,7 +133,7 @@ def transfer(
     *,
     seed: int = 0,
     outcomes: Outcomes | None = None,
-    progress: Callable[[float, str], None] = lambda share, what: None,
+    progress: Progress = lambda share, what: None,
 ) -> Transfer:
     """What is made on each model, tried on every model. δ: PGD-20 at ε × the maker's mean norm.
 
@@ -167,7 +169,7 @@ def transfer(
             },
             make,
             size=CHUNK,
-            before=lambda i=i: progress(i / M, f"made on {victims[i].name}"),
+            progress=lambda part, who, i=i: progress((i + part) / M, f"made on {who}"),
         )
         right[i, others] = np.array(found, dtype=bool).T
     return Transfer(

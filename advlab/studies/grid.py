@@ -19,7 +19,7 @@ from advlab.errors import DataError, SettingError
 from advlab.records import Evaluation, Example, Rate
 from advlab.records.examples import constant
 from advlab.records.measured import Grid, Row
-from advlab.studies.kept import Outcomes, data_hash
+from advlab.studies.kept import Outcomes, Progress, data_hash
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -60,13 +60,13 @@ def grid(
     outcomes: Outcomes | None = None,
     batch_size: int = 128,
     noise_draws: int = 5,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda share, what: None,
 ) -> Grid:
     """Evaluate each model under each attack at each ε (in the attack's own unit).
 
-    `outcomes` keeps finished batches on disk and reads them back. `cancelled` is asked between
-    batches; InterruptedError then, with everything finished kept. DataError without examples or
-    labels, SettingError for a radius below 0.
+    `outcomes` keeps finished batches on disk and reads them back. `progress` hears between
+    batches which model is attacked; what it raises stops the work, with finished batches kept.
+    DataError without examples or labels, SettingError for a radius below 0.
     """
     if not examples:
         raise DataError("expected at least one example to evaluate on, got none; check the data")
@@ -77,20 +77,20 @@ def grid(
         raise SettingError(f"expected radii of 0 or more, got {list(eps)}; change --eps")
     kept = outcomes or Outcomes()
 
-    def before() -> None:
-        if cancelled():
-            raise InterruptedError("the evaluation was stopped; run it again to go on")
-
     rows = []
-    for victim in victims:
+    for m, victim in enumerate(victims):
 
-        def over(what: dict[str, Any], make: Any, victim: Victim = victim) -> list[Any]:
+        def told(_: float, what: str, m: int = m) -> None:
+            progress(m / len(victims), what)
+
+        def over(
+            what: dict[str, Any], make: Any, victim: Victim = victim, told: Progress = told
+        ) -> list[Any]:
             settings = {"seed": seed, **what}
-            return kept.over(victim, examples, settings, make, size=batch_size, before=before)
+            return kept.over(victim, examples, settings, make, size=batch_size, progress=told)
 
         rows += [
-            _row(victim, examples, attack, radii, noise_draws, cancelled, over)
-            for attack in attacks
+            _row(victim, examples, attack, radii, noise_draws, told, over) for attack in attacks
         ]
     return Grid(
         data,
@@ -109,11 +109,11 @@ def _row(
     attack: Attack,
     radii: tuple[float, ...],
     draws: int,
-    cancelled: Callable[[], bool],
+    progress: Progress,
     over: Callable[..., list[Any]],  # `Outcomes.over` with everything else given
 ) -> Row:
     def broken(chunk: list[Example], seed: int) -> list[int]:
-        return first_broken(victim, chunk, attack, radii, seed=seed, cancelled=cancelled)
+        return first_broken(victim, chunk, attack, radii, seed=seed, progress=progress)
 
     def shaken(chunk: list[Example], seed: int) -> list[int]:
         return first_noisy(victim, chunk, attack, radii, draws=draws, seed=seed)

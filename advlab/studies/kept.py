@@ -20,6 +20,8 @@ from advlab.runs.folder import write_aside
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
 
+# how much is done, from 0 to 1, and what is being done; what it raises stops the work there
+Progress = Callable[[float, str], None]
 FORM = 2  # goes up when what an outcome means changes, so that old files are not read
 
 
@@ -71,11 +73,11 @@ class Outcomes:
         make: Callable[[list[Example], int], list[Any]],
         *,
         size: int = 128,
-        before: Callable[[], None] = lambda: None,
+        progress: Progress = lambda share, what: None,
     ) -> list[Any]:
         """One value for each example, in their order, made (or read back) in chunks of like length.
 
-        `make(chunk, seed)` gives the values of a chunk. `before` is called ahead of each that has to
+        `make(chunk, seed)` gives the values of a chunk. `progress` hears ahead of each that has to
         be made; what it raises stops the work with the finished chunks kept.
         """
         values: list[Any] = [None] * len(examples)
@@ -84,8 +86,10 @@ class Outcomes:
             part = order[start : start + size]
             chunk = [examples[i] for i in part]
 
-            def made(seed: int, chunk: list[Example] = chunk) -> list[Any]:
-                before()
+            def made(
+                seed: int, chunk: list[Example] = chunk, share: float = start / len(order)
+            ) -> list[Any]:
+                progress(share, victim.name)
                 return make(chunk, seed)
 
             found = self.kept(signature(victim, chunk) | dict(what), len(chunk), made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from advlab.attacks.evaluate import by_length, survives
 from advlab.errors import DataError
 from advlab.records import Example
 from advlab.records.measured import Optima
-from advlab.studies.kept import Outcomes
+from advlab.studies.kept import Outcomes, Progress
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -30,7 +30,7 @@ def optima(
     steps: int = 20,
     seed: int = 0,
     outcomes: Outcomes | None = None,
-    progress: Callable[[float, str], None] = lambda share, what: None,
+    progress: Progress = lambda share, what: None,
 ) -> Optima:
     """PGD (ε × mean norm, L2) from `starts` random points of the ball on every text read right.
 
@@ -43,20 +43,13 @@ def optima(
         raise DataError("expected texts that the model reads right, got none; choose other data")
     # five ε of way in all, so that what is left of the start is below e⁻⁵
     attack = PGD(eps, steps=steps, step_size=5 / steps, start="random")
-    done = 0
-
-    def before() -> None:
-        nonlocal done
-        progress(min(done / len(right), 1.0), f"{victim.name}: {starts} starts on each text")
-        done += CHUNK
-
     rows = kept.over(
         victim,
         right,
         {"optima": attack_settings(attack), "starts": starts, "seed": seed},
         lambda chunk, dice: _climbed(victim, chunk, attack, starts, dice),
         size=CHUNK,
-        before=before,
+        progress=lambda share, name: progress(share, f"{name}: {starts} starts on each text"),
     )
     return Optima(
         victim.name,

@@ -1,16 +1,18 @@
-"""What every view of the Explore page is built from: sections, charts, tables, one column a model."""
+"""What the pages are built from: sections, sentences, charts, tables, one column a model."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from advlab.pictures import tables
 from advlab.ui import plain_text
-from advlab.ui.explore.results import Look
+from advlab.ui.explore.results import Result
 
 FORMATS = {"png": "PNG", "svg": "SVG"}
 
@@ -21,6 +23,16 @@ def section(title: str, how: str) -> Iterator[None]:
     st.subheader(title, anchor=False)
     st.caption(how)
     yield
+
+
+def said(text: str, *, large: bool = False) -> None:
+    """A sentence with nothing in it read as markup; right-to-left text keeps its direction."""
+    if text.strip():
+        size = "1.2rem;font-weight:600" if large else "1rem"
+        st.html(
+            f'<p dir="auto" style="font-size:{size};margin:0 0 .4rem;overflow-wrap:anywhere">'
+            f"{html.escape(text)}</p>"
+        )
 
 
 def chart(figure: Any, key: str, alt: str) -> None:
@@ -41,22 +53,20 @@ def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> 
     st.dataframe(columns, key=key, alt=alt, hide_index=True, column_config=column_config or None)
 
 
-def numbers(key: str, title: str = "Numbers") -> Iterator[None]:
-    """Tables folded away: a loop of one turn while they are open and of none while they are not.
+def folded(key: str, title: str = "Numbers") -> DeltaGenerator | None:
+    """A fold for tables: the place to draw in while it is open, None while it is not.
 
     A table that nobody looks at is neither made nor sent, which is most of what a view would send.
     """
     fold = st.expander(title, key=key, on_change="rerun")
-    if fold.open:
-        with fold:
-            yield
+    return fold if fold.open else None
 
 
-def beside(looks: Sequence[Look]) -> Iterator[tuple[int, Look]]:
+def beside(results: Sequence[Result]) -> Iterator[tuple[int, Result]]:
     """One column a model, named; stacked where the screen is narrow."""
-    columns = st.columns(len(looks)) if len(looks) > 1 else [st.container()]
-    for i, (look, column) in enumerate(zip(looks, columns, strict=True)):
+    columns = st.columns(len(results)) if len(results) > 1 else [st.container()]
+    for i, (result, column) in enumerate(zip(results, columns, strict=True)):
         with column:
-            if len(looks) > 1:
-                st.markdown(f"**{'ABC'[i]}: {plain_text(look.record.model, 60)}**")
-            yield i, look
+            if len(results) > 1:
+                st.markdown(f"**{'ABC'[i]}: {plain_text(result.record.model, 60)}**")
+            yield i, result

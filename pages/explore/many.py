@@ -9,6 +9,6 @@ from advlab.ui.launch import warm_up
 st.title("Many sentences", anchor=False)
 with st.spinner("Starting up …"):
     warm_up()
-from advlab.ui.explore.many import survey_page  # noqa: E402  it brings in torch, which is warm now
+from advlab.ui.explore.many import many_page  # noqa: E402  it brings in torch, which is warm now
 
-survey_page()
+many_page()

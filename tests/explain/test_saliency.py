@@ -69,7 +69,7 @@ def baseline_of(found: Case, view: Tensor) -> Tensor:
 
 def without(found: Case, view: Tensor, words: Any, baseline: str = "pad") -> Tensor:
     """The view with the tokens of some words replaced, by hand."""
-    row = BASELINES[baseline](found.target.victim)
+    row = BASELINES[baseline].row(found.target.victim)
     assert row is not None
     start = view.clone()
     for t, word in enumerate(found.word_of):

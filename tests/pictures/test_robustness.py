@@ -44,9 +44,7 @@ def test_slices_count_their_own_texts(measured) -> None:
 
 def test_parts_are_told_by_words_labels_and_columns() -> None:
     rows = [("I do not know", "a", "tv"), ("Fine.", "b", "tv"), ("It isn't bad", "a", "stage")] * 3
-    examples = [
-        Example(str(i), t, (y,), more=(("where", w),)) for i, (t, y, w) in enumerate(rows)
-    ]
+    examples = [Example(str(i), t, (y,), more=(("where", w),)) for i, (t, y, w) in enumerate(rows)]
     known = word_counts(examples[:3] * 3 + [Example("x", "bad bad it", ("a",))])
     known["know"] = 2
     parts = slices_of(examples, known)

@@ -102,9 +102,15 @@ def test_a_damaged_file_is_made_anew(junk: bytes, tmp_path: Path) -> None:
 
 
 def test_a_stop_between_batches_keeps_what_is_done(tmp_path: Path) -> None:
-    asked = iter([False] * 9 + [True])
-    with pytest.raises(InterruptedError, match="go on"):
-        made(tmp_path, cancelled=lambda: next(asked))
+    told: list[float] = []
+
+    def stop(share: float, what: str) -> None:
+        told.append(share)
+        if len(told) > 9:
+            raise InterruptedError(f"stopped at {what}")
+
+    with pytest.raises(InterruptedError, match="stopped at"):
+        made(tmp_path, progress=stop)
     written = len(list(tmp_path.rglob("*.json")))
     again, kept = made(tmp_path)
     assert 0 < written == kept.read

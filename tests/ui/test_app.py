@@ -198,6 +198,19 @@ def test_a_finished_model_leads_from_the_first_page_to_explore():
     assert "Attack one sentence, two models side by side" in said(page(START))
 
 
+def test_the_first_page_counts_the_training_methods_once_torch_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from advlab.training.methods import METHODS
+    from advlab.ui.learn import start
+
+    make("done")
+    monkeypatch.setattr(start, "is_warm", lambda: False)
+    assert "any model, any training method." in said(page(START))
+    monkeypatch.setattr(start, "is_warm", lambda: True)
+    assert f"any model, {len(METHODS)} training methods." in said(page(START))
+
+
 @pytest.mark.parametrize(
     ("state", "wanted", "absent"),
     [

@@ -42,7 +42,7 @@ def follow(app: AppTest, **given: str) -> AppTest:
     return app.run()
 
 
-def bench_link(**more: str) -> dict[str, str]:
+def whole_link(**more: str) -> dict[str, str]:
     return {
         "a": "local:first",
         "b": "local:second",
@@ -57,7 +57,7 @@ def bench_link(**more: str) -> dict[str, str]:
 
 
 def test_a_third_model_is_attacked_and_stays_in_the_link(three_models: Path):
-    app = page(**bench_link())
+    app = page(**whole_link())
     assert not app.exception
     assert not app.warning
     assert address(app)["c"] == "local:third"
@@ -68,7 +68,7 @@ def test_a_third_model_is_attacked_and_stays_in_the_link(three_models: Path):
 
 
 def test_another_sentence_does_not_take_over_the_class_and_shield_of_the_last(three_models: Path):
-    app = page(**bench_link())
+    app = page(**whole_link())
     assert address(app)["shield"] == "2-6"
     follow(app, a="local:first", b="local:second", text="never a better play, slow as it was")
     assert not app.exception
@@ -79,7 +79,7 @@ def test_another_sentence_does_not_take_over_the_class_and_shield_of_the_last(th
 
 
 def test_other_models_do_not_take_over_the_third_one_and_the_hashes_of_the_last(three_models: Path):
-    app = page(**bench_link())
+    app = page(**whole_link())
     follow(app, a="local:second")
     assert not app.exception
     assert not app.warning
@@ -92,7 +92,7 @@ def test_other_models_do_not_take_over_the_third_one_and_the_hashes_of_the_last(
 
 
 def test_a_link_that_names_only_an_attack_keeps_the_rest(three_models: Path):
-    app = page(**bench_link())
+    app = page(**whole_link())
     before = address(app)
     follow(app, attack="pgd", eps="0.5")
     now = address(app)
@@ -106,7 +106,7 @@ def test_a_link_finds_its_models_by_their_weights_on_another_machine(three_model
     for name in ("first", "second", "third"):
         folder = three_models / "models" / name
         shutil.move(folder, folder.with_name(f"{name}-elsewhere"))
-    app = page(**bench_link(weights=hashes))
+    app = page(**whole_link(weights=hashes))
     assert not app.exception
     assert not app.warning
     now = address(app)
@@ -130,11 +130,11 @@ def test_a_link_from_before_cards_told_the_hash_still_finds_its_models(three_mod
 
 def test_other_weights_under_the_same_name_are_told(three_models: Path):
     other = f"{weights_of('local:second')}.{weights_of('local:first')}"
-    app = page(**bench_link(c="", weights=other))
+    app = page(**whole_link(c="", weights=other))
     assert len(app.warning) == 2
     assert "weights of first" in app.warning[0].value
 
 
 def test_a_model_whose_weights_are_nowhere_is_told(three_models: Path):
-    app = page(**bench_link(b="local:gone", c="", weights="0123.4567"))
+    app = page(**whole_link(b="local:gone", c="", weights="0123.4567"))
     assert any("gone" in w.value and "not here" in w.value for w in app.warning)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig
-from advlab.ui.compare.measure import Asked, _pair
+from advlab.ui.compare.measure import Choice, _pair
 
 
 def run(name: str, method: str, data: str = "reviews") -> str:
@@ -22,10 +22,10 @@ def test_plain_training_on_the_same_data_comes_first() -> None:
 
 
 def test_the_same_texts_are_drawn_each_time_and_all_have_labels() -> None:
-    asked = Asked(("m",), {"m": "m"}, DataConfig("reviews"), 25, 0)
-    data, first = asked.texts()
-    assert first == asked.texts()[1]
+    choice = Choice(("m",), {"m": "m"}, DataConfig("reviews"), 25, 0)
+    data, first = choice.texts()
+    assert first == choice.texts()[1]
     assert len(first) == 25
     assert {e.id for e in first} <= {e.id for e in data.test}
     assert all(e.label is not None for e in first)
-    assert asked.key != Asked(("m",), {"m": "m"}, DataConfig("reviews"), 26, 0).key
+    assert choice.key != Choice(("m",), {"m": "m"}, DataConfig("reviews"), 26, 0).key

@@ -53,7 +53,7 @@ def test_many_keeps_its_sentences_and_settings_while_another_page_is_open(two_mo
     assert set(app.dataframe[0].value["text"]) == {"a dull film"}
 
 
-def test_many_follows_the_bench_when_it_changes_on_explore(two_models: Path):
+def test_many_follows_models_and_attack_when_they_change_on_explore(two_models: Path):
     app = own_texts(visit(MANY), "a dull film")
     go(app, EXPLORE)
     widget(app, "number_input", "eps").set_value(0.375).run()
@@ -84,12 +84,12 @@ def tabs_of_data_and_a_chart() -> None:
     import streamlit as st
     from samples import sample_record
 
-    from advlab.ui.explore.results import Look
+    from advlab.ui.explore.results import Result
     from advlab.ui.explore.views.data import data
     from advlab.ui.parts import chart
 
     if st.toggle("data", key="which"):
-        data([Look(sample_record(), "local:first", "{}")])
+        data([Result(sample_record(), "local:first", "{}")])
     else:
         chart(go.Figure(), "one", "a chart")
 
@@ -179,19 +179,19 @@ def test_the_json_holds_the_attributions_what_they_are_worth_and_the_planes(two_
     import json
 
     from advlab.attacks import PGD
-    from advlab.ui.explore.results import Look, look_at
+    from advlab.ui.explore.results import Result, attacked
     from advlab.ui.explore.views import data
 
     request = Request("a dull plot and a boring film", None, ("local:first",), PGD(0.5, steps=2), 0)
-    look = look_at("local:first", request)
-    assert isinstance(look, Look)
+    result = attacked("local:first", request)
+    assert isinstance(result, Result)
     asked = (("integrated_gradients", "smooth_grad"), {"target": "margin", "baseline": "mask"})
-    found = json.loads(data._json(look, asked))
+    found = json.loads(data._json(result, asked))
     assert set(found["saliency"]) == {"integrated_gradients", "smooth_grad"}
     assert len(found["planes"]) == data.PLANES
     first, second = found["explanations"]
     assert first["missing"] is not None
     assert second["spread"] is not None
     # options of another model, which this one lacks, are not a crash
-    maps, worth = data._explained(look, (("saliency",), {"of": "no such class"}))
+    maps, worth = data._explained(result, (("saliency",), {"of": "no such class"}))
     assert len(maps) == len(worth) == 1

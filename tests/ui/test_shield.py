@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from samples import sample_record
 
-from advlab.ui.explore.form import LIMIT
-from advlab.ui.explore.shield import from_link, merged, runs, to_link
+from advlab.ui.explore.request import LIMIT, from_link, merged, to_link
+from advlab.ui.explore.shield import runs
 from advlab.ui.explore.views.round_trip import round_trip_html, shielded_tokens
 
 SPANS = some.lists(

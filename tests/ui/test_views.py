@@ -18,21 +18,21 @@ def one_view() -> None:
 
     from advlab.attacks import build_attack
     from advlab.ui.explore.request import Request
-    from advlab.ui.explore.results import Look, look_at
+    from advlab.ui.explore.results import Result, attacked
 
     models = tuple(f"local:{m}" for m in st.session_state.get("models", ["first"]))
     attack = build_attack({"name": "pgd", **st.session_state.get("attack", {})})
     request = Request("a slow film, but never dull", None, models, attack, 0)
-    looks = [found for m in models if isinstance(found := look_at(m, request), Look)]
+    results = [found for m in models if isinstance(found := attacked(m, request), Result)]
     if st.session_state.get("still"):  # the first model's δ is zero
         from dataclasses import replace
 
-        record = looks[0].record
+        record = results[0].record
         record = replace(record, delta=0 * record.delta, delta_norm=0 * record.delta_norm)
-        looks[0] = replace(looks[0], record=record)
+        results[0] = replace(results[0], record=record)
     name = st.session_state.get("open")
     if name:
-        getattr(importlib.import_module(f"advlab.ui.explore.views.{name}"), name)(looks)
+        getattr(importlib.import_module(f"advlab.ui.explore.views.{name}"), name)(results)
 
 
 def opened(view: str, *, link: dict[str, str] | None = None, **state: Any) -> AppTest:

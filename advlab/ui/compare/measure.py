@@ -15,7 +15,7 @@ from advlab.records import Dataset, Example
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
 from advlab.settings import plain
-from advlab.studies.kept import Outcomes
+from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.models import LOCAL, borrow, model_choices
@@ -28,7 +28,7 @@ KEEP: Any = {"persist_state": "session"}  # a control holds its value while anot
 
 
 @dataclass(frozen=True)
-class Asked:
+class Choice:
     """Models and texts as chosen on a page."""
 
     models: tuple[str, ...]
@@ -55,7 +55,7 @@ class Asked:
         return data, found[: self.count]
 
 
-def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None:
+def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | None:
     """The controls that every measurement has; None (and a hint) while something is missing."""
     titles = model_choices()
     if not titles:
@@ -102,7 +102,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Asked | None
         help="Of random starts and noise.",
         **KEEP,
     )
-    return Asked(tuple(models), titles, sources[source], int(texts), int(seed))
+    return Choice(tuple(models), titles, sources[source], int(texts), int(seed))
 
 
 def _pair(ids: list[str]) -> list[str]:
@@ -124,20 +124,20 @@ def outcomes() -> Outcomes:
     return Outcomes(home() / "outcomes")
 
 
-def victims_for(asked: Asked, data: Dataset) -> dict[str, Victim]:
+def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
     """Views of the chosen models by id; those of other classes are left out, with a warning.
 
     The turn of each is taken for a moment only: measurements hold many models, and long.
     """
     found: dict[str, Victim] = {}
-    for model in asked.models:
+    for model in choice.models:
         with borrow(model) as victim:
             fits = tuple(victim.label_names) == tuple(data.label_names)
         if fits:
             found[model] = victim
             continue
         st.warning(
-            f"{plain_text(asked.titles[model])} has other classes than this data"
+            f"{plain_text(choice.titles[model])} has other classes than this data"
             f" ({plain_text(', '.join(data.label_names))}) and is left out."
         )
     return found
@@ -152,7 +152,7 @@ def tell(alarm: Any) -> None:
 def measured(
     page: str,
     key: dict[str, Any],
-    work: Callable[[Callable[[float, str], None]], Any],
+    work: Callable[[Progress], Any],
     *,
     label: str = "Measure",
     hint: str = "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,20 +10,17 @@ import streamlit as st
 from advlab.attacks import PGD
 from advlab.pictures import convergence as pictures
 from advlab.pictures import questions
-from advlab.records.measured import Grid
 from advlab.runs import jobs
 from advlab.studies import convergence
 from advlab.studies.alarms import of_outcomes
 from advlab.studies.grid import grid
+from advlab.studies.kept import Progress
 from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
+from advlab.ui.compare.measure import KEEP, Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.compare.robustness import trained
 from advlab.ui.compare.sweep import sweep_question
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import chart, section, table
+from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
-
-Progress = Callable[[float, str], None]
 
 
 def questions_page() -> None:
@@ -96,14 +92,14 @@ def stick() -> None:
         " robustness would be overstated. So: the same PGD from many random starts, and how its ends"
         " differ."
     )
-    asked = ask("optima", most=3, count=50)
+    choice = ask("optima", most=3, count=50)
     eps, starts = _numbers("optima", ("Starts", 2, 50, 10))
-    if asked is None:
+    if choice is None:
         return
     found = measured(
         "optima",
-        asked.key | {"eps": eps, "starts": starts},
-        lambda progress: _climb(asked, eps, int(starts), progress),
+        choice.key | {"eps": eps, "starts": starts},
+        lambda progress: _climb(choice, eps, int(starts), progress),
         hint="PGD, 20 steps, random starts in the ball, on each text that the model reads right.",
     )
     if not found:
@@ -138,23 +134,23 @@ def stick() -> None:
                 table(questions.optima_columns(one, texts), f"optima.table.{k}", "Ends by text")
 
 
-def _climb(asked: Asked, eps: float, starts: int, progress: Progress) -> Any:
+def _climb(choice: Choice, eps: float, starts: int, progress: Progress) -> Any:
     from advlab.studies.optima import optima
 
-    data, examples = asked.texts()
-    victims = victims_for(asked, data)
+    data, examples = choice.texts()
+    victims = victims_for(choice, data)
     rows = []
-    for model, victim in victims.items():
+    for victim in victims.values():
         one = optima(
             victim,
             examples,
             eps,
             starts=starts,
-            seed=asked.seed,
+            seed=choice.seed,
             outcomes=outcomes(),
             progress=progress,
         )
-        rows.append(replace(one, model=asked.titles[model]))
+        rows.append(one)
     return (rows, {e.id: e.text for e in examples}) if rows else None
 
 
@@ -167,11 +163,11 @@ def cost() -> None:
         "Paid: clean accuracy and training time. Gained: accuracy under PGD-20. Both against the first"
         " model, on the same texts, so that only the texts on which they differ count."
     )
-    asked = ask("cost")
+    choice = ask("cost")
     [eps] = _numbers("cost")
-    if asked is None:
+    if choice is None:
         return
-    found = measured("cost", asked.key | {"eps": eps}, lambda p: _price(asked, eps, p))
+    found = measured("cost", choice.key | {"eps": eps}, lambda p: _price(choice, eps, p))
     if not found:
         return
     whole, models = found
@@ -201,30 +197,22 @@ def cost() -> None:
         table(questions.cost_columns(whole, seconds, costs), "cost.table", "What each model pays")
 
 
-def _price(asked: Asked, eps: float, progress: Progress) -> Any:
-    data, examples = asked.texts()
-    whole: Grid | None = None
-    victims = victims_for(asked, data)
-    for k, (model, victim) in enumerate(victims.items()):
-
-        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
-            progress(k / n, asked.titles[model])
-            return False
-
-        part = grid(
-            [victim],
-            examples,
-            [PGD(eps, steps=20, step_size=0.2)],
-            [eps],
-            seed=asked.seed,
-            data=data.name,
-            outcomes=outcomes(),
-            cancelled=going,
-        )
-        rows = tuple(replace(row, model=asked.titles[model]) for row in part.rows)
-        part = replace(part, rows=rows)
-        whole = part if whole is None else whole.joined(part)
-    return None if whole is None else (whole, list(victims))
+def _price(choice: Choice, eps: float, progress: Progress) -> Any:
+    data, examples = choice.texts()
+    victims = victims_for(choice, data)
+    if not victims:
+        return None
+    whole = grid(
+        list(victims.values()),
+        examples,
+        [PGD(eps, steps=20, step_size=0.2)],
+        [eps],
+        seed=choice.seed,
+        data=data.name,
+        outcomes=outcomes(),
+        progress=progress,
+    )
+    return whole, list(victims)
 
 
 # ---- does it carry over? ---------------------------------------------------------------------
@@ -237,12 +225,12 @@ def carry() -> None:
         " median length, whatever its kind; below them words are replaced. Then attacks made on one"
         " model are tried on the others."
     )
-    asked = ask("carry", count=100)
+    choice = ask("carry", count=100)
     [eps] = _numbers("carry")
-    if asked is None:
+    if choice is None:
         return
     found = measured(
-        "carry", asked.key | {"eps": eps}, lambda progress: _carried(asked, eps, progress)
+        "carry", choice.key | {"eps": eps}, lambda progress: _carried(choice, eps, progress)
     )
     if not found:
         return
@@ -280,18 +268,16 @@ def carry() -> None:
                 table(questions.transfer_columns(one), f"carry.{one.kind}.table", title)
 
 
-def _carried(asked: Asked, eps: float, progress: Progress) -> Any:
+def _carried(choice: Choice, eps: float, progress: Progress) -> Any:
     from advlab.studies.alarms import of_transfer
     from advlab.studies.carryover import carry_over, transfer
 
-    data, examples = asked.texts()
-    found = victims_for(asked, data)
+    data, examples = choice.texts()
+    found = victims_for(choice, data)
     victims = list(found.values())
-    for model, victim in found.items():
-        victim.name = asked.titles[model]
     if not victims:
         return None
-    common: dict[str, Any] = {"seed": asked.seed, "outcomes": outcomes(), "progress": progress}
+    common: dict[str, Any] = {"seed": choice.seed, "outcomes": outcomes(), "progress": progress}
     kinds = carry_over(victims, examples, eps, fitting=data.validation[:400], **common)
     delta = transfer(victims, examples, eps, "delta", **common)
     words = transfer(victims, examples, eps, "words", **common)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,14 @@ from advlab.runs.standing import standing
 from advlab.settings import plain
 from advlab.studies.alarms import alarms_of
 from advlab.studies.grid import grid
+from advlab.studies.kept import Progress
 from advlab.studies.parts import slices_of, word_counts
 from advlab.studies.report import report
 from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
-from advlab.ui.explore.views.round_trip import said
+from advlab.ui.compare.measure import KEEP, Choice, ask, measured, outcomes, tell, victims_for
+from advlab.ui.explore import request
 from advlab.ui.models import LOCAL
-from advlab.ui.parts import chart, section, table
+from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
 
 VIEWS = ("Curves", "Differences", "Parts", "Cost", "Texts")
@@ -45,15 +46,15 @@ class Measured:
 
 def robustness_page() -> None:
     """Everything on the page."""
-    asked = ask("robustness", count=400)
-    chosen = _attacks() if asked else None
-    if asked is None or chosen is None:
+    choice = ask("robustness", count=400)
+    chosen = _attacks() if choice else None
+    if choice is None or chosen is None:
         return
     attacks, eps = chosen
     found: Measured | None = measured(
         "robustness",
-        asked.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
-        lambda progress: _measure(asked, attacks, eps, progress),
+        choice.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
+        lambda progress: _measure(choice, attacks, eps, progress),
         hint="Every text is attacked at every ε that it still stands. Finished work is kept on disk: a"
         " second time, or after a stop, it goes on from there.",
     )
@@ -96,40 +97,34 @@ def _attacks() -> tuple[list[Attack], list[float]] | None:
 
 
 def _measure(
-    asked: Asked, attacks: list[Attack], eps: list[float], progress: Callable[[float, str], None]
+    choice: Choice, attacks: list[Attack], eps: list[float], progress: Progress
 ) -> Measured | None:
-    """The grid, model by model."""
-    data, examples = asked.texts()
+    """The grid, and what the checks of each model say of it."""
+    data, examples = choice.texts()
     kept = outcomes()
-    whole: Grid | None = None
-    alarms: list[Alarm] = []
-    models: dict[str, str] = {}
-    victims = victims_for(asked, data)
-    for k, (model, victim) in enumerate(victims.items()):
 
-        def going(k: int = k, model: str = model, n: int = len(victims)) -> bool:
-            done = f"{kept.made} batches attacked, {kept.read} read back"
-            progress(k / n, f"{asked.titles[model]}: {done}")
-            return False
+    def told(share: float, what: str) -> None:
+        progress(share, f"{what}: {kept.made} batches attacked, {kept.read} read back")
 
-        part = grid(
-            [victim],
-            examples,
-            attacks,
-            eps,
-            seed=asked.seed,
-            data=data.name,
-            outcomes=kept,
-            cancelled=going,
-        )
-        title = asked.titles[model]
-        part = replace(part, rows=tuple(replace(row, model=title) for row in part.rows))
-        whole = part if whole is None else whole.joined(part)
-        models[victim.hash] = model
-        going()
-        alarms += [replace(a, model=title) for a in alarms_of(part, [victim], examples, attacks)]
-    if whole is None:
+    victims = victims_for(choice, data)
+    if not victims:
         return None
+    whole = grid(
+        list(victims.values()),
+        examples,
+        attacks,
+        eps,
+        seed=choice.seed,
+        data=data.name,
+        outcomes=kept,
+        progress=told,
+    )
+    alarms: list[Alarm] = []
+    for victim in victims.values():
+        told(1.0, victim.name)
+        own = replace(whole, rows=tuple(r for r in whole.rows if r.model == victim.name))
+        alarms += alarms_of(own, [victim], examples, attacks)
+    models = {victim.hash: model for model, victim in victims.items()}
     groups = {h: title for h, model in models.items() if (title := without_seed(model))}
     known = word_counts(data.train)
     return Measured(whole, examples, data.label_names, known, alarms, models, groups)
@@ -320,17 +315,14 @@ def link(found: Measured, n: int, column: str) -> dict[str, str]:
     rows = found.grid.rows
     names = [robustness.name_of(found.grid, row) for row in rows]
     row = rows[names.index(column)] if column in names else rows[0]
-    settings: dict[str, Any] = dict(row.attack)
     broken = int(row.broken[n])
-    settings["eps"] = row.eps[min(max(broken, 0), len(row.eps) - 1)]
+    eps = row.eps[min(max(broken, 0), len(row.eps) - 1)]
     label = found.grid.labels[n]
     first = found.models[row.model_hash]
     others = [m for m in found.models.values() if m != first]
-    return {
-        "a": first,
-        "b": others[0] if others else "",
-        "text": found.examples[n].text,
-        "label": found.names[label] if label is not None else "",
-        "attack": str(settings.pop("name")),
-        **{k: str(v) for k, v in settings.items()},
-    }
+    return request.link(
+        [first, *others[:1]],
+        {**row.attack, "eps": eps},
+        found.examples[n].text,
+        label=found.names[label] if label is not None else "",
+    )

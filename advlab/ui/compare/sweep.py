@@ -16,8 +16,7 @@ from advlab.studies import sweep
 from advlab.training.methods import METHODS
 from advlab.ui import plain_text
 from advlab.ui.compare.measure import KEEP
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import chart, section, table
+from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import RUNS
 
 EVERY = 2.0  # seconds between looks at a sweep that is under way
@@ -54,16 +53,9 @@ def _title(infos: list[RunInfo]) -> str:
 
 
 def _form() -> None:
-    bases = _bases()
     columns = st.columns([3, 2, 2], vertical_alignment="bottom")
-    base = columns[0].selectbox(
-        "Data and model",
-        list(bases),
-        key="sweep.base",
-        **KEEP,
-        help="Built-in corpora with the tiny model, or those of one of your runs.",
-    )
-    config = bases[base if base in bases else next(iter(bases))]
+    with columns[0]:
+        base, config = _base()
     epochs = columns[1].number_input(
         "Epochs",
         min_value=1,
@@ -106,18 +98,35 @@ def _form() -> None:
             replace(config, train=replace(config.train, epochs=int(epochs), seed=0)),
         )
         runs = wanted.configs()
-    except (ValueError, AdvlabError) as error:
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return
+    except ValueError:
         hint = (
-            str(error)
-            if isinstance(error, AdvlabError)
-            else (
-                f"Expected numbers apart by spaces, got “{eps}” and “{steps}”; write them like 0.25 0.5"
-            )
+            f"Expected numbers apart by spaces, got “{eps}” and “{steps}”; write them like 0.25 0.5"
         )
         st.error(plain_text(hint), icon=":material/error:")
         return
+    _start(wanted, len(runs))
+
+
+def _base() -> tuple[str, RunConfig]:
+    """The title of what the sweep starts from, and its settings."""
+    bases = _bases()
+    base = st.selectbox(
+        "Data and model",
+        list(bases),
+        key="sweep.base",
+        help="Built-in corpora with the tiny model, or those of one of your runs.",
+        **KEEP,
+    )
+    return base, bases[base if base in bases else next(iter(bases))]
+
+
+def _start(wanted: sweep.Sweep, total: int) -> None:
+    """The button that trains what of a sweep is not there yet."""
     left = len(sweep.missing(wanted))
-    text = f"Train {left} runs" if left == len(runs) else f"Train the {left} that are missing"
+    text = f"Train {left} runs" if left == total else f"Train the {left} that are missing"
     if st.button(
         text if left else "All of these are there",
         type="primary",

@@ -16,10 +16,9 @@ from advlab.model.card import files_digest, weights_hash
 from advlab.pictures import attack
 from advlab.pictures.sentences import number, percent
 from advlab.ui import plain_text
-from advlab.ui.explore.shield import to_link
-from advlab.ui.explore.views.round_trip import said
+from advlab.ui.explore import request
 from advlab.ui.models import borrow, model_choices, model_folder
-from advlab.ui.parts import chart, table
+from advlab.ui.parts import chart, said, table
 
 
 def opened() -> None:
@@ -214,12 +213,11 @@ def _loaded_hash(files: str, folder: str) -> str:
 
 def link(found: Capsule, model: str) -> dict[str, str]:
     """The address of the same sentence, attack and seed on the Explore page."""
-    # the attack's settings first: a file may not say which model or text the link opens
-    values = {("attack" if k == "name" else k): str(v) for k, v in found.attack.items()} | {
-        "a": model,
-        "b": "",
-        "text": found.text,
-        "label": found.label or "",
-        "seed": str(found.seed),
-    }
-    return values | ({"shield": to_link(found.shield)} if found.shield else {})
+    return request.link(
+        [model],
+        found.attack,
+        found.text,
+        label=found.label or "",
+        seed=found.seed,
+        shield=found.shield,
+    )

@@ -16,6 +16,7 @@ from advlab.runs.config import DataConfig
 from advlab.runs.folder import RUN_ID, RunFolder
 from advlab.settings import build, plain
 from advlab.ui import plain_text
+from advlab.ui.explore.findings import Question, attack_all, findings
 
 # sentences that show something, with what to look for
 PRESETS = {
@@ -33,7 +34,6 @@ PRESETS = {
 }
 SHOWN = 300  # rows; a filter narrows further
 ANY = "any"  # no filter by outcome
-Asked = tuple[str, str | None]  # a text and its class, as `ui.findings` has them
 _KEEP: dict[str, Any] = {"persist_state": "session"}  # a folded table keeps its filter
 
 
@@ -55,18 +55,7 @@ def pick_example(
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
-        preset = st.selectbox(
-            "A sentence that shows something",
-            list(PRESETS),
-            index=None,
-            key=f"{key}.preset",
-            **_KEEP,
-            format_func=lambda text: f"{text} ({PRESETS[text]})",
-            placeholder="choose one …",
-            on_change=lambda: _preset(f"{key}.preset", use),
-        )
-        if preset:
-            st.caption(f"To look for: {PRESETS[preset]}.")
+        _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
         title = left.selectbox("Data", list(sources), key=f"{key}.data", **_KEEP)
@@ -91,40 +80,68 @@ def pick_example(
         ]
         outcome, known = _by_outcome(model, found, names, attack, seed, key)
         fitting = [
-            e for e in found if outcome == ANY or _outcome(known.get(_asked(e, names))) == outcome
+            e
+            for e in found
+            if outcome == ANY or _outcome(known.get(_question(e, names))) == outcome
         ]
-        rows = fitting[:SHOWN]
-        table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
-
-        def chosen() -> None:
-            picked = st.session_state[table]["selection"]["rows"]
-            if picked and picked[0] < len(rows):
-                use(rows[picked[0]], names)
-
         st.caption(
             f"{len(fitting)} of {len(data.test)} test texts"
             + (f", the first {SHOWN} shown" if len(fitting) > SHOWN else "")
             + ". Tick a row to take it."
         )
-        seen = [known.get(_asked(e, names)) for e in rows]
-        st.dataframe(
-            ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
-            | {
-                "text": [e.text for e in rows],
-                "class": ["" if e.label is None else names[e.label] for e in rows],
-                "flips at ε": [None if f is None else f.flip for f in seen],
-            },
-            key=table,
-            on_select=chosen,
-            selection_mode="single-row",
-            hide_index=True,
-            height=260,
-            column_config={
-                "text": st.column_config.TextColumn(width="large"),
-                "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
-            },
-            alt="Test texts with their classes and what the attack does to them",
-        )
+        table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
+        _table(fitting[:SHOWN], names, known, use, table)
+
+
+def _presets(use: Callable[[Example, tuple[str, ...]], None], key: str) -> None:
+    """Sentences that show something, and what to look for in the chosen one."""
+    preset = st.selectbox(
+        "A sentence that shows something",
+        list(PRESETS),
+        index=None,
+        key=f"{key}.preset",
+        **_KEEP,
+        format_func=lambda text: f"{text} ({PRESETS[text]})",
+        placeholder="choose one …",
+        on_change=lambda: _preset(f"{key}.preset", use),
+    )
+    if preset:
+        st.caption(f"To look for: {PRESETS[preset]}.")
+
+
+def _table(
+    rows: list[Example],
+    names: tuple[str, ...],
+    known: Mapping[Question, Finding],
+    use: Callable[[Example, tuple[str, ...]], None],
+    key: str,
+) -> None:
+    """The texts with their classes and outcomes; a ticked one is taken."""
+
+    def chosen() -> None:
+        picked = st.session_state[key]["selection"]["rows"]
+        if picked and picked[0] < len(rows):
+            use(rows[picked[0]], names)
+
+    seen = [known.get(_question(e, names)) for e in rows]
+    st.dataframe(
+        ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
+        | {
+            "text": [e.text for e in rows],
+            "class": ["" if e.label is None else names[e.label] for e in rows],
+            "flips at ε": [None if f is None else f.flip for f in seen],
+        },
+        key=key,
+        on_select=chosen,
+        selection_mode="single-row",
+        hide_index=True,
+        height=260,
+        column_config={
+            "text": st.column_config.TextColumn(width="large"),
+            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+        },
+        alt="Test texts with their classes and what the attack does to them",
+    )
 
 
 def _by_outcome(
@@ -134,19 +151,17 @@ def _by_outcome(
     attack: Attack | None,
     seed: int,
     key: str,
-) -> tuple[str, Mapping[Asked, Finding]]:
+) -> tuple[str, Mapping[Question, Finding]]:
     """The filter by outcome, the button that fills it, and what is known of the texts so far."""
-    from advlab.ui.explore.findings import attack_all, findings
-
-    known: Mapping[Asked, Finding] = {}
+    known: Mapping[Question, Finding] = {}
     if attack is not None:
         try:
             known = findings(model, attack, seed)
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return ANY, {}
-    asked = [_asked(e, names) for e in found]
-    done = sum(one in known for one in asked)
+    questions = [_question(e, names) for e in found]
+    done = sum(one in known for one in questions)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     outcome = (
         left.segmented_control(
@@ -160,10 +175,10 @@ def _by_outcome(
         )
         or ANY
     )
-    todo = [one for one in asked[:SHOWN] if one not in known]
+    todo = [one for one in questions[:SHOWN] if one not in known]
     if (
         right.button(
-            f"Attack the shown {len(asked[:SHOWN])}" if todo else f"{done} attacked",
+            f"Attack the shown {len(questions[:SHOWN])}" if todo else f"{done} attacked",
             key=f"{key}.attack_all",
             icon=":material/bolt:",
             width="stretch",
@@ -174,25 +189,23 @@ def _by_outcome(
     ):
         place = st.empty()
 
-        def tell(done: int) -> None:
-            place.progress(
-                done / len(todo), f"Attacking {done + 1} of {len(todo)}; any change stops it …"
-            )
+        def told(share: float, what: str) -> None:
+            place.progress(share, f"{what}; any change stops it …")
 
-        made = attack_all(model, todo, attack, seed, tell)
+        made = attack_all(model, todo, attack, seed, told)
         place.empty()
         for message in dict.fromkeys(p.message for p in made if not isinstance(p, Finding)):
             st.warning(plain_text(message))
         if any(isinstance(f, Finding) for f in made):
             st.rerun()  # the button says what is left now
-    if outcome != ANY and done < len(asked):
+    if outcome != ANY and done < len(questions):
         st.caption(
-            f"{done} of these {len(asked)} texts were attacked so far; the others are hidden."
+            f"{done} of these {len(questions)} texts were attacked so far; the others are hidden."
         )
     return outcome, known
 
 
-def _asked(example: Example, names: tuple[str, ...]) -> Asked:
+def _question(example: Example, names: tuple[str, ...]) -> Question:
     return example.text.strip(), None if example.label is None else names[example.label]
 
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
 from advlab.attacks import Attack, attack_settings
 from advlab.errors import AdvlabError
-from advlab.pictures import findings as survey
+from advlab.pictures import findings as pictures
 from advlab.records.measured import Finding
+from advlab.studies.kept import Progress
 from advlab.ui.explore.results import Problem
 from advlab.ui.models import borrow, load_victim
 
-Asked = tuple[str, str | None]  # a text, and its true class where it is known
+Question = tuple[str, str | None]  # a text, and its true class where it is known
 MOST = 512  # models with one attack and seed whose findings are kept
 
 
-def findings(model: str, attack: Attack, seed: int) -> dict[Asked, Finding]:
+def findings(model: str, attack: Attack, seed: int) -> dict[Question, Finding]:
     """What was found so far under these; `attack_all` adds to it. AdvlabError without the model."""
     victim = load_victim(model)
     key = {"model": model, "weights": victim.hash, "title": victim.name, "seed": seed}
@@ -32,10 +33,10 @@ def findings(model: str, attack: Attack, seed: int) -> dict[Asked, Finding]:
 
 def attack_all(
     model: str,
-    asked: Sequence[Asked],
+    questions: Sequence[Question],
     attack: Attack,
     seed: int,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda share, what: None,
 ) -> list[Finding | Problem]:
     """One finding a text, in order. Stopped half-way, it goes on from there the next time."""
     try:
@@ -43,27 +44,27 @@ def attack_all(
     except AdvlabError as error:
         return [Problem(str(error))]
     found: list[Finding | Problem] = []
-    for done, one in enumerate(asked):
-        progress(done)
-        if one not in known:
-            made = _attacked(model, one, attack, seed)
+    for done, question in enumerate(questions):
+        progress(done / len(questions), f"Attacking {done + 1} of {len(questions)}")
+        if question not in known:
+            made = _attacked(model, question, attack, seed)
             if isinstance(made, Problem):
                 found.append(made)
                 continue
-            known[one] = made
-        found.append(known[one])
+            known[question] = made
+        found.append(known[question])
     return found
 
 
-def _attacked(model: str, asked: Asked, attack: Attack, seed: int) -> Finding | Problem:
+def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Finding | Problem:
     """As Explore attacks the sentence, on the model's own prediction: so a wrong one is told apart."""
     from advlab.explain.explore import explore
 
-    text, truth = asked
+    text, truth = question
     try:
         with borrow(model) as victim:
             record = explore(victim, text, attack=attack, seed=seed, saliency=(), planes=0)
-        return survey.finding(record, truth)
+        return pictures.finding(record, truth)
     except AdvlabError as error:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied
@@ -74,5 +75,5 @@ def _attacked(model: str, asked: Asked, attack: Attack, seed: int) -> Finding | 
 
 
 @st.cache_resource(max_entries=MOST, ttl="1h", show_spinner=False)
-def _kept(key: str) -> dict[Asked, Finding]:
+def _kept(key: str) -> dict[Question, Finding]:
     return {}

@@ -1,25 +1,20 @@
-"""What the Explore page asks for, kept in the address: a sentence, models, one attack, a seed.
-
-The address holds the whole request, so a reload or a copied link brings it back. A link that comes
-from elsewhere in the app may name only some of it: the rest stays as it was, but for what belonged to
-another sentence or to other models (`_BELONGS`).
-"""
+"""The controls of the Explore page: a sentence, models, one attack, a seed; kept in the address."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.records import Example
-from advlab.settings import Setting, settings_of
-from advlab.ui import plain_text
+from advlab.settings import settings_of
+from advlab.ui.explore.address import arrived, prefix, write
 from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
-from advlab.ui.explore.request import Request
-from advlab.ui.explore.shield import Spans, from_link, shield, shielded, to_link
+from advlab.ui.explore.request import LIMIT, Request, models_here
+from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.forms import field, form_for
 from advlab.ui.models import has_weights, load_victim, model_choices, weights_of
 
@@ -31,25 +26,16 @@ NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stColumn"]:nth-child(-n+2) { min-width: calc(50% - .5rem) !important }
 .st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
 }</style>"""
-LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
-FIRST_EPS = 0.25  # of a first visit: the default 0.5 flips nearly every small model
 KEEP: dict[str, Any] = {"persist_state": "session"}  # a visit to another page loses nothing
 OWN = ""  # no class was given: the attack is on what the model says itself
-_PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
-_FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}
-# what a link that names one of the keys does away with, unless it gives it itself: a class and a
-# shield are of one sentence, hashes and the models beside it of one choice of models
-_BELONGS = {"text": ("label", "shield"), **dict.fromkeys("abc", ("a", "b", "c", "weights"))}
-_MEMORY, _WRITTEN, _TURN = "explore.memory", "explore.written", "explore.turn"
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
 
 
 def ask() -> Request | None:
     """Draw the controls; None while there is no model, no text or no valid attack."""
     titles = model_choices()
-    known = _from_address()
-    turn = f"explore.{st.session_state.get(_TURN, 0)}"
+    known, turn = arrived(), prefix()
     if not titles:
         _no_models()
         return None
@@ -68,40 +54,15 @@ def ask() -> Request | None:
     st.html(NARROW)
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
-    ids = list(titles)
-    known = _models_here(known, titles)
-    a = columns[0].selectbox(
-        "Model A",
-        ids,
-        key=f"{turn}.a",
-        **KEEP,
-        format_func=titles.__getitem__,
-        index=_index(ids, known.get("a"), len(ids) - 1),
-    )
-    others: list[str | None] = [None, *ids]
-    other = None if known else next((i for i in ids if i != a), None)
-    b = columns[1].selectbox(
-        "Model B",
-        others,
-        key=f"{turn}.b",
-        **KEEP,
-        format_func=lambda i: "none" if i is None else titles[i],
-        index=_index(others, known.get("b") or other, 0),
-    )
+    known, warnings = models_here(known, titles, weights_of)
+    for warning in warnings:
+        st.warning(warning)
+    given = Request.of(known)
     fold = st.expander("True class, a third model, attack settings, seed", icon=":material/tune:")
     place, third = fold.columns(2)
-    c = third.selectbox(
-        "Model C",
-        others,
-        key=f"{turn}.c",
-        **KEEP,
-        disabled=b is None,
-        format_func=lambda i: "none" if i is None else titles[i],
-        index=_index(others, known.get("c"), 0),
-        help="A third model beside A and B.",
-    )
-    attack, seed = attack_controls(columns[2:5], fold, known, turn)
-    labels = [OWN, *load_victim(a).label_names]
+    models = _models((columns[0], columns[1], third), titles, known, turn)
+    attack, seed = attack_controls(columns[2:5], fold, given, turn)
+    labels = [OWN, *load_victim(models[0]).label_names]
     label_key = f"{turn}.label"
     if st.session_state.get(label_key) not in labels:
         wanted = known.get("label")
@@ -124,31 +85,76 @@ def ask() -> Request | None:
         or None
     )
     columns[5].button("Attack", type="primary", icon=":material/bolt:", width="stretch")
-    pick_example(a, use, attack, seed, key=f"{turn}.example")
+    pick_example(models[0], use, attack, seed, key=f"{turn}.example")
+    return None if attack is None else _request(typed, label, models, attack, seed, known)
 
-    text = typed.strip()
-    cut = max(len(text) - LIMIT, 0)
-    text = text[:LIMIT]
-    if attack is None:
-        return None
+
+def _request(
+    typed: str,
+    label: str | None,
+    models: tuple[str, ...],
+    attack: Attack,
+    seed: int,
+    known: Mapping[str, str],
+) -> Request | None:
+    """What is asked, written into the address; None while there is no text."""
+    whole = typed.strip()
+    text = whole[:LIMIT]
+    turn = prefix()
     if st.session_state.get(_SHIELDED) != turn:  # once a link: afterwards the strip of tokens rules
         st.session_state[_SHIELDED] = turn
         if "pin" in known:
             pin(known["pin"][:LIMIT])
         if known.get("text") == text:
-            shield(text, from_link(known.get("shield", ""), len(text)))
-    models = tuple(m for m in (a, b, c if b else None) if m)
-    _to_address(models, text, label, shielded(text), seed, attack)
+            shield(text, Request.of(known).shield)
+    request = Request(text, label, models, attack, seed, len(whole) - len(text), shielded(text))
+    beside = {"weights": ".".join(weights_of(m) for m in models), "pin": pinned()}
+    write(request.query() | {k: v for k, v in beside.items() if v})
     if not text:
         st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
         return None
-    return Request(text, label, models, attack, seed, cut, shielded(text))
+    return request
+
+
+def _models(
+    places: Sequence[Any], titles: Mapping[str, str], known: Mapping[str, str], turn: str
+) -> tuple[str, ...]:
+    """Up to three models, the second and third only beside the one before them."""
+    ids = list(titles)
+    others: list[str | None] = [None, *ids]
+
+    def beside(place: Any, letter: str, wanted: str | None, **more: Any) -> str | None:
+        return place.selectbox(
+            f"Model {letter.upper()}",
+            others,
+            key=f"{turn}.{letter}",
+            **KEEP,
+            format_func=lambda i: "none" if i is None else titles[i],
+            index=_index(others, wanted, 0),
+            **more,
+        )
+
+    a = places[0].selectbox(
+        "Model A",
+        ids,
+        key=f"{turn}.a",
+        **KEEP,
+        format_func=titles.__getitem__,
+        index=_index(ids, known.get("a"), len(ids) - 1),
+    )
+    other = None if known else next((i for i in ids if i != a), None)
+    b = beside(places[1], "b", known.get("b") or other)
+    c = beside(
+        places[2], "c", known.get("c"), disabled=b is None, help="A third model beside A and B."
+    )
+    return tuple(m for m in (a, b, c if b else None) if m)
 
 
 def attack_controls(
-    columns: Any, fold: Any, known: Mapping[str, str], turn: str
+    columns: Any, fold: Any, given: Request, turn: str
 ) -> tuple[Attack | None, int]:
     """The attack's name, ε and unit in the row; its other settings and the seed folded away."""
+    first = attack_settings(given.attack)
     names = list(ATTACKS)
     name = columns[0].selectbox(
         "Attack",
@@ -156,19 +162,12 @@ def attack_controls(
         key=f"{turn}.attack",
         **KEEP,
         format_func=lambda n: ATTACKS[n].title,
-        index=_index(names, known.get("attack"), 0),
+        index=names.index(first["name"]),
         help=attack_help(),
     )
     cls = ATTACKS[name]
     items = {item.name: item for item in settings_of(cls)}
-    values = (
-        {k: _parse(item, known[k]) for k, item in items.items() if k in known and known["attack"]}
-        if known.get("attack", names[0]) == name
-        else {}
-    )
-    values = {k: v for k, v in values.items() if v is not None}
-    if not known and name == names[0]:
-        values["eps"] = FIRST_EPS
+    values = {k: first[k] for k in items} if first["name"] == name else {}
     key = f"{turn}.{name}"
     for column, k in zip(columns[1:], ("eps", "unit"), strict=True):
         with column:
@@ -182,7 +181,7 @@ def attack_controls(
             step=1,
             key=f"{turn}.seed",
             **KEEP,
-            value=_number(known.get("seed"), 0),
+            value=given.seed,
             help="Of random starts and of the noise draws.",
         )
     return attack, int(seed)
@@ -196,80 +195,6 @@ def attack_help() -> str:
     return " ".join(f"{', '.join(names)}: {gist}." for gist, names in titles.items())
 
 
-def remembered() -> dict[str, str]:
-    """What the Explore page was last asked, as its address says it."""
-    return dict(st.session_state.get(_MEMORY, {}))
-
-
-def _from_address() -> dict[str, str]:
-    """The request as text, from the address or, where that says nothing, from this session."""
-    given = {k: v for k, v in st.query_params.items() if k in _PLAIN or k in _FIELDS}
-    memory: dict[str, str] = st.session_state.get(_MEMORY, {})
-    if given and given != st.session_state.get(_WRITTEN):
-        if "attack" in given:  # a whole attack: what it leaves out is at its default
-            memory = {k: v for k, v in memory.items() if k not in _FIELDS}
-        gone = {old for name in given for old in _BELONGS.get(name, ())}
-        memory = {k: v for k, v in memory.items() if k not in gone}
-        memory = {"attack": next(iter(ATTACKS))} | memory | given
-        st.session_state[_MEMORY] = st.session_state[_WRITTEN] = memory
-        # new keys for all widgets, since Streamlit keeps what was entered under the old ones
-        st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
-    return memory
-
-
-def _models_here(known: dict[str, str], titles: Mapping[str, str]) -> dict[str, str]:
-    """The link's models as they are here. One whose id is unknown is looked for by its weights."""
-    hashes = dict(zip("abc", known.get("weights", "").split("."), strict=False))
-    found = dict(known)
-    for k in "abc":
-        name, wanted = known.get(k), hashes.get(k)
-        if not name:
-            continue
-        if name not in titles:
-            same = [i for i in titles if wanted and has_weights(i, wanted)]
-            if same:
-                found[k] = same[0]
-            else:
-                st.warning(
-                    f"The model {plain_text(name, 60)} of this link is not here; another is shown."
-                )
-        elif wanted and not has_weights(name, wanted):
-            st.warning(
-                f"The weights of {plain_text(titles[name], 60)} are not those that this link was"
-                " made with: the picture may differ."
-            )
-    return found
-
-
-def _to_address(
-    models: tuple[str, ...], text: str, label: str | None, spans: Spans, seed: int, attack: Attack
-) -> None:
-    settings = attack_settings(attack)
-    a, b, c = (*models, "", "")[:3]
-    wanted = {
-        "a": a,
-        "b": b,
-        "text": text,
-        "label": label or "",
-        "seed": str(seed),
-        "attack": settings.pop("name"),
-        "eps": f"{settings.pop('eps'):g}",
-        "unit": settings.pop("unit"),
-        "weights": ".".join(weights_of(m) for m in models),
-    }
-    wanted |= {"c": c} if c else {}
-    wanted |= {"shield": to_link(spans)} if spans else {}
-    wanted |= {"pin": pinned()} if pinned() else {}
-    defaults = {item.name: item.default for item in settings_of(type(attack))}
-    wanted |= {k: str(v) for k, v in settings.items() if v != defaults.get(k)}
-    for name in (*_PLAIN, *_FIELDS):
-        if name in wanted and st.query_params.get(name) != wanted[name]:
-            st.query_params[name] = wanted[name]
-        elif name not in wanted and name in st.query_params:
-            del st.query_params[name]
-    st.session_state[_MEMORY] = st.session_state[_WRITTEN] = wanted
-
-
 def _no_models() -> None:
     st.info(
         "There is no trained model yet. Train the starter pair on the first page: a plain and a"
@@ -277,27 +202,6 @@ def _no_models() -> None:
         icon=":material/model_training:",
     )
     st.page_link("pages/learn/start.py", label="Go to Start", icon=":material/home:")
-
-
-def _parse(item: Setting, text: str) -> Any:
-    """A setting from an address; None where it does not fit, so that the default stays."""
-    try:
-        if item.kind is bool:
-            return {"True": True, "False": False}.get(text)
-        value: Any = item.kind(text)
-    except ValueError:
-        return None
-    if item.choices:
-        return value if value in item.choices else None
-    if isinstance(value, int | float):
-        low, high = item.meta.low, item.meta.high
-        fits = value == value and (low is None or value >= low) and (high is None or value <= high)
-        return value if fits and abs(value) != float("inf") else None
-    return value
-
-
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 def _index(options: list[Any], wanted: Any, default: int) -> int:

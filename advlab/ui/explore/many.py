@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -15,22 +16,22 @@ from advlab.records import Example
 from advlab.records.measured import Finding
 from advlab.settings import plain
 from advlab.ui import plain_text
+from advlab.ui.explore.address import remembered
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.explore.findings import attack_all
-from advlab.ui.explore.form import KEEP, LIMIT, NARROW, attack_controls, remembered
-from advlab.ui.explore.request import Request
+from advlab.ui.explore.form import KEEP, NARROW, attack_controls
+from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
-from advlab.ui.explore.views.round_trip import said
 from advlab.ui.models import model_choices
-from advlab.ui.parts import chart
+from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
 OWN_TEXTS = "my own sentences"
-_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # of a sentence, not of the bench
+_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
 
 
-def survey_page() -> None:
+def many_page() -> None:
     """Everything on the page."""
     titles = model_choices()
     if not titles:
@@ -59,7 +60,7 @@ def survey_page() -> None:
         index=others.index(known.get("b")) if known.get("b") in others else 0,
     )
     fold = st.expander("Attack settings, seed", icon=":material/tune:")
-    attack, seed = attack_controls(columns[2:5], fold, known, turn)
+    attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)
     texts, names = _choose(a)
     if attack is None:
         return
@@ -67,7 +68,7 @@ def survey_page() -> None:
         st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
         return
     models = tuple(m for m in (a, b) if m)
-    asked = [
+    requests = [
         Request(
             e.text.strip()[:LIMIT],
             None if e.label is None else names[e.label],
@@ -77,21 +78,21 @@ def survey_page() -> None:
         )
         for e in texts
     ]
-    found, notes = _attacked(asked, models)
+    found, notes = _attacked(requests, models)
     for note in dict.fromkeys(notes):
         st.warning(plain_text(note))
     if any(found.values()):
-        _results(found, asked, [titles[m] for m in models])
+        _results(found, requests, [titles[m] for m in models])
 
 
 def _turn(known: dict[str, str]) -> str:
     """The prefix of the keys of models and attack: a new one once Explore was asked for others.
 
-    So the bench is one for both pages, and what is changed here stays until it is changed there.
+    So they are the same on both pages, and what is changed here stays until it is changed there.
     """
-    bench = {k: v for k, v in known.items() if k not in _OF_ONE}
-    if bench != st.session_state.get(_TAKEN):
-        st.session_state[_TAKEN] = bench
+    shared = {k: v for k, v in known.items() if k not in _OF_ONE}
+    if shared != st.session_state.get(_TAKEN):
+        st.session_state[_TAKEN] = shared
         st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
     return f"many.{st.session_state[_TURN]}"
 
@@ -151,23 +152,21 @@ def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
 
 
 def _attacked(
-    asked: Sequence[Request], models: tuple[str, ...]
+    requests: Sequence[Request], models: tuple[str, ...]
 ) -> tuple[dict[str, list[Finding]], list[str]]:
     """Every sentence under every model. Any control stops it; what was found is kept."""
     found: dict[str, list[Finding]] = {}
     notes: list[str] = []
     place = st.empty()
-    texts = [(r.text, r.label) for r in asked]
+    texts = [(r.text, r.label) for r in requests]
+    every = len(texts) * len(models)
     for k, m in enumerate(models):
 
-        def tell(done: int, before: int = k * len(texts)) -> None:
-            place.progress(
-                (before + done) / (len(texts) * len(models)),
-                f"Attacking {before + done + 1} of {len(texts) * len(models)};"
-                " any change stops it …",
-            )
+        def told(share: float, _: str, k: int = k) -> None:
+            done = k * len(texts) + round(share * len(texts))
+            place.progress(done / every, f"Attacking {done + 1} of {every}; any change stops it …")
 
-        rows = attack_all(m, texts, asked[0].attack, asked[0].seed, tell)
+        rows = attack_all(m, texts, requests[0].attack, requests[0].seed, told)
         found[m] = [row for row in rows if isinstance(row, Finding)]
         notes += [row.message for row in rows if isinstance(row, Problem)]
     place.empty()
@@ -175,7 +174,7 @@ def _attacked(
 
 
 def _results(
-    found: dict[str, list[Finding]], asked: Sequence[Request], names: Sequence[str]
+    found: dict[str, list[Finding]], requests: Sequence[Request], names: Sequence[str]
 ) -> None:
     for name, rows in zip(names, found.values(), strict=True):
         said(findings.sentence(name, rows))
@@ -214,10 +213,21 @@ def _results(
         on_click="ignore",
         width="stretch",
     )
+    picked = _table(rows, f"many.table.{outcome}.{search}")
+    st.caption(
+        f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
+    )
+    if picked and picked[0] < len(rows):
+        request = next(r for r in requests if r.text == rows[picked[0]].text)
+        st.switch_page("pages/explore/explore.py", query_params=link(request))
+
+
+def _table(rows: Sequence[Finding], key: str) -> list[int]:
+    """The findings to sort and open; the places of those that are ticked."""
     share = st.column_config.NumberColumn(format="percent")
     state: Any = st.dataframe(
         findings.columns(rows),
-        key=f"many.table.{outcome}.{search}",
+        key=key,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -232,27 +242,9 @@ def _results(
             "‖δ‖ there": st.column_config.NumberColumn(format="%.3f × mean norm"),
         },
     )
-    st.caption(
-        f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
-    )
-    picked = state["selection"]["rows"]
-    if picked and picked[0] < len(rows):
-        request = next(r for r in asked if r.text == rows[picked[0]].text)
-        st.switch_page("pages/explore/explore.py", query_params=link(request))
+    return state["selection"]["rows"]
 
 
 def link(request: Request) -> dict[str, str]:
-    """The address of one of the sentences on the Explore page."""
-    from advlab.attacks import attack_settings
-
-    settings = attack_settings(request.attack)
-    a, b = (*request.models, "")[:2]
-    return {
-        "a": a,
-        "b": b,
-        "text": request.text,
-        "label": "",
-        "seed": str(request.seed),
-        "attack": settings.pop("name"),
-        **{k: str(v) for k, v in settings.items()},
-    }
+    """The address of one of the sentences on the Explore page: attacked as here, whatever its class."""
+    return replace(request, label=None).query()

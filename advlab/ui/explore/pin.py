@@ -12,7 +12,7 @@ from streamlit.components.v2 import component
 from advlab.pictures import sentences
 from advlab.records import AttackRecord
 from advlab.ui import plain_text
-from advlab.ui.explore.results import Look, look_at
+from advlab.ui.explore.results import Result, attacked
 
 if TYPE_CHECKING:
     from advlab.ui.explore.request import Request
@@ -65,7 +65,7 @@ def pin(text: str) -> None:
     st.session_state[_PIN] = text.strip()
 
 
-def bench(request: Request, looks: Sequence[Look]) -> None:
+def pin_bar(request: Request, results: Sequence[Result]) -> None:
     """Pin and link, and the pinned sentence beside the current one, same models and same attack."""
     reference = pinned()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -83,16 +83,16 @@ def bench(request: Request, looks: Sequence[Look]) -> None:
         with st.container(width=130):
             _LINK(key="link", data={})
     if reference and reference != request.text:
-        _compared(replace(request, text=reference, label=None, shield=()), looks)
+        _compared(replace(request, text=reference, label=None, shield=()), results)
 
 
-def _compared(asked: Request, looks: Sequence[Look]) -> None:
+def _compared(request: Request, results: Sequence[Result]) -> None:
     rows: list[dict[str, Any]] = []
-    for i, look in enumerate(looks):
-        other = look_at(look.model, asked)
-        if isinstance(other, Look):
+    for i, result in enumerate(results):
+        other = attacked(result.model, request)
+        if isinstance(other, Result):
             rows.append(_row("pinned", i, other.record))
-        rows.append(_row("now", i, look.record))
+        rows.append(_row("now", i, result.record))
     st.dataframe(
         rows,
         hide_index=True,
@@ -102,7 +102,7 @@ def _compared(asked: Request, looks: Sequence[Look]) -> None:
             "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
         },
     )
-    st.caption(f"Pinned: “{plain_text(asked.text, 120)}”")
+    st.caption(f"Pinned: “{plain_text(request.text, 120)}”")
 
 
 def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:

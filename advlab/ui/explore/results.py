@@ -1,6 +1,6 @@
 """Looking at a sentence: records and what is made of them, computed once and kept in bounded caches.
 
-A `Look` is a record with what it takes to ask its model for more. Every key holds the hash of the
+A `Result` is a record with what it takes to ask its model for more. Every key holds the hash of the
 weights, so a model that was trained again is looked at again.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
+class Result:
     """One model's record of the sentence. `key` is everything that the record depends on."""
 
     record: AttackRecord
@@ -38,7 +38,7 @@ class Problem:
     detail: str = ""
 
 
-def look_at(model: str, request: Request) -> Look | Problem:
+def attacked(model: str, request: Request) -> Result | Problem:
     """The request's sentence under one model."""
     from advlab.attacks import attack_settings
 
@@ -56,7 +56,7 @@ def look_at(model: str, request: Request) -> Look | Problem:
                 "shield": request.shield,
             }
         )
-        return Look(_record(key), model, key)
+        return Result(_record(key), model, key)
     except AdvlabError as error:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied
@@ -66,9 +66,9 @@ def look_at(model: str, request: Request) -> Look | Problem:
         )
 
 
-def analysed(look: Look, name: str, **options: Any) -> Any:
-    """One of `lab.ANALYSES` of a look, computed once; options must fit JSON. Raises AdvlabError."""
-    return _analysis(look.key, name, json.dumps(options, sort_keys=True), look)
+def analysed(result: Result, name: str, **options: Any) -> Any:
+    """One of `lab.ANALYSES` of a result, computed once; options must fit JSON. Raises AdvlabError."""
+    return _analysis(result.key, name, json.dumps(options, sort_keys=True), result)
 
 
 @st.cache_data(show_spinner=False, ttl="1h", max_size="256MiB")
@@ -76,24 +76,24 @@ def _record(key: str) -> AttackRecord:
     from advlab.attacks import build_attack
     from advlab.explain.explore import explore
 
-    asked = json.loads(key)
-    with borrow(asked["model"]) as victim:
+    request = json.loads(key)
+    with borrow(request["model"]) as victim:
         names = victim.label_names
         return explore(
             victim,
-            asked["text"],
-            label=names.index(asked["label"]) if asked["label"] in names else None,
-            attack=build_attack(asked["attack"]),
-            seed=asked["seed"],
-            shield=[(start, end) for start, end in asked["shield"]],
+            request["text"],
+            label=names.index(request["label"]) if request["label"] in names else None,
+            attack=build_attack(request["attack"]),
+            seed=request["seed"],
+            shield=[(start, end) for start, end in request["shield"]],
             saliency=(),
             planes=0,
         )
 
 
 @st.cache_data(show_spinner=False, ttl="1h", max_size="256MiB")
-def _analysis(key: str, name: str, options: str, _look: Look) -> Any:
+def _analysis(key: str, name: str, options: str, _result: Result) -> Any:
     from advlab.explain.explore import analyse
 
-    with borrow(_look.model) as victim:
-        return analyse(victim, _look.record, name, **json.loads(options))
+    with borrow(_result.model) as victim:
+        return analyse(victim, _result.record, name, **json.loads(options))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 
 from advlab.pictures.sentences import number
 from advlab.records import AttackRecord
+from advlab.ui.explore.request import Spans, merged
 from advlab.ui.token_strip import Token, token_strip
 
-Spans = tuple[tuple[int, int], ...]
 _KEY = "explore.shield"  # (text, spans) of this session
 _CHANGED = "explore.shield.changed"
-MOST = 1024  # spans in a link: more than a text of `explore_form.LIMIT` characters can need
 
 
 def shielded(text: str) -> Spans:
@@ -26,34 +25,6 @@ def shielded(text: str) -> Spans:
 def shield(text: str, spans: Spans) -> None:
     """Shield these spans of this text."""
     st.session_state[_KEY] = (text, merged(spans))
-
-
-def merged(spans: Iterable[tuple[int, int]]) -> Spans:
-    """The same characters in as few spans as can be, in order."""
-    found: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return tuple(found)
-
-
-def to_link(spans: Spans) -> str:
-    """‘4-9.12-15’."""
-    return ".".join(f"{start}-{end}" for start, end in merged(spans))
-
-
-def from_link(value: str, length: int) -> Spans:
-    """Spans of a text of this length; what is no span is left out."""
-    found = []
-    for part in value.split(".")[:MOST]:
-        start, _, end = part.partition("-")
-        if start.isdecimal() and end.isdecimal() and len(start) < 6 and len(end) < 6:
-            span = (int(start), int(end))
-            if span[0] < span[1] <= length:
-                found.append(span)
-    return merged(found)
 
 
 def runs(tokens: Sequence[int], places: Sequence[tuple[int, int]]) -> Spans:

@@ -1,4 +1,4 @@
-"""How the Explore page draws what was found: one tab a view, models side by side.
+"""The Explore page: asks, attacks, and draws what was found, one tab a view, models side by side.
 
 Only the open tab is drawn, in a fragment, so that changing tabs or tokens does not attack again.
 """
@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from advlab.ui.explore.results import Look
+from advlab.ui import plain_text
+from advlab.ui.explore.form import ask
+from advlab.ui.explore.pin import pin_bar
+from advlab.ui.explore.results import Problem, Result, attacked
 from advlab.ui.explore.views.data import data
 from advlab.ui.explore.views.geometry import geometry
 from advlab.ui.explore.views.overview import overview
@@ -18,7 +21,7 @@ from advlab.ui.explore.views.projection import projection
 from advlab.ui.explore.views.saliency import saliency
 from advlab.ui.explore.views.training import through_training
 
-VIEWS: dict[str, Callable[[Sequence[Look]], None]] = {
+VIEWS: dict[str, Callable[[Sequence[Result]], None]] = {
     "Overview": overview,
     "Perturbation": perturbation,
     "Geometry": geometry,
@@ -29,11 +32,36 @@ VIEWS: dict[str, Callable[[Sequence[Look]], None]] = {
 }
 
 
+def explore_page() -> None:
+    """Everything on the page."""
+    request = ask()
+    if request is None:
+        return
+    if request.cut:
+        st.caption(f"The text is long: the last {request.cut:,} characters are left out.")
+    place = st.empty()  # always there, so that the picture below keeps its place meanwhile
+    with place, st.spinner("Attacking …", show_time=True):
+        found = [attacked(model, request) for model in request.models]
+    for letter, one in zip("ABC", found, strict=False):
+        if isinstance(one, Problem):
+            st.error(f"Model {letter}: {plain_text(one.message)}", icon=":material/error:")
+            if one.detail:
+                with st.expander("Detail to copy into a report"):
+                    st.code(one.detail, language=None)
+    results = [one for one in found if isinstance(one, Result)]
+    if 0 < len(results) < len(found):
+        now = ", ".join(f"{'ABC'[i]} is {result.record.model}" for i, result in enumerate(results))
+        st.caption(plain_text(f"Below, the letters are given anew: {now}."))
+    if results:
+        pin_bar(request, results)
+        explore_view(results)
+
+
 @st.fragment
-def explore_view(looks: Sequence[Look]) -> None:
+def explore_view(results: Sequence[Result]) -> None:
     """Everything that was found about one sentence under up to three models."""
     tabs = st.tabs(list(VIEWS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, VIEWS.values(), strict=True):
         if tab.open:
             with tab:
-                draw(looks)
+                draw(results)

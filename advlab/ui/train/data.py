@@ -29,7 +29,7 @@ KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
 def choose_data() -> DataConfig | None:
-    """The data that a run is to use, looked at; None while it is not usable, with the reason."""
+    """The data that a run is to use, checked; None while it is not usable, with the reason."""
     kind = st.segmented_control(
         "Where the texts come from",
         list(KINDS),
@@ -67,10 +67,10 @@ def stamp_of(config: DataConfig) -> float:
     return max(times)
 
 
-def look(config: DataConfig, said: Guess | None = None) -> bool:
+def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     """Counts, balance and samples of the data; False with the reason where it cannot be used.
 
-    `said`: how the file is read, where that and its first rows stand on the page already.
+    `guessed`: how the file is read, where that and its first rows stand on the page already.
     """
     try:
         data = read(config, stamp_of(config))
@@ -86,9 +86,9 @@ def look(config: DataConfig, said: Guess | None = None) -> bool:
             f"{data.majority:.0%} of the test texts"
         )
     )
-    for note in [n for n in data.notes if said is None or n != said.summary][:6]:
+    for note in [n for n in data.notes if guessed is None or n != guessed.summary][:6]:
         st.caption(f":material/info: {plain_text(note, 400)}")
-    if said is not None:
+    if guessed is not None:
         return True
     sample = data.train[:SHOWN]
     st.dataframe(
@@ -110,7 +110,7 @@ def _corpus() -> DataConfig | None:
     )
     st.markdown(plain_text(CORPORA[name].about))
     config = DataConfig(name)
-    return config if look(config) else None
+    return config if usable(config) else None
 
 
 def _hub() -> DataConfig | None:
@@ -136,10 +136,10 @@ def _hub() -> DataConfig | None:
         label_column=label or None,
         hub_config=part or None,
     )
-    looked: set[DataConfig] = st.session_state.setdefault("data.looked", set())
+    shown: set[DataConfig] = st.session_state.setdefault("data.looked", set())
     if st.button("Look at it", icon=":material/visibility:", key="data.look"):
-        looked.add(config)
-    return config if config in looked and look(config) else None
+        shown.add(config)
+    return config if config in shown and usable(config) else None
 
 
 def _keep_path() -> None:
@@ -178,12 +178,12 @@ def _file() -> DataConfig | None:
     try:
         first = guess(source, source.name)
         config = _corrected(source, first)
-        looks = guess(source, source.name, **_given(config))
+        guessed = guess(source, source.name, **_given(config))
     except DataError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
         return None
-    _preview(looks)
-    config = _columns(config, looks)
+    _preview(guessed)
+    config = _columns(config, guessed)
     with st.expander("A second file to test on", icon=":material/fact_check:"):
         extra = st.text_input(
             "Path of the test file",
@@ -200,7 +200,7 @@ def _file() -> DataConfig | None:
     if config.text_column is None or config.label_column is None:
         st.warning("Choose the column with the text and the column with the class.")
         return None
-    return config if look(config, looks) else None
+    return config if usable(config, guessed) else None
 
 
 def _given(config: DataConfig) -> dict[str, Any]:
@@ -247,15 +247,15 @@ def _correct(
     )
 
 
-def _preview(looks: Guess) -> None:
-    rows = "an unknown number of" if looks.rows is None else f"{looks.rows:,}"
-    about = "" if looks.rows_exact else "about "
-    st.caption(plain_text(f"{looks.summary} It has {about}{rows} rows; the first ones:"))
-    roles = {looks.text_column: " (text)", looks.label_column: " (class)"}
+def _preview(guessed: Guess) -> None:
+    rows = "an unknown number of" if guessed.rows is None else f"{guessed.rows:,}"
+    about = "" if guessed.rows_exact else "about "
+    st.caption(plain_text(f"{guessed.summary} It has {about}{rows} rows; the first ones:"))
+    roles = {guessed.text_column: " (text)", guessed.label_column: " (class)"}
     st.dataframe(
         {
-            f"{column}{roles.get(column, '')}": [row[i] for row in looks.preview]
-            for i, column in enumerate(looks.columns)
+            f"{column}{roles.get(column, '')}": [row[i] for row in guessed.preview]
+            for i, column in enumerate(guessed.columns)
         },
         hide_index=True,
         height="content",
@@ -263,16 +263,16 @@ def _preview(looks: Guess) -> None:
     )
 
 
-def _columns(config: DataConfig, looks: Guess) -> DataConfig:
+def _columns(config: DataConfig, guessed: Guess) -> DataConfig:
     """The two columns, the guess chosen at first."""
-    columns = list(looks.columns)
+    columns = list(guessed.columns)
     key = f"data.columns.{config.source}.{'|'.join(columns)}"[:300]
     left, right = st.columns(2)
     chosen = []
-    for place, label, found in (
-        (left, "Column with the text", looks.text_column),
-        (right, "Column with the class", looks.label_column),
+    for place, label, name in (
+        (left, "Column with the text", guessed.text_column),
+        (right, "Column with the class", guessed.label_column),
     ):
-        index = columns.index(found) if found in columns else None
+        index = columns.index(name) if name in columns else None
         chosen.append(place.selectbox(label, columns, index=index, key=f"{key}.{label}", **KEEP))
     return dataclasses.replace(config, text_column=chosen[0], label_column=chosen[1])

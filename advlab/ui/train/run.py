@@ -29,7 +29,7 @@ EXPLORE = "pages/explore/explore.py"
 NEW = "pages/train/new.py"
 RUNS = "pages/train/runs.py"
 # status: icon, colour of the badge
-LOOKS: dict[str, tuple[str, Any]] = {
+BADGES: dict[str, tuple[str, Any]] = {
     "queued": (":material/hourglass_empty:", "gray"),
     "running": (":material/play_circle:", "blue"),
     "paused": (":material/pause_circle:", "orange"),
@@ -104,7 +104,7 @@ def diary(run_id: str) -> tuple[Event, ...]:
 
 def badge(info: RunInfo) -> None:
     """The status with its icon; what was asked for and not yet obeyed counts."""
-    icon, colour = LOOKS[info.status]
+    icon, colour = BADGES[info.status]
     text = info.status
     if info.status == "running" and info.request:
         text = {"pause": "pausing…", "cancel": "cancelling…"}[info.request]

@@ -1,4 +1,4 @@
-"""Several runs beside each other: as links, as a table, as curves over one another."""
+"""The page of runs: one of them live, or several as links, as a table, as curves over one another."""
 
 from __future__ import annotations
 
@@ -10,11 +10,132 @@ import streamlit as st
 from advlab.errors import AdvlabError
 from advlab.pictures import training
 from advlab.records import Rate
+from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
 from advlab.settings import plain
 from advlab.ui import plain_text
-from advlab.ui.train.run import LOOKS, RUNS, chart, diary, percent, summary, when
+from advlab.ui.train.run import (
+    BADGES,
+    EVERY,
+    NEW,
+    RUNS,
+    actions,
+    badge,
+    chart,
+    details,
+    diary,
+    panel,
+    percent,
+    summary,
+    watch,
+    when,
+)
+
+
+def runs_page() -> None:
+    """Everything on the page: one run, several compared, or all in a table."""
+    runs = jobs.runs()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Runs", width="stretch")
+        st.page_link(NEW, label="New run", icon=":material/add_circle:")
+    if not runs:
+        st.info("No run yet. Start one under New run, or train the starter pair on the first page.")
+        return
+    view = st.segmented_control(
+        "View",
+        ["One run", "Compare", "Table"],
+        default="One run",
+        required=True,
+        label_visibility="collapsed",
+        key="view",
+        bind="query-params",
+    )
+    if view == "Table":
+        table(runs)
+    elif view == "Compare":
+        _compared(runs)
+    else:
+        _one_run(runs)
+
+
+def _one_run(runs: Sequence[RunInfo]) -> None:
+    """The list on the left, the run that the address names on the right."""
+    by_id = {run.id: run for run in runs}
+    wanted = st.query_params.get("run")
+    if wanted is not None and wanted not in by_id:
+        st.warning("The run in the address does not exist (any more). Choose one from the list.")
+    elif wanted is None:
+        wanted = st.query_params["run"] = next((r.id for r in runs if r.active), runs[0].id)
+    left, right = st.columns([1, 2.6], gap="medium")
+    with left:
+        active = any(run.active for run in runs)
+        st.fragment(_listing, run_every=EVERY if active else None, key="listing")(runs)
+    with right:
+        if wanted in by_id:
+            run = by_id[wanted]
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.subheader(plain_text(run.name), anchor=False, width="content")
+                badge(run)
+            st.caption(plain_text(summary(run)))
+            actions(run)
+            watch(run, panel, "watch")
+            details(run)
+
+
+def _listing(runs: Sequence[RunInfo]) -> None:
+    """The list, which polls while anything is queued or running."""
+    current = jobs.runs()
+    if [(r.id, r.status) for r in current] != [(r.id, r.status) for r in runs]:
+        st.rerun()
+    with st.container(height=680 if len(current) > 8 else "content", border=False):
+        for run in current:
+            _row(run)
+
+
+def _row(run: RunInfo) -> None:
+    """One line of the list: name, state, and how good it is."""
+    chosen = run.id == st.query_params.get("run")
+    if st.button(
+        plain_text(run.name, 60),
+        key=f"open.{run.id}",
+        icon=BADGES[run.status][0],
+        width="stretch",
+        type="primary" if chosen else "secondary",
+    ):
+        st.query_params["run"] = run.id
+        st.rerun()
+    state = f"{run.status} {run.progress or 0:.0%}" if run.status == "running" else run.status
+    state = f"place {run.position} in the queue" if run.position else state
+    st.caption(plain_text(f"{state} · {summary(run)}{_scores(run)}"))
+
+
+def _scores(run: RunInfo) -> str:
+    """How good a run is, to be set behind its summary; empty before the first epoch."""
+    now = standing(diary(run.id))
+    clean, robust = now.test or now.clean, now.test_robust or now.robust
+    return f" · {percent(clean)} clean, {percent(robust)} robust" if clean else ""
+
+
+def _compared(runs: Sequence[RunInfo]) -> None:
+    """The choice of runs to compare; at first the newest pair."""
+    names = {run.id: f"{run.name} · {run.id[-4:]}" for run in runs}
+    group = next((run.group for run in runs if run.group), None)
+    first = [run.id for run in runs if run.group == group][:2] if group else list(names)[:2]
+    chosen = st.multiselect(
+        "Runs to compare",
+        list(names),
+        default=first[::-1],
+        format_func=names.__getitem__,
+        key="compare",
+        persist_state="session",
+        max_selections=6,
+    )
+    if len(chosen) < 2:
+        st.info("Choose at least two runs.")
+    else:
+        by_id = {run.id: run for run in runs}
+        compare([by_id[run_id] for run_id in chosen])
 
 
 def table(infos: Sequence[RunInfo]) -> None:
@@ -58,17 +179,14 @@ def recent(infos: Sequence[RunInfo]) -> None:
         return
     st.markdown("**Latest runs**")
     for info in infos:
-        now = standing(diary(info.id))
-        clean, robust = now.test or now.clean, now.test_robust or now.robust
-        scores = f" · {percent(clean)} clean, {percent(robust)} robust" if clean else ""
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(
                 RUNS,
                 label=plain_text(info.name, 60),
-                icon=LOOKS[info.status][0],
+                icon=BADGES[info.status][0],
                 query_params={"run": info.id},
             )
-            st.caption(plain_text(f"{info.status} · {summary(info)}{scores}"))
+            st.caption(plain_text(f"{info.status} · {summary(info)}{_scores(info)}"))
 
 
 def _value(rate: Rate | None) -> float | None:

@@ -11,6 +11,7 @@ from advlab.runs.config import STARTER_GROUP
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
 from advlab.ui import plain_text
+from advlab.ui.explore.request import link
 from advlab.ui.launch import is_warm
 from advlab.ui.models import borrow
 from advlab.ui.train.run import (
@@ -50,22 +51,22 @@ def landing(pair: Pair) -> dict[str, str]:
 
     corpus = CORPORA.get(pair[0].config.data.source)
     texts = corpus.showcase if corpus is not None else ()
-    attack = {"attack": "pgd", "eps": f"{pair[0].config.train.eval_eps:g}", "unit": "norm"}
-    ids = {"a": pair[0].id, "b": pair[1].id}
-    if not texts:
-        return ids | attack
+    eps = pair[0].config.train.eval_eps
+    plain, robust = pair[0].id, pair[1].id
+    text = texts[0] if texts else None
     done = all(run.folder.has_model and not run.active for run in pair)
-    text = _telling(ids["a"], ids["b"], attack["eps"], texts) if done and is_warm() else texts[0]
-    return ids | {"text": text} | attack
+    if texts and done and is_warm():
+        text = _telling(plain, robust, eps, texts)
+    return link([plain, robust], {"name": "pgd", "eps": eps, "unit": "norm"}, text)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _telling(plain: str, robust: str, eps: str, texts: tuple[str, ...]) -> str:
+def _telling(plain: str, robust: str, eps: float, texts: tuple[str, ...]) -> str:
     """The first sentence that flips `plain` and not `robust`; else the first. Ids of runs."""
     from advlab.attacks import build_attack
     from advlab.explain.explore import explore
 
-    attack = build_attack({"name": "pgd", "eps": float(eps), "unit": "norm"})
+    attack = build_attack({"name": "pgd", "eps": eps, "unit": "norm"})
     try:
         with borrow(plain) as one, borrow(robust) as other:
             for text in texts:

@@ -18,85 +18,31 @@ from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
 from advlab.pictures import attack, attributions, base, landscape, next_word, sentences, tables
 from advlab.records import Saliency
-from advlab.ui.explore.results import Look, analysed
+from advlab.ui.explore.results import Result, analysed
 from advlab.ui.models import load_victim
 from advlab.ui.parts import FORMATS, beside, section, table
 
 PLANES = 6  # tokens whose plane the JSON holds
-Asked = tuple[tuple[str, ...], dict[str, str]]  # methods, and their options
+Methods = tuple[tuple[str, ...], dict[str, str]]  # of attribution: names, and their options
 
 
-def data(looks: Sequence[Look]) -> None:
+def data(results: Sequence[Result]) -> None:
     """Draw this view."""
-    asked = _asked()
+    methods = _methods()
     with section(
         "Settings and downloads",
         "Everything needed to repeat this: model, text, attack, seed. JSON holds every number of the"
         " attack, the attributions with what they are worth, and the planes of the six tokens with"
         " the longest δ.",
     ):
-        for i, look in beside(looks):
-            record = look.record
-            table(
-                {
-                    "setting": ["text", "model", "weights", "seed", "ε", "seconds", *record.attack],
-                    "value": [
-                        record.text,
-                        record.model,
-                        record.model_hash,
-                        str(record.seed),
-                        sentences.units(record.eps, record.scale),
-                        sentences.number(record.seconds),
-                        *(str(v) for v in record.attack.values()),
-                    ],
-                },
-                f"settings{i}",
-                "Settings of this attack",
-            )
-            name = f"advlab-{record.model_hash[:12]}"
-            with st.container(horizontal=True):
-                st.download_button(
-                    "Record (JSON)",
-                    lambda look=look: _json(look, asked),
-                    f"{name}.json",
-                    "application/json",
-                    key=f"json{i}",
-                    on_click="ignore",
-                )
-                for title, columns in (
-                    ("Tokens", tables.token_columns),
-                    ("Steps", tables.step_columns),
-                    ("ε curve", tables.curve_columns),
-                ):
-                    st.download_button(
-                        f"{title} (CSV)",
-                        tables.to_csv(columns(record)),
-                        f"{name}-{title}.csv",
-                        "text/csv",
-                        key=f"csv{i}{title}",
-                        on_click="ignore",
-                    )
+        _records(results, methods)
     with section(
         "Keep it as a capsule",
         "One file with text, settings, the hashes of weights and tokenizer, δ, the search step by"
         " step and what the attributions are worth. Another machine that has the model can open it"
         " and compute the attack again; the page needs no network to be read.",
     ):
-        for i, look in beside(looks):
-            foretold = _forecast(look)
-            with st.container(horizontal=True):
-                for title, ending, kind, make in (
-                    ("Capsule (JSON)", "capsule.json", "application/json", _capsule),
-                    ("Page (HTML)", "html", "text/html", _page),
-                ):
-                    st.download_button(
-                        title,
-                        lambda look=look, make=make, foretold=foretold: make(look, asked, foretold),
-                        f"advlab-{look.record.model_hash[:12]}.{ending}",
-                        kind,
-                        key=f"capsule{i}{ending}",
-                        on_click="ignore",
-                    )
+        _capsules(results, methods)
         st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
     with section(
         "Figures and tables",
@@ -113,18 +59,84 @@ def data(looks: Sequence[Look]) -> None:
             persist_state="session",  # the charts are on the other tabs
             format_func=FORMATS.__getitem__,
         )
-        for i, look in beside(looks):
+        for i, result in beside(results):
             st.download_button(
                 "Charts (HTML)",
-                lambda look=look: _charts(look),
-                f"advlab-{look.record.model_hash[:12]}-charts.html",
+                lambda result=result: _charts(result),
+                f"advlab-{result.record.model_hash[:12]}-charts.html",
                 "text/html",
                 key=f"charts{i}",
                 on_click="ignore",
             )
 
 
-def _asked() -> Asked:
+def _records(results: Sequence[Result], methods: Methods) -> None:
+    """The settings of each model's attack, and its numbers as files."""
+    for i, result in beside(results):
+        record = result.record
+        table(
+            {
+                "setting": ["text", "model", "weights", "seed", "ε", "seconds", *record.attack],
+                "value": [
+                    record.text,
+                    record.model,
+                    record.model_hash,
+                    str(record.seed),
+                    sentences.units(record.eps, record.scale),
+                    sentences.number(record.seconds),
+                    *(str(v) for v in record.attack.values()),
+                ],
+            },
+            f"settings{i}",
+            "Settings of this attack",
+        )
+        name = f"advlab-{record.model_hash[:12]}"
+        with st.container(horizontal=True):
+            st.download_button(
+                "Record (JSON)",
+                lambda result=result: _json(result, methods),
+                f"{name}.json",
+                "application/json",
+                key=f"json{i}",
+                on_click="ignore",
+            )
+            for title, columns in (
+                ("Tokens", tables.token_columns),
+                ("Steps", tables.step_columns),
+                ("ε curve", tables.curve_columns),
+            ):
+                st.download_button(
+                    f"{title} (CSV)",
+                    tables.to_csv(columns(record)),
+                    f"{name}-{title}.csv",
+                    "text/csv",
+                    key=f"csv{i}{title}",
+                    on_click="ignore",
+                )
+
+
+def _capsules(results: Sequence[Result], methods: Methods) -> None:
+    """The forecast, then the capsule of each model as JSON and as a page."""
+    for i, result in beside(results):
+        foretold = _forecast(result)
+        with st.container(horizontal=True):
+            for title, ending, kind, make in (
+                ("Capsule (JSON)", "capsule.json", "application/json", _capsule),
+                ("Page (HTML)", "html", "text/html", _page),
+            ):
+                st.download_button(
+                    title,
+                    lambda result=result, make=make, foretold=foretold: make(
+                        result, methods, foretold
+                    ),
+                    f"advlab-{result.record.model_hash[:12]}.{ending}",
+                    kind,
+                    key=f"capsule{i}{ending}",
+                    on_click="ignore",
+                )
+
+
+def _methods() -> Methods:
     """The methods and options of the Saliency view, read now: a download is made outside the page."""
     from advlab.explain.saliency import DEFAULTS, METHODS
 
@@ -142,27 +154,27 @@ def _asked() -> Asked:
     return chosen or (*DEFAULTS, "smooth_grad"), options
 
 
-def _explained(look: Look, asked: Asked) -> tuple[list[Saliency], list[Passport]]:
-    """The attributions asked for, and what each is worth; other options where those do not fit."""
-    methods, options = asked
+def _explained(result: Result, methods: Methods) -> tuple[list[Saliency], list[Passport]]:
+    """The attributions wanted, and what each is worth; other options where those do not fit."""
+    names, options = methods
     try:
         truth = analysed(
-            look,
+            result,
             "saliency",
             method="leave_one_out",
             **{k: v for k, v in options.items() if k != "baseline"},
         )
-        maps = [analysed(look, "saliency", method=m, **options) for m in methods]
+        maps = [analysed(result, "saliency", method=m, **options) for m in names]
     except AdvlabError:  # options of another model: a class or a baseline that this one lacks
         if not options:
             return [], []
-        return _explained(look, (methods, {}))
+        return _explained(result, (names, {}))
     return maps, passports(maps, truth)
 
 
-def _forecast(look: Look) -> Forecast | None:
+def _forecast(result: Result) -> Forecast | None:
     """What the user thought would happen, kept with this very sentence, model and attack."""
-    key = f"forecast.{hashlib.sha256(look.key.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    key = f"forecast.{hashlib.sha256(result.key.encode('utf-8', 'replace')).hexdigest()[:12]}"
     thought = (
         st.segmented_control(
             "Your forecast, made before you looked",
@@ -191,40 +203,40 @@ def _forecast(look: Look) -> Forecast | None:
     return Forecast(True, eps)
 
 
-def _json(look: Look, asked: Asked) -> str:
+def _json(result: Result, methods: Methods) -> str:
     """The record with everything that stands in its views' tables."""
-    maps, worth = _explained(look, asked)
-    record = look.record
+    maps, worth = _explained(result, methods)
+    record = result.record
     longest = np.flatnonzero(record.delta_norm > 0)
     longest = longest[(-record.delta_norm[longest]).argsort(kind="stable")[:PLANES]]
     whole = replace(
         record,
         saliency={m.method: m for m in maps},
-        planes=tuple(analysed(look, "plane", token=int(t)) for t in np.sort(longest)),
+        planes=tuple(analysed(result, "plane", token=int(t)) for t in np.sort(longest)),
     )
     rest = {"explanations": [asdict(p) for p in worth]}
     return json.dumps(json.loads(tables.to_json(whole)) | rest, ensure_ascii=False, allow_nan=False)
 
 
-def _capsule(look: Look, asked: Asked, foretold: Forecast | None) -> str:
+def _capsule(result: Result, methods: Methods, foretold: Forecast | None) -> str:
     return save(
-        look.record,
-        load_victim(look.model).tokenizer_hash,
-        explanations=_explained(look, asked)[1],
+        result.record,
+        load_victim(result.model).tokenizer_hash,
+        explanations=_explained(result, methods)[1],
         foretold=foretold,
     )
 
 
-def _page(look: Look, asked: Asked, foretold: Forecast | None) -> str:
-    source = _capsule(look, asked, foretold)
+def _page(result: Result, methods: Methods, foretold: Forecast | None) -> str:
+    source = _capsule(result, methods, foretold)
     return page(load(source.encode("utf-8", "replace")), source)
 
 
-def _charts(look: Look) -> str:
+def _charts(result: Result) -> str:
     """The main charts of a record as one page with Plotly in it."""
-    record = look.record
+    record = result.record
     maps = [
-        analysed(look, "saliency", method=m)
+        analysed(result, "saliency", method=m)
         for m in ("saliency", "input_x_gradient", "integrated_gradients")
     ]
     figures = [
@@ -244,9 +256,9 @@ def _charts(look: Look) -> str:
     ]
     if (record.delta_norm > 0).any():
         figures += [
-            ("Way to the next word", next_word.ways_out(record, analysed(look, "exits"))),
-            ("Loss around the sentence", landscape.surface(record, analysed(look, "surface"))),
-            ("Loss by length", landscape.lines([record], [analysed(look, "line")])),
+            ("Way to the next word", next_word.ways_out(record, analysed(result, "exits"))),
+            ("Loss around the sentence", landscape.surface(record, analysed(result, "surface"))),
+            ("Loss by length", landscape.lines([record], [analysed(result, "line")])),
         ]
     parts = [
         f"<h2>{html.escape(title)}</h2>"

@@ -12,9 +12,8 @@ import streamlit as st
 from advlab.pictures import landscape, sentences, surface
 from advlab.pictures import plane as planes
 from advlab.records import AttackRecord, Distances, Line, LocalPlane, Map, Surface
-from advlab.ui.explore.results import Look, analysed
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import beside, chart, numbers, section, table
+from advlab.ui.explore.results import Result, analysed
+from advlab.ui.parts import beside, chart, folded, said, section, table
 from advlab.ui.token_strip import Token, token_strip
 
 GRID, SMALL = 21, 11  # points a side of the loss surface, and of those that stand beside it
@@ -23,12 +22,53 @@ PATIENCE = 0.4  # seconds after which what is there is drawn
 NO_TOKEN = "This model's δ leaves that token alone, or it splits the sentence otherwise."
 
 
-def geometry(looks: Sequence[Look]) -> None:
+def geometry(results: Sequence[Result]) -> None:
     """Draw this view."""
-    first = next((look.record for look in looks if (look.record.delta_norm > 0).any()), None)
+    first = next(
+        (result.record for result in results if (result.record.delta_norm > 0).any()), None
+    )
     if first is None:
         said("There is no perturbed token to look at.")
         return
+    with section(
+        "One token's neighbourhood",
+        "The arrow is δ, exact; the dotted square is what the lens magnifies. Each shade is where"
+        " another token would be nearest, measured in all dimensions; grey is the token's own cell,"
+        " the dotted mark its exit radius. Faint points lie far out of this plane.",
+    ):
+        token = _token(first)
+        _planes(results, first, token)
+    with section(
+        "Until it becomes another word",
+        "The distance to the token's own vector grows with δ, those to its rivals shrink or grow."
+        " Where the lines cross it reads as another token. The dotted line is δ as it is.",
+    ):
+        _distances(results, first, token)
+    with section(
+        "The loss around the sentence",
+        "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
+        " higher loss, the white line (black in 3-D) is the decision boundary, the pink one the edge"
+        " of the ε ball, orange is δ. Every point is run through the model.",
+    ):
+        _surfaces(results)
+    with section(
+        "Straight ahead, or round the corner?",
+        "The loss on the straight line from the sentence through δ to twice its length, at the"
+        " attack's own steps by their length, and under random noise as long (bands). The cross is"
+        " where the straight line first flips.",
+    ):
+        _lines(results)
+    with section(
+        "The map, for context only",
+        "Words in the two main axes of the vocabulary. Such a map is drawn everywhere, and δ hardly"
+        " shows in it: read the numbers before the picture.",
+    ):
+        if st.toggle("Draw the map", key="map.on", persist_state="session"):
+            _map(results)
+
+
+def _token(first: AttackRecord) -> int:
+    """The token to look at, of those that δ moves; at first the one with the longest δ."""
     choices = [int(t) for t in np.flatnonzero(first.delta_norm > 0)]
     longest = max(choices, key=lambda t: float(first.delta_norm[t]))
     if st.session_state.get("token", longest) not in choices:
@@ -38,71 +78,38 @@ def geometry(looks: Sequence[Look]) -> None:
         if index in choices:
             st.session_state["token"] = index
 
-    with section(
-        "One token's neighbourhood",
-        "The arrow is δ, exact; the dotted square is what the lens magnifies. Each shade is where"
-        " another token would be nearest, measured in all dimensions; grey is the token's own cell,"
-        " the dotted mark its exit radius. Faint points lie far out of this plane.",
-    ):
-        strip = st.container()  # above the box, but drawn once it is known what was chosen
-        token = st.selectbox(
-            "Token",
-            choices,
-            key="token",
-            index=choices.index(longest),
-            bind="query-params",
-            format_func=lambda t: f"{t}: {first.tokens[t]}",
-            help="The tokens that δ moves.",
+    strip = st.container()  # above the box, but drawn once it is known what was chosen
+    token = st.selectbox(
+        "Token",
+        choices,
+        key="token",
+        index=choices.index(longest),
+        bind="query-params",
+        format_func=lambda t: f"{t}: {first.tokens[t]}",
+        help="The tokens that δ moves.",
+    )
+    with strip:
+        token_strip(
+            _strip(first, choices),
+            label="Choose a token",
+            key="strip",
+            selected=token,
+            on_select=choose,
         )
-        with strip:
-            token_strip(
-                _strip(first, choices),
-                label="Choose a token",
-                key="strip",
-                selected=token,
-                on_select=choose,
-            )
-        _planes(looks, first, token)
-    with section(
-        "Until it becomes another word",
-        "The distance to the token's own vector grows with δ, those to its rivals shrink or grow."
-        " Where the lines cross it reads as another token. The dotted line is δ as it is.",
-    ):
-        _distances(looks, first, token)
-    with section(
-        "The loss around the sentence",
-        "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
-        " higher loss, the white line (black in 3-D) is the decision boundary, the pink one the edge"
-        " of the ε ball, orange is δ. Every point is run through the model.",
-    ):
-        _surfaces(looks)
-    with section(
-        "Straight ahead, or round the corner?",
-        "The loss on the straight line from the sentence through δ to twice its length, at the"
-        " attack's own steps by their length, and under random noise as long (bands). The cross is"
-        " where the straight line first flips.",
-    ):
-        _lines(looks)
-    with section(
-        "The map, for context only",
-        "Words in the two main axes of the vocabulary. Such a map is drawn everywhere, and δ hardly"
-        " shows in it: read the numbers before the picture.",
-    ):
-        if st.toggle("Draw the map", key="map.on", persist_state="session"):
-            _map(looks)
+    return token
 
 
-def _planes(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
+def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
     """Lens and true scale beside each other, in one range for all models."""
-    own = [_same_token(first, look.record, token) for look in looks]
+    own = [_same_token(first, result.record, token) for result in results]
     found: list[LocalPlane | None] = [
-        None if t is None else analysed(look, "plane", token=t)
-        for look, t in zip(looks, own, strict=True)
+        None if t is None else analysed(result, "plane", token=t)
+        for result, t in zip(results, own, strict=True)
     ]
     there = [plane for plane in found if plane is not None]
     whole = max((planes.width_of(p) for p in there), default=None)
     near = max((planes.width_of(p, lens=True) for p in there), default=None)
-    for i, look in beside(looks):
+    for i, result in beside(results):
         plane = found[i]
         if plane is None:
             said(NO_TOKEN)
@@ -113,37 +120,40 @@ def _planes(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
             f" {sentences.number(planes.magnification(plane, whole, near))} ×."
         )
         # beside each other where there is room for two, else one below the other
-        two = st.columns(2) if len(looks) == 1 else [st.container(), st.container()]
+        two = st.columns(2) if len(results) == 1 else [st.container(), st.container()]
         for column, lens in zip(two, (True, False), strict=True):
             with column:
                 chart(
                     planes.plane_figure(
-                        look.record, plane, lens=lens, width=near if lens else whole, whole=whole
+                        result.record, plane, lens=lens, width=near if lens else whole, whole=whole
                     ),
                     f"plane{i}.{lens}",
                     f"{'Lens' if lens else 'True scale'}: δ of one token, length"
                     f" {sentences.number(plane.delta)} raw, and its nearest vocabulary vectors",
                 )
-        for _ in numbers(f"plane{i}.numbers"):
-            table(
-                planes.plane_columns(plane), f"plane_table{i}", "Neighbours of the token, raw units"
-            )
+        if fold := folded(f"plane{i}.numbers"):
+            with fold:
+                table(
+                    planes.plane_columns(plane),
+                    f"plane_table{i}",
+                    "Neighbours of the token, raw units",
+                )
 
 
-def _distances(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
-    own = [_same_token(first, look.record, token) for look in looks]
+def _distances(results: Sequence[Result], first: AttackRecord, token: int) -> None:
+    own = [_same_token(first, result.record, token) for result in results]
     found: list[Distances | None] = [
-        None if t is None else analysed(look, "distances", token=t)
-        for look, t in zip(looks, own, strict=True)
+        None if t is None else analysed(result, "distances", token=t)
+        for result, t in zip(results, own, strict=True)
     ]
     each = [landscape.distance_reach(f) for f in found if f is not None]
     reach = (max(r for r, _ in each), max(t for _, t in each)) if each else None
-    for i, look in beside(looks):
+    for i, result in beside(results):
         one, at = found[i], own[i]
         if one is None or at is None:
             said(NO_TOKEN)
             continue
-        name = look.record.tokens[at]
+        name = result.record.tokens[at]
         ends = (
             f"‘{name}’ reads as ‘{one.becomes}’ from {sentences.number(one.exit)} × δ on."
             if one.becomes
@@ -155,11 +165,59 @@ def _distances(looks: Sequence[Look], first: AttackRecord, token: int) -> None:
             f"distances{i}",
             f"Distance to the own vector and to rivals against the factor on δ. {ends}",
         )
-        for _ in numbers(f"distances{i}.numbers"):
-            table(landscape.distance_columns(one), f"distances_table{i}", "Distances, raw units")
+        if fold := folded(f"distances{i}.numbers"):
+            with fold:
+                table(
+                    landscape.distance_columns(one), f"distances_table{i}", "Distances, raw units"
+                )
 
 
-def _surfaces(looks: Sequence[Look]) -> None:
+def _surfaces(results: Sequence[Result]) -> None:
+    asked = _surface_controls(len(results) > 1)
+    if asked is None:
+        return
+    seed, solid, linked = asked
+    ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
+    places: list[Any] = []
+    for i, _ in beside(results):
+        if i not in ready:
+            said("δ is zero: there is no direction to look along.")
+        places.append([st.empty(), st.empty(), st.empty(), st.empty()])
+    if not ready:
+        return
+    found = _grown(results, ready, places, seed, solid, linked)
+    small = {
+        i: [
+            found[i] if k == seed else analysed(results[i], "surface", seed=k, grid=SMALL)
+            for k in SEEDS
+        ]
+        for i in ready
+    }
+    top = _top([f for fs in small.values() for f in fs]) if linked else None
+    for i in ready:
+        words = surface.seeds_sentence(small[i])
+        with places[i][2]:
+            chart(surface.seeds(small[i], top), f"seeds{i}", words)
+        with places[i][3]:
+            said(words)
+    if fold := folded("seeds.numbers"):
+        with fold:
+            for i, _ in beside(results):
+                if i in ready:
+                    table(
+                        surface.seed_columns(small[i]),
+                        f"seeds_table{i}",
+                        "Three random directions compared",
+                    )
+                    table(
+                        surface.surface_columns(found[i]),
+                        f"surface_table{i}",
+                        "Loss and margin around the sentence",
+                    )
+
+
+def _surface_controls(several: bool) -> tuple[int, bool, bool] | None:
+    """Seed of the direction, whether in 3-D, whether in common colours; None: not to be drawn."""
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     seed = (
         left.segmented_control(
@@ -186,7 +244,7 @@ def _surfaces(looks: Sequence[Look]) -> None:
         )
         or False
     )
-    linked = len(looks) > 1 and right.toggle(
+    linked = several and right.toggle(
         "Same colours for all models", value=True, key="surface.linked", persist_state="session"
     )
     if not st.toggle(
@@ -196,47 +254,17 @@ def _surfaces(looks: Sequence[Look]) -> None:
         persist_state="session",
         help=f"{GRID} × {GRID} points, each run through the model. Switch off to stop.",
     ):
-        return
-    ready = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
-    places: list[Any] = []
-    for i, _ in beside(looks):
-        if i not in ready:
-            said("δ is zero: there is no direction to look along.")
-        places.append([st.empty(), st.empty(), st.empty(), st.empty()])
-    if not ready:
-        return
-    found = _grown(looks, ready, places, seed, solid, linked)
-    small = {
-        i: [
-            found[i] if k == seed else analysed(looks[i], "surface", seed=k, grid=SMALL)
-            for k in SEEDS
-        ]
-        for i in ready
-    }
-    top = _top([f for fs in small.values() for f in fs]) if linked else None
-    for i in ready:
-        words = surface.seeds_sentence(small[i])
-        with places[i][2]:
-            chart(surface.seeds(small[i], top), f"seeds{i}", words)
-        with places[i][3]:
-            said(words)
-    for _ in numbers("seeds.numbers"):
-        for i, _ in beside(looks):
-            if i in ready:
-                table(
-                    surface.seed_columns(small[i]),
-                    f"seeds_table{i}",
-                    "Three random directions compared",
-                )
-                table(
-                    surface.surface_columns(found[i]),
-                    f"surface_table{i}",
-                    "Loss and margin around the sentence",
-                )
+        return None
+    return seed, solid, linked
 
 
 def _grown(
-    looks: Sequence[Look], ready: list[int], places: list[Any], seed: int, solid: bool, linked: bool
+    results: Sequence[Result],
+    ready: list[int],
+    places: list[Any],
+    seed: int,
+    solid: bool,
+    linked: bool,
 ) -> dict[int, Surface]:
     """The surfaces, drawn coarse to fine: every row that is there, the gaps between fill up.
 
@@ -249,14 +277,16 @@ def _grown(
     drawn = time.perf_counter()
     for done, part in enumerate((0, 2, 1, 3), start=1):
         for i in ready:
-            parts[i].append(analysed(looks[i], "surface", seed=seed, grid=GRID, part=part, parts=4))
+            parts[i].append(
+                analysed(results[i], "surface", seed=seed, grid=GRID, part=part, parts=4)
+            )
         if done < 4 and time.perf_counter() - drawn < PATIENCE:
             continue
         drawn = time.perf_counter()
         found = {i: surface.joined(parts[i]) for i in ready}
         top = _top(list(found.values())) if linked else None
         for i in ready:
-            record = looks[i].record
+            record = results[i].record
             words = surface.surface_sentence(record, found[i])
             with places[i][0]:
                 chart(
@@ -273,39 +303,43 @@ def _top(found: Sequence[Surface]) -> float:
     return max((float(f.loss.max()) for f in found), default=1.0) or 1.0
 
 
-def _lines(looks: Sequence[Look]) -> None:
-    ready = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
+def _lines(results: Sequence[Result]) -> None:
+    ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
     if not ready:
         said("δ is zero: there is no line to walk.")
         return
-    found: list[Line] = [analysed(looks[i], "line") for i in ready]
-    records = [looks[i].record for i in ready]
+    found: list[Line] = [analysed(results[i], "line") for i in ready]
+    records = [results[i].record for i in ready]
     words = " ".join(
         f"{'ABC'[i]}: {landscape.line_sentence(r, one)}"
         for i, r, one in zip(ready, records, found, strict=True)
     )
     said(words)
     chart(landscape.lines(records, found, ready), "lines", f"Loss against the length of δ. {words}")
-    for _ in numbers("lines.numbers"):
-        for i, _ in beside(looks):
-            if i in ready:
-                table(
-                    landscape.line_columns(found[ready.index(i)]),
-                    f"lines_table{i}",
-                    "Loss on the straight line",
-                )
+    if fold := folded("lines.numbers"):
+        with fold:
+            for i, _ in beside(results):
+                if i in ready:
+                    table(
+                        landscape.line_columns(found[ready.index(i)]),
+                        f"lines_table{i}",
+                        "Loss on the straight line",
+                    )
 
 
-def _map(looks: Sequence[Look]) -> None:
-    for i, look in beside(looks):
-        found: Map = analysed(look, "map")
-        words = landscape.context_sentence(look.record, found)
+def _map(results: Sequence[Result]) -> None:
+    for i, result in beside(results):
+        found: Map = analysed(result, "map")
+        words = landscape.context_sentence(result.record, found)
         said(words)
-        chart(landscape.context(look.record, found, i), f"map{i}", words)
-        for _ in numbers(f"map{i}.numbers"):
-            table(
-                landscape.context_columns(look.record, found), f"map_table{i}", "Tokens on the map"
-            )
+        chart(landscape.context(result.record, found, i), f"map{i}", words)
+        if fold := folded(f"map{i}.numbers"):
+            with fold:
+                table(
+                    landscape.context_columns(result.record, found),
+                    f"map_table{i}",
+                    "Tokens on the map",
+                )
 
 
 def _strip(record: AttackRecord, choices: list[int]) -> list[Token]:

@@ -8,37 +8,37 @@ import streamlit as st
 
 from advlab.pictures import base, sentences, tables
 from advlab.pictures.reel import sweep
-from advlab.ui.explore.results import Look
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import beside, chart, numbers, section, table
+from advlab.ui.explore.results import Result
+from advlab.ui.parts import beside, chart, folded, said, section, table
 from advlab.ui.player import player
 
 
-def overview(looks: Sequence[Look]) -> None:
+def overview(results: Sequence[Result]) -> None:
     """Draw this view."""
-    records = [look.record for look in looks]
-    for _, look in beside(looks):
-        record = look.record
+    records = [result.record for result in results]
+    for _, result in beside(results):
+        record = result.record
         said(sentences.headline(record), large=True)
         said(f"{sentences.noise_sentence(record)} ε = {sentences.units(record.eps, record.scale)}.")
         for note in record.notes:
             said(note)
-    for i, look in beside(looks):
-        record = look.record  # apart from the words, so that the charts stand level
+    for i, result in beside(results):
+        record = result.record  # apart from the words, so that the charts stand level
         chart(
             base.predictions(record),
             f"predictions{i}",
             f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
         )
-        for _ in numbers(f"predictions{i}.numbers"):
-            names = tables.distinct(record.label_names)
-            percent = st.column_config.NumberColumn(format="percent")
-            table(
-                tables.prediction_columns(record),
-                f"predictions_table{i}",
-                "Class probabilities",
-                **dict.fromkeys(names, percent),
-            )
+        if fold := folded(f"predictions{i}.numbers"):
+            with fold:
+                names = tables.distinct(record.label_names)
+                percent = st.column_config.NumberColumn(format="percent")
+                table(
+                    tables.prediction_columns(record),
+                    f"predictions_table{i}",
+                    "Class probabilities",
+                    **dict.fromkeys(names, percent),
+                )
     st.caption(
         "How to read it: each row is one version of the sentence, each mark a class, the large mark"
         f" the prediction. {_draws([len(r.random) for r in records])} The last two rows read the"
@@ -51,10 +51,11 @@ def overview(looks: Sequence[Look]) -> None:
         " token at that ε.",
     ):
         player(sweep(records), key="sweep")
-        for _ in numbers("curve.numbers"):
-            for i, look in beside(looks):
-                record = look.record
-                table(tables.curve_columns(record), f"curve_table{i}", "Probability against ε")
+        if fold := folded("curve.numbers"):
+            with fold:
+                for i, result in beside(results):
+                    record = result.record
+                    table(tables.curve_columns(record), f"curve_table{i}", "Probability against ε")
 
 
 def _draws(counts: list[int]) -> str:

@@ -9,39 +9,26 @@ import streamlit as st
 from advlab.pictures import attributions, doubts, sentences, tables
 from advlab.pictures.reel import film, sweep
 from advlab.records import Frames, Noise
-from advlab.ui.explore.results import Look, analysed
+from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.shield import locks
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import beside, chart, numbers, section, table
+from advlab.ui.parts import beside, chart, folded, said, section, table
 from advlab.ui.player import player
 
 
-def perturbation(looks: Sequence[Look]) -> None:
+def perturbation(results: Sequence[Result]) -> None:
     """Draw this view."""
-    records = [look.record for look in looks]
+    records = [result.record for result in results]
     with section(
         "Where the perturbation sits",
         "Move ε: the bars are δ on each token, as a length, as its part of the whole, or as how far"
         " the token is on its way to becoming another (100 %: it is one, and is named).",
     ):
-        for _, look in beside(looks):
-            said(sentences.distance_sentence(look.record))
-        frames: list[Frames] = [analysed(look, "sweep") for look in looks]
-        noise: list[Noise] = [analysed(look, "noise") for look in looks]
+        for _, result in beside(results):
+            said(sentences.distance_sentence(result.record))
+        frames: list[Frames] = [analysed(result, "sweep") for result in results]
+        noise: list[Noise] = [analysed(result, "noise") for result in results]
         player(sweep(records, frames, noise), key="sweep_tokens")
-        for _ in numbers("norms.numbers", "Numbers at the attack's own ε"):
-            for i, look in beside(looks):
-                percent = st.column_config.NumberColumn(format="percent")
-                table(
-                    tables.token_columns(look.record),
-                    f"norms_table{i}",
-                    "δ per token",
-                    **{
-                        "share of ‖δ‖²": percent,
-                        "share of exit radius": percent,
-                        "‖δ‖ ÷ ‖e‖": percent,
-                    },
-                )
+        _lengths(results)
     with section(
         "Attack only some words",
         "Click words to shield them from the attack, or attack nothing else. Everything on this page"
@@ -59,30 +46,57 @@ def perturbation(looks: Sequence[Look]) -> None:
                 for i, r in enumerate(records)
             )
         )
-        shots: list[Frames] = [analysed(look, "film") for look in looks]
+        shots: list[Frames] = [analysed(result, "film") for result in results]
         player(film(records, shots, noise), key="film")
-        for _ in numbers("steps.numbers"):
-            for i, look in beside(looks):
-                table(
-                    tables.step_columns(look.record, shots[i]),
-                    f"steps_table{i}",
-                    "Loss, margin and δ per step",
-                )
+        if fold := folded("steps.numbers"):
+            with fold:
+                for i, result in beside(results):
+                    table(
+                        tables.step_columns(result.record, shots[i]),
+                        f"steps_table{i}",
+                        "Loss, margin and δ per step",
+                    )
     with section(
         "δ, dimension by dimension",
         f"The {attributions.TOP} dimensions that hold most of δ, largest first, one colour range for"
         " all models; on the right what they leave out. A dimension by itself means nothing, but a"
         " perturbation of few dimensions looks unlike one of many.",
     ):
-        limit = max(attributions.delta_limit(r) for r in records)
-        for i, look in beside(looks):
-            chart(
-                attributions.delta(look.record, limit),
-                f"delta{i}",
-                f"δ by token and dimension. {attributions.delta_sentence(look.record)}",
-            )
-            said(
-                f"{attributions.delta_sentence(look.record)} Colours: ±{sentences.number(limit)} raw."
-            )
-            for _ in numbers(f"delta{i}.numbers"):
-                table(attributions.delta_columns(look.record), f"delta_table{i}", "δ by dimension")
+        _dimensions(results)
+
+
+def _lengths(results: Sequence[Result]) -> None:
+    """The numbers behind the bars, folded away."""
+    if fold := folded("norms.numbers", "Numbers at the attack's own ε"):
+        with fold:
+            for i, result in beside(results):
+                percent = st.column_config.NumberColumn(format="percent")
+                table(
+                    tables.token_columns(result.record),
+                    f"norms_table{i}",
+                    "δ per token",
+                    **{
+                        "share of ‖δ‖²": percent,
+                        "share of exit radius": percent,
+                        "‖δ‖ ÷ ‖e‖": percent,
+                    },
+                )
+
+
+def _dimensions(results: Sequence[Result]) -> None:
+    """δ by token and dimension, in one colour range."""
+    limit = max(attributions.delta_limit(result.record) for result in results)
+    for i, result in beside(results):
+        chart(
+            attributions.delta(result.record, limit),
+            f"delta{i}",
+            f"δ by token and dimension. {attributions.delta_sentence(result.record)}",
+        )
+        said(
+            f"{attributions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw."
+        )
+        if fold := folded(f"delta{i}.numbers"):
+            with fold:
+                table(
+                    attributions.delta_columns(result.record), f"delta_table{i}", "δ by dimension"
+                )

@@ -11,9 +11,9 @@ import streamlit as st
 from advlab.pictures import next_word, sentences, substitutions
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
-from advlab.ui.explore.results import Look, analysed
-from advlab.ui.explore.views.round_trip import round_trip_html, said
-from advlab.ui.parts import beside, chart, numbers, section, table
+from advlab.ui.explore.results import Result, analysed
+from advlab.ui.explore.views.round_trip import round_trip_html
+from advlab.ui.parts import beside, chart, folded, said, section, table
 
 METRICS = {
     "l2": "L2: the distance in which δ is measured.",
@@ -24,7 +24,7 @@ LEFT_OUT = {False: "special and unused", True: "special, unused, pieces and punc
 SPACES = {"nearest": "word vectors", "embedded": "as the first layer gets them"}
 
 
-def projection(looks: Sequence[Look]) -> None:
+def projection(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
         "Is it text?",
@@ -32,8 +32,8 @@ def projection(looks: Sequence[Look]) -> None:
         " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
         " no word.",
     ):
-        for _, look in beside(looks):
-            st.html(round_trip_html(look.record))
+        for _, result in beside(results):
+            st.html(round_trip_html(result.record))
     with section(
         "What the perturbed vectors are nearest to",
         "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
@@ -45,26 +45,26 @@ def projection(looks: Sequence[Look]) -> None:
             bind="query-params",
             help="Here and in the next two sections, pieces (##…) and punctuation are no candidates.",
         )
-        _nearest(looks, whole)
+        _nearest(results, whole)
     with section(
         "How far to the next word?",
         "How many times longer δ must be. Filled: in its own direction, with the word that the token"
         " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
         " the token. The dotted line is δ as it is.",
     ):
-        _exits(looks, whole)
+        _exits(results, whole)
     with section(
         "δ made longer until words change",
         "δ times a growing factor, every point run through the model: the vectors, the tokens"
         " nearest to them, and the text that those spell. Choose a factor to read the text there.",
     ):
-        moving = [i for i, look in enumerate(looks) if (look.record.delta_norm > 0).any()]
-        grown: dict[int, Scaled] = {i: analysed(looks[i], "scaled", whole=whole) for i in moving}
+        moving = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
+        grown: dict[int, Scaled] = {i: analysed(results[i], "scaled", whole=whole) for i in moving}
         ends = [f.factors[[0, -1]] for f in grown.values()]
         span = (min(float(a) for a, _ in ends), max(float(b) for _, b in ends)) if ends else None
-        for i, look in beside(looks):
+        for i, result in beside(results):
             if i in grown:
-                _scaled(look, i, grown[i], span)
+                _scaled(result, i, grown[i], span)
             else:
                 said("δ is zero: there is nothing to make longer.")
     with section(
@@ -73,31 +73,34 @@ def projection(looks: Sequence[Look]) -> None:
         " ones, each run through the model: on the dotted line the estimate is right. Filled marks"
         " change the prediction.",
     ):
-        _swaps(looks)
+        _swaps(results)
 
 
-def _exits(looks: Sequence[Look], whole: bool) -> None:
-    found: list[Exits] = [analysed(look, "exits", whole=whole) for look in looks]
-    each = [next_word.factor_span(look.record, f) for look, f in zip(looks, found, strict=True)]
+def _exits(results: Sequence[Result], whole: bool) -> None:
+    found: list[Exits] = [analysed(result, "exits", whole=whole) for result in results]
+    each = [
+        next_word.factor_span(result.record, f) for result, f in zip(results, found, strict=True)
+    ]
     span = (min(low for low, _ in each), max(high for _, high in each))
-    for i, look in beside(looks):
-        words = next_word.exits_sentence(look.record, found[i])
+    for i, result in beside(results):
+        words = next_word.exits_sentence(result.record, found[i])
         said(words)
         chart(
-            next_word.ways_out(look.record, found[i], i, span),
+            next_word.ways_out(result.record, found[i], i, span),
             f"exits{i}",
             f"How many times longer δ must be. {words}",
         )
-        for _ in numbers(f"exits{i}.numbers"):
-            table(
-                next_word.exit_columns(look.record, found[i]),
-                f"exits_table{i}",
-                "Distance of each token to the next word",
-            )
+        if fold := folded(f"exits{i}.numbers"):
+            with fold:
+                table(
+                    next_word.exit_columns(result.record, found[i]),
+                    f"exits_table{i}",
+                    "Distance of each token to the next word",
+                )
 
 
-def _swaps(looks: Sequence[Look]) -> None:
-    found: list[Substitutions] = [analysed(look, "substitutions") for look in looks]
+def _swaps(results: Sequence[Result]) -> None:
+    found: list[Substitutions] = [analysed(result, "substitutions") for result in results]
     each = [substitutions.reach(f) for f in found]
     ends = list(zip(*each, strict=True))
     span = (min(ends[0]), max(ends[1]), min(ends[2]), max(ends[3]))
@@ -105,18 +108,18 @@ def _swaps(looks: Sequence[Look]) -> None:
         st.column_config.NumberColumn(format="percent"),
         st.column_config.NumberColumn(format="%.3f"),
     )
-    for i, look in beside(looks):
-        words = substitutions.swap_sentence(look.record, found[i])
+    for i, result in beside(results):
+        words = substitutions.swap_sentence(result.record, found[i])
         said(words)
         if not found[i].words:
             continue
         chart(
-            substitutions.estimates(look.record, found[i], i, span),
+            substitutions.estimates(result.record, found[i], i, span),
             f"swaps{i}",
             f"Estimated against real rise in loss, nats. {words}",
         )
         table(
-            substitutions.swap_columns(look.record, found[i]),
+            substitutions.swap_columns(result.record, found[i]),
             f"swaps_table{i}",
             "The replacements that really raise the loss most",
             **{
@@ -128,7 +131,7 @@ def _swaps(looks: Sequence[Look]) -> None:
         )
 
 
-def _nearest(looks: Sequence[Look], whole: bool) -> None:
+def _nearest(results: Sequence[Result], whole: bool) -> None:
     columns = st.columns(3)
     metric = (
         columns[0].segmented_control(
@@ -167,9 +170,9 @@ def _nearest(looks: Sequence[Look], whole: bool) -> None:
         or False
     )
     st.caption(METRICS[metric])
-    for i, look in beside(looks):
-        record = look.record
-        found: Nearest = analysed(look, space, whole=whole)
+    for i, result in beside(results):
+        record = result.record
+        found: Nearest = analysed(result, space, whole=whole)
         if not found.perturbed:
             said(found.note)
             continue
@@ -206,8 +209,8 @@ def nearest_columns(record: AttackRecord, found: Nearest, metric: str, *, clean:
     return made
 
 
-def _scaled(look: Look, i: int, found: Scaled, span: tuple[float, float] | None) -> None:
-    record = look.record
+def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | None) -> None:
+    record = result.record
     said(next_word.scaling_sentence(record, found))
     marks = [sentences.number(float(f)) for f in found.factors]
     options = list(range(len(marks)))
@@ -236,7 +239,10 @@ def _scaled(look: Look, i: int, found: Scaled, span: tuple[float, float] | None)
         f" {sentences.class_name(record, found.reread[at])}"
         f" ({sentences.percent(float(found.reread[at].max()))})."
     )
-    for _ in numbers(f"scaled{i}.numbers"):
-        table(
-            next_word.scaling_columns(record, found), f"scaled_table{i}", "δ times a growing factor"
-        )
+    if fold := folded(f"scaled{i}.numbers"):
+        with fold:
+            table(
+                next_word.scaling_columns(record, found),
+                f"scaled_table{i}",
+                "δ times a growing factor",
+            )

@@ -1,7 +1,4 @@
-"""The round trip as a strip of four stages, and sentences shown exactly as they are.
-
-HTML is made here and nowhere else on the page; every piece of text is escaped.
-"""
+"""The round trip as a strip of four stages, in HTML: every piece of text is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import html
 from collections.abc import Sequence
 
 import numpy as np
-import streamlit as st
 
 from advlab.pictures.sentences import class_name, lost_stage, number, percent
 from advlab.records import AttackRecord
@@ -20,16 +16,6 @@ _CHIP = (
 )
 _HELD = " (shielded)"
 _LIMIT = 60  # chips a stage; longer sentences say how many are left out
-
-
-def said(text: str, *, large: bool = False) -> None:
-    """A sentence with nothing in it read as markup; right-to-left text keeps its direction."""
-    if text.strip():
-        size = "1.2rem;font-weight:600" if large else "1rem"
-        st.html(
-            f'<p dir="auto" style="font-size:{size};margin:0 0 .4rem;overflow-wrap:anywhere">'
-            f"{html.escape(text)}</p>"
-        )
 
 
 def shielded_tokens(record: AttackRecord) -> np.ndarray:

