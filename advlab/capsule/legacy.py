@@ -43,6 +43,8 @@ def read(
 ) -> tuple[dict[str, np.ndarray], dict[str, Reading]]:
     """The numbers and readings of a file of format 1. DataError says what does not fit."""
     classes = top.part("model").texts("classes", 200, 1, AXES["C"])
+    if len(set(classes)) < len(classes):
+        raise refused("classes with different names", shown(classes))
     if label is not None and label not in classes:
         raise refused("a label that is one of the classes, or null", shown(label))
     sizes["C"] = len(classes)

@@ -161,6 +161,7 @@ class Task(Protocol):
     text: ClassVar[Column]
     beside: ClassVar[Column | None]
     reference: ClassVar[Column]
+    explains: ClassVar[Mapping[str, tuple[str, str]]]  # what `explained` can do: title and meaning
 
     # data
     def head(self, data: Dataset) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,9 +19,9 @@ from advlab.tasks.base import Batch, Column, Explained, broken_in, margin_in
 from advlab.tasks.tokens import Reader, Tokens, padded
 
 EXPLAINED = {
-    "margin": "Margin: one class's logit minus another's",
-    "logit": "Logit of one class",
-    "loss": "Loss of the attacked class",
+    "margin": ("margin", "the logit of the class minus that of its runner-up, what a flip changes"),
+    "logit": ("class logit", "that class alone"),
+    "loss": ("loss", "its cross-entropy"),
 }
 
 
@@ -41,6 +41,7 @@ class Classification:
     text: ClassVar[Column] = Column("Sentence", ("text", "sentence", "review", "message"))
     beside: ClassVar[Column | None] = None
     reference: ClassVar[Column] = Column("True class", ("label", "class", "category"))
+    explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
 
     def head(self, data: Dataset) -> tuple[str, ...]:
         """The classes in order."""

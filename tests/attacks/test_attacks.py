@@ -315,7 +315,7 @@ def test_attacks_are_built_by_name_and_say_what_is_wrong() -> None:
 def test_on_every_architecture_delta_is_bounded_masked_and_best(kind: str, name: str) -> None:
     victim = shared_victim(kind)
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     for p in NORMS:
         for ball in BALLS:
@@ -339,7 +339,7 @@ def test_a_padded_batch_is_attacked_like_its_texts_alone(kind: str, p: P, ball: 
     attack = PGD(0.4, "raw", p, ball, steps=3)
 
     def run(one: Any) -> Any:
-        return attack(victim.objective(one), victim.embed(one.input_ids).detach(), one.perturbable)
+        return attack(victim.objective(one), victim.embed(one).detach(), one.perturbable)
 
     together = run(batch)
     for b in range(len(batch)):
@@ -349,7 +349,8 @@ def test_a_padded_batch_is_attacked_like_its_texts_alone(kind: str, p: P, ball: 
             batch.input_ids[row, :T],
             batch.attention_mask[row, :T],
             batch.perturbable[row, :T],
-            batch.labels[row],
+            batch.segment[row, :T],
+            {"labels": batch.target["labels"][row]},
         )
         alone = run(short)
         torch.testing.assert_close(alone.delta[0], together.delta[b, :T], rtol=0, atol=1e-9)
@@ -388,7 +389,7 @@ def test_an_attack_leaves_the_model_as_it_found_it(kind: str) -> None:
     def attack(objective: Any) -> None:
         for name in ATTACKS:
             raw = made(name, "l2", "example")
-            raw(objective, victim.embed(batch.input_ids).detach(), batch.perturbable, dice())
+            raw(objective, victim.embed(batch).detach(), batch.perturbable, dice())
 
     with victim.analysing():
         assert not any(m.training for m in victim.model.modules())
@@ -407,7 +408,7 @@ def test_an_attack_leaves_the_model_as_it_found_it(kind: str) -> None:
         return victim.objective(batch)(z)
 
     with pytest.raises(RuntimeError, match="planted"), victim.analysing():
-        PGD(0.1, "raw")(breaks, victim.embed(batch.input_ids).detach(), batch.perturbable)
+        PGD(0.1, "raw")(breaks, victim.embed(batch).detach(), batch.perturbable)
     assert_same(before, state_of(victim))
 
 
@@ -415,23 +416,23 @@ def test_an_attack_leaves_the_model_as_it_found_it(kind: str) -> None:
 def test_flips_are_those_of_the_prediction(kind: str) -> None:
     victim = shared_victim(kind)
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     found = PGD(4.0, "raw", steps=6)(
         objective, x, batch.perturbable, flips=objective.flips, keep_path=True
     )
     assert found.path is not None
     wrong = torch.stack(
-        [victim.logits(x + d, batch).argmax(-1) != batch.labels for d in found.path]
+        [victim.output(x + d, batch).argmax(-1) != batch.target["labels"] for d in found.path]
     )
     assert wrong.any()  # ε of several word vectors breaks random models
     for b in range(len(batch)):
         steps = wrong[:, b].nonzero().flatten().tolist()
         assert found.first_flip[b] == (steps[0] if steps else -1)
-    target = batch.with_labels((batch.labels + 1) % 3)
+    target = batch.with_target(labels=(batch.target["labels"] + 1) % 3)
     aim = victim.objective(target, targeted=True)
     hit = PGD(4.0, "raw", steps=6, targeted=True)(aim, x, batch.perturbable, flips=aim.flips)
-    reached = victim.logits(x + hit.flip_delta, batch).argmax(-1) == target.labels
+    reached = victim.output(x + hit.flip_delta, batch).argmax(-1) == target.target["labels"]
     assert torch.equal(reached, hit.first_flip >= 0)
     assert (hit.loss <= aim(x)).all()
 
@@ -440,7 +441,7 @@ def test_flips_are_those_of_the_prediction(kind: str) -> None:
 def test_pgd_beats_random_noise_of_the_same_norm(kind: str) -> None:
     victim = shared_victim(kind)
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     strong = PGD(0.3, "raw")(objective, x, batch.perturbable).loss
     weak = RandomNoise(0.3, "raw", draws=20)(objective, x, batch.perturbable, dice()).loss
@@ -450,7 +451,7 @@ def test_pgd_beats_random_noise_of_the_same_norm(kind: str) -> None:
 def test_padding_never_spends_the_budget() -> None:
     victim = shared_victim("bert")
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     short = int(batch.attention_mask.sum(1).argmin())
     found = PGD(0.5, "raw", start="random", steps=1, step_size=1e-12)(
         victim.objective(batch), x, batch.perturbable, dice(3)
@@ -467,8 +468,8 @@ def test_decoders_read_the_last_real_token() -> None:
     for kind in DECODERS:
         victim = shared_victim(kind)
         batch = victim.encode(["the film was good", "we saw a very fine scene and a bad plot"])
-        x = victim.embed(batch.input_ids).detach().requires_grad_()
-        (grad,) = torch.autograd.grad(victim.logits(x, batch)[0].pow(2).sum(), x)
+        x = victim.embed(batch).detach().requires_grad_()
+        (grad,) = torch.autograd.grad(victim.output(x, batch)[0].pow(2).sum(), x)
         real = int(batch.attention_mask[0].sum())
         assert (grad[0, :real].abs().sum(1) > 0).all()
         assert (grad[0, real:] == 0).all()

@@ -25,9 +25,9 @@ def examples(kind: str) -> list[Example]:
     """Texts with the model's own predictions as labels, some of them made wrong."""
     victim = shared_victim(kind)
     batch = victim.encode(TEXTS_MANY)
-    said = victim.probs(victim.embed(batch.input_ids), batch).argmax(-1).tolist()
+    said = victim.output(victim.embed(batch), batch).argmax(-1).tolist()
     return [
-        Example(str(i), text, (label + (i % 5 == 4)) % len(victim.label_names))
+        Example(str(i), text, (victim.head[(label + (i % 5 == 4)) % len(victim.head)],))
         for i, (text, label) in enumerate(zip(TEXTS_MANY, said, strict=True))
     ]
 
@@ -39,7 +39,7 @@ def test_what_is_broken_is_broken_by_a_delta_inside_its_own_ball(kind: str, atta
     batch = victim.encode(examples(kind))
     raw = attack.at(victim.scale)
     eps = raw.eps * torch.linspace(0.2, 3, len(batch), dtype=torch.float64)
-    objective, embeds = victim.objective(batch), victim.embed(batch.input_ids).detach()
+    objective, embeds = victim.objective(batch), victim.embed(batch).detach()
     dice = torch.Generator().manual_seed(0)
     problem = Problem(objective, embeds, batch.perturbable, eps, dice, objective.flips)
     broken, deltas = raw.breaks(problem)

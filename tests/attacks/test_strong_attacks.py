@@ -41,20 +41,20 @@ class Planes:
     """Linear logits W·x + b for one text of T·D numbers: distances to boundaries are known."""
 
     def __init__(self, w: Tensor, b: Tensor, labels: Tensor) -> None:
-        self.w, self.b, self.batch = w, b, SimpleNamespace(labels=labels)
+        self.w, self.b, self.batch = w, b, SimpleNamespace(target={"labels": labels})
 
     def logits(self, x: Tensor) -> Tensor:
         return x.flatten(1) @ self.w.T + self.b
 
     def scores(self, x: Tensor) -> Tensor:
-        return scores_of(self.logits(x), self.batch.labels)
+        return scores_of(self.logits(x), self.batch.target["labels"])
 
     def flips(self, x: Tensor) -> Tensor:
-        return self.logits(x).argmax(1) != self.batch.labels
+        return self.logits(x).argmax(1) != self.batch.target["labels"]
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.nn.functional.cross_entropy(
-            self.logits(x), self.batch.labels, reduction="none"
+            self.logits(x), self.batch.target["labels"], reduction="none"
         )
 
 
@@ -71,7 +71,7 @@ def planes() -> tuple[Planes, Tensor, Tensor]:
 
 def distance(planes: Planes, x: Tensor, dual: float) -> Tensor:
     """To the nearest boundary: gap over the dual norm of the difference of two classes' rows."""
-    z, y = planes.logits(x), planes.batch.labels
+    z, y = planes.logits(x), planes.batch.target["labels"]
     apart = planes.w[None] - planes.w[y][:, None]  # (B,C,N)
     far = (z.gather(1, y[:, None]) - z) / torch.linalg.vector_norm(apart, dual, dim=2)
     return far.scatter(1, y[:, None], torch.inf).amin(1)
@@ -117,7 +117,7 @@ def test_misread_texts_need_nothing_and_hopeless_ones_have_no_smallest(
     planes: Any, attack: Any
 ) -> None:
     model, x, mask = planes
-    wrong = Planes(model.w, model.b, (model.batch.labels + 1) % 4)
+    wrong = Planes(model.w, model.b, (model.batch.target["labels"] + 1) % 4)
     delta, size = replace(attack, unit="raw").smallest(wrong, x, mask)
     assert (delta == 0).all()
     assert (size == 0).all()
@@ -161,7 +161,7 @@ def test_auto_pgd_finds_at_least_what_pgd_finds(kind: str, p: Any) -> None:
     """Equal gradient steps and starts: on the mean of a batch it does not fall behind."""
     victim = shared_victim(kind)
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     eps = {"l2": 1.0, "linf": 0.1, "l1": 4.0}[p]
     objective = victim.objective(batch)
 
@@ -176,7 +176,7 @@ def test_auto_pgd_finds_at_least_what_pgd_finds(kind: str, p: Any) -> None:
 def test_targeted_restarts_go_through_the_other_classes() -> None:
     victim = shared_victim("bert")
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     attack = AutoPGD(3.0, "raw", steps=20, loss="targeted", restarts=5)
     assert len(attack._scores(objective, x)) == 2  # three classes, two of them wrong
@@ -194,8 +194,8 @@ def case() -> Any:
     """(victim, batch with the model's labels, embeddings) without padding, every position open."""
     victim = make_victim("bert", seed=3)
     batch = victim.encode(TEXTS)
-    x = victim.embed(batch.input_ids).detach()
-    return victim, batch.with_labels(victim.logits(x, batch).argmax(-1)), x
+    x = victim.embed(batch).detach()
+    return victim, batch.with_target(labels=victim.output(x, batch).argmax(-1)), x
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def smallest(case: Any, attack: Any) -> Tensor:
 
 def theirs(foolbox: Any, case: Any, attack: Any, p: Any) -> Tensor:
     victim, batch, x = case
-    raw, _, ok = attack(wrapped(foolbox, victim), x, batch.labels, epsilons=None)
+    raw, _, ok = attack(wrapped(foolbox, victim), x, batch.target["labels"], epsilons=None)
     assert ok.all()
     return norm(raw - x, p, "example").flatten()
 
@@ -243,7 +243,7 @@ def test_fmn_is_as_short_as_foolbox_ddn_and_shorter_than_deepfool(foolbox: Any, 
 def test_l1_fmn_is_as_short_as_brute_force(planes: Any) -> None:
     """On a linear model an L1 δ spends all on one number: every number and class is tried."""
     model, x, mask = planes
-    z, y = model.logits(x), model.batch.labels
+    z, y = model.logits(x), model.batch.target["labels"]
     for i in range(len(x)):
         lengths = []
         for rival in range(4):
@@ -295,8 +295,10 @@ def test_auto_pgd_flips_whatever_arts_auto_pgd_flips(case: Any, p: Any, ball: An
         loss_type="cross_entropy",
         nb_random_init=1,
         verbose=False,
-    ).generate(x.numpy(), batch.labels.numpy())
-    flipped = victim.logits(torch.as_tensor(theirs).double(), batch).argmax(1) != batch.labels
+    ).generate(x.numpy(), batch.target["labels"].numpy())
+    flipped = (
+        victim.output(torch.as_tensor(theirs).double(), batch).argmax(1) != batch.target["labels"]
+    )
     objective, everywhere = victim.objective(batch), torch.ones_like(batch.perturbable)
     mine = AutoPGD(eps, "raw", p, steps=50)(
         objective, x, everywhere, torch.Generator().manual_seed(0), flips=objective.flips
@@ -317,7 +319,7 @@ def test_guessed_gradients_pass_a_model_that_hides_its_own(planes: Any) -> None:
         def logits(self, x: Tensor) -> Tensor:
             return super().logits(x.detach()) + 0 * x.sum()
 
-    masked = Hidden(model.w, model.b, model.batch.labels)
+    masked = Hidden(model.w, model.b, model.batch.target["labels"])
     eps = float(distance(model, x, 2.0).max()) * 1.5
     dice = torch.Generator().manual_seed(0)
     stopped = PGD(eps, "raw")(masked, x, mask, dice, flips=masked.flips)
@@ -335,7 +337,7 @@ def test_the_ensemble_leaves_no_more_standing_than_any_member() -> None:
         for c in ("slow", "we", "dull")
     ]
     batch = labelled(victim, tuple(texts))
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     everyone = Ensemble(1.0, "raw", effort=12)
 
@@ -353,7 +355,7 @@ def test_the_ensemble_leaves_no_more_standing_than_any_member() -> None:
 def test_the_ensemble_works_only_on_what_still_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     victim = shared_victim("bert")
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     sizes: list[int] = []
     real = AutoPGD.__call__
@@ -370,14 +372,16 @@ def test_the_ensemble_works_only_on_what_still_stands(monkeypatch: pytest.Monkey
     assert sizes[0] == len(batch)
     assert sizes[-1] < len(batch)
     broken = found.first_flip >= 0
-    assert torch.equal(victim.logits(x + found.flip_delta, batch).argmax(1) != batch.labels, broken)
+    assert torch.equal(
+        victim.output(x + found.flip_delta, batch).argmax(1) != batch.target["labels"], broken
+    )
 
 
 @pytest.mark.parametrize("attack", [PGD(2.0, steps=4), AutoPGD(2.0, steps=5), FGM(2.0)])
 def test_chosen_words_alone_can_be_attacked(attack: Any) -> None:
     victim = shared_victim("bert")
     batch = labelled(victim)
-    x = victim.embed(batch.input_ids).detach()
+    x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     places = [[2], [3, 5], [1, 2], [4]]
     raw = attack.at(victim.scale)
@@ -400,7 +404,7 @@ def test_weights_stretch_the_ball_token_by_token() -> None:
     assert (found.delta[1, 0] == 0).all()
     victim = shared_victim("bert")
     batch = labelled(victim)
-    e = victim.embed(batch.input_ids).detach()
+    e = victim.embed(batch).detach()
     objective = victim.objective(batch)
     weights = torch.rand(batch.input_ids.shape, dtype=torch.float64)
     for attack in (

@@ -48,9 +48,9 @@ class Choice:
         }
 
     def texts(self) -> tuple[Dataset, list[Example]]:
-        """The data, and the labelled test texts drawn from it: the same ones each time."""
+        """The data, and the test texts with answers drawn from it: the same ones each time."""
         data = dataset_of(json.dumps(plain(self.source)))
-        found = [e for e in data.test if e.label is not None]
+        found = [e for e in data.test if e.answers]
         random.Random(0).shuffle(found)
         return data, found[: self.count]
 
@@ -132,13 +132,13 @@ def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
     found: dict[str, Victim] = {}
     for model in choice.models:
         with borrow(model) as victim:
-            fits = tuple(victim.label_names) == tuple(data.label_names)
+            fits = victim.head == data.head
         if fits:
             found[model] = victim
             continue
         st.warning(
             f"{plain_text(choice.titles[model])} has other classes than this data"
-            f" ({plain_text(', '.join(data.label_names))}) and is left out."
+            f" ({plain_text(', '.join(data.head))}) and is left out."
         )
     return found
 

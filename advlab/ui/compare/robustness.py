@@ -37,7 +37,6 @@ class Measured:
 
     grid: Grid
     examples: Sequence[Example]
-    names: tuple[str, ...]  # of the classes
     known: dict[str, int]  # how often each word stands in the training texts
     alarms: Sequence[Alarm]
     models: dict[str, str]  # weights' hash -> model id
@@ -127,7 +126,7 @@ def _measure(
     models = {victim.hash: model for model, victim in victims.items()}
     groups = {h: title for h, model in models.items() if (title := without_seed(model))}
     known = word_counts(data.train)
-    return Measured(whole, examples, data.label_names, known, alarms, models, groups)
+    return Measured(whole, examples, known, alarms, models, groups)
 
 
 def without_seed(model: str) -> str:
@@ -203,7 +202,6 @@ def _curves(found: Measured) -> None:
                 lambda name=name: report(
                     found.grid,
                     found.examples,
-                    found.names,
                     found.alarms,
                     known=found.known,
                     more=[("Over seeds", seeds, "Mean, lowest and highest.")]
@@ -235,9 +233,7 @@ def _parts(found: Measured, e: int) -> None:
         "The same on parts of the texts, with intervals: length, negation, rare words, class, further"
         " columns of the data, and each model's own confidence.",
     ):
-        columns = robustness.slices(
-            found.grid, slices_of(found.examples, found.names, found.known), e
-        )
+        columns = robustness.slices(found.grid, slices_of(found.examples, found.known), e)
         table(columns, "robustness.slices", "Accuracy by part of the data")
 
 
@@ -280,7 +276,7 @@ def _examples(found: Measured) -> None:
     with section(
         "Every text", "The smallest ε that breaks it. Click a cell to open it in Explore."
     ):
-        columns = robustness.outcomes(found.grid, found.examples, found.names)
+        columns = robustness.outcomes(found.grid, found.examples)
         texts = columns["text"]
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         search = left.text_input("Search", key="robustness.search") or ""
@@ -317,12 +313,11 @@ def link(found: Measured, n: int, column: str) -> dict[str, str]:
     row = rows[names.index(column)] if column in names else rows[0]
     broken = int(row.broken[n])
     eps = row.eps[min(max(broken, 0), len(row.eps) - 1)]
-    label = found.grid.labels[n]
     first = found.models[row.model_hash]
     others = [m for m in found.models.values() if m != first]
     return request.link(
         [first, *others[:1]],
         {**row.attack, "eps": eps},
         found.examples[n].text,
-        label=found.names[label] if label is not None else "",
+        label=found.grid.answers[n] or "",
     )

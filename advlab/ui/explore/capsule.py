@@ -59,9 +59,17 @@ def _charts(found: Capsule) -> None:
     with left:
         st.markdown("**Probability against ε**")
         chart(
-            attack.curve(found),
+            attack.curve(
+                found.numbers["curve_eps"],
+                found.readings["curve"].score,
+                found.numbers["curve_low"],
+                found.numbers["curve_high"],
+                own=found.eps,
+                norm=found.mean_norm,
+                reference=found.reference,
+            ),
             "capsule.curve",
-            f"Probability of the attacked class against ε. {found.headline}",
+            f"Probability of the attacked answer against ε. {found.headline}",
         )
     with right:
         st.markdown("**Where δ sits**")
@@ -76,15 +84,14 @@ def _charts(found: Capsule) -> None:
         )
     with st.expander("Numbers"):
         left, right = st.columns(2)
-        n, c = found.numbers, found.attacked
-        name = f"P({found.label_names[c]})"
+        n, name = found.numbers, f"P({found.reference})"
         with left:
             table(
                 {
                     "ε, × mean norm": (n["curve_eps"] / found.mean_norm).tolist(),
-                    f"{name}, attacked": n["curve_adversarial"][:, c].tolist(),
-                    "noise, lowest": n["curve_low"][:, c].tolist(),
-                    "noise, highest": n["curve_high"][:, c].tolist(),
+                    f"{name}, attacked": found.readings["curve"].score.tolist(),
+                    "noise, lowest": n["curve_low"].tolist(),
+                    "noise, highest": n["curve_high"].tolist(),
                 },
                 "capsule.curve_table",
                 "Probability against ε",
@@ -116,17 +123,16 @@ def _figures(found: Capsule) -> None:
     rows = []
     for name, key in (
         ("the sentence", "clean"),
-        ("under attack", "adversarial"),
-        ("nearest tokens", "projected"),
-        ("as text again", "round_trip"),
+        ("under attack", "attacked"),
+        ("nearest tokens", "nearest tokens"),
+        ("as text again", "as text again"),
     ):
-        values = found.numbers[key]
-        top = int(values.argmax())
+        said_then = found.readings[key]
         rows.append(
             {
                 "": name,
-                "prediction": found.label_names[top],
-                "how sure": percent(float(values[top])),
+                "prediction": said_then.answers[0],
+                "how sure": percent(float(said_then.sure[0])),
             }
         )
     left, right = st.columns(2)

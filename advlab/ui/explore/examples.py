@@ -38,14 +38,9 @@ _KEEP: dict[str, Any] = {"persist_state": "session"}  # a folded table keeps its
 
 
 def pick_example(
-    model: str,
-    use: Callable[[Example, tuple[str, ...]], None],
-    attack: Attack | None,
-    seed: int,
-    *,
-    key: str,
+    model: str, use: Callable[[Example], None], attack: Attack | None, seed: int, *, key: str
 ) -> None:
-    """A folded table of test texts; choosing a row calls `use(example, label_names)`.
+    """A folded table of test texts; choosing a row calls `use(example)`.
 
     The texts can be attacked as they stand there, and then be told apart by what came of it.
     """
@@ -70,19 +65,15 @@ def pick_example(
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return
-        names = data.label_names
-        wanted = right.selectbox("Class", ["any", *names], key=f"{key}.class", **_KEEP)
+        wanted = right.selectbox("Class", ["any", *data.head], key=f"{key}.class", **_KEEP)
         found = [
             e
             for e in data.test
-            if words.casefold() in e.text.casefold()
-            and (wanted == "any" or (e.label is not None and names[e.label] == wanted))
+            if words.casefold() in e.text.casefold() and wanted in ("any", e.answer)
         ]
-        outcome, known = _by_outcome(model, found, names, attack, seed, key)
+        outcome, known = _by_outcome(model, found, attack, seed, key)
         fitting = [
-            e
-            for e in found
-            if outcome == ANY or _outcome(known.get(_question(e, names))) == outcome
+            e for e in found if outcome == ANY or _outcome(known.get(_question(e))) == outcome
         ]
         st.caption(
             f"{len(fitting)} of {len(data.test)} test texts"
@@ -90,10 +81,10 @@ def pick_example(
             + ". Tick a row to take it."
         )
         table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
-        _table(fitting[:SHOWN], names, known, use, table)
+        _table(fitting[:SHOWN], known, use, table)
 
 
-def _presets(use: Callable[[Example, tuple[str, ...]], None], key: str) -> None:
+def _presets(use: Callable[[Example], None], key: str) -> None:
     """Sentences that show something, and what to look for in the chosen one."""
     preset = st.selectbox(
         "A sentence that shows something",
@@ -110,25 +101,21 @@ def _presets(use: Callable[[Example, tuple[str, ...]], None], key: str) -> None:
 
 
 def _table(
-    rows: list[Example],
-    names: tuple[str, ...],
-    known: Mapping[Question, Finding],
-    use: Callable[[Example, tuple[str, ...]], None],
-    key: str,
+    rows: list[Example], known: Mapping[Question, Finding], use: Callable[[Example], None], key: str
 ) -> None:
     """The texts with their classes and outcomes; a ticked one is taken."""
 
     def chosen() -> None:
         picked = st.session_state[key]["selection"]["rows"]
         if picked and picked[0] < len(rows):
-            use(rows[picked[0]], names)
+            use(rows[picked[0]])
 
-    seen = [known.get(_question(e, names)) for e in rows]
+    seen = [known.get(_question(e)) for e in rows]
     st.dataframe(
         ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
         | {
             "text": [e.text for e in rows],
-            "class": ["" if e.label is None else names[e.label] for e in rows],
+            "class": [e.answer or "" for e in rows],
             "flips at ε": [None if f is None else f.flip for f in seen],
         },
         key=key,
@@ -145,12 +132,7 @@ def _table(
 
 
 def _by_outcome(
-    model: str,
-    found: list[Example],
-    names: tuple[str, ...],
-    attack: Attack | None,
-    seed: int,
-    key: str,
+    model: str, found: list[Example], attack: Attack | None, seed: int, key: str
 ) -> tuple[str, Mapping[Question, Finding]]:
     """The filter by outcome, the button that fills it, and what is known of the texts so far."""
     known: Mapping[Question, Finding] = {}
@@ -160,7 +142,7 @@ def _by_outcome(
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return ANY, {}
-    questions = [_question(e, names) for e in found]
+    questions = [_question(e) for e in found]
     done = sum(one in known for one in questions)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     outcome = (
@@ -205,15 +187,15 @@ def _by_outcome(
     return outcome, known
 
 
-def _question(example: Example, names: tuple[str, ...]) -> Question:
-    return example.text.strip(), None if example.label is None else names[example.label]
+def _question(example: Example) -> Question:
+    return example.text.strip(), example.answer
 
 
 def _outcome(found: Finding | None) -> str:
     return "" if found is None else found.outcome
 
 
-def _preset(key: str, use: Callable[[Example, tuple[str, ...]], None]) -> None:
+def _preset(key: str, use: Callable[[Example], None]) -> None:
     if text := st.session_state.get(key):
         use(Example("preset", text), ())
 

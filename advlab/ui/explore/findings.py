@@ -63,8 +63,9 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
     text, truth = question
     try:
         with borrow(model) as victim:
-            record = explore(victim, text, attack=attack, seed=seed, saliency=(), planes=0)
-        return pictures.finding(record, truth)
+            record = explore(victim, text, attack=attack, seed=seed)
+        known = truth if truth in victim.head or not victim.head else None
+        return pictures.finding(record, known)
     except AdvlabError as error:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied

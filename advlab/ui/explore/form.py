@@ -54,7 +54,7 @@ def ask() -> Request | None:
     st.html(NARROW)
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
-    known, warnings = models_here(known, titles, weights_of)
+    known, warnings = models_here(known, titles, has_weights)
     for warning in warnings:
         st.warning(warning)
     given = Request.of(known)
@@ -62,16 +62,16 @@ def ask() -> Request | None:
     place, third = fold.columns(2)
     models = _models((columns[0], columns[1], third), titles, known, turn)
     attack, seed = attack_controls(columns[2:5], fold, given, turn)
-    labels = [OWN, *load_victim(models[0]).label_names]
+    labels = [OWN, *load_victim(models[0]).head]
     label_key = f"{turn}.label"
     if st.session_state.get(label_key) not in labels:
         wanted = known.get("label")
         st.session_state[label_key] = wanted if wanted in labels else OWN
 
-    def use(example: Example, names: tuple[str, ...]) -> None:
+    def use(example: Example) -> None:
         st.session_state[f"{turn}.text"] = example.text
-        name = OWN if example.label is None else names[example.label]
-        st.session_state[label_key] = name if name in labels else OWN
+        answer = example.answer
+        st.session_state[label_key] = answer if answer in labels else OWN
 
     label = (
         place.selectbox(

@@ -61,23 +61,14 @@ def many_page() -> None:
     )
     fold = st.expander("Attack settings, seed", icon=":material/tune:")
     attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)
-    texts, names = _choose(a)
+    texts = _choose(a)
     if attack is None:
         return
     if not texts:
         st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
         return
     models = tuple(m for m in (a, b) if m)
-    requests = [
-        Request(
-            e.text.strip()[:LIMIT],
-            None if e.label is None else names[e.label],
-            models,
-            attack,
-            seed,
-        )
-        for e in texts
-    ]
+    requests = [Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed) for e in texts]
     found, notes = _attacked(requests, models)
     for note in dict.fromkeys(notes):
         st.warning(plain_text(note))
@@ -97,7 +88,7 @@ def _turn(known: dict[str, str]) -> str:
     return f"many.{st.session_state[_TURN]}"
 
 
-def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
+def _choose(model: str) -> list[Example]:
     """The sentences to attack, and the classes that their labels name."""
     sources = sources_for(model)
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
@@ -118,7 +109,7 @@ def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
         lines = [line for line in typed.splitlines() if line.strip()]
         if len(lines) > MOST:
             st.caption(f"The first {MOST} of {len(lines):,} lines are taken.")
-        return [Example(str(i), line) for i, line in enumerate(lines[:MOST])], ()
+        return [Example(str(i), line) for i, line in enumerate(lines[:MOST])]
     words = (
         columns[1].text_input("Contains", key="many.words", placeholder="not, but, never …", **KEEP)
         or ""
@@ -127,8 +118,8 @@ def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
         data = dataset_of(json.dumps(plain(sources[source])))
     except AdvlabError as error:
         st.error(plain_text(str(error)))
-        return [], ()
-    wanted = columns[2].selectbox("Class", ["any", *data.label_names], key="many.class", **KEEP)
+        return []
+    wanted = columns[2].selectbox("Class", ["any", *data.head], key="many.class", **KEEP)
     count = columns[3].number_input(
         "How many",
         min_value=1,
@@ -142,13 +133,12 @@ def _choose(model: str) -> tuple[list[Example], tuple[str, ...]]:
     fitting = [
         e
         for e in data.test
-        if words.casefold() in e.text.casefold()
-        and (wanted == "any" or (e.label is not None and data.label_names[e.label] == wanted))
+        if words.casefold() in e.text.casefold() and wanted in ("any", e.answer)
     ]
     random.Random(0).shuffle(fitting)
     if not fitting:
         st.info("No test text fits: change the words or the class.")
-    return fitting[: int(count)], data.label_names
+    return fitting[: int(count)]
 
 
 def _attacked(

@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from advlab.pictures import sentences
-from advlab.records import AttackRecord
+from advlab.pictures.answers import common
+from advlab.records import AttackRecord, Reading
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, attacked
 
@@ -108,16 +109,17 @@ def _compared(request: Request, results: Sequence[Result]) -> None:
 def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:
     flip = record.curve.flip_eps
 
-    def read(p: Any) -> str:
-        return f"{sentences.class_name(record, p)} {sentences.percent(float(p.max()))}"
+    def read(reading: Reading) -> str:
+        answer, sure = common(reading)
+        return f"{answer} {sentences.percent(sure)}"
 
     return {
         "": which,
         "text": record.text,
         "model": f"{'ABC'[i]}: {record.model}",
         "clean": read(record.clean),
-        "attacked": read(record.adversarial),
-        "noise as long": read(record.random.mean(0)) if len(record.random) else "–",
+        "attacked": read(record.attacked),
+        "noise as long": read(record.noise) if len(record.noise) else "–",
         "flips at ε": None if flip is None else flip / record.scale.mean_norm,
         "tokens moved": int(record.moved.sum()),
         "way to the next word": sentences.percent(float(sentences.exit_share(record).max())),

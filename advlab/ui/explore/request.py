@@ -118,11 +118,12 @@ def joined(memory: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str
 
 
 def models_here(
-    query: Mapping[str, str], titles: Mapping[str, str], weights_of: Callable[[str], str]
+    query: Mapping[str, str], titles: Mapping[str, str], has_weights: Callable[[str, str], bool]
 ) -> tuple[dict[str, str], list[str]]:
     """The link with its models as they are here, and what to warn of.
 
-    One whose id is not among `titles` (id -> title) is looked for by its weights.
+    One whose id is not among `titles` (id -> title) is looked for by its weights:
+    `has_weights(id, hash)`.
     """
     hashes = dict(zip("abc", query.get("weights", "").split("."), strict=False))
     found, warnings = dict(query), []
@@ -131,14 +132,14 @@ def models_here(
         if not name:
             continue
         if name not in titles:
-            same = [i for i in titles if wanted and weights_of(i) == wanted]
+            same = [i for i in titles if wanted and has_weights(i, wanted)]
             if same:
                 found[k] = same[0]
             else:
                 warnings.append(
                     f"The model {plain_text(name, 60)} of this link is not here; another is shown."
                 )
-        elif wanted and weights_of(name) != wanted:
+        elif wanted and not has_weights(name, wanted):
             warnings.append(
                 f"The weights of {plain_text(titles[name], 60)} are not those that this link was"
                 " made with: the picture may differ."

@@ -67,7 +67,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
 
 
 def analysed(result: Result, name: str, **options: Any) -> Any:
-    """One of `lab.ANALYSES` of a result, computed once; options must fit JSON. Raises AdvlabError."""
+    """One of `explore.ANALYSES` of a result, once; options must fit JSON. Raises AdvlabError."""
     return _analysis(result.key, name, json.dumps(options, sort_keys=True), result)
 
 
@@ -78,16 +78,13 @@ def _record(key: str) -> AttackRecord:
 
     request = json.loads(key)
     with borrow(request["model"]) as victim:
-        names = victim.label_names
         return explore(
             victim,
             request["text"],
-            label=names.index(request["label"]) if request["label"] in names else None,
+            label=request["label"] if request["label"] in victim.head else None,
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],
-            saliency=(),
-            planes=0,
         )
 
 

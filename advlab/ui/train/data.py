@@ -78,11 +78,11 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
         st.error(plain_text(str(error)), icon=":material/error:")
         return False
     counts = (len(data.train), len(data.validation), len(data.test))
-    classes = ", ".join(data.label_names[:12]) + (" …" if len(data.label_names) > 12 else "")
+    classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
     st.caption(
         plain_text(
             f"{counts[0]:,} texts to train on, {counts[1]:,} to validate, {counts[2]:,} to test · "
-            f"{len(data.label_names)} classes: {classes} · most frequent class: "
+            f"{len(data.head)} classes: {classes} · most frequent class: "
             f"{data.majority:.0%} of the test texts"
         )
     )
@@ -92,10 +92,7 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
         return True
     sample = data.train[:SHOWN]
     st.dataframe(
-        {
-            "text": [e.text for e in sample],
-            "class": ["" if e.label is None else data.label_names[e.label] for e in sample],
-        },
+        {"text": [e.text for e in sample], "class": [e.answer or "" for e in sample]},
         hide_index=True,
         height="content",
         alt="The first training texts with their classes",

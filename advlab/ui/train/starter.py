@@ -71,10 +71,9 @@ def _telling(plain: str, robust: str, eps: float, texts: tuple[str, ...]) -> str
         with borrow(plain) as one, borrow(robust) as other:
             for text in texts:
                 first, second = (
-                    explore(v, text, attack=attack, saliency=(), draws=1, points=2, planes=0)
-                    for v in (one, other)
+                    explore(v, text, attack=attack, draws=1, points=2) for v in (one, other)
                 )
-                agree = int(first.clean.argmax()) == int(second.clean.argmax())
+                agree = first.clean.answers == second.clean.answers
                 if agree and first.flipped and not second.flipped:
                     return text
     except AdvlabError:

@@ -16,7 +16,7 @@ from advlab.capsule.format import load, save
 from advlab.capsule.page import page
 from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
-from advlab.pictures import attack, attributions, base, landscape, next_word, sentences, tables
+from advlab.pictures import answers, attack, attributions, landscape, next_word, sentences, tables
 from advlab.records import Saliency
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.models import load_victim
@@ -240,8 +240,19 @@ def _charts(result: Result) -> str:
         for m in ("saliency", "input_x_gradient", "integrated_gradients")
     ]
     figures = [
-        (sentences.headline(record), base.predictions(record)),
-        ("Probability against ε", attack.curve(record)),
+        (sentences.headline(record), answers.predictions(record)),
+        (
+            "Probability against ε",
+            attack.curve(
+                record.curve.eps,
+                record.curve.attacked.score,
+                record.curve.low,
+                record.curve.high,
+                own=record.eps,
+                norm=record.scale.mean_norm,
+                reference=record.reference,
+            ),
+        ),
         (
             "Where δ sits",
             attack.bars(

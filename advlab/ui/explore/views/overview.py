@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab.pictures import base, sentences, tables
+from advlab.pictures import answers, sentences, tables
 from advlab.pictures.reel import sweep
 from advlab.ui.explore.results import Result
 from advlab.ui.parts import beside, chart, folded, said, section, table
@@ -25,23 +25,23 @@ def overview(results: Sequence[Result]) -> None:
     for i, result in beside(results):
         record = result.record  # apart from the words, so that the charts stand level
         chart(
-            base.predictions(record),
+            answers.predictions(record),
             f"predictions{i}",
             f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
         )
         if fold := folded(f"predictions{i}.numbers"):
             with fold:
-                names = tables.distinct(record.label_names)
+                names = answers.distinct(list(record.clean.parts))
                 percent = st.column_config.NumberColumn(format="percent")
                 table(
-                    tables.prediction_columns(record),
+                    answers.prediction_columns(record),
                     f"predictions_table{i}",
                     "Class probabilities",
                     **dict.fromkeys(names, percent),
                 )
     st.caption(
         "How to read it: each row is one version of the sentence, each mark a class, the large mark"
-        f" the prediction. {_draws([len(r.random) for r in records])} The last two rows read the"
+        f" the prediction. {_draws([len(r.noise) for r in records])} The last two rows read the"
         " perturbed vectors as words."
     )
     with section(

@@ -234,10 +234,10 @@ def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | N
     said(f"At {marks[at]} × δ, {changed} of {int(record.perturbable.sum())} tokens read otherwise:")
     said(f"“{found.texts[at]}”", large=True)
     said(
-        f"The vectors are read as {sentences.class_name(record, found.vectors[at])}"
-        f" ({sentences.percent(float(found.vectors[at].max()))}), this text as"
-        f" {sentences.class_name(record, found.reread[at])}"
-        f" ({sentences.percent(float(found.reread[at].max()))})."
+        f"The vectors are read as {found.vectors.answers[at]}"
+        f" ({sentences.percent(float(found.vectors.sure[at]))}), this text as"
+        f" {found.reread.answers[at]}"
+        f" ({sentences.percent(float(found.reread.sure[at]))})."
     )
     if fold := folded(f"scaled{i}.numbers"):
         with fold:

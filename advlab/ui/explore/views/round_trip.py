@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.pictures.sentences import class_name, lost_stage, number, percent
+from advlab.pictures.sentences import lost_stage, number, percent
 from advlab.records import AttackRecord
 
 _CHIP = (
@@ -43,13 +43,13 @@ def round_trip_html(record: AttackRecord) -> str:
                 ["shielded" if held[t] else f"+{number(float(sizes[t]))} ×" for t in rows],
                 dashed=True,
             ),
-            record.adversarial,
+            record.attacked,
         ),
         (
             "3 · nearest tokens",
             _chips(
                 [
-                    record.tokens[t] + _HELD if held[t] else record.neighbours["l2"].tokens[t][0]
+                    record.tokens[t] + _HELD if held[t] else record.neighbours.tokens[t][0]
                     for t in rows
                 ],
                 [bool(record.moved[t]) for t in rows],
@@ -62,13 +62,12 @@ def round_trip_html(record: AttackRecord) -> str:
             record.round_trip,
         ),
     )
-    start = int(record.clean.argmax())
     parts = []
-    for title, body, p in stages:
-        changed = int(p.argmax()) != start
+    for title, body, reading in stages:
+        changed = bool(reading.broken[0])
         verdict = (
-            f"{'✗' if changed else '✓'} {html.escape(class_name(record, p))}"
-            f" {percent(float(p.max()))}{' (flipped)' if changed else ''}"
+            f"{'✗' if changed else '✓'} {html.escape(reading.answers[0])}"
+            f" {percent(float(reading.sure[0]))}{' (flipped)' if changed else ''}"
         )
         parts.append(
             '<div style="border-left:4px '

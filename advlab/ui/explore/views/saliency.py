@@ -78,7 +78,9 @@ def saliency(results: Sequence[Result]) -> None:
 
 def _controls(results: Sequence[Result]) -> Controls:
     from advlab.explain.saliency import DEFAULTS, METHODS
-    from advlab.explain.targets import TARGETS
+    from advlab.tasks import TASKS
+
+    explains = TASKS[str(results[0].record.task["name"])].explains
 
     methods = st.pills(
         "Methods",
@@ -92,16 +94,16 @@ def _controls(results: Sequence[Result]) -> Controls:
     columns = st.columns(4)
     target = columns[0].selectbox(
         "Explain",
-        list(TARGETS),
+        list(explains),
         key="saliency.target",
-        format_func=lambda t: TARGETS[t].title,
-        help=" ".join(f"{t.title.capitalize()}: {t.meaning}." for t in TARGETS.values()),
+        format_func=lambda t: explains[t][0],
+        help=" ".join(f"{title.capitalize()}: {what}." for title, what in explains.values()),
         bind="query-params",
     )
     classes = [
         n
-        for n in results[0].record.label_names
-        if all(n in result.record.label_names for result in results)
+        for n in results[0].record.clean.parts
+        if all(n in result.record.clean.parts for result in results)
     ]
     if st.session_state.get("saliency.of", "") not in ("", *classes):
         st.session_state["saliency.of"] = ""  # another model has other classes

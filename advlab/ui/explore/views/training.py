@@ -86,7 +86,7 @@ def _moment(result: Result, folder: str, epoch: int) -> Any:
             victim,
             epoch,
             result.record.text,
-            label=result.record.label,
+            label=result.record.reference,
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=result.record.shield,
