@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from advlab.errors import ModelError
 from advlab.model.sources import _locate, _quiet
 from advlab.records import Example, Scale
-from advlab.tasks import Batch, Classification, Objective, build_task
+from advlab.tasks import Batch, Classification, Objective
 
 CARD = "advlab.json"  # what advlab keeps beside the weights
 IDENTITY_TOLERANCE = 1e-4  # largest difference of logits, relative to their size, float32
@@ -69,7 +69,7 @@ class Victim:
     def load(
         source: str | Path,
         *,
-        task: str = "classification",
+        task: Classification | None = None,
         label_names: Sequence[str] | None = None,
         max_length: int | None = None,
         device: str = "cpu",
@@ -118,12 +118,17 @@ class Victim:
             label_names=names,
             name=name or card.get("name") or Path(str(source)).name,
             max_length=max_length or card.get("max_length", 128),
-            task=build_task(task),
+            task=task,
             scale=Scale(**card["scale"]) if "scale" in card else None,
         )
 
-    def save(self, folder: str | Path) -> None:
-        """A Hugging Face folder that `AutoModelForSequenceClassification` opens without advlab."""
+    def save(
+        self, folder: str | Path, *, name: str | None = None, scale: Scale | None = None
+    ) -> None:
+        """A Hugging Face folder that `AutoModelForSequenceClassification` opens without advlab.
+
+        `name` and `scale` stand in its card in place of the victim's own.
+        """
         folder = Path(folder)
         self.model.config.id2label = dict(enumerate(self.label_names))
         self.model.config.label2id = {n: i for i, n in enumerate(self.label_names)}
@@ -131,10 +136,10 @@ class Victim:
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         card = {
-            "name": self.name,
+            "name": name or self.name,
             "label_names": self.label_names,
             "max_length": self.max_length,
-            "scale": vars(self.scale),
+            "scale": vars(scale or self.scale),
         }
         (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False))
 
