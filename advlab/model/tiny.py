@@ -17,6 +17,7 @@ import torch
 from advlab.errors import SettingError, unknown
 from advlab.model.victim import Victim
 from advlab.records import Dataset
+from advlab.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,14 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     return BertTokenizer(tokenizer_object=whole, do_lower_case=True)
 
 
-def tiny_victim(size: str, data: Dataset, *, seed: int = 0, max_length: int = 128) -> Victim:
+def tiny_victim(
+    size: str,
+    data: Dataset,
+    *,
+    seed: int = 0,
+    max_length: int = 128,
+    task: Task | None = None,
+) -> Victim:
     """A new model of `size` ("tiny" or "small") for this data, weights drawn from `seed`."""
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -116,6 +124,7 @@ def tiny_victim(size: str, data: Dataset, *, seed: int = 0, max_length: int = 12
         head=data.head,
         name=f"{size} ({data.name})",
         max_length=max_length,
+        task=task,
         check=False,
     )
     victim.normalise_table()

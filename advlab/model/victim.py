@@ -131,8 +131,13 @@ class Victim:
             scale=Scale(**card["scale"]) if "scale" in card else None,
         )
 
-    def save(self, folder: str | Path) -> None:
-        """A Hugging Face folder that transformers opens without advlab."""
+    def save(
+        self, folder: str | Path, *, name: str | None = None, scale: Scale | None = None
+    ) -> None:
+        """A Hugging Face folder that transformers opens without advlab.
+
+        `name` and `scale` stand in its card in place of the victim's own.
+        """
         folder = Path(folder)
         if self.head:
             self.model.config.id2label = dict(enumerate(self.head))
@@ -141,11 +146,11 @@ class Victim:
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         card = {
-            "name": self.name,
+            "name": name or self.name,
             "task": {"name": self.task.name} | plain(self.task),
             "head": self.head,
             "max_length": self.max_length,
-            "scale": vars(self.scale),
+            "scale": vars(scale or self.scale),
         }
         # anew, since training moves the weights; and as `load` will read them
         state = self.model.state_dict().items()

@@ -1,6 +1,6 @@
 """Changed texts for training: words dropped, swapped, replaced by others of like meaning, typos.
 
-Each text is changed anew in each epoch, by dice that depend on seed, epoch and place alone, so that a
+Each text is changed anew in each epoch, by draws that depend on seed, epoch and place alone, so that a
 resumed run meets the same texts. Labels stay; what changes meaning too often is for the user to judge.
 """
 
@@ -12,9 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import torch
+
 from advlab.attacks.text.edits import synonym, typo
+from advlab.model.victim import Victim
 from advlab.records import Example
-from advlab.runs.config import Augmentation
+from advlab.runs.config import SCRATCH, Augmentation, RunConfig
 
 _WORD = re.compile(r"\w[\w'’-]*|[^\w\s]+|\s+")
 
@@ -22,29 +25,69 @@ _WORD = re.compile(r"\w[\w'’-]*|[^\w\s]+|\s+")
 def augmented(
     settings: Augmentation,
     example: Example,
-    dice: random.Random,
+    generator: random.Random,
     neighbours: Mapping[str, Sequence[str]] | None = None,
 ) -> Example:
     """The example with its text changed, or as it is. `neighbours`: own-embedding synonyms."""
-    if dice.random() >= settings.augmented:
+    if generator.random() >= settings.augmented:
         return example
     pieces = _WORD.findall(example.text)
     places = [i for i, piece in enumerate(pieces) if piece[0].isalnum()]
     for place in places:
-        if dice.random() < settings.synonyms:
-            pieces[place] = synonym(pieces[place], dice, neighbours or {})
-        if dice.random() < settings.typos:
-            pieces[place] = typo(pieces[place], dice)
+        if generator.random() < settings.synonyms:
+            pieces[place] = synonym(pieces[place], generator, neighbours or {})
+        if generator.random() < settings.typos:
+            pieces[place] = typo(pieces[place], generator)
     for here, there in itertools.pairwise(places):
-        if dice.random() < settings.word_swap:
+        if generator.random() < settings.word_swap:
             pieces[here], pieces[there] = pieces[there], pieces[here]
-    kept = [i for i in places if dice.random() >= settings.word_dropout] or places[:1]
+    kept = [i for i in places if generator.random() >= settings.word_dropout] or places[:1]
     gone = set(places) - set(kept)
     text = "".join(piece for i, piece in enumerate(pieces) if i not in gone)
     text = re.sub(r" {2,}", " ", text).strip()
     return replace(example, text=text) if text else example
 
 
-def dice_for(seed: int, epoch: int, place: int) -> random.Random:
-    """The dice of one text in one epoch."""
+def generator_for(seed: int, epoch: int, place: int) -> random.Random:
+    """What draws for one text in one epoch."""
     return random.Random(f"augment/{seed}/{epoch}/{place}")
+
+
+class TrainingTexts:
+    """The training texts as an epoch meets them: changed anew each time, where the settings say so."""
+
+    def __init__(self, examples: Sequence[Example], victim: Victim, config: RunConfig) -> None:
+        self.examples = examples
+        self.settings, self.seed = config.augment, config.train.seed
+        # own-embedding synonyms mean something only where the embeddings were learnt before
+        pretrained = config.model.source not in SCRATCH
+        wanted = config.augment.synonyms and pretrained
+        self.neighbours = synonyms_of(victim) if wanted else {}
+
+    def __call__(self, places: Sequence[int], epoch: int) -> list[Example]:
+        """The texts at these places."""
+        if not self.settings.active:
+            return [self.examples[i] for i in places]
+        return [
+            augmented(
+                self.settings, self.examples[i], generator_for(self.seed, epoch, i), self.neighbours
+            )
+            for i in places
+        ]
+
+
+@torch.no_grad()
+def synonyms_of(victim: Victim, nearest: int = 4) -> dict[str, list[str]]:
+    """Whole words -> their nearest whole words by the cosine of their embeddings."""
+    vocabulary = victim.tokenizer.get_vocab()
+    words = {w.lstrip("Ġ▁"): i for w, i in vocabulary.items() if victim.ordinary[i]}
+    words = {w: i for w, i in words.items() if w.isalpha() and w.islower() and len(w) > 2}
+    names = list(words)
+    rows = torch.nn.functional.normalize(victim.table[list(words.values())].float(), dim=1)
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(names), 1024):
+        close = (rows[start : start + 1024] @ rows.T).topk(min(nearest + 1, len(names))).indices
+        for row, places in enumerate(close.tolist()):
+            word = names[start + row]
+            found[word] = [names[j] for j in places if names[j] != word][:nearest]
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import torch
 
 from advlab.errors import RunError
 from advlab.records import Scale
+from advlab.training.judging import Ranked
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -22,28 +24,77 @@ if TYPE_CHECKING:
 STATE, OPTIMISER = "state.json", "optimiser.safetensors"
 
 
+@dataclass
+class State:
+    """What a run remembers beside weights, optimiser and random states."""
+
+    step: int = 0  # batches that were trained on
+    validated: int = 0  # epochs that were judged
+    seconds: float = 0.0  # of training, earlier stretches of the run included
+
+    rise: int | None = None  # the step at which ε begins to rise; later each time an earned ε waits
+    level: float = 1.0  # running mean of the clean loss until then, ÷ the loss of guessing
+    hard: float = 0.0  # running mean of the perturbed loss while ε must be earned, likewise
+
+    best: Ranked | None = None  # of the epochs so far
+    best_epoch: int = 0  # counted from 1
+    idle: int = 0  # epochs since then
+    best_watched: float = 0.0  # best accuracy under many steps, where a one-step method is watched
+
+    seen_tokens: int = 0  # padding included
+    padding: int = 0  # tokens
+    step_seconds: float = 0.0  # of the passes of those steps that a plain one was timed beside
+    plain_seconds: float = 0.0  # of these plain ones
+
+    @staticmethod
+    def from_json(text: str) -> State:
+        """The state that a checkpoint of this or an earlier release holds."""
+        found = json.loads(text)
+        known: dict[str, Any] = {f.name: found[f.name] for f in fields(State) if f.name in found}
+        known["best"] = _ranked(found.get("best"))
+        return State(**known)
+
+    def improves(self, rank: Ranked, epoch: int) -> bool:
+        """Whether this epoch is the best so far, which is then remembered."""
+        better = self.best is None or rank > self.best
+        self.idle = 0 if better else self.idle + 1
+        if better:
+            self.best, self.best_epoch = rank, epoch
+        return better
+
+
+def _ranked(best: Any) -> Ranked | None:
+    """How the best epoch ranks. It was one number before: less by 1 without variety, −9 for none."""
+    if isinstance(best, list):
+        return Ranked(*best)
+    if best is None or best < -1:
+        return None
+    return Ranked(best >= 0, best if best >= 0 else best + 1)
+
+
 def save_checkpoint(
     folder: Path,
     victim: Victim,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
-    state: dict[str, Any],
+    state: State,
 ) -> Path:
     """Write what `load_checkpoint` needs; the previous checkpoint goes once this one stands."""
     from safetensors.torch import save_file
 
     parent = folder / "checkpoints"
-    target = parent / f"step-{state['step']:07d}"
+    target = parent / f"step-{state.step:07d}"
     aside = parent / f".writing-{target.name}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     victim.save(aside)
+    # "dice" is torch's own random state, under the name that it has had from the beginning
     tensors = {"dice": torch.get_rng_state(), "generator": generator.get_state()}
     for number, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
             tensors[f"{number}.{name}"] = torch.as_tensor(value).contiguous()
     save_file(tensors, aside / OPTIMISER)
-    (aside / STATE).write_text(json.dumps(state))
+    (aside / STATE).write_text(json.dumps(asdict(state)))
     shutil.rmtree(target, ignore_errors=True)
     aside.rename(target)
     for old in _complete(folder)[:-1]:
@@ -53,7 +104,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, model: Any, optimizer: torch.optim.Optimizer, generator: torch.Generator
-) -> dict[str, Any] | None:
+) -> State | None:
     """Restore the newest complete checkpoint in place and return its state; None without one."""
     from safetensors.torch import load_file
 
@@ -80,23 +131,17 @@ def load_checkpoint(
     optimizer.load_state_dict(
         {"state": memory, "param_groups": optimizer.state_dict()["param_groups"]}
     )
-    return json.loads((newest / STATE).read_text())
+    return State.from_json((newest / STATE).read_text())
 
 
 def keep_model(folder: Path, victim: Victim, name: str) -> None:
     """Put the weights as they are now into `model/`, in place of what was there."""
     target, aside, old = folder / "model", folder / ".writing-model", folder / ".old-model"
     shutil.rmtree(aside, ignore_errors=True)
-    measured = victim.measure_scale()
-    shown, victim.name = victim.name, name
-    fixed = victim.scale
-    try:
-        # ε counts in word-vector lengths as they were when training began (no escape by growing),
-        # but in distances between words as they are now
-        victim._scale = Scale(fixed.mean_norm, measured.half_nn)
-        victim.save(aside)
-    finally:
-        victim.name, victim._scale = shown, fixed
+    # ε counts in word-vector lengths as they were when training began (no escape by growing),
+    # but in distances between words as they are now
+    scale = Scale(victim.scale.mean_norm, victim.measure_scale().half_nn)
+    victim.save(aside, name=name, scale=scale)
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)

@@ -22,11 +22,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from advlab.errors import AdvlabError, RunError
 from advlab.records import Event
-from advlab.runs.config import RunConfig
 from advlab.runs.folder import EventWriter, RunFolder
 from advlab.runs.queue import RunInfo, Store
 
@@ -34,18 +33,8 @@ from advlab.runs.queue import RunInfo, Store
 OUTCOMES = {"done": "done", "early stop": "done", "cancelled": "cancelled", "paused": "paused"}
 REQUESTS = {"pause": "paused", "cancel": "cancelled", None: "done"}
 
-
-class Trainer(Protocol):
-    """What `advlab.training.loop.train` is."""
-
-    def __call__(
-        self,
-        config: RunConfig,
-        folder: Path,
-        *,
-        resume: bool = False,
-        stop: Callable[[], str | None] = ...,
-    ) -> Iterator[Event]: ...
+# (config, folder, *, resume, stop) -> events, as `advlab.training.loop.train` is
+Trainer = Callable[..., Iterator[Event]]
 
 
 class Terminated(BaseException):

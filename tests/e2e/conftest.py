@@ -1,8 +1,12 @@
-"""A real server in a folder of its own, and a real Chromium, for the tests marked `browser`."""
+"""A real server in a folder of its own, and a real Chromium, for the tests marked `browser`.
+
+They are one group of xdist: one process runs them all, with one server, beside the other tests.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -105,6 +109,38 @@ def _end_workers(home: Path) -> None:
     for run in Store(home).listing(status="running"):
         if run.pid is not None:
             send(run.pid, run.pid_start, 9)
+
+
+@pytest.fixture(scope="session")
+def pair(server: Server) -> tuple[str, str]:
+    """The ids of two small models in the server's data folder, trained from the command line."""
+    ids = []
+    environment = os.environ | {"ADVLAB_HOME": str(server.home), "PYTHONPATH": str(ROOT)}
+    for method in ("plain", "fgm"):
+        command = [
+            sys.executable,
+            "-m",
+            "advlab",
+            "train",
+            "--data",
+            "reviews",
+            "--limit",
+            "800",
+            "--method",
+            method,
+            "--epochs",
+            "3",
+            "--eval-limit",
+            "32",
+            "--name",
+            f"Browser {method}",
+            "--json",
+        ]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        found = re.search(r'"run": "(\w{12})"', done.stdout)
+        assert found
+        ids.append(found[1])
+    return ids[0], ids[1]
 
 
 @pytest.fixture(scope="session")

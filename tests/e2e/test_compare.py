@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Server, settled
 from playwright.sync_api import Page, expect
-from test_explore import pair  # noqa: F401  a fixture
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 Pair = tuple[str, str]
 SHOTS = os.environ.get("ADVLAB_SHOTS")  # a folder for screenshots, to be looked at
@@ -33,11 +32,7 @@ def choose(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_robustness_is_measured_once_and_read_by_view(
-    server: Server,
-    pair: Pair,  # noqa: F811
-    page: Page,
-    scheme: str,
-    width: int,
+    server: Server, pair: Pair, page: Page, scheme: str, width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
@@ -63,11 +58,7 @@ def test_robustness_is_measured_once_and_read_by_view(
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_each_question_is_answered(
-    server: Server,
-    pair: Pair,  # noqa: F811
-    page: Page,
-    scheme: str,
-    width: int,
+    server: Server, pair: Pair, page: Page, scheme: str, width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
@@ -92,7 +83,7 @@ def test_each_question_is_answered(
     shoot(page, f"sweep-{scheme}-{width}")
 
 
-def test_a_measurement_goes_on_after_a_stop(server: Server, pair: Pair, page: Page) -> None:  # noqa: F811
+def test_a_measurement_goes_on_after_a_stop(server: Server, pair: Pair, page: Page) -> None:
     page.goto(f"{server.url}/questions?questions.which=What+does+it+cost%3F")
     measure = page.get_by_role("button", name="Measure")
     expect(measure).to_be_visible(timeout=60_000)

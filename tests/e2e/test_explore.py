@@ -4,53 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import ROOT, Server, settled
+from conftest import Server, settled
 from playwright.sync_api import Page, WebSocket, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 HOSTILE = (
     "<script>window.__xss = 1</script> <img src=x onerror='window.__xss = 1'> **bold** $x^2$ "
     "مرحبا بالعالم שלום 👩‍🚀 [link](javascript:window.__xss=1) fine"
 )
-
-
-@pytest.fixture(scope="module")
-def pair(server: Server) -> tuple[str, str]:
-    """The ids of two small models in the server's data folder, trained from the command line."""
-    ids = []
-    environment = os.environ | {"ADVLAB_HOME": str(server.home), "PYTHONPATH": str(ROOT)}
-    for method in ("plain", "fgm"):
-        command = [
-            sys.executable,
-            "-m",
-            "advlab",
-            "train",
-            "--data",
-            "reviews",
-            "--limit",
-            "800",
-            "--method",
-            method,
-            "--epochs",
-            "3",
-            "--eval-limit",
-            "32",
-            "--name",
-            f"Browser {method}",
-            "--json",
-        ]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        found = re.search(r'"run": "(\w{12})"', done.stdout)
-        assert found
-        ids.append(found[1])
-    return ids[0], ids[1]
 
 
 def link(server: Server, pair: tuple[str, str], text: str, **more: str) -> str:

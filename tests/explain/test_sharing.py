@@ -15,7 +15,7 @@ from advlab.explain.explore import analyse, explore
 from advlab.records import AttackRecord
 
 SENTENCES = TEXTS[:2]
-ROUNDS = 50
+ROUNDS = 24
 ATTACK = PGD(1.0, steps=3, start="random")
 
 

@@ -77,7 +77,9 @@ def named(figure: training.Figure) -> dict[str, dict]:
 )
 @pytest.mark.parametrize("events", [[], diary()[:1], diary()[:3], diary()], ids=len)
 def test_every_figure_is_valid_plotly_at_every_moment_of_a_run(figure, events):
-    go.Figure(figure(events))  # raises where a property is unknown
+    made = figure(events)
+    drawn = go.Figure(made)  # raises where a property is unknown
+    assert len(drawn.data) == len(made["data"])
 
 
 def test_losses_show_the_values_and_the_level_of_chance():

@@ -17,6 +17,16 @@ def test_many_pairs_go_to_the_normal_approximation_without_a_jump() -> None:
     assert mcnemar(530, 470) == pytest.approx(binomtest(530, 1000, 0.5).pvalue, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("hits", "n"), [(0, 1), (1, 1), (0, 40), (40, 40), (3, 7), (88, 120), (1, 2000)]
+)
+def test_a_share_has_wilsons_interval(hits: int, n: int) -> None:
+    found = wilson(hits, n)
+    wanted = binomtest(hits, n).proportion_ci(confidence_level=0.95, method="wilson")
+    assert (found.value, found.n) == (hits / n, n)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+
+
 def test_pairs_see_what_two_intervals_cannot() -> None:
     dice = np.random.default_rng(0)
     b = dice.random(500) < 0.7

@@ -572,16 +572,16 @@ def test_a_cancelled_run_whose_worker_died_is_cancelled(store: Store) -> None:
 
 def test_a_killed_server_leaves_runs_and_queue_as_they_were(store: Store, schedule) -> None:
     program = (
-        "import sys, time; sys.path[:0] = sys.argv[1:]\n"
+        "import sys, time\n"
         "from advlab.runs.jobs import Scheduler\n"
-        "import test_jobs\n"
-        "Scheduler(command=test_jobs.fake_command, poll=0.05).start(); time.sleep(60)\n"
+        "command = lambda run_id: [sys.executable, sys.argv[1], run_id]\n"
+        "Scheduler(command=command, poll=0.05).start(); time.sleep(60)\n"
     )
     done = store.enqueue(config("first", steps=2))
     running = store.enqueue(config("second", steps=90, delay=0.01))
     waiting = [store.enqueue(config(f"queued {n}", steps=2)) for n in range(2)]
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(TESTS), str(TESTS / "runs")],
+        [sys.executable, "-c", program, str(TESTS / "fake_trainer.py")],
         env=worker_environment(store.root),
     ) as server:
         before = at_step(store, running, 3)

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any, get_args
 
 import numpy as np
+import pytest
 import torch
 from victims import examples_for, make_victim, taught
 
@@ -88,30 +89,30 @@ CHEAP: dict[str, dict[str, Any]] = {
 RADII: dict[P, float] = {"l2": 0.5, "linf": 0.05, "l1": 2.0}
 
 
-def test_ten_healthy_models_raise_no_alarm() -> None:
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_healthy_models_raise_no_alarm(seed: int) -> None:
     """Every attack in each norm and ball: PGD and single steps on each model, the others in turn."""
     ways = list(product(get_args(P), get_args(Ball)))
-    for seed in range(10):
-        victim, texts = taught(seed)
-        assert of_model(victim, texts) == []
-        for name, cls in ATTACKS.items():
-            quick = name in ("pgd", "fgm", "fgsm")
-            for p, ball in ways[seed % 2 :: 2] if quick else (ways[seed % 6],):
-                if cls is CarliniWagner and p != "l2":
-                    continue
-                attack = cls(eps=RADII[p], p=p, ball=ball, **CHEAP.get(name, {}))
-                if not issubclass(cls, Minimal | RandomNoise):
-                    assert of_attack(victim, texts, attack) == [], (seed, attack)
-        p, ball = ways[seed % 6]
-        attacks = [
-            cls(p=p, ball=ball, **CHEAP.get(name, {}))
-            for name, cls in ATTACKS.items()
-            if cls is not CarliniWagner and (seed < 3 or name not in ("spsa", "ensemble"))
-        ]
-        radii = [0.2 * RADII[p], RADII[p]]
-        found = grid([victim], texts, [*attacks, PGD(p=p, ball=ball, steps=3)], radii)
-        assert found.rows[0].clean.value > 0.9, "it has learnt"
-        assert of_outcomes(found, precision=1.0) == []
+    victim, texts = taught(seed)
+    assert of_model(victim, texts) == []
+    for name, cls in ATTACKS.items():
+        quick = name in ("pgd", "fgm", "fgsm")
+        for p, ball in ways[seed % 2 :: 2] if quick else (ways[seed % 6],):
+            if cls is CarliniWagner and p != "l2":
+                continue
+            attack = cls(eps=RADII[p], p=p, ball=ball, **CHEAP.get(name, {}))
+            if not issubclass(cls, Minimal | RandomNoise):
+                assert of_attack(victim, texts, attack) == [], (seed, attack)
+    p, ball = ways[seed % 6]
+    attacks = [
+        cls(p=p, ball=ball, **CHEAP.get(name, {}))
+        for name, cls in ATTACKS.items()
+        if cls is not CarliniWagner and (seed < 3 or name not in ("spsa", "ensemble"))
+    ]
+    radii = [0.2 * RADII[p], RADII[p]]
+    found = grid([victim], texts, [*attacks, PGD(p=p, ball=ball, steps=3)], radii)
+    assert found.rows[0].clean.value > 0.9, "it has learnt"
+    assert of_outcomes(found, precision=1.0) == []
 
 
 class Shrunk(PGD):

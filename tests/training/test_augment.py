@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from advlab.attacks.text.edits import BUILT_IN, synonym, typo
 from advlab.records import Example
 from advlab.runs.config import Augmentation
-from advlab.training.augment import augmented, dice_for
+from advlab.training.augment import augmented, generator_for
 
 TEXT = "The film was good, but I would never watch it again."
 
@@ -46,12 +46,12 @@ def test_swapping_keeps_the_words() -> None:
 
 
 def test_synonyms_come_from_the_list_in_the_words_own_case_else_from_the_embeddings() -> None:
-    dice = random.Random(0)
-    assert synonym("Good", dice, {}) in {w.capitalize() for w in BUILT_IN["good"]}
-    assert synonym("AWFUL", dice, {}) in {w.upper() for w in BUILT_IN["awful"]}
-    assert synonym("zebra", dice, {}) == "zebra"
-    assert synonym("zebra", dice, {"zebra": ("horse",)}) == "horse"
-    assert synonym("good", dice, {"good": ("zebra",)}) != "zebra"
+    generator = random.Random(0)
+    assert synonym("Good", generator, {}) in {w.capitalize() for w in BUILT_IN["good"]}
+    assert synonym("AWFUL", generator, {}) in {w.upper() for w in BUILT_IN["awful"]}
+    assert synonym("zebra", generator, {}) == "zebra"
+    assert synonym("zebra", generator, {"zebra": ("horse",)}) == "horse"
+    assert synonym("good", generator, {"good": ("zebra",)}) != "zebra"
 
 
 def test_the_list_is_mutual_and_holds_no_word_twice() -> None:
@@ -71,21 +71,22 @@ def test_a_typo_is_one_slip_away(seed: int) -> None:
     assert typo("it", random.Random(seed)) == "it"
 
 
-def test_the_dice_depend_on_seed_epoch_and_place_alone() -> None:
+def test_the_draws_depend_on_seed_epoch_and_place_alone() -> None:
     rates = Augmentation(augmented=1.0, word_dropout=0.3, typos=0.3)
     example = Example("a", TEXT, ("bad",))
     texts = {
-        key: augmented(rates, example, dice_for(*key)).text
+        key: augmented(rates, example, generator_for(*key)).text
         for key in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
     }
     assert len(set(texts.values())) == 4
-    assert augmented(rates, example, dice_for(0, 0, 0)).text == texts[0, 0, 0]
+    assert augmented(rates, example, generator_for(0, 0, 0)).text == texts[0, 0, 0]
 
 
 def test_only_a_part_of_the_texts_is_changed() -> None:
     rates = Augmentation(augmented=0.25, word_dropout=0.9)
     found = [
-        augmented(rates, Example("a", TEXT), dice_for(0, 0, i)).text != TEXT for i in range(400)
+        augmented(rates, Example("a", TEXT), generator_for(0, 0, i)).text != TEXT
+        for i in range(400)
     ]
     assert 60 <= sum(found) <= 140
     assert not Augmentation(word_dropout=0.0).active

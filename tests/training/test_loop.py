@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,16 @@ from advlab.runs.config import (
     RunConfig,
     TrainConfig,
 )
+from advlab.training import judging, meters
 from advlab.training import loop as training
-from advlab.training.loop import (
-    epoch_batches,
-    eps_strength,
-    lr_share,
-    overfitted,
-    prepare,
-    synonyms_of,
-    train,
-    watch,
-)
+from advlab.training.augment import synonyms_of
+from advlab.training.checkpoints import State
+from advlab.training.judging import Judgement, Ranked
+from advlab.training.loop import epoch_batches, prepare, train
 from advlab.training.methods import build_method
 from advlab.training.methods.inputs import FreeAT
+from advlab.training.warmup import eps_strength, lr_share
+from advlab.training.watches import easy_and_hard, overfitted
 
 PGD2 = {"name": "pgd", "eps": 0.5, "steps": 2}
 
@@ -249,9 +247,9 @@ def test_another_seed_gives_another_run(
 def test_how_often_progress_is_reported_changes_nothing(
     finished: tuple[list[Event], Path], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reports, timings of plain steps and checkpoints draw nothing from the run's dice."""
+    """Reports, timings of plain steps and checkpoints draw nothing from the run's random state."""
     monkeypatch.setattr(training, "REPORT_EVERY", 0.0)
-    monkeypatch.setattr(training, "PLAIN_EVERY", 5)
+    monkeypatch.setattr(meters, "PLAIN_EVERY", 5)
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 0.05)
     events = run(config_for(texts, PGD2), tmp_path)
     assert len(of_kind(events, "step")) == events[-1].step
@@ -277,7 +275,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     assert first[-1].kind == "end"
     assert first[-1].values["reason"] == "paused"
     assert first[-1].step == steps
-    torch.rand(17)  # the second process has other dice in hand
+    torch.rand(17)  # the second process has another random state
     rest = run(config, tmp_path / "parts", resume=True)
     assert rest[-1].values["reason"] == "done"
     assert f"resumed from step {steps}" in of_kind(rest, "note")[0].values["message"]
@@ -302,6 +300,65 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     rest = run(config_for(texts, PGD2), tmp_path, resume=True)
     assert "resumed from step 3" in of_kind(rest, "note")[0].values["message"]
     assert_same_weights(finished[1], tmp_path)
+
+
+def test_a_checkpoint_of_an_earlier_release_goes_on(
+    finished: tuple[list[Event], Path], texts: Path, tmp_path: Path
+) -> None:
+    """It held a number for the best epoch, −9 before the first, and a count that no one reads."""
+    first = run(config_for(texts, PGD2), tmp_path, stop=stop_after(5))
+    assert first[-1].values["reason"] == "paused"
+    (file,) = (tmp_path / "checkpoints").glob("step-*/state.json")
+    state = json.loads(file.read_text())
+    assert state["best"] is None
+    file.write_text(json.dumps(state | {"best": -9.0, "plain_steps": 1}))
+    rest = run(config_for(texts, PGD2), tmp_path, resume=True)
+    assert "resumed from step 5" in of_kind(rest, "note")[0].values["message"]
+    assert_same_weights(finished[1], tmp_path)
+
+
+def test_the_state_of_a_run_survives_its_checkpoint() -> None:
+    state = State(step=7, rise=3, level=0.5, hard=0.25, validated=1, seconds=2.5)
+    assert state.improves(Ranked(True, 0.75), epoch=1)
+    assert State.from_json(json.dumps(asdict(state))) == state
+    assert State.from_json("{}") == State()
+
+
+@pytest.mark.parametrize(
+    ("number", "rank"),
+    [
+        (-9.0, None),
+        (0.75, Ranked(True, 0.75)),
+        (2.0, Ranked(True, 2.0)),
+        (-0.5, Ranked(False, 0.5)),
+    ],
+)
+def test_ranks_of_an_earlier_release_are_understood(number: float, rank: Ranked | None) -> None:
+    """One number, less by 1 where every text got the same class."""
+    assert State.from_json(json.dumps({"best": number})).best == rank
+
+
+@pytest.mark.parametrize("choose", ["robust", "clean"])
+def test_an_epoch_of_one_class_never_ranks_above_one_that_tells_texts_apart(choose: str) -> None:
+    good, bad = wilson(9, 10), wilson(2, 10)
+    constant, varied = Judgement(good, good, 0.7, 1), Judgement(bad, bad, 0.7, 2)
+    assert varied.rank(choose, 1) > constant.rank(choose, 5)
+    assert constant.rank(choose, 2) >= constant.rank(choose, 1)
+    state = State()
+    assert state.improves(constant.rank(choose, 1), 1)  # better than no model at all
+    assert state.improves(varied.rank(choose, 2), 2)
+    assert not state.improves(constant.rank(choose, 3), 3)
+    assert (state.best_epoch, state.idle) == (2, 1)
+
+
+def test_the_last_epoch_is_kept_unless_it_alone_collapsed() -> None:
+    rate, state = wilson(5, 10), State()
+    constant, varied = Judgement(rate, rate, 0.7, 1), Judgement(rate, rate, 0.7, 2)
+    kept = [
+        state.improves(judged.rank("last", epoch), epoch)
+        for epoch, judged in enumerate((constant, varied, constant, constant, varied), start=1)
+    ]
+    assert kept == [True, True, False, True, True]
 
 
 def test_a_cancelled_run_says_so_and_keeps_a_checkpoint(texts: Path, tmp_path: Path) -> None:
@@ -456,7 +513,7 @@ def test_an_earned_eps_waits_while_the_perturbed_loss_is_near_guessing(
         return [e.values["strength"] for e in of_kind(events, "epoch")]
 
     easy, hard = strengths(0.05, "earned"), strengths(50.0, "earned")
-    assert easy[-1] == strengths(0.05, "linear")[-1] == strengths(50.0, "linear")[-1] == 1.0
+    assert easy[-1] == strengths(50.0, "linear")[-1] == 1.0
     assert hard[-1] < 1.0
     assert all(a >= b for a, b in zip(easy, hard, strict=True))
 
@@ -543,7 +600,7 @@ def test_one_step_runs_are_watched_in_their_own_ball(
                 share = 0.7 if sum(isinstance(a, PGD) for a in asked) == 1 else 0.1
         return [i < share * len(examples) for i in range(len(examples))]
 
-    monkeypatch.setattr(training, "survives", outcomes)
+    monkeypatch.setattr(judging, "survives", outcomes)
     events = run(config_for(texts, method, epochs=4, clean_start=0.0), tmp_path)
     alarms = [e.values for e in of_kind(events, "alarm")]
     found = [a for a in alarms if a["name"] == "catastrophic overfitting"]
@@ -556,7 +613,7 @@ def test_on_a_hidden_layer_the_judges_ball_is_watched() -> None:
     judge = PGD(0.25, steps=5, step_size=0.4)
     method = build_method({"name": "hidden", "steps": 1, "eps": 3.0})
     assert method.one_step
-    assert watch(method, judge) == (FGM(0.25), judge)
+    assert easy_and_hard(method, judge) == (FGM(0.25), judge)
 
 
 def test_a_real_run_that_overfits_to_its_one_step_is_caught(texts: Path, tmp_path: Path) -> None:

@@ -35,14 +35,16 @@ def gradients(victim: Any, fill: Any) -> list[torch.Tensor]:
 def test_a_regulariser_adds_its_own_gradients_to_any_method(name: str, what: str) -> None:
     victim, batch = training(0.0)
     method, extra = build_method({"name": name}), Regularisation(**{what: 0.7})
-    dice = torch.Generator()
+    generator = torch.Generator()
 
     def both() -> None:
-        method.backward(victim, batch, generator=dice.manual_seed(0))
-        backward(victim, batch, extra, dice.manual_seed(1))
+        method.backward(victim, batch, generator=generator.manual_seed(0))
+        backward(victim, batch, extra, generator.manual_seed(1))
 
-    alone = gradients(victim, lambda: method.backward(victim, batch, generator=dice.manual_seed(0)))
-    added = gradients(victim, lambda: backward(victim, batch, extra, dice.manual_seed(1)))
+    alone = gradients(
+        victim, lambda: method.backward(victim, batch, generator=generator.manual_seed(0))
+    )
+    added = gradients(victim, lambda: backward(victim, batch, extra, generator.manual_seed(1)))
     for a, b, c in zip(gradients(victim, both), alone, added, strict=True):
         torch.testing.assert_close(a, b + c, rtol=1e-9, atol=1e-11)
 

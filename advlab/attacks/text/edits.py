@@ -41,23 +41,23 @@ def _groups(text: str) -> dict[str, tuple[str, ...]]:
 BUILT_IN = _groups(SYNONYMS)
 
 
-def synonym(word: str, dice: random.Random, neighbours: Mapping[str, Sequence[str]]) -> str:
+def synonym(word: str, generator: random.Random, neighbours: Mapping[str, Sequence[str]]) -> str:
     """Another word for `word`, in its case; itself where none is known."""
     options = BUILT_IN.get(word.lower()) or tuple(neighbours.get(word.lower(), ()))
     if not options:
         return word
-    chosen = dice.choice(options)
+    chosen = generator.choice(options)
     if word.isupper() and len(word) > 1:
         return chosen.upper()
     return chosen.capitalize() if word[0].isupper() else chosen
 
 
-def typo(word: str, dice: random.Random) -> str:
+def typo(word: str, generator: random.Random) -> str:
     """One slip: two letters swapped, one left out, one doubled, or a neighbouring key hit."""
     if len(word) < 3:
         return word
-    i = dice.randrange(1, len(word) - 1)  # the first letter is seldom mistyped
-    slip = dice.choice(("swap", "drop", "double", "key"))
+    i = generator.randrange(1, len(word) - 1)  # the first letter is seldom mistyped
+    slip = generator.choice(("swap", "drop", "double", "key"))
     if slip == "swap":
         return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
     if slip == "drop":
@@ -69,5 +69,5 @@ def typo(word: str, dice: random.Random) -> str:
         return word
     at = row.index(word[i].lower())
     beside = row[max(at - 1, 0) : at] + row[at + 1 : at + 2]
-    key = dice.choice(beside)
+    key = generator.choice(beside)
     return word[:i] + (key.upper() if word[i].isupper() else key) + word[i + 1 :]

@@ -41,7 +41,9 @@ def backward(
     `strength`, from 0 to 1, is the warm-up of ε: HotFlip's texts are adversarial too, and at full
     weight from the first step they collapse training as a full ε does.
     """
-    told = {}
+    told: dict[str, float] = {}
+    if not settings.active:
+        return told
     objective = victim.objective(batch, training=True)
     if settings.rdrop:
         p, q = (objective.output(victim.embed(batch)) for _ in range(2))
@@ -63,12 +65,12 @@ def backward(
 
 def _flipped(victim: Victim, batch: Batch, words: int) -> Batch:
     """The batch after HotFlip: first-order choice, no tries, without dropout."""
-    dice = torch.get_rng_state()
+    before = torch.get_rng_state()
     victim.forget()  # what is kept for analysis, where weights stand still: here they have moved
     with victim.analysing():
         found = HotFlip(words, verify=1)(victim, batch)
     victim.forget()
-    torch.set_rng_state(dice)
+    torch.set_rng_state(before)
     return replace(batch, input_ids=found.input_ids)
 
 
@@ -76,8 +78,8 @@ def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None)
     """The task's loss at λ·e + (1−λ)·e′ against both references, e′ of the same batch shuffled."""
     B = len(batch)
     order = torch.randperm(B, generator=generator).to(batch.input_ids.device)
-    dice = random.Random(int(torch.randint(2**31, (), generator=generator)))
-    share = dice.betavariate(0.4, 0.4)  # one λ for the batch
+    seed = int(torch.randint(2**31, (), generator=generator))
+    share = random.Random(seed).betavariate(0.4, 0.4)  # one λ for the batch
     embeds = victim.embed(batch)
     blend = share * embeds + (1 - share) * embeds[order]
     both = replace(

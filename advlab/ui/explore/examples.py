@@ -197,7 +197,7 @@ def _outcome(found: Finding | None) -> str:
 
 def _preset(key: str, use: Callable[[Example], None]) -> None:
     if text := st.session_state.get(key):
-        use(Example("preset", text), ())
+        use(Example("preset", text))
 
 
 def sources_for(model: str) -> dict[str, DataConfig]:
