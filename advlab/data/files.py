@@ -17,14 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from advlab.data.decoding import (
-    check_encoding,
-    decode,
-    guess_encoding,
-    name_rows,
-    read_all,
-    read_head,
-)
+from advlab.data.decoding import check_encoding, decode, guess_encoding, name_rows
+from advlab.data.raw import read_all, read_head
 from advlab.data.scanning import cells, json_array, json_lines, labelled, unify
 from advlab.data.sniffing import (
     DELIMITERS,
@@ -150,7 +144,7 @@ def guess(
     if encoding:
         encoding, given = check_encoding(encoding), True
     else:
-        (encoding, why), given = guess_encoding(head.data, head.complete), False
+        (encoding, why), given = guess_encoding(head.data, name, head.complete), False
         notes.append(f"Encoding {encoding}: {why}.")
     cut = not head.complete
     text = unify(decode(head.data, encoding, name, given=True, complete=head.complete))
@@ -250,15 +244,13 @@ def read_rows(source: Path | bytes, guess: Guess) -> Table:
             )
     data = read_all(source, guess.name)
     notes = list(guess.notes)
-    try:
-        text = decode(data, guess.encoding, guess.name, given=guess.encoding_given)
-    except UnicodeDecodeError:
-        # the head was all ASCII or UTF-8, the rest is not
-        encoding, why = guess_encoding(data)
-        text = decode(data, encoding, guess.name, given=True)
-        notes = [note for note in notes if not note.startswith("Encoding ")]
-        notes.insert(0, f"Encoding {encoding}: {why}.")
-        guess = dataclasses.replace(guess, encoding=encoding)
+    if not guess.encoding_given:  # from the head, which may be all ASCII where the rest is not
+        encoding, why = guess_encoding(data, guess.name)
+        if encoding != guess.encoding:
+            notes = [note for note in notes if not note.startswith("Encoding ")]
+            notes.insert(0, f"Encoding {encoding}: {why}.")
+            guess = dataclasses.replace(guess, encoding=encoding)
+    text = decode(data, guess.encoding, guess.name, given=guess.encoding_given)
     assert guess.text_column is not None
     assert guess.label_column is not None
     rows = tuple(_rows(unify(text), guess))
