@@ -131,10 +131,10 @@ def _foreign(data: bytes) -> bytes:
         if run.end() <= end:
             continue
         start = max(end, data.rfind(b"\n", 0, run.start()) + 1, run.start() - AROUND)
-        line = data.find(b"\n", run.end())
         stop = SEPARATOR.search(data, run.end() + AROUND)
-        ends = [len(data), *([line] if line >= 0 else []), *([stop.start()] if stop else [])]
-        end = min(ends)
+        end = stop.start() if stop else len(data)
+        line = data.find(b"\n", run.end(), end)
+        end = line if line >= 0 else end
         pieces.append(data[start:end])
         size += end - start
         if size >= SAMPLE_BYTES:
