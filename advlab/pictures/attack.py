@@ -11,7 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from advlab.capsule.format import Capsule
-from advlab.pictures.base import NEUTRAL, SIDES, faded, finish, label
+from advlab.pictures.base import finish
+from advlab.pictures.style import NEUTRAL, SIDES, faded, label
 from advlab.records import AttackRecord
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ

@@ -88,10 +88,7 @@ def grid(
             settings = {"seed": seed, **what}
             return kept.over(victim, examples, settings, make, size=batch_size, before=before)
 
-        rows += [
-            _row(victim, examples, attack, radii, noise_draws, cancelled, over)
-            for attack in attacks
-        ]
+        rows += [_row(victim, attack, radii, noise_draws, cancelled, over) for attack in attacks]
     return Grid(
         data,
         data_hash(examples),
@@ -105,7 +102,6 @@ def grid(
 
 def _row(
     victim: Victim,
-    examples: Sequence[Example],
     attack: Attack,
     radii: tuple[float, ...],
     draws: int,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from advlab.pictures import robustness
-from advlab.pictures.base import CLASSES
 from advlab.pictures.page import Band, Chart, Line, Section, Table, frame, versions
+from advlab.pictures.style import CLASSES
 from advlab.pictures.tables import Columns, to_csv
 from advlab.studies.parts import slices_of
 
@@ -190,7 +190,7 @@ def _curves(grid: Grid) -> Chart:
         x_ticks=[(eps, f"{eps:g}") for eps in ticks],
         y_ticks=[(k / 5, f"{20 * k} %") for k in range(6)],
         x_title="ε",
-        legend="finely dotted: random noise as long",
+        legend="; finely dotted: random noise as long",
         width=720,
         height=300,
     )

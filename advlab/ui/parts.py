@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.pictures import tables
+from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Look
 
@@ -58,5 +59,5 @@ def beside(looks: Sequence[Look]) -> Iterator[tuple[int, Look]]:
     for i, (look, column) in enumerate(zip(looks, columns, strict=True)):
         with column:
             if len(looks) > 1:
-                st.markdown(f"**{'ABC'[i]}: {plain_text(look.record.model, 60)}**")
+                st.markdown(f"**{side(i, plain_text(look.record.model, 60))}**")
             yield i, look

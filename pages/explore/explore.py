@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Look, Problem, look_at
 from advlab.ui.launch import warm_up
@@ -22,15 +23,15 @@ if request is not None:
     place = st.empty()  # always there, so that the picture below keeps its place meanwhile
     with place, st.spinner("Attacking …", show_time=True):
         results = [look_at(model, request) for model in request.models]
-    for letter, result in zip("ABC", results, strict=False):
+    for i, result in enumerate(results):
         if isinstance(result, Problem):
-            st.error(f"Model {letter}: {plain_text(result.message)}", icon=":material/error:")
+            st.error(f"Model {side(i)}: {plain_text(result.message)}", icon=":material/error:")
             if result.detail:
                 with st.expander("Detail to copy into a report"):
                     st.code(result.detail, language=None)
     looks = [result for result in results if isinstance(result, Look)]
     if 0 < len(looks) < len(results):
-        now = ", ".join(f"{'ABC'[i]} is {look.record.model}" for i, look in enumerate(looks))
+        now = ", ".join(f"{side(i)} is {look.record.model}" for i, look in enumerate(looks))
         st.caption(plain_text(f"Below, the letters are given anew: {now}."))
     if looks:
         bench(request, looks)

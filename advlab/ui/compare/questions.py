@@ -16,8 +16,8 @@ from advlab.runs import jobs
 from advlab.studies import convergence
 from advlab.studies.alarms import of_outcomes
 from advlab.studies.grid import grid
-from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
+from advlab.ui import KEEP, plain_text
+from advlab.ui.compare.measure import Asked, ask, measured, outcomes, tell, victims_for
 from advlab.ui.compare.robustness import trained
 from advlab.ui.compare.sweep import sweep_question
 from advlab.ui.explore.views.round_trip import said

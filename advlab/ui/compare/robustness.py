@@ -20,8 +20,8 @@ from advlab.studies.alarms import alarms_of
 from advlab.studies.grid import grid
 from advlab.studies.parts import slices_of, word_counts
 from advlab.studies.report import report
-from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Asked, ask, measured, outcomes, tell, victims_for
+from advlab.ui import KEEP, plain_text
+from advlab.ui.compare.measure import Asked, ask, measured, outcomes, tell, victims_for
 from advlab.ui.explore.form import TITLES
 from advlab.ui.explore.views.round_trip import said
 from advlab.ui.models import LOCAL

@@ -15,7 +15,7 @@ import streamlit as st
 from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.records import Example
 from advlab.settings import Setting, settings_of
-from advlab.ui import plain_text
+from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import Request
@@ -51,7 +51,6 @@ ATTACK_HELP = (
     " Carlini–Wagner: the smallest δ that flips, kept where it fits into ε. SPSA: no gradients."
     " Ensemble: the strong ones in turn."
 )
-KEEP: dict[str, Any] = {"persist_state": "session"}  # a visit to another page loses nothing
 OWN = ""  # no class was given: the attack is on what the model says itself
 _PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
 _FIELDS = {item.name: item for cls in ATTACKS.values() for item in settings_of(cls)}

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from advlab.pictures import sentences
+from advlab.pictures.style import side
 from advlab.records import AttackRecord
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Look, look_at
@@ -114,7 +115,7 @@ def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:
     return {
         "": which,
         "text": record.text,
-        "model": f"{'ABC'[i]}: {record.model}",
+        "model": side(i, record.model),
         "clean": read(record.clean),
         "attacked": read(record.adversarial),
         "noise as long": read(record.random.mean(0)) if len(record.random) else "–",

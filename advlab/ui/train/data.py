@@ -19,14 +19,13 @@ from advlab.data.files import DELIMITERS, Guess, guess, save_upload
 from advlab.errors import DataError, EncodingError
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
-from advlab.ui import plain_text
+from advlab.ui import KEEP, plain_text
 from advlab.ui.forms import form_for
 
 KINDS = {"corpus": "Built-in corpus", "file": "Your file", "hub": "Public data set"}
 ENCODINGS = ("utf-8", "utf-16", "utf-32", "latin-1", *OLDER)
 SUFFIXES = ("csv", "tsv", "txt", "jsonl", "ndjson", "json", "gz")
 SHOWN = 6  # sample texts
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
 def choose_data() -> DataConfig | None:

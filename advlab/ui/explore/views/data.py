@@ -15,7 +15,16 @@ from advlab.capsule.format import load, save
 from advlab.capsule.page import page
 from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
-from advlab.pictures import attack, attributions, base, landscape, next_word, sentences, tables
+from advlab.pictures import (
+    attack,
+    attributions,
+    base,
+    landscape,
+    next_word,
+    sentences,
+    surface,
+    tables,
+)
 from advlab.pictures.page import Section, frame
 from advlab.records import Saliency
 from advlab.ui.explore.results import Look, analysed
@@ -245,7 +254,7 @@ def _charts(look: Look) -> str:
     if (record.delta_norm > 0).any():
         figures += [
             ("Way to the next word", next_word.ways_out(record, analysed(look, "exits"))),
-            ("Loss around the sentence", landscape.surface(record, analysed(look, "surface"))),
+            ("Loss around the sentence", surface.surface(analysed(look, "surface"))),
             ("Loss by length", landscape.lines([record], [analysed(look, "line")])),
         ]
     sections = [

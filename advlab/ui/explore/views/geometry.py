@@ -11,6 +11,7 @@ import streamlit as st
 
 from advlab.pictures import landscape, sentences, surface
 from advlab.pictures import plane as planes
+from advlab.pictures.style import side
 from advlab.records import AttackRecord, Distances, Line, LocalPlane, Map, Surface
 from advlab.ui.explore.results import Look, analysed
 from advlab.ui.explore.views.round_trip import said
@@ -260,9 +261,7 @@ def _grown(
             words = surface.surface_sentence(record, found[i])
             with places[i][0]:
                 chart(
-                    draw(record, found[i], i, top),
-                    f"surface{i}.{done}",
-                    f"Loss around the sentence. {words}",
+                    draw(found[i], top), f"surface{i}.{done}", f"Loss around the sentence. {words}"
                 )
             with places[i][1]:
                 said(words + ("" if done == 4 else f" ({done} of 4 parts drawn …)"))
@@ -281,7 +280,7 @@ def _lines(looks: Sequence[Look]) -> None:
     found: list[Line] = [analysed(looks[i], "line") for i in ready]
     records = [looks[i].record for i in ready]
     words = " ".join(
-        f"{'ABC'[i]}: {landscape.line_sentence(r, one)}"
+        side(i, landscape.line_sentence(r, one))
         for i, r, one in zip(ready, records, found, strict=True)
     )
     said(words)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.pictures import through_training as timelapse
+from advlab.pictures.style import side
 from advlab.runs import jobs
 from advlab.training.epochs import ROOM, kept
 from advlab.ui.explore.results import Look
@@ -29,7 +30,7 @@ def through_training(looks: Sequence[Look]) -> None:
         sides, names, lapses = [], [], []
         place = st.empty()
         for i, look in enumerate(looks):
-            lapse = _lapse(look, f"{'ABC'[i]}: {look.record.model}", place)
+            lapse = _lapse(look, side(i, look.record.model), place)
             if lapse:
                 sides.append(i)
                 names.append(look.record.model)
@@ -38,11 +39,11 @@ def through_training(looks: Sequence[Look]) -> None:
         if not lapses:
             return
         for i, name, lapse in zip(sides, names, lapses, strict=True):
-            said(f"{'ABC'[i]}: {name}: {timelapse.changed_sentence(lapse)}")
+            said(f"{side(i, name)}: {timelapse.changed_sentence(lapse)}")
         player(timelapse.reel(names, lapses, sides), key="timelapse")
         with st.expander("Numbers"):
             for i, lapse in zip(sides, lapses, strict=True):
-                st.markdown(f"**{'ABC'[i]}**")
+                st.markdown(f"**{side(i)}**")
                 table(timelapse.columns(lapse), f"lapse_table{i}", "The sentence after each epoch")
 
 
