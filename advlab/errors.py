@@ -2,6 +2,7 @@
 
     AdvlabError (ValueError)       a caller's mistake or a user's input; its text is fit to show
     ├── DataError                  a data set cannot be read or used as given
+    │   └── EncodingError          a text file's encoding must be chosen
     ├── ModelError                 a model cannot be loaded, or fails the identity check
     ├── SettingError               a setting is unknown, of the wrong type or out of range
     └── RunError                   a run does not exist, or is not in the state the request needs
@@ -17,6 +18,10 @@ class AdvlabError(ValueError):
 
 class DataError(AdvlabError):
     """A data set cannot be read or used as given."""
+
+
+class EncodingError(DataError):
+    """A text file's bytes leave its encoding open, so that a person must choose it."""
 
 
 class ModelError(AdvlabError):

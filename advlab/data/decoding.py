@@ -1,4 +1,4 @@
-"""From bytes to text: is the file there, small enough, text at all, and in which encoding?
+"""From bytes to text: in which encoding is it written?
 
 Row numbers count from 1 as an editor shows them, and every error is a `DataError` fit to show.
 """
@@ -6,42 +6,11 @@ Row numbers count from 1 as an editor shows them, and every error is a `DataErro
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from advlab.errors import DataError
+from advlab.errors import DataError, EncodingError
 
-MAX_BYTES = 200 * 2**20  # a file above it is refused before it is read
-HEAD_BYTES = 2**20  # a guess and its preview read no more than this
-
-# what the first bytes say about files that people mistake for tables, and the way out
-SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (
-        b"PAR1",
-        "a Parquet file",
-        "put it in a folder and load that as hub:FOLDER, or save it as CSV",
-    ),
-    (b"ARROW1", "an Arrow file", "load its folder as hub:FOLDER, or save it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "open it and save it as CSV"),
-    (b"%PDF", "a PDF", "copy its table into a CSV file"),
-    (b"SQLite format 3\x00", "an SQLite database", "export the table as CSV"),
-    (b"\x89PNG", "a PNG picture", "choose a text file"),
-    (b"\xff\xd8\xff", "a JPEG picture", "choose a text file"),
-    (b"BZh", "a bzip2 archive", "unpack it first"),
-    (b"\xfd7zXZ", "an xz archive", "unpack it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
-    (b"Rar!", "a RAR archive", "unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", "unpack it first"),
-    (b"\x89HDF", "an HDF5 file", "save its table as CSV"),
-    (b"{\\rtf", "a rich-text document", "save it as plain text"),
-    (b"\x80\x03", "a Python pickle, which advlab never opens", "save its table as CSV"),
-    (b"\x80\x04", "a Python pickle, which advlab never opens", "save its table as CSV"),
-    (b"\x80\x05", "a Python pickle, which advlab never opens", "save its table as CSV"),
-)
 BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -50,14 +19,22 @@ BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-
-@dataclass(frozen=True)
-class Head:
-    """The beginning of a file, unpacked if it was gzipped."""
-
-    data: bytes
-    complete: bool  # the file ends here
-    size: int | None  # bytes of the whole; None where a gzip hides it
+# the encodings older than Unicode that texts come in; of two that give the same text, the first
+OLDER = (
+    *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp866", "cp1253", "cp1254", "cp1255"),
+    *("cp1256", "cp1257", "cp850", "mac_roman", "cp932", "euc_jp", "cp949", "gb18030", "cp950"),
+    "big5hkscs",
+)
+BEFORE_WINDOWS = ("cp850", "mac_roman")  # rare by now: believed only where nothing reads as well
+SEPARATOR = re.compile(rb"[\x00-\x2f]")
+AROUND = 400  # bytes
+SAMPLE_BYTES = 2**14  # an encoding is guessed from no more than this
+# two readings of a sample differ in their share of disorder, or of a language's letters, by at least
+MARGIN = 0.04  # in a long sample
+MARGIN_OF_ONE = 0.4  # more, divided by the number of bytes that are not ASCII
+FEW_WORDS = 3  # different words with foreign letters: too few to tell a language by
+FEW_LETTERS = 1 / 500  # share of foreign letters in an English text with borrowed words
+LETTERS = bytes(k for k in range(0x80, 0x100) if bytes([k]).decode("cp1252", "replace").isalpha())
 
 
 def name_rows(numbers: Sequence[int], shown: int = 5, word: str = "row") -> str:
@@ -71,146 +48,180 @@ def name_rows(numbers: Sequence[int], shown: int = 5, word: str = "row") -> str:
     )
 
 
-def read_head(source: Path | bytes, name: str) -> Head:
-    """At most HEAD_BYTES of the file; DataError where it is absent, too large or no text."""
-    return _read(source, name, HEAD_BYTES)
+def guess_encoding(data: bytes, name: str, complete: bool = True) -> tuple[str, str]:
+    """(encoding, why). `complete` False: the last character may be cut.
 
-
-def read_all(source: Path | bytes, name: str) -> bytes:
-    """The whole file; DataError where it is absent, too large or no text."""
-    return _read(source, name, MAX_BYTES).data
-
-
-def _read(source: Path | bytes, name: str, wanted: int) -> Head:
-    if isinstance(source, bytes):
-        size = len(source)
-        _refuse_size(size, name)
-        data = source[:wanted]
-    else:
-        path = Path(source).expanduser()
-        try:
-            if path.is_dir():
-                raise DataError(
-                    f"{name} is a folder; give one CSV, TSV or JSONL file in it, "
-                    "or hub:FOLDER for a saved data set"
-                )
-            if not path.exists():
-                raise DataError(f"there is no file at {path}; check the path")
-            if not path.is_file():
-                raise DataError(f"{path} is not a regular file; give a CSV, TSV or JSONL file")
-            size = path.stat().st_size
-            _refuse_size(size, name)
-            with path.open("rb") as stream:
-                data = stream.read(wanted)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if data.startswith(b"\x1f\x8b"):
-        return _unpack(source, name, wanted)
-    _refuse_binary(data, name)
-    return Head(data, complete=len(data) >= size, size=size)
-
-
-def _unpack(source: Path | bytes, name: str, wanted: int) -> Head:
-    """A gzip's content, at most `wanted` + 1 bytes: a small one may hold gigabytes."""
-    import io
-
-    try:
-        raw = (
-            io.BytesIO(source)
-            if isinstance(source, bytes)
-            else Path(source).expanduser().open("rb")
-        )
-        with raw, gzip.GzipFile(fileobj=raw) as stream:
-            data = stream.read(wanted + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{name} is a damaged gzip file ({error}); fetch or pack it again"
-        ) from error
-    if wanted == MAX_BYTES:
-        _refuse_size(len(data), name)
-    _refuse_binary(data, name)
-    complete = len(data) <= wanted
-    return Head(data[:wanted], complete, len(data) if complete else None)
-
-
-def _refuse_size(size: int, name: str) -> None:
-    if size > MAX_BYTES:
-        raise DataError(
-            f"{name} holds {size / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} MB are read: "
-            "cut the file (a few thousand rows are plenty here)"
-        )
-
-
-def _refuse_binary(data: bytes, name: str) -> None:
-    if data.startswith(b"PK\x03\x04"):
-        kind, way = "a zip archive", "unpack it first"
-        for folder, document in ((b"xl/", "an Excel workbook"), (b"word/", "a Word document")):
-            if folder in data:
-                kind, way = f"{document} (.xlsx, .docx)", "open it and save it as CSV (UTF-8)"
-        raise DataError(f"{name} is {kind}, not a text file: {way}")
-    for magic, kind, way in SIGNATURES:
-        if data.startswith(magic):
-            raise DataError(f"{name} is {kind}, not a table in text form: {way}")
-    if re.match(rb"\s*<(!doctype html|html)", data[:512], re.IGNORECASE):
-        raise DataError(f"{name} is a web page, not a data file: fetch the raw file instead")
-    if b"\x00" in data and not _wide(data):
-        offset = data.index(b"\x00")
-        row = data.count(b"\n", 0, offset) + 1
-        raise DataError(
-            f"{name} has a NUL byte in row {row:,} (byte {offset:,}), so it is binary or damaged; "
-            "expected text: save it as CSV, TSV or JSONL in UTF-8"
-        )
-
-
-def _wide(data: bytes) -> str | None:
-    """The UTF-16 or UTF-32 in which NUL bytes are ordinary, or None."""
-    for mark, encoding in BOMS[1:]:
-        if data.startswith(mark):
-            return encoding
-    sample = data[:4096]
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    half = max(len(sample) // 2, 1)
-    if odd / half > 0.5 and even / half < 0.05:
-        return "utf-16-le"
-    if even / half > 0.5 and odd / half < 0.05:
-        return "utf-16-be"
-    return None
-
-
-def guess_encoding(data: bytes, complete: bool = True) -> tuple[str, str]:
-    """(encoding, why). `complete` False: the last character may be cut."""
+    EncodingError where the bytes leave it open: a wrong alphabet spoils every text in silence.
+    """
     for mark, encoding in BOMS:
         if data.startswith(mark):
             return encoding, "the file begins with its byte-order mark"
-    if wide := _wide(data):
-        return wide, "every other byte is zero"
+    if b"\x00" in data:
+        if wide := _wide(data):
+            return wide, "its line ends are two bytes long"
+        _refuse_nul(data, name)
     if data.isascii():
         return "utf-8", "only ASCII characters"
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(data, final=complete)
+        _decoded(data, "utf-8", complete)
     except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        return _guess_single(data, row)
-    return "utf-8", "valid UTF-8"
+        row = _row(data, error.start)
+    else:
+        return "utf-8", "valid UTF-8"
+    _refuse_damaged(data, name, complete)
+    return _guess_older(data, name, row, complete)
 
 
-def _guess_single(data: bytes, row: int) -> tuple[str, str]:
-    """An encoding for bytes that are not UTF-8 from row `row` on."""
-    high = sum(map(len, re.findall(rb"[\x80-\xff]+", data)))
-    # two-byte Chinese: its bytes come in pairs, which accented letters among ASCII do not
-    pairs = 2 * sum(len(m) // 2 for m in re.findall(rb"(?:[\xa1-\xf7][\xa1-\xfe])+", data))
-    if high >= 8 and pairs >= 0.95 * high:
-        try:
-            codecs.getincrementaldecoder("gb18030")().decode(data, final=False)
-        except UnicodeDecodeError:
-            pass
-        else:
-            return "gb18030", f"row {row:,} is not UTF-8; the byte pairs look Chinese"
-    if not re.search(rb"[\x80-\x9f]", data):
-        return "latin-1", f"row {row:,} is not UTF-8; all its bytes are letters of Latin-1"
-    if not re.search(rb"[\x81\x8d\x8f\x90\x9d]", data):
-        return "cp1252", f"row {row:,} is not UTF-8; Windows punctuation found"
-    return "latin-1", f"row {row:,} is neither UTF-8 nor Windows-1252; every byte kept as it is"
+def _wide(data: bytes) -> str | None:
+    """The UTF-16 without a mark in which NUL bytes are ordinary, or None.
+
+    Text read from the wrong end, or that is not wide at all, has no line ends.
+    """
+    from charset_normalizer import from_bytes
+
+    sample = data[:SAMPLE_BYTES]
+    for match in from_bytes(sample, cp_isolation=["utf_16_le", "utf_16_be"], enable_fallback=False):
+        text = str(match)
+        if "\x00" not in text and ("\n" in text or "\r" in text or b"\n" not in sample):
+            return match.encoding.replace("_", "-")
+    return None
+
+
+def _refuse_damaged(data: bytes, name: str, complete: bool) -> None:
+    """EncodingError where most of what is not ASCII is UTF-8: another encoding would spoil it."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=complete)
+    wrong = text.count("\ufffd")
+    if len(re.findall("[^\x00-\x7f\ufffd]", text)) < wrong:
+        return
+    rows = [k for k, line in enumerate(text.split("\n"), 1) if "\ufffd" in line]
+    raise EncodingError(
+        f"{name_rows(rows)} of {name} {'is' if len(rows) == 1 else 'are'} not UTF-8, although the "
+        "rest is: save the file as UTF-8 again, or give its encoding (--encoding cp1252, say)"
+    )
+
+
+def _guess_older(data: bytes, name: str, row: int, complete: bool) -> tuple[str, str]:
+    """An encoding older than Unicode, for bytes that are not UTF-8 from row `row` on."""
+    sample = _foreign(data if complete else data[: data.rfind(b"\n") + 1] or data)
+    if signs := _few_western(data, sample, complete):
+        return _western(
+            data
+        ), f"row {row:,} is not UTF-8; its few other signs ({signs}) are Western"
+    alike = _likely(data, sample, complete)
+    if len(alike) == 1:
+        encoding = _western(data) if alike[0] == "cp1252" else alike[0]
+        return encoding, f"row {row:,} is not UTF-8; the words read well in {encoding}"
+    if alike:
+        what = f"it reads as text in {_compared(sample, alike)}"
+    else:
+        what = "it reads as text in no encoding known here"
+    raise EncodingError(
+        f"the encoding of {name} is not sure: row {row:,} is not UTF-8, and {what}; save the file "
+        f"as UTF-8, or choose the encoding (--encoding {alike[0] if alike else 'NAME'})"
+    )
+
+
+def _foreign(data: bytes) -> bytes:
+    """What is not ASCII with what stands around it, to the line's ends: about SAMPLE_BYTES.
+
+    It ends at bytes below 0x30, which are no second half of a character in any encoding of `OLDER`.
+    """
+    pieces, size, end = [], 0, 0
+    for run in re.finditer(rb"[\x80-\xff]+", data):
+        if run.end() <= end:
+            continue
+        start = max(end, data.rfind(b"\n", 0, run.start()) + 1, run.start() - AROUND)
+        stop = SEPARATOR.search(data, run.end() + AROUND)
+        end = stop.start() if stop else len(data)
+        line = data.find(b"\n", run.end(), end)
+        end = line if line >= 0 else end
+        pieces.append(data[start:end])
+        size += end - start
+        if size >= SAMPLE_BYTES:
+            break
+    return b"\n".join(pieces)
+
+
+def _few_western(data: bytes, sample: bytes, complete: bool) -> str:
+    """The foreign signs, where they are too few to tell a language by and can be Western.
+
+    Empty where they are many, make up whole words, or stand as signs inside of words: these are
+    of another alphabet.
+    """
+    if not _fits(data, "cp1252", complete):
+        return ""
+    text = sample.decode("cp1252", "replace")
+    words = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
+    few = len(set(words)) <= FEW_WORDS and data.count(b"\n") >= 10
+    if not few and len(data) - len(data.translate(None, LETTERS)) > FEW_LETTERS * len(data):
+        return ""
+    foreign = sum(not letter.isascii() for word in words for letter in word)
+    if foreign > sum(map(len, words)) / 2 or re.search(r"[^\W\d_][¡-¬®-¿][a-z]", text):
+        return ""
+    return ", ".join(list(dict.fromkeys(re.findall(r"[^\x00-\x7f]", text)))[:6])
+
+
+def _western(data: bytes) -> str:
+    """Latin-1 where Windows-1252 says no more than it."""
+    return "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1"
+
+
+def _likely(data: bytes, sample: bytes, complete: bool) -> list[str]:
+    """The encodings of `OLDER` in which the sample reads about equally well, the best first."""
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(
+        sample, steps=8, chunk_size=2048, cp_isolation=list(OLDER), enable_fallback=False
+    )
+    found: list[tuple[str, float, float]] = []
+    for match in matches:
+        same = {match.encoding, *match.could_be_from_charset}  # they give the same text
+        encoding = next((e for e in OLDER if e in same and _fits(data, e, complete)), None)
+        if encoding:
+            found.append((encoding, match.chaos, match.coherence))
+    margin = MARGIN + MARGIN_OF_ONE / sum(byte > 0x7F for byte in sample)
+    if found and found[0][0] not in BEFORE_WINDOWS:
+        found = [item for item in found if item[0] not in BEFORE_WINDOWS]
+    return [
+        encoding
+        for encoding, chaos, coherence in found
+        if chaos < found[0][1] + margin and coherence > found[0][2] - margin
+    ]
+
+
+def _compared(sample: bytes, encodings: Sequence[str]) -> str:
+    """The encodings, each with the first word that they do not read alike."""
+    readings: list[str] = []
+    for word in re.findall(rb"[a-zA-Z\x80-\xff]*[\x80-\xff][a-zA-Z\x80-\xff]*", sample):
+        readings = [word.decode(encoding, "replace") for encoding in encodings]
+        if len(set(readings)) == len(readings):
+            break
+    return ", ".join(f"{e} (“{r[:20]}”)" for e, r in zip(encodings, readings, strict=True))
+
+
+def _decoded(data: bytes, encoding: str, complete: bool) -> str:
+    return codecs.getincrementaldecoder(encoding)().decode(data, final=complete)
+
+
+def _fits(data: bytes, encoding: str, complete: bool) -> bool:
+    try:
+        _decoded(data, encoding, complete)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _row(data: bytes, offset: int) -> int:
+    return data.count(b"\n", 0, offset) + 1
+
+
+def _refuse_nul(data: bytes, name: str) -> None:
+    if b"\x00" in data:
+        offset = data.index(b"\x00")
+        raise DataError(
+            f"{name} has a NUL byte in row {_row(data, offset):,} (byte {offset:,}), so it is "
+            "binary or damaged; expected text: save it as CSV, TSV or JSONL in UTF-8"
+        )
 
 
 def check_encoding(encoding: str) -> str:
@@ -228,22 +239,30 @@ def check_encoding(encoding: str) -> str:
 
 
 def decode(data: bytes, encoding: str, name: str, *, given: bool, complete: bool = True) -> str:
-    """The text without its byte-order mark.
+    """The text without its byte-order mark; DataError names the row of bytes that do not fit.
 
-    `given`: a person chose the encoding, so that bytes which do not fit are an error that names
-    the row. A guessed encoding came from the head of the file; where the rest does not fit,
-    UnicodeDecodeError goes to the caller, who guesses again from the whole.
+    `given`: a person chose the encoding, and is told that it could be guessed.
     """
     try:
-        text = codecs.getincrementaldecoder(encoding)().decode(data, final=complete)
+        text = _decoded(data, encoding, complete)
     except UnicodeDecodeError as error:
-        if not given:
-            raise
-        row = data.count(b"\n", 0, error.start) + 1
+        row = _row(data, error.start)
         raise DataError(
             f"row {row:,} of {name} is not {encoding}: byte 0x{data[error.start]:02x} does not "
-            f"fit; leave the encoding empty to have it guessed (here {guess_encoding(data)[0]})"
+            f"fit; {_way_out(data, name, given)}"
         ) from error
     except UnicodeError as error:  # UTF-16 and UTF-32 say it without a position
         raise DataError(f"{name} is not {encoding}: {error}; choose another encoding") from error
+    if "\x00" in text:
+        _refuse_nul(data, name)
     return text.removeprefix("\ufeff")
+
+
+def _way_out(data: bytes, name: str, given: bool) -> str:
+    if not given:
+        return "choose another encoding"
+    try:
+        encoding, _ = guess_encoding(data, name)
+    except DataError:
+        return "choose another encoding, or save the file as UTF-8"
+    return f"leave the encoding empty to have it guessed (here {encoding})"

@@ -12,31 +12,21 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from advlab.data.decoding import (
-    check_encoding,
-    decode,
-    guess_encoding,
-    name_rows,
-    read_all,
-    read_head,
-)
+from advlab.data.decoding import check_encoding, decode, guess_encoding, name_rows
+from advlab.data.layout import json_objects, named, table
+from advlab.data.raw import Head, read_all, read_head
 from advlab.data.scanning import cells, json_array, json_lines, labelled, unify
 from advlab.data.sniffing import (
     DELIMITERS,
     SAMPLE_ROWS,
     find_column,
-    guess_delimiter,
     guess_form,
-    guess_header,
-    guess_quoting,
-    name_columns,
     pick_columns,
-    ragged_notes,
     read_separator,
     shown,
     take,
@@ -45,8 +35,6 @@ from advlab.errors import DataError
 from advlab.runs.config import DataConfig, home
 
 PREVIEW_ROWS = 10
-
-
 MOST_OTHERS = 8  # further columns that are kept
 LONGEST_OTHER = 60  # characters of their values
 
@@ -146,93 +134,81 @@ def guess(
     """
     name = name or (source.name if isinstance(source, Path) else "the upload")
     head = read_head(source, name)
-    notes: list[str] = []
-    if encoding:
-        encoding, given = check_encoding(encoding), True
-    else:
-        (encoding, why), given = guess_encoding(head.data, head.complete), False
-        notes.append(f"Encoding {encoding}: {why}.")
     cut = not head.complete
-    text = unify(decode(head.data, encoding, name, given=True, complete=head.complete))
+    notes: list[str] = []
+    given = bool(encoding)
+    if encoding:
+        encoding = check_encoding(encoding)
+    else:
+        encoding, why = guess_encoding(head.data, name, head.complete)
+        notes.append(f"Encoding {encoding}: {why}.")
+    text = unify(decode(head.data, encoding, name, given=given, complete=head.complete))
     if not text.strip():
         raise DataError(f"{name} is empty; expected a table with a text and a label in each row")
     separator = read_separator(delimiter) if delimiter else None
     form = guess_form(text, name, separator)
     if form in ("json", "jsonl"):
-        separator, quoting, header = None, False, False
-        reader = json_array if form == "json" else json_lines
-        objects = list(reader(text, name, cut=cut))
-        if not objects:
-            raise DataError(f"{name} holds no complete record; expected one object a line")
-        columns = tuple(dict.fromkeys(str(key) for _, item in objects for key in item))
-        records = [(number, [item.get(key) for key in columns]) for number, item in objects]
+        layout = json_objects(text, name, form, cut)
     else:
-        if form == "table" and separator is None:
-            separator, why = guess_delimiter(text, name, quoting, cut)
-            notes.append(why)
-        assert separator is not None
-        if separator == " ":
-            form, quoting, header = "lines", False, False
-            records = list(labelled(text, cut=cut))
-        else:
-            form = "tsv" if separator == "\t" else "csv"
-            if quoting is None:
-                quoting, why = guess_quoting(text, separator, cut)
-                notes.extend(why)
-            records = list(cells(text, separator, quoting, cut=cut))
-        if not records:
-            raise DataError(
-                f"{name} holds no complete row in its first megabyte; check the quoting"
-            )
-        if header is None:
-            header = guess_header(
-                [row for _, row in records[:SAMPLE_ROWS]], text_column, label_column
-            )
-        columns = name_columns(records, header, form)
-        if header:
-            records = records[1:]
-        if not records:
-            raise DataError(
-                f"{name} has a header ({', '.join(columns)}) and no rows below it; add rows"
-            )
-        notes.extend(ragged_notes(records, columns))
-    sample = [row for _, row in records[:SAMPLE_ROWS]]
-    chosen_text, chosen_label = pick_columns(
+        layout = table(text, name, separator, quoting, cut)
+        layout = named(layout, name, header, (text_column, label_column))
+    sample = [row for _, row in layout.records[:SAMPLE_ROWS]]
+    chosen = _choose(layout.columns, sample, name, text_column, label_column)
+    notes += layout.notes
+    for kind, value in zip(("text", "label"), chosen, strict=True):
+        if value is None:
+            choices = ", ".join(layout.columns)
+            notes.append(f"No {kind} column was recognised; choose one of: {choices}.")
+    return Guess(
+        name=name,
+        format=layout.form,
+        encoding=encoding,
+        delimiter=layout.separator,
+        quoting=layout.quoting,
+        header=layout.header,
+        columns=layout.columns,
+        text_column=chosen[0],
+        label_column=chosen[1],
+        rows=_count(len(layout.records), head),
+        rows_exact=head.complete,
+        preview=_preview(sample, len(layout.columns)),
+        notes=tuple(notes),
+        encoding_given=given,
+    )
+
+
+def _choose(
+    columns: Sequence[str],
+    sample: Sequence[Sequence[Any]],
+    name: str,
+    text_column: str | int | None,
+    label_column: str | int | None,
+) -> tuple[str | None, str | None]:
+    """The columns with the text and the label; None for one that was not recognised."""
+    text, label = pick_columns(
         columns,
         sample,
         text=None if text_column is None else find_column(text_column, columns, name),
         label=None if label_column is None else find_column(label_column, columns, name),
     )
-    if chosen_text is not None and chosen_text == chosen_label:
+    if text is not None and text == label:
         raise DataError(
-            f"text and label of {name} are both column {chosen_text!r}; "
+            f"text and label of {name} are both column {text!r}; "
             f"choose two of: {', '.join(columns)}"
         )
-    for kind, value in (("text", chosen_text), ("label", chosen_label)):
-        if value is None:
-            notes.append(f"No {kind} column was recognised; choose one of: {', '.join(columns)}.")
-    rows: int | None = len(records)
-    if cut:
-        rows = None if head.size is None else round(len(records) * head.size / len(head.data))
-    return Guess(
-        name=name,
-        format=form,
-        encoding=encoding,
-        delimiter=separator,
-        quoting=bool(quoting),
-        header=bool(header),
-        columns=columns,
-        text_column=chosen_text,
-        label_column=chosen_label,
-        rows=rows,
-        rows_exact=head.complete,
-        preview=tuple(
-            tuple(shown(cell) for cell in take(row, range(len(columns))))
-            for row in sample[:PREVIEW_ROWS]
-        ),
-        notes=tuple(notes),
-        encoding_given=given,
-    )
+    return text, label
+
+
+def _count(records: int, head: Head) -> int | None:
+    """The rows of the whole file, estimated where only its head was read; None: not known."""
+    if head.complete:
+        return records
+    return None if head.size is None else round(records * head.size / len(head.data))
+
+
+def _preview(sample: Sequence[Sequence[Any]], width: int) -> tuple[tuple[str, ...], ...]:
+    rows = sample[:PREVIEW_ROWS]
+    return tuple(tuple(shown(cell) for cell in take(row, range(width))) for row in rows)
 
 
 def read_rows(source: Path | bytes, guess: Guess) -> Table:
@@ -250,15 +226,13 @@ def read_rows(source: Path | bytes, guess: Guess) -> Table:
             )
     data = read_all(source, guess.name)
     notes = list(guess.notes)
-    try:
-        text = decode(data, guess.encoding, guess.name, given=guess.encoding_given)
-    except UnicodeDecodeError:
-        # the head was all ASCII or UTF-8, the rest is not
-        encoding, why = guess_encoding(data)
-        text = decode(data, encoding, guess.name, given=True)
-        notes = [note for note in notes if not note.startswith("Encoding ")]
-        notes.insert(0, f"Encoding {encoding}: {why}.")
-        guess = dataclasses.replace(guess, encoding=encoding)
+    if not guess.encoding_given:  # from the head, which may be all ASCII where the rest is not
+        encoding, why = guess_encoding(data, guess.name)
+        if encoding != guess.encoding:
+            notes = [note for note in notes if not note.startswith("Encoding ")]
+            notes.insert(0, f"Encoding {encoding}: {why}.")
+            guess = dataclasses.replace(guess, encoding=encoding)
+    text = decode(data, guess.encoding, guess.name, given=guess.encoding_given)
     assert guess.text_column is not None
     assert guess.label_column is not None
     rows = tuple(_rows(unify(text), guess))

@@ -55,61 +55,88 @@ def cells(
     literally. `cut`: the text ends anywhere, and its last record is left out.
     """
     quotes = Quotes() if quotes is None else quotes
-    mark = re.escape(delimiter)
-    # possessive repeats: an unclosed quote costs one pass, not a backtracking explosion
-    enclosed = re.compile(rf' *"((?:[^"]++|"")*+)" *(?={mark}|\r?\n|\r?\Z)')
-    unclosed = re.compile(r' *"(?:[^"]++|"")*+\Z')
-    literal = re.compile(rf"[^{mark}\n]*")
-    position, number, size = 0, 1, len(text)
+    marks = _marks(delimiter)
+    position, number = 0, 1
     held: tuple[int, list[str]] | None = None  # one behind, so that a cut record can be dropped
-    while position < size:
+    while position < len(text):
         end = text.find("\n", position)
-        stop = size if end < 0 else end
-        start, row = number, []
+        stop = len(text) if end < 0 else end
+        start = number
         if not quoting or text.find('"', position, stop) < 0:
             line = text[position:stop].removesuffix("\r")
-            row = line.split(delimiter)
+            row = line.split(delimiter) if line.strip() else []
             position, number = stop + 1, number + 1
-            if not line.strip():
-                row = []
         else:
-            while True:
-                match = enclosed.match(text, position)
-                if match:
-                    value = match[1]
-                    quotes.enclosed += 1
-                    quotes.spanning += delimiter in value or "\n" in value
-                    number += value.count("\n")
-                    if '""' in value:
-                        quotes.doubled += 1
-                        value = value.replace('""', '"')
-                else:
-                    if cut and size - position < OPEN_TAIL and unclosed.match(text, position):
-                        if held:
-                            yield held
-                        return
-                    match = literal.match(text, position)
-                    assert match is not None  # it matches the empty string too
-                    value = match[0]
-                    if text[match.end() : match.end() + 1] != delimiter:
-                        value = value.removesuffix("\r")
-                    if '"' in value:
-                        quotes.bare += 1
-                        quotes.first_bare = quotes.first_bare or number
-                row.append(value)
-                position = match.end()
-                if text.startswith(delimiter, position):
-                    position += 1
-                    continue
-                position += text.startswith("\r", position)
-                position, number = position + 1, number + 1  # past the \n, or past the end
+            found = _quoted(text, position, number, marks, quotes, cut)
+            if found is None:
                 break
+            row, position, number = found
         if row:
             if held:
                 yield held
             held = (start, row)
-    if held and not (cut and not text.endswith("\n")):
+    else:
+        if cut and not text.endswith("\n"):
+            return
+    if held:
         yield held
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """A delimiter, and the shapes that a cell can have with it."""
+
+    delimiter: str
+    enclosed: re.Pattern[str]
+    unclosed: re.Pattern[str]
+    literal: re.Pattern[str]
+
+
+def _marks(delimiter: str) -> _Marks:
+    mark = re.escape(delimiter)
+    # possessive repeats: an unclosed quote costs one pass, not a backtracking explosion
+    return _Marks(
+        delimiter,
+        enclosed=re.compile(rf' *"((?:[^"]++|"")*+)" *(?={mark}|\r?\n|\r?\Z)'),
+        unclosed=re.compile(r' *"(?:[^"]++|"")*+\Z'),
+        literal=re.compile(rf"[^{mark}\n]*"),
+    )
+
+
+def _quoted(
+    text: str, position: int, number: int, marks: _Marks, quotes: Quotes, cut: bool
+) -> tuple[list[str], int, int] | None:
+    """(cells, position, row number) past one record that has quotes; None where it was cut off."""
+    row: list[str] = []
+    while True:
+        match = marks.enclosed.match(text, position)
+        if match:
+            value = match[1]
+            quotes.enclosed += 1
+            quotes.spanning += marks.delimiter in value or "\n" in value
+            number += value.count("\n")
+            if '""' in value:
+                quotes.doubled += 1
+                value = value.replace('""', '"')
+        else:
+            near_end = len(text) - position < OPEN_TAIL
+            if cut and near_end and marks.unclosed.match(text, position):
+                return None
+            match = marks.literal.match(text, position)
+            assert match is not None  # it matches the empty string too
+            value = match[0]
+            if text[match.end() : match.end() + 1] != marks.delimiter:
+                value = value.removesuffix("\r")
+            if '"' in value:
+                quotes.bare += 1
+                quotes.first_bare = quotes.first_bare or number
+        row.append(value)
+        position = match.end()
+        if text.startswith(marks.delimiter, position):
+            position += 1
+            continue
+        position += text.startswith("\r", position)
+        return row, position + 1, number + 1  # past the \n, or past the end
 
 
 def labelled(text: str, *, cut: bool = False) -> Iterator[tuple[int, list[str]]]:

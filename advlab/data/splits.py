@@ -94,19 +94,12 @@ def make_dataset(
     rare = sorted(label for label, count in Counter(i.label for i in items).items() if count < 3)
     if rare:
         notes.append(f"Fewer than 3 training texts in {', '.join(rare[:8])}.")
-    stem = _stem(table.name)
-    others = {
-        part: stem
-        if given is None
-        else _stem(given.name) + ("-" + part) * (_stem(given.name) == stem)
-        for part, given in (("validation", validation), ("test", test))
-    }
     return Dataset(
-        name=name or stem,
+        name=name or _stem(table.name),
         head=names,
-        train=_examples(items, stem, known),
-        validation=_examples(validated, others["validation"], known),
-        test=_examples(tested, others["test"], known),
+        train=_examples(items, _stem(table.name), known),
+        validation=_examples(validated, _part(table, validation, "validation"), known),
+        test=_examples(tested, _part(table, test, "test"), known),
         about=about,
         notes=tuple(notes),
     )
@@ -170,6 +163,19 @@ def _clean(table: Table, notes: list[str]) -> list[Item]:
             unlabelled.append(row.number)
         else:
             items.append(Item(row.number, text, str(label), row.more))
+    _refuse_odd(table, odd_texts, long, odd_labels)
+    _leave_out(table, empty, unlabelled, notes)
+    if not items:
+        raise DataError(f"{table.name}: no row has both a text and a label{_choices(table)}")
+    if mended:
+        notes.append(f"Half characters in {name_rows(mended)} of {table.name} are shown as \ufffd.")
+    return items
+
+
+def _refuse_odd(
+    table: Table, odd_texts: Sequence[Row], long: Sequence[int], odd_labels: Sequence[Row]
+) -> None:
+    """DataError where a row shows that a wrong column or quoting was chosen."""
     where = f"{table.name}, column {table.text_column!r}"
     if odd_texts:
         example = repr(odd_texts[0].text)[:60]
@@ -188,6 +194,12 @@ def _clean(table: Table, notes: list[str]) -> list[Item]:
             f"{table.name}, column {table.label_column!r}: {example} in {_name(odd_labels)}; "
             f"expected one label for each text{_choices(table)}"
         )
+
+
+def _leave_out(
+    table: Table, empty: Sequence[int], unlabelled: Sequence[int], notes: list[str]
+) -> None:
+    """A note on the rows without a text or a label; DataError where they are too many."""
     total = len(table.rows)
     for bad, what, column in (
         (empty, "an empty text", table.text_column),
@@ -207,11 +219,6 @@ def _clean(table: Table, notes: list[str]) -> list[Item]:
             has = "has" if len(bad) == 1 else "have"
             rows = name_rows(bad).capitalize()
             notes.append(f"{rows} of {table.name} {has} {what}: left out.")
-    if not items:
-        raise DataError(f"{table.name}: no row has both a text and a label{_choices(table)}")
-    if mended:
-        notes.append(f"Half characters in {name_rows(mended)} of {table.name} are shown as \ufffd.")
-    return items
 
 
 def _label(value: Any) -> str | bool | None:
@@ -395,6 +402,14 @@ def _stem(name: str) -> str:
     while path.suffix.lower() in SUFFIXES:
         path = path.with_suffix("")
     return path.name or name
+
+
+def _part(table: Table, given: Table | None, part: str) -> str:
+    """What the ids of a split begin with: its own file's name, told apart from the first file's."""
+    stem = _stem(table.name)
+    if given is None:
+        return stem
+    return _stem(given.name) + ("-" + part) * (_stem(given.name) == stem)
 
 
 def _name(rows: Sequence[Row]) -> str:

@@ -1,23 +1,14 @@
-"""One sentence through the saved epochs of a run: the same attack on each."""
+"""One sentence under the weights of a saved epoch of a run: the same attack on each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from advlab.attacks import Attack
 from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
 from advlab.records import Moment
-from advlab.training.epochs import kept, load_epoch
-
-
-def look_back(
-    folder: Path, victim: Victim, text: str, *, label: int | str, attack: Attack, seed: int = 0
-) -> Iterator[Moment]:
-    """One `Moment` a kept epoch, in order; stop asking to stop the work."""
-    for epoch in kept(folder):
-        yield look_at_epoch(folder, victim, epoch, text, label=label, attack=attack, seed=seed)
+from advlab.training.epochs import load_epoch
 
 
 def look_at_epoch(

@@ -88,12 +88,7 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
 
 
 def tiny_victim(
-    size: str,
-    data: Dataset,
-    *,
-    seed: int = 0,
-    max_length: int = 128,
-    task: Task | None = None,
+    size: str, data: Dataset, *, seed: int = 0, max_length: int = 128, task: Task | None = None
 ) -> Victim:
     """A new model of `size` ("tiny" or "small") for this data, weights drawn from `seed`."""
     from transformers import BertConfig, BertForSequenceClassification

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import CLASSES, NEUTRAL, SHAPES, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import percent
+from advlab.pictures.style import CLASSES, NEUTRAL, SHAPES, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Reading
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import NEUTRAL, SIDES, faded, finish, label
+from advlab.pictures.base import finish
+from advlab.pictures.style import NEUTRAL, SIDES, faded, label
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
 

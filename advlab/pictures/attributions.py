@@ -12,8 +12,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.pictures.base import DIVERGING, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent, signed
+from advlab.pictures.style import DIVERGING, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Layers, Saliency
 

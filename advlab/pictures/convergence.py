@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advlab.pictures.training import ADVERSARIAL, CLEAN, NEUTRAL, THIRD, Figure, frame, line, smooth
+from advlab.pictures.style import NEUTRAL
+from advlab.pictures.training import ADVERSARIAL, CLEAN, THIRD, Figure, frame, line, smooth
 from advlab.records import Event
 from advlab.runs.standing import inner_gain, judged, series
 

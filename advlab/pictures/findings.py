@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import SIDES, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import exit_share, number
+from advlab.pictures.style import SIDES, label, side
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord
 from advlab.records.measured import OUTCOMES, Finding
@@ -100,7 +101,7 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
             x=x,
             y=y,
             mode="lines",
-            name=f"{'ABC'[i]}: {label(name, 34)}",
+            name=side(i, label(name, 34)),
             line={"color": colour, "dash": dash, "width": 2.5, "shape": "hv"},
             hovertemplate="by ε = %{x:.3f} × mean norm: %{y:.0%} flipped<extra></extra>",
         )
@@ -109,7 +110,7 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
                 x=[right[0].eps],
                 y=[float(np.mean([f.noise for f in right]))],
                 mode="markers",
-                name=f"{'ABC'[i]}: noise as long",
+                name=side(i, "noise as long"),
                 cliponaxis=False,
                 marker={
                     "symbol": f"{shape}-open",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import NEUTRAL, SIDES, faded, finish, label, tokens_of
+from advlab.pictures.base import finish, tokens_of
 from advlab.pictures.sentences import number, percent
-from advlab.pictures.surface import surface
+from advlab.pictures.style import NEUTRAL, SIDES, faded, label, side
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Distances, Line, Map
 
@@ -26,7 +26,7 @@ def lines(
     figure = go.Figure()
     for i, record, one in zip(which or range(len(records)), records, found, strict=True):
         colour, shape, dash = SIDES[i]
-        name = f"{'ABC'[i]}: {label(record.model, 30)}"
+        name = side(i, label(record.model, 30))
         if one.noise is not None and one.noise_t is not None:
             figure.add_scatter(
                 x=np.concatenate([one.noise_t, one.noise_t[::-1]]),
@@ -270,5 +270,4 @@ __all__ = [
     "line_columns",
     "line_sentence",
     "lines",
-    "surface",
 ]

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import (
-    CLEAR,
-    NEUTRAL,
-    SIDES,
-    attacked_title,
-    faded,
-    finish,
-    label,
-    tokens_of,
-)
+from advlab.pictures.base import attacked_title, finish, tokens_of
 from advlab.pictures.sentences import number, percent
+from advlab.pictures.style import CLEAR, NEUTRAL, SIDES, faded, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Scaled
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import NEUTRAL, SIDES, faded, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import number
+from advlab.pictures.style import NEUTRAL, SIDES, faded, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, LocalPlane
 

@@ -13,9 +13,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from advlab.pictures.base import CLASSES, SHAPES, finish, label
-from advlab.pictures.robustness import DASHES, rate_text
+from advlab.pictures.base import finish
+from advlab.pictures.robustness import rate_text
 from advlab.pictures.sentences import number, percent
+from advlab.pictures.style import CLASSES, DASHES, SHAPES, label
 from advlab.pictures.tables import Columns
 from advlab.records import Rate
 from advlab.records.estimates import compare
@@ -61,7 +62,7 @@ def more_starts(found: Sequence[Optima]) -> go.Figure:
             y=[one.broken_by(r) for r in range(1, R + 1)],
             mode="lines+markers",
             name=label(one.model, 34),
-            line={"color": CLASSES[k], "dash": DASHES[k], "width": 2.5},
+            line={"color": CLASSES[k], "dash": list(DASHES)[k], "width": 2.5},
             marker={"symbol": SHAPES[k], "size": 8},
             hovertemplate="%{x} starts: %{y:.1%} broken<extra></extra>",
         )
@@ -117,7 +118,7 @@ def apart(found: Sequence[Optima]) -> go.Figure:
             y=counts / max(len(one.ids), 1),
             mode="lines+markers",
             name=label(one.model, 34),
-            line={"color": CLASSES[k], "dash": DASHES[k], "shape": "hvh"},
+            line={"color": CLASSES[k], "dash": list(DASHES)[k], "shape": "hvh"},
             marker={"symbol": SHAPES[k], "size": 6},
             hovertemplate="about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>",
         )

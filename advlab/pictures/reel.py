@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from advlab.pictures.base import SIDES
 from advlab.pictures.sentences import number, percent, token_kinds
+from advlab.pictures.style import DASHES, SIDES, UNITS, side
 from advlab.records import AttackRecord, Frames, Noise, Reading
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
-UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}
-DASHES = {"solid": "", "dash": "7 4", "dot": "2 4"}
 
 
 @dataclass(frozen=True)
@@ -240,9 +238,7 @@ def _line(
 ) -> Series:
     colour, _, dash = SIDES[i]
     low, high = (None, None) if band is None else (_short(band.min(1)), _short(band.max(1)))
-    return Series(
-        f"{'ABC'[i]}: {record.model}", colour, DASHES[dash], list(_short(y)), low, high, marks
-    )
+    return Series(side(i, record.model), colour, DASHES[dash], list(_short(y)), low, high, marks)
 
 
 def _panel(
@@ -283,7 +279,7 @@ def _panel(
         behind = {key: [_short(v) for v in draws[key][shown]] for key in bars}
         grown = _short(lengths / own)
     return Panel(
-        name=f"{'ABC'[i]}: {record.model}",
+        name=side(i, record.model),
         colour=SIDES[i][0],
         tokens=[record.tokens[t] for t in shown],
         fixed=fixed,
@@ -353,7 +349,7 @@ def _attacked(records: Sequence[AttackRecord]) -> str:
     names = [r.reference for r in records]
     if len(set(names)) == 1:
         return names[0]
-    return ", ".join(f"{n} ({'ABC'[i]})" for i, n in enumerate(names))
+    return ", ".join(f"{n} ({side(i)})" for i, n in enumerate(names))
 
 
 def _short(values: np.ndarray) -> list[float]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import CLASSES, CLEAR, NEUTRAL, SHAPES, faded, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import number
+from advlab.pictures.style import CLASSES, CLEAR, DASHES, NEUTRAL, SHAPES, UNITS, faded, label
 from advlab.pictures.tables import Columns
 from advlab.records import Example, Rate
 from advlab.records.estimates import compare, rate
@@ -17,9 +18,6 @@ from advlab.records.estimates import over_seeds as seeds_of
 
 if TYPE_CHECKING:
     from advlab.records.measured import Grid, Row
-
-UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def name_of(grid: Grid, row: Row) -> str:
@@ -51,7 +49,7 @@ def curves(grid: Grid) -> go.Figure:
             y=[r.value for r in rates],
             mode="lines+markers",
             name=label(name_of(grid, row), 48),
-            line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
+            line={"color": colour, "width": 2.5, "dash": list(DASHES)[k % len(DASHES)]},
             marker={"symbol": shape, "size": 8},
             customdata=[rate_text(r) for r in rates],
             hovertemplate="ε = %{x:g}: %{customdata}<extra></extra>",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import NEUTRAL, SIDES, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import percent, signed
+from advlab.pictures.style import NEUTRAL, SIDES, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Substitutions
 from advlab.records.estimates import rank_correlation

@@ -12,8 +12,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.pictures.base import NEUTRAL, finish
+from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
+from advlab.pictures.style import NEUTRAL
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Surface
 
@@ -35,9 +36,7 @@ def joined(parts: Sequence[Surface]) -> Surface:
     )
 
 
-def surface(
-    record: AttackRecord, found: Surface, which: int = 0, limit: float | None = None
-) -> go.Figure:
+def surface(found: Surface, limit: float | None = None) -> go.Figure:
     """Loss over δ (x) × a random direction (y), both in lengths of δ; boundary bold, ball dotted."""
     x = found.axis
     figure = go.Figure()
@@ -171,9 +170,7 @@ def _bar() -> dict[str, Any]:
     }
 
 
-def relief(
-    record: AttackRecord, found: Surface, which: int = 0, limit: float | None = None
-) -> go.Figure:
+def relief(found: Surface, limit: float | None = None) -> go.Figure:
     """The same in three dimensions, boundary black and the edge of the ball pink, on the loss."""
     x, y = found.axis, found.axis[found.rows]
     top = limit or float(found.loss.max())

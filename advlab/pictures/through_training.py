@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.pictures.base import SIDES
-from advlab.pictures.reel import DASHES, Chart, Mode, Panel, Reel, Series
+from advlab.pictures.reel import Chart, Mode, Panel, Reel, Series
 from advlab.pictures.sentences import exit_share, number, percent
+from advlab.pictures.style import DASHES, SIDES, side
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Moment
 
@@ -81,7 +81,7 @@ def _flip(record: AttackRecord) -> float:
 
 def _series(i: int, name: str, y: Sequence[float]) -> Series:
     colour, _, dash = SIDES[i]
-    return Series(f"{'ABC'[i]}: {name}", colour, DASHES[dash], [float(f"{v:.4g}") for v in y])
+    return Series(side(i, name), colour, DASHES[dash], [float(f"{v:.4g}") for v in y])
 
 
 def _bars(
@@ -129,7 +129,7 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
             f" {r.attacked.answers[0]} {percent(float(r.attacked.sure[0]))}"
         )
     return Panel(
-        name=f"{'ABC'[i]}: {name}",
+        name=side(i, name),
         colour=SIDES[i][0],
         tokens=[first.tokens[t] for t in keep],
         fixed=[""] * len(keep),

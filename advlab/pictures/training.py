@@ -6,22 +6,18 @@ objects, and need no import of Plotly. `Standing` is a run in numbers, for lists
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from advlab.pictures.style import DASHES, NEUTRAL, RUNS, SHAPES, SIDES, label
 from advlab.records import Event, Rate
 from advlab.runs.folder import timeline
 from advlab.runs.standing import as_rate
 
 Figure = dict[str, Any]
 
-# Okabe and Ito; every colour has a second sign, its dash or its marker
-CLEAN, ADVERSARIAL, THIRD = "#0072B2", "#D55E00", "#009E73"
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x")
-NEUTRAL = "#808080"  # visible on white and on near-black
+CLEAN, ADVERSARIAL, THIRD = (colour for colour, _, _ in SIDES)
 POINTS = 400  # at most so many a line: more cannot be seen and cost time
 
 
@@ -165,7 +161,7 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
     last = 1
     for i, (name, events) in enumerate(runs):
         rows = [e for e in timeline(events) if e.kind == "epoch"]
-        colour, shape = PALETTE[i % len(PALETTE)], SHAPES[i % len(SHAPES)]
+        colour, shape = RUNS[i % len(RUNS)], SHAPES[i % len(SHAPES)]
         for key, title, dash, hollow in (
             ("clean_accuracy", "clean", "dot", True),
             ("robust_accuracy", "under attack", "solid", False),
@@ -174,12 +170,12 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
             x = [x for x, rate in points if rate is not None]
             y = [rate.value for _, rate in points if rate is not None]
             last = max([last, *x])
-            shown = f"{label(name)}: {title}"
+            shown = f"{label(name, 32)}: {title}"
             figure["data"].append(
                 {
                     "type": "scatter",
                     "mode": "lines+markers",
-                    "name": label(name),
+                    "name": label(name, 32),
                     "x": x,
                     "y": y,
                     "legendgroup": str(i),
@@ -205,9 +201,9 @@ def compare_losses(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
         ]
         if points:
             x, y = _thin(points)
-            dash = ("solid", "dash", "dot", "dashdot")[i % 4]
-            colour = PALETTE[i % len(PALETTE)]
-            figure["data"].append(line(x, smooth(y), label(name), colour, dash, ".3f"))
+            dash = list(DASHES)[i % 4]
+            colour = RUNS[i % len(RUNS)]
+            figure["data"].append(line(x, smooth(y), label(name, 32), colour, dash, ".3f"))
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     return figure
 
@@ -222,12 +218,6 @@ def smooth(values: Sequence[float], span: float = 8.0) -> list[float]:
         total, weight = keep * total + value, keep * weight + 1.0
         out.append(total / weight)
     return out
-
-
-def label(text: str, limit: int = 32) -> str:
-    """A name fit for Plotly, which reads some HTML in labels."""
-    text = " ".join(text.split())
-    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
 
 
 def _steps(events: Sequence[Event]) -> list[Event]:

@@ -124,11 +124,6 @@ def over_seeds(values: Sequence[float]) -> Spread:
     return Spread(made, float(np.mean(made)), min(made), max(made), deviation)
 
 
-def needed(difference: float, share: float = 0.5) -> int:
-    """Examples that an interval of half-width `difference` around `share` takes: z²·s(1−s)/d²."""
-    return int(np.ceil(Z * Z * share * (1 - share) / difference**2))
-
-
 @dataclass(frozen=True)
 class Rate:
     """A share of examples with its Wilson 95 % interval."""

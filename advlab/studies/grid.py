@@ -89,9 +89,7 @@ def grid(
             settings = {"seed": seed, **what}
             return kept.over(victim, examples, settings, make, size=batch_size, progress=told)
 
-        rows += [
-            _row(victim, examples, attack, radii, noise_draws, told, over) for attack in attacks
-        ]
+        rows += [_row(victim, attack, radii, noise_draws, told, over) for attack in attacks]
     return Grid(
         data,
         data_hash(examples, victims[0].head),
@@ -105,7 +103,6 @@ def grid(
 
 def _row(
     victim: Victim,
-    examples: Sequence[Example],
     attack: Attack,
     radii: tuple[float, ...],
     draws: int,

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advlab.errors import SettingError, unknown
-from advlab.pictures.base import SIDES, finish, label
+from advlab.pictures.base import finish
 from advlab.pictures.robustness import rate_text
+from advlab.pictures.style import SIDES, label
 from advlab.pictures.tables import Columns
 from advlab.records import Rate
 from advlab.records.estimates import Z, over_seeds, wilson

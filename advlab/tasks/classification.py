@@ -101,10 +101,16 @@ class Classification:
         return F.cross_entropy(out, labels, reduction="none", label_smoothing=smoothing)
 
     def scores(self, out: Tensor, batch: Batch) -> Tensor:
-        """(B,C): the logit of the label, then the other classes' in their order."""
+        """(B,C): the logit of the label, then the other classes' in their order.
+
+        Where another class ties with the label and comes first, it is the answer: it leads by a bit.
+        """
         labels = _labels(out, batch).unsqueeze(1)
-        others = torch.arange(out.shape[1] - 1, device=out.device).expand(len(labels), -1)
-        return out.gather(1, torch.cat([labels, others + (others >= labels)], 1))
+        places = torch.arange(out.shape[1] - 1, device=out.device).expand(len(labels), -1)
+        own, rivals = out.gather(1, labels), out.gather(1, places + (places >= labels))
+        tied = (rivals == own) & (places < labels)
+        above = torch.nextafter(rivals.detach(), torch.full_like(rivals, torch.inf))
+        return torch.cat([own, rivals + (above - rivals.detach()) * tied], 1)
 
     def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
         """KL(p‖q) of each example: two (B,C) logits -> (B,)."""

@@ -7,6 +7,9 @@ tokenizer goes through `plain_text` before it is shown: Streamlit reads Markdown
 from __future__ import annotations
 
 import re
+from typing import Any
+
+KEEP: dict[str, Any] = {"persist_state": "session"}  # a control holds its value on other pages
 
 # every sign that begins something in Streamlit's Markdown: emphasis, links, code, LaTeX, colours
 # and icons (":red[", ":material/"), HTML, tables, lists and headings

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from advlab.pictures import tables
+from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result
 
@@ -68,5 +69,5 @@ def beside(results: Sequence[Result]) -> Iterator[tuple[int, Result]]:
     for i, (result, column) in enumerate(zip(results, columns, strict=True)):
         with column:
             if len(results) > 1:
-                st.markdown(f"**{'ABC'[i]}: {plain_text(result.record.model, 60)}**")
+                st.markdown(f"**{side(i, plain_text(result.record.model, 60))}**")
             yield i, result

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advlab.data import load_data
-from advlab.data.decoding import MAX_BYTES, name_rows
+from advlab.data.decoding import name_rows
 from advlab.data.files import corrections, guess, read_rows, save_upload
+from advlab.data.raw import MAX_BYTES
 from advlab.data.splits import make_dataset
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig
@@ -263,7 +264,7 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path):
 
 
 def test_a_gzip_bomb_is_refused(monkeypatch):
-    monkeypatch.setattr("advlab.data.decoding.MAX_BYTES", 2**21)
+    monkeypatch.setattr("advlab.data.raw.MAX_BYTES", 2**21)
     data = gzip.compress(b"text,label\n" + (b"words " * 30 + b",b\n") * 2**15)
     assert len(data) < 50_000
     found = guess(data, "bomb.csv.gz")

@@ -169,8 +169,8 @@ def test_every_picture_draws_and_says_something() -> None:
     far: Distances = analyse(victim, record, "distances", token=token)
     spots: Map = analyse(victim, record, "map")
     for figure in (
-        surface.surface(record, found),
-        surface.relief(record, found),
+        surface.surface(found),
+        surface.relief(found),
         landscape.lines([record, record], [line, line]),
         landscape.distances(far, record.tokens[token]),
         landscape.context(record, spots),
@@ -211,7 +211,7 @@ def test_the_edge_of_the_ball_is_a_closed_line_at_the_radius_eps(attack: Attack)
         np.testing.assert_allclose(np.hypot(there[:, 0], there[:, 1]), radius, rtol=2e-2)
         assert len(there) == len(line)
         np.testing.assert_array_equal(line[0], line[-1])
-    names = [t.hovertemplate or "" for t in surface.relief(record, found).data]
+    names = [t.hovertemplate or "" for t in surface.relief(found).data]
     assert any("edge of the ε ball" in n for n in names)
 
 

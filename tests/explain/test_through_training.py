@@ -12,7 +12,7 @@ from victims import chances, label_of
 from advlab.attacks import PGD
 from advlab.errors import ModelError
 from advlab.explain.explore import explore
-from advlab.explain.through_training import look_back
+from advlab.explain.through_training import look_at_epoch
 from advlab.model.victim import Victim
 from advlab.pictures import through_training
 from advlab.records import Moment
@@ -78,7 +78,10 @@ def test_a_history_that_is_off_writes_nothing(run: Path, tmp_path: Path) -> None
 def test_a_sentence_is_looked_at_as_explore_would_on_each_epoch(run: Path) -> None:
     victim = Victim.load(run / "model")
     attack = PGD(0.5, steps=3)
-    lapse = list(look_back(run, victim, TEXT, label=1, attack=attack, seed=2))
+    lapse = [
+        look_at_epoch(run, victim, epoch, TEXT, label=1, attack=attack, seed=2)
+        for epoch in kept(run)
+    ]
     assert [m.epoch for m in lapse] == [0, 1, 2, 3]
     for moment in lapse:
         then = load_epoch(run, victim, moment.epoch)

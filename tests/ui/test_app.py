@@ -398,3 +398,20 @@ def test_no_page_lets_markdown_through_as_html():
         text = file.read_text(encoding="utf-8")
         assert "unsafe_allow_html" not in text, file
         assert "unsafe_allow_javascript" not in text, file
+
+
+def test_a_file_whose_encoding_is_not_sure_is_read_once_it_is_chosen(advlab_home: Path):
+    texts = ("não é tão mau", "há boas ideias", "uma canção lindíssima", "emoções verdadeiras")
+    rows = "".join(f"{texts[i % 4]} número {i},{'ab'[i % 2]}\n" for i in range(30))
+    file = advlab_home / "filmes.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(("text,label\n" + rows).encode("cp1252"))
+    app = page(NEW)
+    app.segmented_control(key="data.kind").set_value("file").run()
+    app.text_input(key="data.path").set_value(str(file)).run()
+    assert any("is not sure" in e.value for e in app.error)
+    app.selectbox(key=f"data.read.{file}.encoding").set_value("cp1252").run()
+    assert not app.exception
+    assert not app.error
+    assert "30 rows" in said(app)
+    assert app.selectbox(key=f"data.read.{file}.encoding").value == "cp1252"

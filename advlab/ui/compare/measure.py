@@ -16,7 +16,7 @@ from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
 from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
-from advlab.ui import plain_text
+from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.models import LOCAL, borrow, model_choices
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from advlab.model.victim import Victim
 
 MOST_MODELS, MOST_TEXTS = 6, 2000
-KEEP: Any = {"persist_state": "session"}  # a control holds its value while another page is open
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from advlab.studies import convergence
 from advlab.studies.alarms import of_outcomes
 from advlab.studies.grid import grid
 from advlab.studies.kept import Progress
-from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Choice, ask, measured, outcomes, tell, victims_for
+from advlab.ui import KEEP, plain_text
+from advlab.ui.compare.measure import Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.compare.robustness import trained
 from advlab.ui.compare.sweep import sweep_question
 from advlab.ui.parts import chart, said, section, table

@@ -21,8 +21,8 @@ from advlab.studies.grid import grid
 from advlab.studies.kept import Progress
 from advlab.studies.parts import slices_of, word_counts
 from advlab.studies.report import report
-from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP, Choice, ask, measured, outcomes, tell, victims_for
+from advlab.ui import KEEP, plain_text
+from advlab.ui.compare.measure import Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.explore import request
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table

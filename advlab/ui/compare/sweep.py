@@ -14,8 +14,7 @@ from advlab.runs.jobs import RunInfo
 from advlab.settings import settings_of
 from advlab.studies import sweep
 from advlab.training.methods import METHODS
-from advlab.ui import plain_text
-from advlab.ui.compare.measure import KEEP
+from advlab.ui import KEEP, plain_text
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import RUNS
 

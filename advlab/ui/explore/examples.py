@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -15,7 +14,7 @@ from advlab.records.measured import OUTCOMES, Finding
 from advlab.runs.config import DataConfig
 from advlab.runs.folder import RUN_ID, RunFolder
 from advlab.settings import build, plain
-from advlab.ui import plain_text
+from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.findings import Question, attack_all, findings
 
 # sentences that show something, with what to look for
@@ -34,7 +33,6 @@ PRESETS = {
 }
 SHOWN = 300  # rows; a filter narrows further
 ANY = "any"  # no filter by outcome
-_KEEP: dict[str, Any] = {"persist_state": "session"}  # a folded table keeps its filter
 
 
 def pick_example(
@@ -53,10 +51,10 @@ def pick_example(
         _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
-        title = left.selectbox("Data", list(sources), key=f"{key}.data", **_KEEP)
+        title = left.selectbox("Data", list(sources), key=f"{key}.data", **KEEP)
         words = (
             middle.text_input(
-                "Contains", key=f"{key}.words", placeholder="not, but, never …", **_KEEP
+                "Contains", key=f"{key}.words", placeholder="not, but, never …", **KEEP
             )
             or ""
         )
@@ -65,7 +63,7 @@ def pick_example(
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return
-        wanted = right.selectbox("Class", ["any", *data.head], key=f"{key}.class", **_KEEP)
+        wanted = right.selectbox("Class", ["any", *data.head], key=f"{key}.class", **KEEP)
         found = [
             e
             for e in data.test
@@ -91,7 +89,7 @@ def _presets(use: Callable[[Example], None], key: str) -> None:
         list(PRESETS),
         index=None,
         key=f"{key}.preset",
-        **_KEEP,
+        **KEEP,
         format_func=lambda text: f"{text} ({PRESETS[text]})",
         placeholder="choose one …",
         on_change=lambda: _preset(f"{key}.preset", use),
@@ -153,7 +151,7 @@ def _by_outcome(
             required=True,
             key=f"{key}.outcome",
             help="Wrong: the model disagrees with the class before any attack.",
-            **_KEEP,
+            **KEEP,
         )
         or ANY
     )

@@ -10,6 +10,7 @@ import streamlit as st
 from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.records import Example
 from advlab.settings import settings_of
+from advlab.ui import KEEP
 from advlab.ui.explore.address import arrived, prefix, write
 from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
@@ -27,7 +28,6 @@ NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
 }</style>"""
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
-KEEP: dict[str, Any] = {"persist_state": "session"}  # a visit to another page loses nothing
 OWN = ""  # no class was given: the attack is on what the model says itself
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
 

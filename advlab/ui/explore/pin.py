@@ -11,6 +11,7 @@ from streamlit.components.v2 import component
 
 from advlab.pictures import sentences
 from advlab.pictures.answers import common
+from advlab.pictures.style import side
 from advlab.records import AttackRecord, Reading
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, attacked
@@ -116,7 +117,7 @@ def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:
     return {
         "": which,
         "text": record.text,
-        "model": f"{'ABC'[i]}: {record.model}",
+        "model": side(i, record.model),
         "clean": read(record.clean),
         "attacked": read(record.attacked),
         "noise as long": read(record.noise) if len(record.noise) else "–",

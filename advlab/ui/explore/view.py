@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.form import ask
 from advlab.ui.explore.pin import pin_bar
@@ -50,7 +51,7 @@ def explore_page() -> None:
                     st.code(one.detail, language=None)
     results = [one for one in found if isinstance(one, Result)]
     if 0 < len(results) < len(found):
-        now = ", ".join(f"{'ABC'[i]} is {result.record.model}" for i, result in enumerate(results))
+        now = ", ".join(f"{side(i)} is {result.record.model}" for i, result in enumerate(results))
         st.caption(plain_text(f"Below, the letters are given anew: {now}."))
     if results:
         pin_bar(request, results)

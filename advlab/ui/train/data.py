@@ -14,18 +14,18 @@ import streamlit as st
 
 from advlab.data import load_data
 from advlab.data.corpora import CORPORA
+from advlab.data.decoding import OLDER
 from advlab.data.files import DELIMITERS, Guess, guess, save_upload
-from advlab.errors import DataError
+from advlab.errors import DataError, EncodingError
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
-from advlab.ui import plain_text
+from advlab.ui import KEEP, plain_text
 from advlab.ui.forms import form_for
 
 KINDS = {"corpus": "Built-in corpus", "file": "Your file", "hub": "Public data set"}
-ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "gb18030", "shift_jis", "utf-32")
+ENCODINGS = ("utf-8", "utf-16", "utf-32", "latin-1", *OLDER)
 SUFFIXES = ("csv", "tsv", "txt", "jsonl", "ndjson", "json", "gz")
 SHOWN = 6  # sample texts
-KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
 def choose_data() -> DataConfig | None:
@@ -173,7 +173,9 @@ def _file() -> DataConfig | None:
         return None
     source = Path(path).expanduser()
     try:
-        first = guess(source, source.name)
+        first = _first_guess(source)
+        if first is None:
+            return None
         config = _corrected(source, first)
         guessed = guess(source, source.name, **_given(config))
     except DataError as error:
@@ -198,6 +200,20 @@ def _file() -> DataConfig | None:
         st.warning("Choose the column with the text and the column with the class.")
         return None
     return config if usable(config, guessed) else None
+
+
+def _first_guess(source: Path) -> Guess | None:
+    """How the file is written; None, and a box to choose from, where its encoding is not sure."""
+    key = f"data.read.{source}.encoding"
+    chosen = st.session_state.get(key)
+    try:
+        return guess(source, source.name)
+    except EncodingError as error:
+        if not chosen:
+            st.error(plain_text(str(error)), icon=":material/error:")
+            _correct("Encoding", list(ENCODINGS), "not sure", key)
+            return None
+    return guess(source, source.name, encoding=chosen)
 
 
 def _given(config: DataConfig) -> dict[str, Any]:

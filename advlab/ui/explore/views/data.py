@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -16,7 +15,17 @@ from advlab.capsule.format import load, save
 from advlab.capsule.page import page
 from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
-from advlab.pictures import answers, attack, attributions, landscape, next_word, sentences, tables
+from advlab.pictures import (
+    answers,
+    attack,
+    attributions,
+    landscape,
+    next_word,
+    sentences,
+    surface,
+    tables,
+)
+from advlab.pictures.page import Section, frame
 from advlab.records import Saliency
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.models import load_victim
@@ -268,17 +277,16 @@ def _charts(result: Result) -> str:
     if (record.delta_norm > 0).any():
         figures += [
             ("Way to the next word", next_word.ways_out(record, analysed(result, "exits"))),
-            ("Loss around the sentence", landscape.surface(record, analysed(result, "surface"))),
+            ("Loss around the sentence", surface.surface(analysed(result, "surface"))),
             ("Loss by length", landscape.lines([record], [analysed(result, "line")])),
         ]
-    parts = [
-        f"<h2>{html.escape(title)}</h2>"
-        + figure.to_html(full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False})
+    sections = [
+        Section(
+            title,
+            plot=figure.to_html(
+                full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}
+            ),
+        )
         for k, (title, figure) in enumerate(figures)
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>advlab</title>'
-        "<style>body{font:16px system-ui,sans-serif;max-width:60rem;margin:auto;padding:1rem}"
-        f'</style></head><body><h1 dir="auto">{html.escape(record.text)}</h1>'
-        f"<p>{html.escape(record.model)}</p>{''.join(parts)}</body></html>"
-    )
+    return frame("advlab", record.text, sections, lead=record.model)

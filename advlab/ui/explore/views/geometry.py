@@ -11,6 +11,7 @@ import streamlit as st
 
 from advlab.pictures import landscape, sentences, surface
 from advlab.pictures import plane as planes
+from advlab.pictures.style import side
 from advlab.records import AttackRecord, Distances, Line, LocalPlane, Map, Surface
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.parts import beside, chart, folded, said, section, table
@@ -290,9 +291,7 @@ def _grown(
             words = surface.surface_sentence(record, found[i])
             with places[i][0]:
                 chart(
-                    draw(record, found[i], i, top),
-                    f"surface{i}.{done}",
-                    f"Loss around the sentence. {words}",
+                    draw(found[i], top), f"surface{i}.{done}", f"Loss around the sentence. {words}"
                 )
             with places[i][1]:
                 said(words + ("" if done == 4 else f" ({done} of 4 parts drawn …)"))
@@ -311,7 +310,7 @@ def _lines(results: Sequence[Result]) -> None:
     found: list[Line] = [analysed(results[i], "line") for i in ready]
     records = [results[i].record for i in ready]
     words = " ".join(
-        f"{'ABC'[i]}: {landscape.line_sentence(r, one)}"
+        side(i, landscape.line_sentence(r, one))
         for i, r, one in zip(ready, records, found, strict=True)
     )
     said(words)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from advlab.pictures import attributions, doubts, sentences, tables
 from advlab.pictures.reel import film, sweep
+from advlab.pictures.style import side
 from advlab.records import Frames, Noise
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.shield import locks
@@ -42,7 +43,7 @@ def perturbation(results: Sequence[Result]) -> None:
     ):
         said(
             " ".join(
-                f"{'ABC'[i]}: {sentences.loss_sentence(r)} {doubts.attack_health(r)}".strip()
+                side(i, f"{sentences.loss_sentence(r)} {doubts.attack_health(r)}".strip())
                 for i, r in enumerate(records)
             )
         )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.pictures import through_training as timelapse
+from advlab.pictures.style import side
 from advlab.runs import jobs
 from advlab.training.epochs import ROOM, kept
 from advlab.ui.explore.results import Result
@@ -28,7 +29,7 @@ def through_training(results: Sequence[Result]) -> None:
         sides, names, lapses = [], [], []
         place = st.empty()
         for i, result in enumerate(results):
-            lapse = _lapse(result, f"{'ABC'[i]}: {result.record.model}", place)
+            lapse = _lapse(result, side(i, result.record.model), place)
             if lapse:
                 sides.append(i)
                 names.append(result.record.model)
@@ -37,11 +38,11 @@ def through_training(results: Sequence[Result]) -> None:
         if not lapses:
             return
         for i, name, lapse in zip(sides, names, lapses, strict=True):
-            said(f"{'ABC'[i]}: {name}: {timelapse.changed_sentence(lapse)}")
+            said(f"{side(i, name)}: {timelapse.changed_sentence(lapse)}")
         player(timelapse.reel(names, lapses, sides), key="timelapse")
         with st.expander("Numbers"):
             for i, lapse in zip(sides, lapses, strict=True):
-                st.markdown(f"**{'ABC'[i]}**")
+                st.markdown(f"**{side(i)}**")
                 table(timelapse.columns(lapse), f"lapse_table{i}", "The sentence after each epoch")
 
 

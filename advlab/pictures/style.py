@@ -1,0 +1,46 @@
+"""What all pictures share without Plotly: colours, shapes, dashes, and how things are called.
+
+Colours are Okabe and Ito's, and every colour has a second sign: shape, dash or number.
+"""
+
+from __future__ import annotations
+
+import html
+
+SIDES = (  # models A, B and C
+    ("#0072B2", "circle", "solid"),
+    ("#D55E00", "diamond", "dash"),
+    ("#009E73", "square", "dot"),
+)
+CLASSES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+RUNS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # as sides, then more
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "hexagon")
+DASHES = {  # Plotly's name -> strokes and gaps of an SVG line
+    "solid": "",
+    "dash": "7 4",
+    "dot": "2 4",
+    "dashdot": "7 4 2 4",
+    "longdash": "12 4",
+    "longdashdot": "12 4 2 4",
+}
+NEUTRAL = "#808080"  # visible on white and on near-black
+DIVERGING = ((0.0, "#f59322"), (0.5, "#e8eaeb"), (1.0, "#0877bd"))
+CLEAR = "rgba(0,0,0,0)"
+UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}  # of ε
+
+
+def label(text: str, limit: int = 24) -> str:
+    """Text fit for a Plotly label, which reads some HTML: escaped, on one line, cut with …."""
+    text = " ".join(text.split()) or "␣"
+    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
+
+
+def side(i: int, name: str = "") -> str:
+    """‘A: plain’: how a model is called where two are shown; its letter alone without a name."""
+    return f"{'ABC'[i]}: {name}" if name else "ABC"[i]
+
+
+def faded(colour: str, alpha: float) -> str:
+    """A hex colour with an opacity."""
+    r, g, b = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"
