@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from advlab.pictures.style import DASHES, NEUTRAL, RUNS, SHAPES, SIDES, label
 from advlab.records import Event, Rate
 from advlab.runs.folder import timeline
-from advlab.runs.standing import as_rate
+from advlab.runs.standing import as_rate, guessing
 
 Figure = dict[str, Any]
 
@@ -57,9 +57,8 @@ def losses(events: Sequence[Event]) -> Figure:
                 "hovertemplate": f"step %{{x}}<br>{title} %{{y:.3f}}<extra></extra>",
             },
         ]
-    classes = len(_first(events, "start").get("label_names") or ())
-    if classes > 1:
-        _level(figure, math.log(classes), "chance")
+    if (chance := guessing(events)) > 0:
+        _level(figure, chance, "chance")
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     return figure
 

@@ -112,3 +112,12 @@ def series(rows: Sequence[Event], name: str) -> list[float]:
 def inner_gain(rows: Sequence[Event]) -> list[float]:
     """What the attack adds to the clean loss at each of these steps, nats."""
     return [e.values["adv_loss"] - e.values["clean_loss"] for e in rows if "adv_loss" in e.values]
+
+
+def guessing(events: Sequence[Event]) -> float:
+    """The loss of guessing, nats; 0 where the diary does not tell it.
+
+    Diaries of older runs name the classes instead.
+    """
+    start = next((e.values for e in events if e.kind == "start"), {})
+    return float(start.get("chance") or math.log(max(len(start.get("label_names") or ()), 1)))

@@ -224,7 +224,7 @@ def _facts(
         "test_texts": len(data.test),
         "steps": total,
         "epochs": config.train.epochs,
-        "label_names": list(data.head),
+        "answers": list(data.head),
         "chance": victim.task.chance(data),
         "majority": data.majority,
         "scale": vars(victim.scale),

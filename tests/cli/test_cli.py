@@ -160,7 +160,7 @@ def test_two_files_without_a_header_are_read_by_column_number(
     assert found["status"] == "done"
     assert found["end"]["test_accuracy"]["n"] == 20
     card = json.loads((Path(found["model"]) / "advlab.json").read_text())
-    assert sorted(card["label_names"]) == ["negative", "positive"]
+    assert sorted(card["head"]) == ["negative", "positive"]
 
 
 def test_train_prints_one_json_object_and_nothing_else(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_attack_flags_reach_the_attack(runs: Path, capsys: pytest.CaptureFixture
     assert {k: record["attack"][k] for k in expected} == expected
     assert len(record["losses"]) == 8
     assert record["seed"] == 5
-    assert record["label_names"][record["label"]] == "negative"
+    assert record["reference"] == "negative"
     assert record["eps"] == pytest.approx(0.3 * record["scale"]["half_nn"])
 
 

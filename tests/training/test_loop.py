@@ -164,7 +164,7 @@ def test_a_run_tells_its_story(finished: tuple[list[Event], Path], texts: Path) 
     start, end = events[0].values, events[-1].values
     data = load_data(DataConfig(source=str(texts)))
     assert start["train_texts"] == len(data.train)
-    assert start["label_names"] == list(data.head)
+    assert start["answers"] == list(data.head)
     assert start["steps"] == 2 * -(-len(data.train) // 16) == events[-1].step
     assert start["majority"] == data.majority
     for event in of_kind(events, "step"):

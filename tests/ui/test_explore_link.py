@@ -119,10 +119,10 @@ def test_a_link_finds_its_models_by_their_weights_on_another_machine(three_model
 def test_a_link_from_before_cards_told_the_hash_still_finds_its_models(three_models: Path):
     folders = [three_models / "models" / name for name in ("first", "second", "third")]
     digests = ".".join(files_digest(folder) for folder in folders)
-    assert not page(**bench_link(weights=digests)).warning  # the models are where they were
+    assert not page(**whole_link(weights=digests)).warning  # the models are where they were
     for folder in folders:
         shutil.move(folder, folder.with_name(f"{folder.name}-elsewhere"))
-    app = page(**bench_link(weights=digests))
+    app = page(**whole_link(weights=digests))
     assert not app.exception
     assert not app.warning
     assert [address(app)[k] for k in "abc"] == [f"local:{f.name}-elsewhere" for f in folders]

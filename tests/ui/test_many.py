@@ -27,7 +27,7 @@ def test_a_row_says_what_the_record_says() -> None:
         assert (row.flip is None) == (flip is None)
         if flip is not None:
             assert row.flip == pytest.approx(flip / record.scale.mean_norm)
-        wrong = next(n for n in record.label_names if n != row.clean)
+        wrong = next(n for n in record.clean.parts if n != row.clean)
         assert findings.finding(record, wrong).outcome == "wrong"
         assert findings.finding(record, row.clean).outcome == row.outcome
         assert findings.finding(record, "no such class").outcome == row.outcome
