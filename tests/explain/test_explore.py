@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from victims import KINDS, TEXTS, make_victim, shared_victim
 
 from advlab.attacks import FGM, FGSM, PGD, Attack, RandomNoise
@@ -97,30 +96,16 @@ def test_every_norm_and_ball_is_respected_by_delta_and_matched_by_noise(p: Any, 
     delta = torch.from_numpy(record.delta).unsqueeze(0)
     size = norm(delta, p, ball).amax()
     assert size <= 0.3 * (1 + 1e-9)
-    drawn: list[Tensor] = []
-
-    class Spy:
-        """A victim that keeps what it is asked, to see the noise itself."""
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(victim, name)
-
-        def probs(self, embeds: Tensor, batch: Any) -> Tensor:
-            drawn.append(embeds)
-            return victim.probs(embeds, batch)
-
-    from advlab.explain import explore as lab
-
-    embeds = victim.embed(batch.input_ids).detach()
-    attack = PGD(0.3, "raw", p, ball)
-    found = lab._noise(Spy(), embeds, batch, attack, size, 9, 4)  # type: ignore[arg-type]
-    noise = drawn[0] - embeds
-    assert len(found) == len(noise) == 9
+    stage = Stage.of(victim, record)
+    draws = len(record.random)
+    noise = stage.noise_as_long(delta, draws, record.seed + 1)
+    told = victim.probs(stage.embeds + noise, batch.repeat(draws))
+    np.testing.assert_allclose(told, record.random, rtol=1e-9)  # what stands in the record
     exact = norm(noise, p, ball)
     if ball == "token":
-        exact = exact[batch.perturbable.expand(9, -1)]
+        exact = exact[batch.perturbable.expand(draws, -1)]
     torch.testing.assert_close(exact, size.expand_as(exact))
-    assert (noise[~batch.perturbable.expand(9, -1)] == 0).all()
+    assert (noise[~batch.perturbable.expand(draws, -1)] == 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
