@@ -83,12 +83,9 @@ def climb(ascent: Ascent, rows: Rows, look: Look) -> bool:
     """
     p, ball = ascent.p, ascent.ball
     for s in range(ascent.steps + 1):
-        if not len(rows.places):
-            return False
         last = s == ascent.steps
-        elsewhere = (
-            ascent.nesterov and ascent.momentum > 0 and s > 0
-        )  # the gradient is not that at δ
+        # Nesterov's gradient is not the one at δ
+        elsewhere = ascent.nesterov and ascent.momentum > 0 and s > 0
         here = not (last or elsewhere)
         delta = rows.delta.requires_grad_(here)
         with torch.set_grad_enabled(here):
@@ -113,6 +110,8 @@ def climb(ascent: Ascent, rows: Rows, look: Look) -> bool:
         rows = replace(rows, delta=moved, velocity=grad)
         if keep is not None:
             rows = rows.only(keep)
+            if not len(rows.places):
+                return False
     return True
 
 

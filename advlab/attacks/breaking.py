@@ -40,6 +40,6 @@ def break_batch(
     for restart in range(ascent.restarts):
         # drawn for the whole batch, so that what was broken before changes nobody's start
         rows = Rows.of(problem, start(restart) * problem.mask).only(~broken)
-        if not climb(ascent, rows, look):
+        if not len(rows.places) or not climb(ascent, rows, look):
             break
     return broken, found

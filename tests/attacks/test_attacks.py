@@ -10,11 +10,22 @@ from hypothesis import strategies as st
 from torch import Tensor
 from victims import DECODERS, KINDS, labelled, make_victim, shared_victim
 
-from advlab.attacks import ATTACKS, FGM, FGSM, PGD, RandomNoise, attack_settings, build_attack
+from advlab.attacks import (
+    ATTACKS,
+    FGM,
+    FGSM,
+    PGD,
+    Problem,
+    RandomNoise,
+    attack_settings,
+    build_attack,
+)
+from advlab.attacks.base import Kind
 from advlab.attacks.norms import Ball, P, norm, project
 from advlab.errors import SettingError
 from advlab.model.victim import Victim
 from advlab.records import Scale
+from advlab.settings import settings_of
 
 RANDOM = ("noise",)  # draws depend on the batch's shape
 NORMS, BALLS = get_args(P), get_args(Ball)
@@ -305,6 +316,44 @@ def test_attacks_are_built_by_name_and_say_what_is_wrong() -> None:
         build_attack({"name": "pgd", "epsilon": 1})
     with pytest.raises(SettingError, match=r"PGD\.steps: expected a whole number"):
         build_attack({"name": "pgd", "steps": 0})
+
+
+@every_attack
+def test_an_attack_says_what_it_is(name: str) -> None:
+    cls = ATTACKS[name]
+    assert cls.title
+    assert cls.gist
+    assert cls.kind in get_args(Kind)
+    assert sum(other.title == cls.title for other in ATTACKS.values()) == 1
+    effort = {item.name for item in settings_of(cls) if item.name in cls.efforts}
+    assert effort == set(cls.efforts)
+
+
+@every_attack
+def test_a_brief_attack_does_less_and_asks_the_same(name: str) -> None:
+    cls = ATTACKS[name]
+    whole = replace(cls(), **dict.fromkeys(cls.efforts, 40))
+    brief = whole.brief(steps=5, draws=3)
+    changed = {k for k, v in attack_settings(brief).items() if v != attack_settings(whole)[k]}
+    assert changed <= set(cls.efforts)
+    assert bool(changed) == bool(cls.efforts)
+    for effort in changed:
+        assert attack_settings(brief)[effort] <= 5
+    assert brief.brief(steps=9, draws=9) == brief
+
+
+@every_attack
+def test_what_breaks_is_broken_by_the_delta_that_comes_with_it(name: str) -> None:
+    x, mask, loss = bumpy((8, 3, 4), 6)
+    assert not loss.flips(x).all()
+    limit = torch.linspace(0.1, 3, 8, dtype=torch.float64)
+    broken, deltas = made(name, "l2", "example").breaks(
+        Problem(loss, x, mask, limit, dice(), loss.flips)
+    )
+    assert broken.any()
+    assert loss.flips(x + deltas)[broken].all()
+    assert not deltas[~broken].any()
+    assert (norm(deltas, "l2", "example").flatten() <= limit * (1 + 1e-9)).all()
 
 
 # ---- on models ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -127,7 +128,28 @@ def test_misread_texts_need_nothing_and_hopeless_ones_have_no_smallest(
     assert (delta == 0).all()
 
 
-def test_a_loss_without_classes_is_refused_with_a_way_out(planes: Any) -> None:
+def test_fmn_shrinks_from_the_shortest_delta_that_flipped() -> None:
+    """Where a δ flips that is shorter than its ε, the next ε is a little below that δ."""
+    seen: list[float] = []
+
+    class Wall:
+        """The boundary is at 1 along a line."""
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return x.sum((1, 2))
+
+        def scores(self, x: Tensor) -> Tensor:
+            seen.append(float(x.detach().sum()))
+            return torch.cat([torch.ones_like(x[:, 0]), x[:, 0]], 1)
+
+    x, mask = torch.zeros(1, 1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.bool)
+    FMN(unit="raw", steps=100, step_size=1.004, gamma=0.1).smallest(Wall(), x, mask)
+    # ε is 1.01 at first, but the step reaches 1.004, and flips
+    fall = (1 + math.cos(math.pi / 100)) / 2
+    assert seen[:3] == pytest.approx([0.0, 1.004, 1.004 * (1 - 0.1 * fall)], rel=1e-6)
+
+
+def test_a_loss_without_scores_is_refused_with_a_way_out(planes: Any) -> None:
     _, x, mask = planes
     for attack in (DeepFool(unit="raw"), AutoPGD(unit="raw", loss="dlr")):
         with pytest.raises(SettingError, match="use pgd or autopgd with loss ce"):
@@ -153,6 +175,66 @@ def test_the_logit_ratio_ignores_scale_and_shift_and_is_positive_when_misread() 
     torch.testing.assert_close(dlr(scores_of(by_hand, torch.tensor([0, 1, 3]))), wanted)
     two = scores_of(z[:, :2], y % 2)
     torch.testing.assert_close(dlr(two), margin(two))
+
+
+class Scripted:
+    """A loss that follows a script, whatever it is asked: the value and the gradient of each pass."""
+
+    def __init__(self, values: list[float], gradients: list[list[float]]) -> None:
+        self.passes = iter(zip(values, gradients, strict=True))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        value, gradient = next(self.passes)
+        moved = (x - x.detach()) * torch.tensor(gradient, dtype=x.dtype)
+        return value + moved.sum((1, 2))
+
+
+def scripted_path(values: list[float], steps: int) -> Tensor:
+    """(S+1,2) the path of Auto-PGD at ε = 1, if the first gradient is (1,0) and all others (0,1)."""
+    loss = Scripted(values, [[1.0, 0.0]] + [[0.0, 1.0]] * steps)
+    x, mask = torch.zeros(1, 1, 2, dtype=torch.float64), torch.ones(1, 1, dtype=torch.bool)
+    found = AutoPGD(1.0, "raw", steps=steps)(loss, x, mask, keep_path=True)
+    assert found.path is not None
+    return found.path[:, 0, 0]
+
+
+def test_auto_pgd_goes_on_from_its_best_point_with_that_points_gradient() -> None:
+    steps = 50
+    first, *_ = sorted(checkpoints(steps))
+    path = scripted_path(
+        [9.0, *[-float(s) for s in range(steps)]], steps
+    )  # falls: the start is best
+    torch.testing.assert_close(path[1], torch.tensor([1.0, 0.0]).double())
+    assert path[first, 1] > 0.9  # by now along the gradients of the later points
+    # from 0 a step of ε, halved from 2ε, along the start's own gradient; momentum leaves 0.75 of it
+    torch.testing.assert_close(path[first + 1], torch.tensor([0.75, 0.0]).double())
+
+
+def test_auto_pgd_halves_its_step_when_its_best_has_not_moved_between_checkpoints() -> None:
+    steps = 50
+    first, second, third, *_ = sorted(checkpoints(steps))
+    # every step rises, but never to what the start had; after the second checkpoint every step falls
+    rising = [0.1 * s for s in range(second)]
+    path = scripted_path([9.0, *rising, *[-float(s) for s in range(steps - second)]], steps)
+    assert (
+        path[first + 1, 1] > 0.9
+    )  # at the first checkpoint there is no earlier best to compare with
+    torch.testing.assert_close(path[second + 1], torch.tensor([0.75, 0.0]).double())
+    # the step was 2ε, then ε, now ε / 2
+    torch.testing.assert_close(path[third + 1], torch.tensor([0.375, 0.0]).double())
+
+
+def test_each_targeted_restart_keeps_to_the_class_that_it_began_with(planes: Any) -> None:
+    model, x, _ = planes
+    raised = AutoPGD(unit="raw", loss="targeted", restarts=9)._scores(model, x)
+    order = model.logits(x).argsort(1, descending=True)  # the label is first
+    assert len(raised) == 3
+    far = x + 3 * torch.randn_like(x)
+    z = model.logits(far)
+    assert not torch.equal(z.argsort(1, descending=True), order)
+    for k, score in enumerate(raised, start=1):
+        wanted = z.gather(1, order[:, k : k + 1]) - z.gather(1, order[:, :1])
+        torch.testing.assert_close(score(far), wanted.squeeze(1))
 
 
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])

@@ -11,7 +11,6 @@ import torch
 from victims import KINDS, TEXTS, chances, label_of, make_victim, shared_victim
 
 from advlab.attacks import FGM, FGSM, PGD, Attack, RandomNoise
-from advlab.attacks.noise import noise_as_long
 from advlab.attacks.norms import norm
 from advlab.data import CORPORA
 from advlab.errors import DataError, SettingError
@@ -102,15 +101,16 @@ def test_every_norm_and_ball_is_respected_by_delta_and_matched_by_noise(p: Any, 
     delta = torch.from_numpy(record.delta).unsqueeze(0)
     size = norm(delta, p, ball).amax()
     assert size <= 0.3 * (1 + 1e-9)
-    attack, generator = PGD(0.3, "raw", p, ball), torch.Generator().manual_seed(5)
-    embeds = victim.embed(batch).detach()
-    noise = noise_as_long(embeds, batch.perturbable, delta, attack, 9, generator)
-    assert len(noise) == 9
+    stage = Stage.of(victim, record)
+    draws = len(record.noise)
+    noise = stage.noise_as_long(delta, draws, record.seed + 1)
+    told = victim.output(stage.embeds + noise, batch.repeat(draws)).softmax(-1).detach()
+    np.testing.assert_allclose(told, chances(record.noise), rtol=1e-9)  # what stands in the record
     exact = norm(noise, p, ball)
     if ball == "token":
-        exact = exact[batch.perturbable.expand(9, -1)]
+        exact = exact[batch.perturbable.expand(draws, -1)]
     torch.testing.assert_close(exact, size.expand_as(exact))
-    assert (noise[~batch.perturbable.expand(9, -1)] == 0).all()
+    assert (noise[~batch.perturbable.expand(draws, -1)] == 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import pytest
 from samples import renamed, sample_record
 from victims import TEXTS, shared_victim
 
-from advlab.attacks import PGD
+from advlab.attacks import PGD, RandomNoise
 from advlab.capsule.legacy import as_reading
 from advlab.explain.explore import explore
 from advlab.pictures.doubts import attack_health
@@ -65,6 +65,11 @@ def test_a_targeted_attack_lowers_its_loss_and_is_judged_so() -> None:
     losses = (3.0, 1.5, 0.5, 0.2, 0.1, 0.1)
     assert attack_health(risen(*losses, attack=attack, best_step=5)) == ""
     assert "never moved" in attack_health(risen(3.0, 3.0, 3.0, attack=attack, best_step=0))
+
+
+def test_random_noise_is_not_asked_what_an_attack_is() -> None:
+    record = explore(shared_victim("bert"), TEXTS[0], attack=RandomNoise(0.0, draws=3))
+    assert attack_health(record) == ""
 
 
 @pytest.mark.parametrize("attack", [PGD(0.0, steps=3), PGD(1.0, steps=6)])

@@ -57,6 +57,16 @@ def test_the_grid_finds_what_the_plain_evaluation_finds() -> None:
     assert (row.first_eps[~row.right] == 0).all()
 
 
+def test_noise_counts_from_the_radius_that_breaks_on() -> None:
+    """Noise a thousand times too short breaks nothing, and at a hundred word vectors nearly all."""
+    victim = shared_victim("bert")
+    radii = (0.0, 1e-4, 1e-3, 100.0)
+    [row] = grid([victim], examples_for(victim), [PGD(steps=1)], radii, noise_draws=20).rows
+    for e in range(3):
+        assert np.array_equal(row.noise[e], row.right)
+    assert row.noise[3].sum() < 0.5 * row.right.sum()
+
+
 def test_median_flip_is_the_smallest_tested_radius_that_breaks_half() -> None:
     broken = np.array([-1, 0, 1, 1, 3])
     none = np.zeros((3, 5))

@@ -824,6 +824,8 @@ def test_units_count_from_the_scale_that_was_recorded() -> None:
 def test_methods_are_built_by_name_and_say_what_is_wrong() -> None:
     for name, cls in METHODS.items():
         assert build_method(method_settings(cls())) == cls()
+        assert cls.title
+        assert cls.quoted is None or cls.quoted in method_settings(cls())
         assert method_settings(cls())["name"] == name
     with pytest.raises(SettingError, match="unknown training method 'yopo'; choose from awp"):
         build_method({"name": "yopo"})
