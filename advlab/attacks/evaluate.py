@@ -175,7 +175,7 @@ def _from_above(
                 progress(1 - len(ask) / len(examples), victim.name)
                 rows = [waiting[k] for k in places]
                 eps = raw[[ask[i] for i in rows]].to(batch.input_ids.device)
-                embeds = victim.embed(batch.input_ids).detach()
+                embeds = victim.embed(batch).detach()
                 objective = victim.objective(batch)
                 problem = Problem(
                     objective, embeds, batch.perturbable, eps, generator, objective.flips

@@ -6,7 +6,7 @@ is often wrong about the order, so the best few are tried with the model and the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,8 +45,6 @@ class HotFlip:
 
     def __call__(self, victim: Victim, batch: Batch) -> Replacement:
         """Attack a batch with labels. Uses gradients of embeddings only; the model is left alone."""
-        from dataclasses import replace
-
         table, kinds = victim.table, victim.kinds
         ids = batch.input_ids.clone()
         B = len(ids)
@@ -55,7 +53,7 @@ class HotFlip:
         losses, places, estimates = [], [], []
         flipped = torch.zeros(B, dtype=torch.bool, device=ids.device)
         for step in range(self.replacements + 1):
-            x = victim.embed(ids).detach().requires_grad_()
+            x = victim.embed(replace(batch, input_ids=ids)).detach().requires_grad_()
             loss = objective(x)
             (grad,) = torch.autograd.grad(loss.sum(), x)
             losses.append(loss.detach())
@@ -73,7 +71,7 @@ class HotFlip:
             tried[moved] = word.flatten()[possible]
             many = replace(batch.take(rows), input_ids=tried)
             with torch.no_grad():
-                found = victim.objective(many)(victim.embed(tried)).reshape(B, k)
+                found = victim.objective(many)(victim.embed(many)).reshape(B, k)
             pick = found.masked_fill(~possible.reshape(B, k), -torch.inf).argmax(1, keepdim=True)
             chosen = (torch.arange(B, device=ids.device) * k) + pick.squeeze(1)
             done = possible[chosen]

@@ -54,6 +54,7 @@ READINGS = {
     "steps": "S",
     "curve": "N",
 }
+FURTHER = "PQ"  # axes that a task's own part may have beside that of the versions
 COLUMNS: dict[str, tuple[float, float, bool]] = {
     "score": (0, 1, False),
     "sure": (0, 1, False),
@@ -307,8 +308,17 @@ def _reading(told: Part, name: str, sizes: dict[str, int]) -> Reading:
         raise refused(f"at most {AXES['C']} parts in {name!r}", str(len(found.found)))
     if any(len(key) > MAX_NAME for key in found.found):
         raise refused(f"parts with names of at most {MAX_NAME} characters in {name!r}", "a longer")
-    parts = {key: found.array(key, (axis, -1e9, 1e9, True), sizes) for key in found.found}
+    parts = {key: _part(found, key, axis, sizes) for key in found.found}
     return Reading(tuple(answers), score, sure, margin, loss, hold, broken > 0, parts)
+
+
+def _part(found: Part, key: str, axis: str, sizes: dict[str, int]) -> np.ndarray:
+    """A task's own column (N,…): further axes of its own, as places in a text or tokens."""
+    shape = found.part(key).value("shape")
+    further = len(shape) - 1 if isinstance(shape, list) else 0
+    if not 0 <= further <= len(FURTHER):
+        raise refused(f"a shape of 1 to {1 + len(FURTHER)} axes for {key!r}", shown(shape))
+    return found.array(key, (axis + FURTHER[:further], -1e9, 1e9, True), dict(sizes))
 
 
 def _classifies(task: Mapping[str, Any]) -> bool:
@@ -327,6 +337,8 @@ def _consistent(readings: Mapping[str, Reading], label: str | None, classes: boo
         strange = next((answer for answer in reading.answers if answer not in parts), None)
         if strange is not None:
             raise refused(f"answers in {name!r} that are classes", shown(strange))
+        if any(values.ndim > 1 for values in reading.parts.values()):
+            raise refused(f"one probability for each version in {name!r}", "several")
         if any(((values < 0) | (values > 1)).any() for values in reading.parts.values()):
             raise refused(f"probabilities from 0 to 1 in {name!r}", "one that is not")
     if classes and label is not None and label not in parts:

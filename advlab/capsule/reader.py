@@ -16,8 +16,9 @@ import numpy as np
 
 from advlab.errors import DataError
 
-# sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws
+# sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws; a task's own
 AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200, "1": 1}
+AXES |= {"P": 2048, "Q": 2048}
 MAX_NUMBERS = 4_000_000
 
 

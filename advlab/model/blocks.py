@@ -27,7 +27,15 @@ class _Reached(Exception):  # noqa: N818  a signal, not an error
 
 
 def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
-    """The module that holds the transformer's blocks, its attribute's name, and the blocks."""
+    """The module that holds the transformer's blocks, its attribute's name, and the blocks.
+
+    SettingError where there are two rows of them, one of which sees a part of the positions only.
+    """
+    if getattr(victim.model.config, "is_encoder_decoder", False):
+        raise SettingError(
+            f"expected a model with one row of blocks, but {victim.name} has an encoder and a "
+            "decoder; perturb the word embeddings instead"
+        )
     depth = getattr(victim.model.config, "num_hidden_layers", None)
     for owner in victim.model.modules():
         for name, child in owner.named_children():

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from advlab.attacks.hotflip import HotFlip
+from advlab.errors import SettingError
 from advlab.runs.config import Regularisation
 
 if TYPE_CHECKING:
@@ -87,6 +88,12 @@ def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None)
     )
     objective = victim.objective(both, training=True)
     logits = objective.output(blend)
+    # (B,C) says one thing of a text; with further axes what is said belongs to places in it
+    if logits.ndim > 2 and not torch.equal(batch.segment, batch.segment[order]):
+        raise SettingError(
+            "expected texts whose answers stand at the same places for mixup, got texts of different "
+            "length; set mixup to 0"
+        )
     first = objective.loss_of(logits)
     other = replace(both, target={name: values[order] for name, values in batch.target.items()})
     second = victim.objective(other, training=True).loss_of(logits)
