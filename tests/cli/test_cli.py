@@ -260,16 +260,16 @@ def test_words_can_be_spared_or_attacked_alone(
 def test_what_is_not_printed_is_not_computed(
     runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from advlab.explain import explore
+    from advlab.explain import saliency
 
-    made, really = [], explore.explain
+    made, really = [], saliency.explain
     monkeypatch.setattr(
-        explore, "explain", lambda name, case: made.append(name) or really(name, case)
+        saliency, "explain", lambda name, case: made.append(name) or really(name, case)
     )
     said(capsys, "attack", "plain", "the film was good", "--attack", "fgm")
     assert made == []
     record = json_of(capsys, "attack", "plain", "the film was good", "--attack", "fgm")
-    assert made == list(record["saliency"]) == list(explore.SALIENCY_METHODS)
+    assert made == list(record["saliency"]) == list(saliency.DEFAULTS)
 
 
 def test_attack_prints_one_json_object_and_nothing_else(runs: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_model_folder_serves_as_a_model(runs: Path, capsys: pytest.CaptureFixt
         json_of(capsys, "attack", which, "good", "--attack", "fgm") for which in ("plain", folder)
     )
     assert by_name["model_hash"] == by_folder["model_hash"]
-    assert by_name["clean"] == by_folder["clean"]
+    assert by_name["readings"]["clean"] == by_folder["readings"]["clean"]
 
 
 def test_a_class_that_is_called_by_a_number_is_meant_by_its_name(
@@ -296,8 +296,8 @@ def test_a_class_that_is_called_by_a_number_is_meant_by_its_name(
     victim.head = ("1", "2")
     victim.save(tmp_path / "model")
     quick = ("attack", str(tmp_path / "model"), "the film was good", "--attack", "fgm", "--label")
-    assert json_of(capsys, *quick, "1")["label"] == 0
-    assert json_of(capsys, *quick, "0")["label"] == 0
+    assert json_of(capsys, *quick, "1")["reference"] == "1"
+    assert json_of(capsys, *quick, "0")["reference"] == "1"
     assert "expected a label among 1, 2" in said(capsys, *quick, "3", status=2)[1]
 
 

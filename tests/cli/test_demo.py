@@ -10,7 +10,7 @@ from victims import examples_for, make_victim
 from advlab.attacks import FGM
 from advlab.cli.demo import telling
 from advlab.cli.main import main
-from advlab.explain import explore
+from advlab.explain import saliency
 
 
 @pytest.mark.slow
@@ -34,7 +34,9 @@ def test_the_demo_keeps_its_promise(capsys):
 
 
 def test_the_demo_tells_of_the_first_sentence_that_flips_one_model_alone(monkeypatch):
-    monkeypatch.setattr(explore, "explain", lambda *_: pytest.fail("nobody sees attributions here"))
+    monkeypatch.setattr(
+        saliency, "explain", lambda *_: pytest.fail("nobody sees attributions here")
+    )
     victims = [make_victim("bert", seed=seed) for seed in (1, 0)]
     texts = [example.text for example in examples_for(victims[1], 8)][3:]
     first = len(texts) - 1

@@ -45,7 +45,7 @@ def test_a_class_is_named_or_counted_as_in_attack(
     file = kept(capsys, tmp_path / "one.json", "--model", "first", "--label", label)
     assert load(file.read_bytes()).label == LABELS[1]
     found = json_of(capsys, "attack", "first", TEXT, "--attack", "fgm", "--label", label)
-    assert found["label"] == 1
+    assert found["reference"] == LABELS[1]
 
 
 def test_a_class_that_is_none_is_refused_as_in_attack(
