@@ -1,6 +1,6 @@
 """A real server in a folder of its own, and a real Chromium, for the tests marked `browser`.
 
-They are one group of xdist: one process runs them all, with one server, beside the other tests.
+Under xdist each process has a server, a port and a data folder of its own; a file stays in one process.
 """
 
 from __future__ import annotations

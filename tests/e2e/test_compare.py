@@ -9,7 +9,7 @@ import pytest
 from conftest import Server, settled
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 Pair = tuple[str, str]
 SHOTS = os.environ.get("ADVLAB_SHOTS")  # a folder for screenshots, to be looked at

@@ -8,7 +8,7 @@ import pytest
 from conftest import Server, settled
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 TRAINED = 180_000  # milliseconds that the starter pair may take, tests of the models included
 ROWS = "".join(

@@ -11,7 +11,7 @@ import pytest
 from conftest import Server, settled
 from playwright.sync_api import Page, WebSocket, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 HOSTILE = (
     "<script>window.__xss = 1</script> <img src=x onerror='window.__xss = 1'> **bold** $x^2$ "
