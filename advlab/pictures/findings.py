@@ -16,9 +16,13 @@ from advlab.records.measured import OUTCOMES, Finding
 
 
 def finding(record: AttackRecord, truth: str | None = None) -> Finding:
-    """What a record says in a row. `truth`: the true answer, where it is known."""
+    """What a record says in a row. `truth`: the true answer, where it is known.
+
+    One that the model has no name for says nothing.
+    """
     clean, attacked = record.clean, record.attacked
-    wrong = truth is not None and clean.answers[0] != truth
+    known = truth in clean.parts if clean.parts else truth is not None
+    wrong = known and clean.answers[0] != truth
     worst = int(record.delta_norm.argmax())
     scale = record.scale.mean_norm
     flip = record.curve.flip_eps

@@ -19,7 +19,7 @@ def model(server: Server) -> str:
     from advlab.records import Dataset, Example
 
     texts = tuple(
-        Example(str(i), text, i % 2)
+        Example(str(i), text, (("negative", "positive")[i % 2],))
         for i, text in enumerate(("the staff were kind", "the soup was cold", "a slow dull film"))
     )
     data = Dataset("tests", ("negative", "positive"), texts, texts, texts)

@@ -15,7 +15,10 @@ def two_models(advlab_home: Path) -> Path:
     from advlab.model.tiny import tiny_victim
     from advlab.records import Dataset, Example
 
-    texts = tuple(Example(str(i), *pair) for i, pair in enumerate(TEXTS * 3))
+    texts = tuple(
+        Example(str(i), text, (("negative", "positive")[label],))
+        for i, (text, label) in enumerate(TEXTS * 3)
+    )
     data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
     for seed, name in enumerate(("first", "second")):
         tiny_victim("tiny", data, seed=seed, max_length=32).save(advlab_home / "models" / name)

@@ -92,7 +92,9 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     from advlab.model.tiny import tiny_victim
 
     SAVED = tmp_path_factory.mktemp("saved")
-    texts = tuple(Example(str(i), f"a good text {i}", i % 2) for i in range(8))
+    texts = tuple(
+        Example(str(i), f"a good text {i}", (("negative", "positive")[i % 2],)) for i in range(8)
+    )
     data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
     tiny_victim("tiny", data, seed=0, max_length=32).save(SAVED / "model")
 
@@ -174,7 +176,7 @@ def test_the_pair_lands_on_a_sentence_that_flips_the_plain_model_alone(
     texts = CORPORA["reviews"].showcase
     pair = tuple(jobs.run(str(make("done", name))) for name in ("plain", "robust"))
     hard = sample_record()
-    soft = renamed(hard, adversarial=hard.clean)
+    soft = renamed(hard, readings={**hard.readings, "attacked": hard.clean})
     assert hard.flipped
     assert not soft.flipped
     asked: list[str] = []

@@ -23,7 +23,10 @@ def three_models(two_models: Path) -> Path:
     from advlab.model.tiny import tiny_victim
     from advlab.records import Dataset, Example
 
-    texts = tuple(Example(str(i), *pair) for i, pair in enumerate(TEXTS * 3))
+    texts = tuple(
+        Example(str(i), text, (("negative", "positive")[label],))
+        for i, (text, label) in enumerate(TEXTS * 3)
+    )
     data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
     tiny_victim("tiny", data, seed=7, max_length=32).save(two_models / "models" / "third")
     return two_models

@@ -50,7 +50,7 @@ def test_the_bands_say_how_many_draws_they_show(two_models: Path):
         attack = build_attack({"name": "pgd", "eps": 0.25})
         record = explore(victim, "a boring film", attack=attack)
     captions = " ".join(c.value for c in page(a="local:first", b="", text="a boring film").caption)
-    assert f"range of {len(record.random)} random" in captions
+    assert f"range of {len(record.noise)} random" in captions
     assert f"range of {record.curve.draws} random" in captions
 
 

@@ -16,9 +16,7 @@ from advlab.pictures import findings
 
 def test_a_row_says_what_the_record_says() -> None:
     for text in TEXTS:
-        record = explore(
-            shared_victim("bert"), text, attack=PGD(1.0, steps=4), planes=0, saliency=()
-        )
+        record = explore(shared_victim("bert"), text, attack=PGD(1.0, steps=4))
         row = findings.finding(record)
         assert row.outcome == ("flipped" if record.flipped else "robust")
         assert row.worst == record.tokens[int(record.delta_norm.argmax())]

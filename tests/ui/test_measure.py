@@ -27,5 +27,5 @@ def test_the_same_texts_are_drawn_each_time_and_all_have_labels() -> None:
     assert first == choice.texts()[1]
     assert len(first) == 25
     assert {e.id for e in first} <= {e.id for e in data.test}
-    assert all(e.label is not None for e in first)
+    assert all(e.answers for e in first)
     assert choice.key != Choice(("m",), {"m": "m"}, DataConfig("reviews"), 26, 0).key

@@ -20,7 +20,9 @@ from advlab.ui.models import AT_ONCE, borrow, has_weights, load_victim, model_ch
 def one_model(advlab_home: Path) -> Path:
     """`local:one`, a tiny random model in the data folder."""
     st.cache_resource.clear()
-    texts = tuple(Example(str(i), f"a good text {i}", i % 2) for i in range(8))
+    texts = tuple(
+        Example(str(i), f"a good text {i}", (("negative", "positive")[i % 2],)) for i in range(8)
+    )
     data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
     folder = advlab_home / "models" / "one"
     tiny_victim("tiny", data, seed=0, max_length=32).save(folder)
@@ -48,7 +50,7 @@ def test_a_model_is_loaded_once_until_its_weights_change(one_model: Path):
     before = weights_of("local:one")
     with torch.no_grad():
         other = tiny_victim(
-            "tiny", Dataset("x", ("a", "b"), *[(Example("0", "a b", 0),)] * 3), seed=1
+            "tiny", Dataset("x", ("a", "b"), *[(Example("0", "a b", ("a",)),)] * 3), seed=1
         )
     other.save(one_model)
     assert weights_of("local:one") != before
@@ -93,7 +95,7 @@ def test_a_borrowed_model_shares_weights_and_is_ready_for_analysis():
 def test_concurrent_borrowers_get_what_one_alone_gets():
     def gradient(text: str) -> torch.Tensor:
         with borrow("local:one") as victim:
-            batch = victim.encode([Example("0", text, 1)])
+            batch = victim.encode([Example("0", text, victim.head[1:2])])
             embeds = victim.embed(batch).detach().requires_grad_()
             return torch.autograd.grad(victim.objective(batch)(embeds).sum(), embeds)[0]
 

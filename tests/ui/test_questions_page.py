@@ -121,9 +121,9 @@ def test_a_finished_sweep_is_ranked_on_the_page(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_cell_of_the_texts_leads_to_its_model_and_attack(measured: Any) -> None:
-    found, examples, names = measured
+    found, examples = measured
     hashes = list(dict.fromkeys(row.model_hash for row in found.rows))
-    whole = Measured(found, examples, names, {}, [], dict(zip(hashes, "xy", strict=True)), {})
+    whole = Measured(found, examples, {}, [], dict(zip(hashes, "xy", strict=True)), {})
     from advlab.pictures.robustness import name_of
 
     row = found.rows[3]  # the second model under the second attack

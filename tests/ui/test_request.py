@@ -82,14 +82,18 @@ def test_a_link_replaces_what_it_names_and_what_belonged_to_it():
 
 def test_models_are_found_by_their_weights_and_what_differs_is_told():
     here = {"new": "New", "two": "Two"}
-    weights = {"new": "w1", "two": "w2"}.__getitem__
+    weights = {"new": "w1", "two": "w2"}
+
+    def has(model: str, wanted: str) -> bool:
+        return weights[model] == wanted
+
     query = {"a": "old", "b": "two", "weights": "w1.other"}
-    found, warnings = models_here(query, here, weights)
+    found, warnings = models_here(query, here, has)
     assert found["a"] == "new"
     assert len(warnings) == 1
     assert "weights of Two" in warnings[0]
     assert query["a"] == "old"
-    assert "not here" in models_here({"a": "gone"}, here, weights)[1][0]
+    assert "not here" in models_here({"a": "gone"}, here, has)[1][0]
 
 
 def test_an_address_is_read_without_a_page_and_without_torch():

@@ -64,8 +64,7 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
     try:
         with borrow(model) as victim:
             record = explore(victim, text, attack=attack, seed=seed)
-        known = truth if truth in victim.head or not victim.head else None
-        return pictures.finding(record, known)
+        return pictures.finding(record, truth)
     except AdvlabError as error:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied

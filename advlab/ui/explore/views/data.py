@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 
 import numpy as np
 import streamlit as st
@@ -218,13 +216,12 @@ def _json(result: Result, methods: Methods) -> str:
     record = result.record
     longest = np.flatnonzero(record.delta_norm > 0)
     longest = longest[(-record.delta_norm[longest]).argsort(kind="stable")[:PLANES]]
-    whole = replace(
+    return tables.to_json(
         record,
         saliency={m.method: m for m in maps},
-        planes=tuple(analysed(result, "plane", token=int(t)) for t in np.sort(longest)),
+        planes=[analysed(result, "plane", token=int(t)) for t in np.sort(longest)],
+        explanations=worth,
     )
-    rest = {"explanations": [asdict(p) for p in worth]}
-    return json.dumps(json.loads(tables.to_json(whole)) | rest, ensure_ascii=False, allow_nan=False)
 
 
 def _capsule(result: Result, methods: Methods, foretold: Forecast | None) -> str:
