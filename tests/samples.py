@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from advlab.pictures.reel import Reel
-from advlab.records import AttackRecord, Curve, Event, LocalPlane, Neighbours, Saliency, Scale
+from advlab.records import (
+    AttackRecord,
+    Attribution,
+    Curve,
+    Event,
+    LocalPlane,
+    Neighbours,
+    Saliency,
+    Scale,
+)
 
 SENTENCE = "[CLS] the film was slow , but i would see it a ##gain [SEP]"
 TOKENS = tuple(SENTENCE.split())
@@ -162,20 +171,13 @@ def sample_record(
             g = gradient(e, label)
             tokenwise = np.linalg.norm(g, axis=1) if method == "saliency" else (e * g).sum(1)
             pieces.append((tokenwise, *by_word(tokenwise)))
-        (c, wc, rc), (a, wa, ra) = pieces
         error = 0.004 if method == "integrated_gradients" else None
         saliency[method] = Saliency(
             method,
             f"logit of {classes[label]}",
-            c,
-            a,
+            Attribution(*pieces[0], completeness=error),
+            Attribution(*pieces[1], completeness=error),
             method != "saliency",
-            wc,
-            wa,
-            rc,
-            ra,
-            error,
-            error,
             "zero vectors" if error else "",
         )
 

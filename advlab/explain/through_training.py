@@ -32,4 +32,4 @@ def look_at_epoch(
         then, text, label=label, attack=attack, seed=seed, shield=shield, saliency=(), planes=0
     )
     found = analyse(then, record, "saliency", method="integrated_gradients", of=label, steps=16)
-    return Moment(epoch, record, found.words_clean)
+    return Moment(epoch, record, found.clean.words)

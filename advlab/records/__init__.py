@@ -20,6 +20,7 @@ from advlab.records.measured import (
     Transfer,
 )
 from advlab.records.views import (
+    Attribution,
     Curve,
     Distances,
     Exits,
@@ -41,6 +42,7 @@ from advlab.records.views import (
 __all__ = [
     "Alarm",
     "AttackRecord",
+    "Attribution",
     "CarryOver",
     "Curve",
     "Dataset",

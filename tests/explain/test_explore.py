@@ -426,7 +426,7 @@ def test_strange_texts_do_not_crash_and_words_cover_all_ordinary_tokens(text: st
     for word in record.words:
         assert word in record.text
     for found in record.saliency.values():
-        assert len(found.words_clean) == len(record.words)
+        assert len(found.clean.words) == len(record.words)
     to_json(record).encode()  # no lone surrogate is left
 
 
