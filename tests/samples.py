@@ -18,6 +18,7 @@ from advlab.capsule.legacy import as_reading
 from advlab.pictures.reel import Reel
 from advlab.records import (
     AttackRecord,
+    Attribution,
     Curve,
     Event,
     LocalPlane,
@@ -219,20 +220,13 @@ def sample(
             g = gradient(e, label)
             tokenwise = np.linalg.norm(g, axis=1) if method == "saliency" else (e * g).sum(1)
             pieces.append((tokenwise, *by_word(tokenwise)))
-        (c, wc, rc), (a, wa, ra) = pieces
         error = 0.004 if method == "integrated_gradients" else None
         saliency[method] = Saliency(
             method,
             f"logit of {classes[label]}",
-            c,
-            a,
+            Attribution(*pieces[0], completeness=error),
+            Attribution(*pieces[1], completeness=error),
             method != "saliency",
-            wc,
-            wa,
-            rc,
-            ra,
-            error,
-            error,
             "zero vectors" if error else "",
         )
 

@@ -55,17 +55,17 @@ def _passport(found: Saliency, truth: Saliency) -> Passport:
         value = rank_correlation(a, b if found.signed else abs(b))
         return value if value is not None and np.isfinite(value) else None
 
-    spread = found.spread_clean
+    spread = found.clean.spread
     return Passport(
         method=found.title or found.method,
         target=found.target,
         baseline=found.baseline,
         settings=", ".join(f"{k} {v:g}" for k, v in found.settings.items()),
-        missing=_finite(found.completeness_clean),
-        missing_perturbed=_finite(found.completeness_adversarial),
+        missing=_finite(found.clean.completeness),
+        missing_perturbed=_finite(found.perturbed.completeness),
         spread=None if spread is None or not len(spread) else _finite(float(spread.mean())),
-        agreement=agreement(found.words_clean, truth.words_clean),
-        agreement_perturbed=agreement(found.words_adversarial, truth.words_adversarial),
+        agreement=agreement(found.clean.words, truth.clean.words),
+        agreement_perturbed=agreement(found.perturbed.words, truth.perturbed.words),
         withheld=found.withheld,
     )
 

@@ -32,6 +32,7 @@ SAMPLE_BYTES = 2**14  # an encoding is guessed from no more than this
 # two readings of a sample differ in their share of disorder, or of a language's letters, by at least
 MARGIN = 0.04  # in a long sample
 MARGIN_OF_ONE = 0.4  # more, divided by the number of bytes that are not ASCII
+BY_CHANCE = 0.25  # rows of UTF-8 for each row that is none, in another encoding, at most
 FEW_WORDS = 3  # different words with foreign letters: too few to tell a language by
 FEW_LETTERS = 1 / 500  # share of foreign letters in an English text with borrowed words
 LETTERS = bytes(k for k in range(0x80, 0x100) if bytes([k]).decode("cp1252", "replace").isalpha())
@@ -88,12 +89,14 @@ def _wide(data: bytes) -> str | None:
 
 
 def _refuse_damaged(data: bytes, name: str, complete: bool) -> None:
-    """EncodingError where most of what is not ASCII is UTF-8: another encoding would spoil it."""
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=complete)
-    wrong = text.count("\ufffd")
-    if len(re.findall("[^\x00-\x7f\ufffd]", text)) < wrong:
+    """EncodingError where much of what is not ASCII is UTF-8: another encoding would spoil it."""
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(data, final=complete)
+    wrong = len(re.findall("[\udc80-\udcff]", text))
+    right = len(re.findall("[^\x00-\x7f]", text)) - wrong
+    foreign = [(k, line) for k, line in enumerate(text.split("\n"), 1) if not line.isascii()]
+    rows = [k for k, line in foreign if re.search("[\udc80-\udcff]", line)]
+    if right < wrong and len(foreign) - len(rows) < BY_CHANCE * len(rows):
         return
-    rows = [k for k, line in enumerate(text.split("\n"), 1) if "\ufffd" in line]
     raise EncodingError(
         f"{name_rows(rows)} of {name} {'is' if len(rows) == 1 else 'are'} not UTF-8, although the "
         "rest is: save the file as UTF-8 again, or give its encoding (--encoding cp1252, say)"
@@ -104,9 +107,8 @@ def _guess_older(data: bytes, name: str, row: int, complete: bool) -> tuple[str,
     """An encoding older than Unicode, for bytes that are not UTF-8 from row `row` on."""
     sample = _foreign(data if complete else data[: data.rfind(b"\n") + 1] or data)
     if signs := _few_western(data, sample, complete):
-        return _western(
-            data
-        ), f"row {row:,} is not UTF-8; its few other signs ({signs}) are Western"
+        why = f"row {row:,} is not UTF-8; its few other signs ({signs}) are Western"
+        return _western(data), why
     alike = _likely(data, sample, complete)
     if len(alike) == 1:
         encoding = _western(data) if alike[0] == "cp1252" else alike[0]

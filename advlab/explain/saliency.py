@@ -19,7 +19,7 @@ from advlab.explain import ablations, attributions
 from advlab.explain import layers as through
 from advlab.explain.attributions import Scores
 from advlab.explain.targets import Case, Target, baseline_words, baselines_of, make_target
-from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
+from advlab.records import AttackRecord, Attribution, Layers, Saliency, SaliencyChoices
 
 if TYPE_CHECKING:
     from advlab.explain.subject import Stage
@@ -60,40 +60,20 @@ def explain(
     _check(method, known, settings)
     unfit = known.fits is not None and bool(known.fits(case.target))
     found = _blank(case) if unfit or case.W == 0 else known.run(case, **settings)
-    words = [to_words(row, case.word_of, known.signed) for row in found.tokens]
-    values = _values(case)
     start = _start(case, known, found)
-    gaps: list[float | None] = [None, None]
-    errors: list[float | None] = [None, None]
-    if known.sums and start is not None and found.tokens.isfinite().all():
-        for i in (0, 1):
-            gap, rise = float(found.tokens[i].sum()) - (values[i] - start), values[i] - start
-            gaps[i] = abs(gap)
-            least = TINY * float(found.tokens[i].abs().sum()) + ROUNDING * abs(values[i])
-            if abs(rise) > least:
-                errors[i] = abs(gap / rise)
+    with torch.no_grad():
+        values = case.target(case.views).double().tolist()
+    clean, perturbed = (_attribution(case, known, found, i, values[i], start) for i in (0, 1))
     made = Saliency(
-        method=method,
-        title=known.title,
-        target=case.target.words,
-        clean=found.tokens[0].cpu().numpy(),
-        adversarial=found.tokens[1].cpu().numpy(),
-        signed=known.signed,
-        words_clean=words[0][0].numpy(),
-        words_adversarial=words[1][0].numpy(),
-        remainder_clean=words[0][1],
-        remainder_adversarial=words[1][1],
-        completeness_clean=errors[0],
-        completeness_adversarial=errors[1],
+        method,
+        case.target.words,
+        clean,
+        perturbed,
+        known.signed,
         baseline=_baseline(case, method, known),
-        gap_clean=gaps[0],
-        gap_adversarial=gaps[1],
-        value_clean=values[0],
-        value_adversarial=values[1],
+        title=known.title,
         value_baseline=start,
         p_baseline=float(case.target.probability(case.start)[0]) if known.baseline else None,
-        spread_clean=_spread(case, known, found, 0),
-        spread_adversarial=_spread(case, known, found, 1),
         settings={**known.settings, **settings},
         note=found.note,
     )
@@ -198,9 +178,27 @@ def _check(method: str, known: Method, settings: Mapping[str, Any]) -> None:
             )
 
 
-def _values(case: Case) -> list[float]:
-    with torch.no_grad():
-        return case.target(case.views).double().tolist()
+def _attribution(
+    case: Case, known: Method, found: Scores, i: int, value: float, start: float | None
+) -> Attribution:
+    """One version's scores, and what they miss of the change to `value` that they should add up to."""
+    scores = found.tokens[i]
+    words, remainder = to_words(scores, case.word_of, known.signed)
+    gap, error = None, None
+    if known.sums and start is not None and found.tokens.isfinite().all():
+        rise = value - start
+        gap = abs(float(scores.sum()) - rise)
+        if abs(rise) > TINY * float(scores.abs().sum()) + ROUNDING * abs(value):
+            error = abs(gap / rise)
+    return Attribution(
+        tokens=scores.cpu().numpy(),
+        words=words.numpy(),
+        remainder=remainder,
+        value=value,
+        gap=gap,
+        completeness=error,
+        spread=_spread(case, known, found, i),
+    )
 
 
 def _start(case: Case, known: Method, found: Scores) -> float | None:
@@ -236,7 +234,7 @@ def _blank(case: Case) -> Scores:
 
 
 def _gap_problem(made: Saliency, tolerance: float) -> str:
-    errors = [e for e in (made.completeness_clean, made.completeness_adversarial) if e is not None]
+    errors = [one.completeness for _, one in made.versions if one.completeness is not None]
     worst = max(errors, default=np.inf)
     if worst <= tolerance:
         return ""
@@ -248,12 +246,18 @@ def _gap_problem(made: Saliency, tolerance: float) -> str:
 
 
 def _withheld(made: Saliency, reason: str) -> Saliency:
-    blank = {
-        name: np.full_like(getattr(made, name), np.nan)
-        for name in ("clean", "adversarial", "words_clean", "words_adversarial")
-    }
-    nan = float("nan")
-    return replace(made, **blank, remainder_clean=nan, remainder_adversarial=nan, withheld=reason)
+    return replace(
+        made, clean=_emptied(made.clean), perturbed=_emptied(made.perturbed), withheld=reason
+    )
+
+
+def _emptied(one: Attribution) -> Attribution:
+    return replace(
+        one,
+        tokens=np.full_like(one.tokens, np.nan),
+        words=np.full_like(one.words, np.nan),
+        remainder=float("nan"),
+    )
 
 
 METHODS: dict[str, Method] = {

@@ -30,4 +30,4 @@ def look_at_epoch(
     then = load_epoch(folder, victim, epoch)
     record = explore(then, text, label=label, attack=attack, seed=seed, shield=shield)
     found = analyse(then, record, "saliency", method="integrated_gradients", of=label, steps=16)
-    return Moment(epoch, record, found.words_clean)
+    return Moment(epoch, record, found.clean.words)

@@ -28,11 +28,7 @@ def cells(found: Saliency, rows: str = "words", shown: str = "both") -> np.ndarr
 
     `rows`: words, or tokens with the special ones; `shown`: one of `SHOWN`.
     """
-    clean, moved = (
-        (found.words_clean, found.words_adversarial)
-        if rows == "words"
-        else (found.clean, found.adversarial)
-    )
+    clean, moved = (one.words if rows == "words" else one.tokens for _, one in found.versions)
     if shown == "difference":
         return (moved - clean)[:, None].astype(float)
     columns = [clean, moved, moved - clean] if shown == "all" else [clean, moved]

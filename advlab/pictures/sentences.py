@@ -188,23 +188,19 @@ def norm_share(record: AttackRecord) -> np.ndarray:
 
 def completeness_sentence(found: Saliency) -> str:
     """Whether the attributions add up to what they claim to explain; empty where none is claimed."""
-    errors = [found.completeness_clean, found.completeness_adversarial]
     name = found.title or found.method
-    if found.gap_clean is None and errors[0] is None:
+    if found.clean.gap is None and found.clean.completeness is None:
         return ""
     against = f" against {found.baseline}" if found.baseline else ""
     misses = [
-        f"{percent(error)} of the change on the {version} sentence"
-        if error is not None
-        else f"{number(gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target hardly"
-        " changes"
-        for version, error, gap in (
-            ("clean", errors[0], found.gap_clean),
-            ("perturbed", errors[1], found.gap_adversarial),
-        )
+        f"{percent(one.completeness)} of the change on the {version} sentence"
+        if one.completeness is not None
+        else f"{number(one.gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target"
+        " hardly changes"
+        for version, one in found.versions
     ]
     judged = "adds up"
-    if max((e for e in errors if e is not None), default=0.0) >= 0.05:
+    if max(one.completeness or 0.0 for _, one in found.versions) >= 0.05:
         judged = "does not add up; read it with care"
     return f"{name}{against} {judged}: its sum misses {misses[0]}, and {misses[1]}."
 
@@ -212,8 +208,8 @@ def completeness_sentence(found: Saliency) -> str:
 def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
-        f"{s.title or s.method} {signed(s.remainder_clean)} clean,"
-        f" {signed(s.remainder_adversarial)} perturbed, {unit_of(s)}"
+        f"{s.title or s.method} {signed(s.clean.remainder)} clean,"
+        f" {signed(s.perturbed.remainder)} perturbed, {unit_of(s)}"
         for s in maps
         if s.signed and not s.withheld
     ]
@@ -228,7 +224,7 @@ def unit_of(found: Saliency) -> str:
 
 def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
     """How much a single draw strays from the mean that is shown; empty for methods without draws."""
-    spread, draws = found.spread_clean, int(found.settings.get("samples", 0))
+    spread, draws = found.clean.spread, int(found.settings.get("samples", 0))
     if spread is None or not len(spread) or not np.isfinite(spread).all():
         return ""
     w = int(spread.argmax())
@@ -256,7 +252,7 @@ def starts_sentence(maps: Sequence[Saliency]) -> str:
 
 
 def _rho(one: Saliency, other: Saliency) -> str:
-    value = rank_correlation(one.words_clean, other.words_clean)
+    value = rank_correlation(one.clean.words, other.clean.words)
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 

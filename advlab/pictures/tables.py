@@ -54,37 +54,30 @@ def saliency_columns(
     names = record.tokens if tokens else (*record.words, "(special tokens)")
     table: Columns = {"token" if tokens else "word": list(names)}
     for s, title in zip(maps, titles or [s.title or s.method for s in maps], strict=True):
-        versions = (
-            ("clean", s.clean, s.words_clean, s.remainder_clean, s.spread_clean),
-            (
-                "perturbed",
-                s.adversarial,
-                s.words_adversarial,
-                s.remainder_adversarial,
-                s.spread_adversarial,
-            ),
-        )
-        for version, by_token, by_word, rest, spread in versions:
-            values = by_token.tolist() if tokens else [*by_word.tolist(), float(rest)]
+        for version, one in s.versions:
+            values = one.tokens.tolist() if tokens else [*one.words.tolist(), float(one.remainder)]
             name = f"{title}, {version}"
             while name in table:  # one method twice, from two baselines
                 name += "′"
             table[name] = values
-            if spread is not None and not tokens:  # of words alone: it has no remainder
-                table[f"{name}, SD of a draw"] = [*spread.tolist(), None]
+            if one.spread is not None and not tokens:  # of words alone: it has no remainder
+                table[f"{name}, SD of a draw"] = [*one.spread.tolist(), None]
     return table
 
 
 def baseline_columns(maps: Sequence[Saliency], titles: Sequence[str]) -> Columns:
     """Rank correlation of the words between each two baselines, one row a baseline and version."""
-    versions = ("words_clean", "words_adversarial")
+    found = [
+        (title, *version) for m, title in zip(maps, titles, strict=True) for version in m.versions
+    ]
     table: Columns = {
-        "baseline": [t for t in titles for _ in versions],
-        "sentence": [v for _ in titles for v in ("clean", "perturbed")],
+        "baseline": [title for title, _, _ in found],
+        "sentence": [version for _, version, _ in found],
     }
     for other, title in zip(maps, titles, strict=True):
+        words = dict(other.versions)
         table[f"ρ with {title}"] = [
-            rank_correlation(getattr(one, v), getattr(other, v)) for one in maps for v in versions
+            rank_correlation(one.words, words[version].words) for _, version, one in found
         ]
     return table
 

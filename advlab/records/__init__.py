@@ -21,6 +21,7 @@ from advlab.records.measured import (
 )
 from advlab.records.reading import Reading
 from advlab.records.views import (
+    Attribution,
     Curve,
     Distances,
     Exits,
@@ -42,6 +43,7 @@ from advlab.records.views import (
 __all__ = [
     "Alarm",
     "AttackRecord",
+    "Attribution",
     "CarryOver",
     "Curve",
     "Dataset",

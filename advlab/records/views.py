@@ -26,33 +26,39 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class Attribution:
+    """What each token and word of one version of a text adds to a target."""
+
+    tokens: np.ndarray  # (T,)
+    words: np.ndarray  # (W,)
+    remainder: float = 0.0  # special tokens' share: sum(words) + remainder = sum(tokens)
+    value: float | None = None  # F(x), the target itself
+    gap: float | None = None  # |Σ − (F(x) − F(b))|, in units of the target; None: no such claim
+    completeness: float | None = None  # the gap as a share of |F(x) − F(b)|
+    spread: np.ndarray | None = None  # (W,) standard deviation of a single draw
+
+
+@dataclass(frozen=True)
 class Saliency:
     """One attribution method on the clean and on the perturbed embeddings, same target."""
 
     method: str
     target: str  # what is explained, in words
-    clean: np.ndarray  # (T,)
-    adversarial: np.ndarray  # (T,)
+    clean: Attribution
+    perturbed: Attribution
     signed: bool
-    words_clean: np.ndarray  # (W,)
-    words_adversarial: np.ndarray  # (W,)
-    remainder_clean: float = 0.0  # special tokens' share: sum(words) + remainder = sum(tokens)
-    remainder_adversarial: float = 0.0
-    completeness_clean: float | None = None  # |Σ − (F(x) − F(b))| / |F(x) − F(b)|; None: no such
-    completeness_adversarial: float | None = None
     baseline: str = ""  # what stands for "no words", in words
     title: str = ""  # the method's name, for people
-    gap_clean: float | None = None  # |Σ − (F(x) − F(b))|, in units of the target
-    gap_adversarial: float | None = None
-    value_clean: float | None = None  # F(x), the target itself
-    value_adversarial: float | None = None
     value_baseline: float | None = None  # F(b); drawn baselines: its mean
     p_baseline: float | None = None  # probability of the explained class at the baseline
-    spread_clean: np.ndarray | None = None  # (W,) standard deviation of a single draw
-    spread_adversarial: np.ndarray | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""  # what this run calls for: more samples, …
     withheld: str = ""  # why there are no scores (all NaN then)
+
+    @property
+    def versions(self) -> tuple[tuple[str, Attribution], ...]:
+        """Both, each with its name."""
+        return ("clean", self.clean), ("perturbed", self.perturbed)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,21 @@ def test_a_stray_byte_makes_no_other_encoding_of_a_utf_8_file(stray: bytes, rows
     assert len(read(data, encoding="latin-1")) == rows
 
 
+def test_a_file_of_two_encodings_is_not_read_in_either() -> None:
+    rows = [(f"une séance réussie {i}", "ab"[i % 2]) for i in range(40)]
+    data = written(rows, "utf-8") + written(rows, "cp1252").partition(b"\n")[2]
+    with pytest.raises(EncodingError, match="rows 42, 43, 44, 45, 46 and 35 more of"):
+        read(data)
+
+
+def test_a_replacement_character_is_no_damage() -> None:
+    rows = [(f"une séance réussie \ufffd {i}", "ab"[i % 2]) for i in range(40)]
+    data = written(rows, "utf-8")
+    assert read(data) == rows
+    with pytest.raises(EncodingError, match="row 42 of"):
+        read(data + b"caf\xe9,a\n")
+
+
 def test_few_borrowed_words_in_an_english_file_are_read_and_named() -> None:
     rows = [(f"the show was good, and number {i} was long", "ab"[i % 2]) for i in range(300)]
     rows[70] = ("the café was “fine” – and the naïve hero too", "a")

@@ -426,7 +426,7 @@ def test_strange_texts_do_not_crash_and_words_cover_all_ordinary_tokens(text: st
         assert word in record.text
     for method in SALIENCY_METHODS:
         found = analyse(reader(), record, "saliency", method=method)
-        assert len(found.words_clean) == len(record.words)
+        assert len(found.clean.words) == len(record.words)
     to_json(record).encode()  # no lone surrogate is left
 
 

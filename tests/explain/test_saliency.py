@@ -205,8 +205,8 @@ def test_gradient_shap_is_the_mean_of_its_draws_and_owns_up_to_their_spread() ->
     torch.testing.assert_close(raw.tokens, raw.draws.mean(1))
     shown = explain("gradient_shap", found, samples=16, seed=2)
     rows = np.stack([by_word(found, d).numpy() for d in raw.draws[1]])
-    assert shown.spread_adversarial is not None
-    np.testing.assert_allclose(shown.spread_adversarial, rows.std(0), rtol=1e-9)
+    assert shown.perturbed.spread is not None
+    np.testing.assert_allclose(shown.perturbed.spread, rows.std(0), rtol=1e-9)
     assert "at random" in shown.baseline
 
 
@@ -220,12 +220,12 @@ def test_integrated_gradients_add_up_to_what_they_explain(kind: str, baseline: s
     if baseline not in baselines_of(found.target.victim):
         pytest.skip("this tokenizer has no MASK")
     shown = explain("integrated_gradients", found, steps=256)
-    errors = (shown.completeness_clean, shown.completeness_adversarial)
+    errors = (shown.clean.completeness, shown.perturbed.completeness)
     for i, view in enumerate(found.views.split(1)):
         with torch.no_grad():
             start = score(found.target, without(found, view, range(found.W), baseline))
             rise = score(found.target, view) - start
-        tokens = (shown.clean, shown.adversarial)[i]
+        tokens = (shown.clean, shown.perturbed)[i].tokens
         gap = abs(float(tokens.sum() - rise))
         # DistilBERT's head has a ReLU: the path has kinks, where the integral converges slowly
         assert gap < (1e-2 if kind == "distilbert" else 1e-3) * abs(float(rise))
@@ -233,12 +233,12 @@ def test_integrated_gradients_add_up_to_what_they_explain(kind: str, baseline: s
         assert shown.value_baseline == pytest.approx(float(start))
     with torch.no_grad():
         value = float(score(found.target, found.views[:1]))
-    assert shown.value_clean == pytest.approx(value)
+    assert shown.clean.value == pytest.approx(value)
 
 
 def test_too_few_steps_are_owned_up_to() -> None:
     errors = [
-        explain("integrated_gradients", case("bert"), steps=n).completeness_clean for n in (1, 32)
+        explain("integrated_gradients", case("bert"), steps=n).clean.completeness for n in (1, 32)
     ]
     assert errors[0] is not None
     assert errors[1] is not None
@@ -250,8 +250,8 @@ def test_where_the_target_hardly_changes_the_gap_is_absolute() -> None:
     start = baseline_of(found, found.views[:1])
     still = replace(found, views=torch.cat([start, start + 1e-9]))
     shown = explain("integrated_gradients", still)
-    assert shown.completeness_clean is None
-    assert shown.gap_clean == pytest.approx(0.0, abs=1e-9)
+    assert shown.clean.completeness is None
+    assert shown.clean.gap == pytest.approx(0.0, abs=1e-9)
 
 
 # ---- closed forms ---------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_on_a_linear_model_every_gradient_method_has_its_closed_form() -> None:
         torch.testing.assert_close(
             METHODS[method].run(found).tokens, expected, rtol=near, atol=near
         )
-    error = explain("integrated_gradients", found).completeness_clean
+    error = explain("integrated_gradients", found).clean.completeness
     assert error is not None
     assert error < 1e-6
 
@@ -433,8 +433,8 @@ def test_drawn_coalitions_follow_the_shapley_kernel() -> None:
 
 def test_kernel_shap_adds_up_however_few_samples_it_has() -> None:
     shown = explain("kernel_shap", case("bert"), samples=8)
-    assert shown.completeness_clean is not None
-    assert shown.completeness_clean < 1e-5
+    assert shown.clean.completeness is not None
+    assert shown.clean.completeness < 1e-5
     assert "few" in shown.note
 
 
@@ -496,23 +496,23 @@ def test_deep_lift_is_the_rescale_rule_where_it_is_valid() -> None:
     found = replace(found, target=aimed(victim, found.target.batch))
     shown = explain("deep_lift", found)
     assert shown.withheld == ""
-    assert shown.completeness_clean is not None
-    assert shown.completeness_clean < 1e-6
+    assert shown.clean.completeness is not None
+    assert shown.clean.completeness < 1e-6
     net = victim.model
     x, start = found.views[:1].flatten(1), baseline_of(found, found.views[:1]).flatten(1)
     into, into_start = net.first(x), net.first(start)
     slope = (net.relu(into) - net.relu(into_start)) / (into - into_start)  # Δout ÷ Δin
     back = ((net.last.weight[2] - net.last.weight[0]) * slope) @ net.first.weight
     by_hand = ((x - start) * back).view(found.views.shape[1:]).sum(-1)
-    np.testing.assert_allclose(shown.clean, by_hand.numpy(), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(shown.clean.tokens, by_hand.numpy(), rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_deep_lift_is_withheld_where_its_rule_does_not_fit(kind: str) -> None:
     shown = explain("deep_lift", case(kind))
     assert "activation" in shown.withheld
-    assert np.isnan(shown.clean).all()
-    assert shown.completeness_clean is None
+    assert np.isnan(shown.clean.tokens).all()
+    assert shown.clean.completeness is None
 
 
 def test_deep_lift_is_withheld_where_it_does_not_add_up() -> None:
@@ -524,9 +524,9 @@ def test_deep_lift_is_withheld_where_it_does_not_add_up() -> None:
     with victim.analysing():
         shown = explain("deep_lift", found)
         assert "miss" in shown.withheld
-        assert np.isnan(shown.words_clean).all()
-        assert shown.completeness_clean is not None
-        assert shown.completeness_clean > attributions.DEEP_LIFT_GAP
+        assert np.isnan(shown.clean.words).all()
+        assert shown.clean.completeness is not None
+        assert shown.clean.completeness > attributions.DEEP_LIFT_GAP
         assert not explain("deep_lift", found, tolerance=1e6).withheld
 
 
@@ -562,7 +562,7 @@ def test_a_text_of_special_tokens_only_has_no_words() -> None:
         found, word_of=(-1,) * len(found.word_of), ordinary=torch.zeros_like(found.ordinary)
     )
     for method in METHODS:
-        assert len(explain(method, bare, **QUICK.get(method, {})).words_clean) == 0
+        assert len(explain(method, bare, **QUICK.get(method, {})).clean.words) == 0
 
 
 @pytest.mark.parametrize("kind", SOME)
@@ -572,13 +572,11 @@ def test_words_and_remainder_add_up_to_the_sub_words_for_every_method(
 ) -> None:
     found = case(kind)
     shown = explain(method, found, **QUICK.get(method, {}))
-    assert shown.clean.shape == shown.adversarial.shape == (len(found.word_of),)
-    assert not np.allclose(shown.clean, shown.adversarial)
+    assert shown.clean.tokens.shape == shown.perturbed.tokens.shape == (len(found.word_of),)
+    assert not np.allclose(shown.clean.tokens, shown.perturbed.tokens)
     power = 1 if shown.signed else 2
-    for tokens, words, rest in (
-        (shown.clean, shown.words_clean, shown.remainder_clean),
-        (shown.adversarial, shown.words_adversarial, shown.remainder_adversarial),
-    ):
+    for _, one in shown.versions:
+        tokens, words, rest = one.tokens, one.words, one.remainder
         assert (words**power).sum() + rest**power == pytest.approx((tokens**power).sum(), abs=1e-9)
     assert shown.target == "logit of maybe − logit of no"
     assert shown.title == METHODS[method].title
@@ -618,7 +616,7 @@ def test_perturbed_text_explains_the_class_of_the_clean_one() -> None:
     shown = explain("input_x_gradient", replace(found, views=far))
     with torch.no_grad():
         value = float(score(found.target, far[1:]))
-    assert shown.value_adversarial == pytest.approx(value)
+    assert shown.perturbed.value == pytest.approx(value)
 
 
 def test_mistakes_are_named_with_what_would_be_right() -> None:

@@ -169,7 +169,7 @@ def test_clean_perturbed_and_their_difference_stand_together_in_one_range():
     assert len(last) == len(maps)
     for s, heat, limit in zip(maps, last, scale, strict=True):
         z = np.asarray(heat.z)[:, -1]
-        np.testing.assert_allclose(z, s.words_adversarial - s.words_clean)
+        np.testing.assert_allclose(z, s.perturbed.words - s.clean.words)
         assert (heat.zmin, heat.zmax) == (-limit, limit)  # a difference has a sign
         np.testing.assert_allclose(heatmaps.cells(s, shown="all")[:, 2], z)
     unsigned = [heat for heat in figure.data if heat.zmin == 0.0]

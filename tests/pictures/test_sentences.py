@@ -90,9 +90,13 @@ def test_lost_stage_names_the_stage():
 def test_incomplete_attributions_are_called_so():
     found = sample_maps()["integrated_gradients"]
     assert "adds up" in sentences.completeness_sentence(found)
-    broken = renamed(found, completeness_clean=0.4)
+    broken = renamed(found, clean=renamed(found.clean, completeness=0.4))
     assert "does not add up" in sentences.completeness_sentence(broken)
-    still = renamed(found, completeness_clean=None, gap_clean=0.002, gap_adversarial=0.001)
+    still = renamed(
+        found,
+        clean=renamed(found.clean, completeness=None, gap=0.002),
+        perturbed=renamed(found.perturbed, gap=0.001),
+    )
     assert "0.0020 logits on the clean sentence" in sentences.completeness_sentence(still)
     assert sentences.completeness_sentence(sample_maps()["saliency"]) == ""
 
@@ -118,11 +122,11 @@ def test_words_and_remainder_add_up_to_the_tokens_in_the_table():
     maps = list(sample_maps().values())
     columns = tables.saliency_columns(record, maps)
     for method in ("input_x_gradient", "integrated_gradients"):
-        total = float(sample_maps()[method].clean.sum())
+        total = float(sample_maps()[method].clean.tokens.sum())
         assert sum(columns[f"{method}, clean"]) == pytest.approx(total)
     by_token = tables.saliency_columns(record, maps, rows="tokens")
     assert sum(by_token["input_x_gradient, clean"]) == pytest.approx(
-        float(sample_maps()["input_x_gradient"].clean.sum())
+        float(sample_maps()["input_x_gradient"].clean.tokens.sum())
     )
 
 
@@ -163,15 +167,16 @@ def test_shielded_words_are_called_so_and_not_special():
 def test_the_spread_of_draws_stands_beside_the_mean_that_it_belongs_to():
     record = sample_record()
     W = len(record.words)
+    plain = sample_maps()["input_x_gradient"]
     found = renamed(
-        sample_maps()["input_x_gradient"],
+        plain,
         title="GradientShap",
         settings={"samples": 64},
-        spread_clean=np.linspace(0.1, 0.5, W),
-        spread_adversarial=np.linspace(0.2, 0.6, W),
+        clean=renamed(plain.clean, spread=np.linspace(0.1, 0.5, W)),
+        perturbed=renamed(plain.perturbed, spread=np.linspace(0.2, 0.6, W)),
     )
     columns = tables.saliency_columns(record, [found])
-    assert columns["GradientShap, clean, SD of a draw"][:-1] == pytest.approx(found.spread_clean)
+    assert columns["GradientShap, clean, SD of a draw"][:-1] == pytest.approx(found.clean.spread)
     assert columns["GradientShap, perturbed, SD of a draw"][-1] is None
     said = sentences.spread_sentence(found, record.words)
     assert f"0.50 logits at most, on ‘{record.words[-1]}’" in said

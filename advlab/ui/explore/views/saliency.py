@@ -259,7 +259,7 @@ def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> 
     for m in maps:
         if m.method == "leave_one_out" or m.withheld:
             continue
-        pairs = ((m.words_clean, truth.words_clean), (m.words_adversarial, truth.words_adversarial))
+        pairs = ((m.clean.words, truth.clean.words), (m.perturbed.words, truth.perturbed.words))
         values = [rank_correlation(a, b if m.signed else abs(b)) for a, b in pairs]
         found["method"].append(m.title)
         found["clean ρ"].append(None if values[0] is None else round(values[0], 2))
