@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import Server, rerun, settled
+from browser import Server, rerun, settled
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser

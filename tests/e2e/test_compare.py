@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Server, settled
+from browser import Server, settled
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser

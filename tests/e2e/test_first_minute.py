@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Server, settled
+from browser import Server, settled
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import Server, settled
+from browser import Server, settled
 from playwright.sync_api import Page, WebSocket, expect
 
 pytestmark = pytest.mark.browser

@@ -1,0 +1,204 @@
+"""A real server in a folder of its own, and a real Chromium, for the tests marked `browser`.
+
+Under xdist each process has a server, a port and a data folder of its own; a file stays in one process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+START_LIMIT = 60.0  # seconds until the server answers
+# Streamlit's own index page has one inline script, which the security policy keeps from running,
+# and asks for its health below the page's path on a deep link
+KNOWN = ("Executing inline script violates", "404 (Not Found)")
+
+
+@dataclass
+class Server:
+    """A running app: where it answers, where its data is, and the process, to be ended by tests."""
+
+    url: str
+    home: Path
+    log: Path
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as `advlab app` starts it, on a free port, with an empty data folder."""
+    folder = tmp_path_factory.mktemp("server")
+    home, log = folder / "home", folder / "server.log"
+    home.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = os.environ | {"ADVLAB_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        command = f"from advlab.ui.launch import serve; serve(port={port}, browser=False)"
+        with log.open("ab") as stream:  # a pipe that nobody reads would fill and block the server
+            process = subprocess.Popen(
+                [sys.executable, "-c", command],
+                cwd=folder,
+                env=environment,
+                stdout=stream,
+                stderr=stream,
+            )
+        running.append(process)
+        deadline = time.monotonic() + START_LIMIT
+        while not _healthy(url):
+            assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+            assert time.monotonic() < deadline, "the server did not answer in time"
+            time.sleep(0.1)
+
+    def stop() -> None:
+        while running:
+            process = running.pop()
+            process.terminate()
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    start()
+    yield Server(url, home, log, start, stop)
+    stop()
+    _end_workers(home)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def _end_workers(home: Path) -> None:
+    """Training that outlives its server by design must not outlive the tests."""
+    from advlab.runs.jobs import Store
+    from advlab.runs.processes import send
+
+    for run in Store(home).listing(status="running"):
+        if run.pid is not None:
+            send(run.pid, run.pid_start, 9)
+
+
+@pytest.fixture(scope="session")
+def pair(server: Server) -> tuple[str, str]:
+    """The ids of two small models in the server's data folder, trained from the command line."""
+    ids = []
+    environment = os.environ | {"ADVLAB_HOME": str(server.home), "PYTHONPATH": str(ROOT)}
+    for method in ("plain", "fgm"):
+        command = [
+            sys.executable,
+            "-m",
+            "advlab",
+            "train",
+            "--data",
+            "reviews",
+            "--limit",
+            "800",
+            "--method",
+            method,
+            "--epochs",
+            "3",
+            "--eval-limit",
+            "32",
+            "--name",
+            f"Browser {method}",
+            "--json",
+        ]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        found = re.search(r'"run": "(\w{12})"', done.stdout)
+        assert found
+        ids.append(found[1])
+    return ids[0], ids[1]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; the tests are skipped only where there is none."""
+    if not Path(CHROMIUM).is_file():
+        pytest.skip("no Chromium found; install it to run the browser tests")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh window. A test fails when a page logs an error or shows an exception."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
+    window = context.new_page()
+    errors: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(known in message.text for known in KNOWN):
+            errors.append(message.text)
+
+    window.on("console", note)
+    window.on("pageerror", lambda error: errors.append(str(error)))
+    yield window
+    shown = window.get_by_test_id("stException").all_inner_texts()
+    context.close()
+    assert not errors
+    assert not shown
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+
+
+# begun before the act: resolves when the script has run and ended
+RERUN = """
+() => { window.rerun = new Promise((done, fail) => {
+  setTimeout(() => fail("nothing was run again"), 30000);
+  const app = document.querySelector("[data-testid=stApp]");
+  let ran = false;
+  const watch = new MutationObserver(() => {
+    const idle = app.dataset.testScriptState === "notRunning";
+    if (!idle) ran = true;
+    else if (ran) { watch.disconnect(); done(); }
+  });
+  watch.observe(app, { attributes: true });
+}); }
+"""
+
+
+def rerun(page: Page, act: Callable[[], None]) -> None:
+    """Do something that makes the script run again, and wait for the end of that run."""
+    page.evaluate(RERUN)
+    act()
+    page.evaluate("() => window.rerun")
