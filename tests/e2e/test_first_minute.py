@@ -30,7 +30,9 @@ def test_the_starter_pair_trains_through_a_reload_and_lands_on_a_sentence(
     expect(page.get_by_text("Starter: plain").first).to_be_visible()
     expect(page.get_by_text(re.compile(r"running$"))).not_to_have_count(0)
 
-    page.wait_for_url(re.compile(r"/explore\?a=\w{12}&b=\w{12}&text="), timeout=TRAINED)
+    page.wait_for_url(
+        re.compile(r"/explore\?(?=.*\ba=\w{12})(?=.*\bb=\w{12}).*\btext="), timeout=TRAINED
+    )
     expect(page.get_by_role("heading", name="Explore a sentence")).to_be_visible()
     sentence = page.get_by_role("textbox", name="Sentence")
     expect(sentence).not_to_have_value("")
