@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
-TRAINED = 180_000  # milliseconds that the starter pair may take, tests of the models included
+TRAINED = 400_000  # milliseconds that the starter pair may take, tests of the models included
 ROWS = "".join(
     f"{'gut' if i % 2 else 'schlecht'};„Film {i}“ war {'schön' if i % 2 else 'öde'}, sagt Müller\n"
     for i in range(80)
