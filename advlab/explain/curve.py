@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from advlab.attacks.noise import noise_of_length
-from advlab.explain.subject import Stage, slow
+from advlab.explain.subject import Subject, slow
 from advlab.model.victim import Victim
 from advlab.records import Curve
 
@@ -39,20 +39,25 @@ def effort_for(victim: Victim) -> Effort:
 
 
 def curve(
-    stage: Stage, known: Tensor, *, points: int = 25, seed: int = 0, effort: Effort | None = None
+    subject: Subject,
+    known: Tensor,
+    *,
+    points: int = 25,
+    seed: int = 0,
+    effort: Effort | None = None,
 ) -> Curve:
     """What the model says at `points` values of ε from 0 to twice the attack's.
 
-    `known` (T,D) is the δ that the stage's attack found, which stands at its own ε. A δ of a small ball
-    is in every larger one, so the best so far is carried upwards: the attack never does worse as ε
-    grows.
+    `known` (T,D) is the δ that the subject's attack found, which stands at its own ε. A δ of a small
+    ball is in every larger one, so the best so far is carried upwards: the attack never does worse as
+    ε grows.
     """
-    embeds, attack = stage.embeds, stage.attack
-    effort = effort or effort_for(stage.victim)
+    embeds, attack = subject.embeds, subject.attack
+    effort = effort or effort_for(subject.victim)
     eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype, device=embeds.device)
-    deltas, out = _attacked(stage, eps, known, seed, effort)
-    found = stage.reading(out)
-    noise = stage.read(_noise(stage, eps, seed, effort.draws)).score.reshape(-1, effort.draws)
+    deltas, out = _attacked(subject, eps, known, seed, effort)
+    found = subject.reading(out)
+    noise = subject.read(_noise(subject, eps, seed, effort.draws)).score.reshape(-1, effort.draws)
     noise = np.vstack([np.repeat(found.score[:1], effort.draws), noise])  # (N,draws)
     flips = np.flatnonzero(found.broken)
     return Curve(
@@ -62,24 +67,24 @@ def curve(
         mean=noise.mean(1),
         high=noise.max(1),
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
-        flip_eps=_flip_eps(stage, eps, deltas, int(flips[0])) if len(flips) else None,
+        flip_eps=_flip_eps(subject, eps, deltas, int(flips[0])) if len(flips) else None,
         draws=effort.draws,
         deltas=deltas.cpu().numpy(),
     )
 
 
 def _attacked(
-    stage: Stage, eps: Tensor, known: Tensor, seed: int, effort: Effort
+    subject: Subject, eps: Tensor, known: Tensor, seed: int, effort: Effort
 ) -> tuple[Tensor, Tensor]:
     """The best δ (N,T,D) found for each radius, and what the model makes of it (N,…)."""
-    N, own = len(eps), stage.attack.eps
+    N, own = len(eps), subject.attack.eps
     still = torch.zeros_like(known)
     if own == 0:  # every radius is 0
-        same = stage.output(still.unsqueeze(0))
+        same = subject.output(still.unsqueeze(0))
         return still.expand(N, -1, -1), same.expand(N, *same.shape[1:])
     at_own = [i for i in range(N) if abs(float(eps[i]) - own) <= 1e-5 * own]
     fresh = sorted({1, *range(effort.stride, N, effort.stride)} - {*at_own, N})
-    made = _at_radii(stage, eps[fresh], seed, effort) if fresh else ()
+    made = _at_radii(subject, eps[fresh], seed, effort) if fresh else ()
     found = dict(zip(fresh, made, strict=True))
     anchors = [(float(eps[i]), delta) for i, delta in found.items()] + [(own, known)]
 
@@ -96,8 +101,8 @@ def _attacked(
                 places.append(i)
                 tried.append(anchor[1] * (radius / anchor[0]))
     candidates = torch.stack(tried)
-    out = stage.output(candidates)
-    gain = stage.gain(out).tolist()
+    out = subject.output(candidates)
+    gain = subject.gain(out).tolist()
     chosen: list[int] = []  # for each radius, its place among the candidates
     for i in range(N):
         options = [k for k, place in enumerate(places) if place == i]
@@ -106,28 +111,28 @@ def _attacked(
     return candidates[chosen], out[chosen]
 
 
-def _at_radii(stage: Stage, eps: Tensor, seed: int, effort: Effort) -> Tensor:
+def _at_radii(subject: Subject, eps: Tensor, seed: int, effort: Effort) -> Tensor:
     """(N,T,D): a short attack at each radius, all in one batch."""
-    short = stage.attack.brief(effort.steps, effort.draws)
-    many = stage.batch.repeat(len(eps))
+    short = subject.attack.brief(effort.steps, effort.draws)
+    many = subject.batch.repeat(len(eps))
     generator = torch.Generator().manual_seed(seed)
     return short(
-        stage.victim.objective(many),
-        stage.embeds.expand(len(eps), -1, -1),
+        subject.victim.objective(many),
+        subject.embeds.expand(len(eps), -1, -1),
         many.perturbable,
         generator,
         eps=eps,
     ).delta
 
 
-def _noise(stage: Stage, eps: Tensor, seed: int, draws: int) -> Tensor:
+def _noise(subject: Subject, eps: Tensor, seed: int, draws: int) -> Tensor:
     """((N−1)·draws,T,D) noise whose norm is exactly each radius above 0."""
     generator = torch.Generator().manual_seed(seed + 1)
-    allowed = stage.batch.perturbable
-    return noise_of_length(stage.embeds, allowed, eps[1:], stage.attack, draws, generator)
+    allowed = subject.batch.perturbable
+    return noise_of_length(subject.embeds, allowed, eps[1:], subject.attack, draws, generator)
 
 
-def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:
+def _flip_eps(subject: Subject, eps: Tensor, deltas: Tensor, first: int) -> float:
     """The smallest radius that flips, on a finer grid below the curve's first that does."""
     finer = torch.linspace(
         float(eps[first - 1]), float(eps[first]), FINER + 2, dtype=eps.dtype, device=eps.device
@@ -135,5 +140,5 @@ def _flip_eps(stage: Stage, eps: Tensor, deltas: Tensor, first: int) -> float:
     # both neighbours' δ, scaled into the ball
     sources = [first] if first == 1 else [first - 1, first]
     scaled = torch.cat([deltas[i] * (finer / eps[i]).reshape(-1, 1, 1) for i in sources])
-    flips = stage.read(scaled).broken.reshape(len(sources), -1).any(0)
+    flips = subject.read(scaled).broken.reshape(len(sources), -1).any(0)
     return float(finer[int(flips.argmax())]) if flips.any() else float(eps[first])

@@ -7,23 +7,23 @@ import torch
 
 from advlab.errors import SettingError
 from advlab.explain.nearest import first_exit, scores
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.records import AttackRecord, Distances, Map
 
 SAMPLE = 1500  # words of the vocabulary on the map
 
 
 def distances(
-    stage: Stage, record: AttackRecord, token: int, rivals: int = 10, points: int = 61
+    subject: Subject, record: AttackRecord, token: int, rivals: int = 10, points: int = 61
 ) -> Distances:
     """Distance of eᵢ + t·δᵢ from the token's own row (t‖δᵢ‖) and from its rivals, t from 0.
 
     Rivals are the rows nearest to the token and the one behind its exit. t ends past the exit, at most
     at 1000, and not before 2. SettingError for a token that was not perturbed.
     """
-    victim, own = stage.victim, int(stage.batch.input_ids[0, token])
+    victim, own = subject.victim, int(subject.batch.input_ids[0, token])
     table, allowed = victim.table, victim.ordinary
-    delta = torch.as_tensor(record.delta[token]).to(stage.embeds)
+    delta = torch.as_tensor(record.delta[token]).to(subject.embeds)
     length = float(delta.norm())
     if length == 0:
         raise SettingError(
@@ -60,19 +60,19 @@ def distances(
     )
 
 
-def vocabulary_map(stage: Stage, record: AttackRecord) -> Map:
+def vocabulary_map(subject: Subject, record: AttackRecord) -> Map:
     """The two main axes of the ordinary vocabulary (PCA), the sentence in them, and what they hide.
 
     Context only: `energy` is the share of ‖δ‖² that lies in these two axes.
     """
-    victim = stage.victim
+    victim = subject.victim
     words = victim.table[victim.ordinary]
     centre = words.mean(0)
     spread = words - centre
     values, vectors = torch.linalg.eigh((spread.T @ spread).double())
     axes = vectors[:, -2:].flip(1).to(words)  # (D,2)
     delta = torch.as_tensor(record.delta).to(words)
-    places = (stage.embeds[0] - centre) @ axes
+    places = (subject.embeds[0] - centre) @ axes
     dice = torch.Generator().manual_seed(0)
     drawn = torch.randperm(len(words), generator=dice)[:SAMPLE].to(words.device)
     whole = float(delta.pow(2).sum())

@@ -24,7 +24,7 @@ from advlab.explain.plane import local_plane
 from advlab.explain.saliency import DEFAULTS as SALIENCY_METHODS
 from advlab.explain.saliency import choices, layers
 from advlab.explain.saliency import saliency as saliency_of
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.explain.substitutions import substitutions
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Example, LocalPlane, Neighbours, Reading
@@ -60,41 +60,41 @@ def explore(
     answers = () if label is None else (_reference(victim, label),)
     example = Example("text", text, answers, beside)
     with victim.analysing():
-        stage = Stage.set(victim, example, attack.at(victim.scale), shield=shield)
-        found = _attacked(stage, seed)
+        subject = Subject.set(victim, example, attack.at(victim.scale), shield=shield)
+        found = _attacked(subject, seed)
         path = _path(found)
-        near = _near(stage, path[found.best_step[0]], neighbours)
-        trip = _round_trip(stage, near)
-        steps = stage.read(path)
-        known = curve(stage, found.delta[0], points=points, seed=seed)
+        near = _near(subject, path[found.best_step[0]], neighbours)
+        trip = _round_trip(subject, near)
+        steps = subject.read(path)
+        known = curve(subject, found.delta[0], points=points, seed=seed)
         readings = {
-            "clean": stage.read(torch.zeros_like(stage.embeds)),
+            "clean": subject.read(torch.zeros_like(subject.embeds)),
             "attacked": steps.take([int(found.best_step[0])]),
-            "noise": stage.read(stage.noise_as_long(found.delta, draws, seed + 1)),
+            "noise": subject.read(subject.noise_as_long(found.delta, draws, seed + 1)),
             "nearest tokens": trip.projected,
             "as text again": trip.read,
             "steps": steps,
         }
-        exit_radii, certificates = _radii(stage, found.delta[0])
+        exit_radii, certificates = _radii(subject, found.delta[0])
 
     flips = np.flatnonzero(steps.broken)[:1].tolist()
     kept = _kept_steps(len(path), int(found.best_step[0]), flips)
     return AttackRecord(
         text=text,
-        reference=stage.example.answers[0],
+        reference=subject.example.answers[0],
         given=label is not None,
         task={"name": victim.task.name} | plain(victim.task),
         model=victim.name,
         model_hash=victim.hash,
         attack=attack_settings(attack),
         seed=seed,
-        eps=float(stage.attack.eps),
+        eps=float(subject.attack.eps),
         scale=victim.scale,
-        tokens=tuple(victim.vocabulary.texts(stage.batch.input_ids[0].tolist())),
-        word_of=np.array(stage.word_of),
-        words=stage.tokens.words,
-        spans=np.array(stage.spans),
-        perturbable=_np(stage.batch.perturbable[0]),
+        tokens=tuple(victim.vocabulary.texts(subject.batch.input_ids[0].tolist())),
+        word_of=np.array(subject.word_of),
+        words=subject.tokens.words,
+        spans=np.array(subject.spans),
+        perturbable=_np(subject.batch.perturbable[0]),
         shield=tuple((int(start), int(end)) for start, end in shield),
         readings=readings,
         round_trip_text=trip.text,
@@ -107,25 +107,25 @@ def explore(
         flip_step=flips[0] if flips else None,
         delta=_np(found.delta[0]),
         delta_norm=_np(found.delta[0].norm(dim=-1)),
-        embed_norm=_np(stage.embeds[0].norm(dim=-1)),
+        embed_norm=_np(subject.embeds[0].norm(dim=-1)),
         exit_radius=exit_radii,
         certificate=certificates,
         neighbours=near,
         curve=known,
         seconds=time.perf_counter() - began,
-        notes=(*notes, *_cut(stage)),
+        notes=(*notes, *_cut(subject)),
         beside=beside,
     )
 
 
-def _attacked(stage: Stage, seed: int) -> Perturbation:
-    if not stage.batch.perturbable.any():
+def _attacked(subject: Subject, seed: int) -> Perturbation:
+    if not subject.batch.perturbable.any():
         raise DataError("expected some words, got none that this model can read; type a sentence")
-    objective = stage.victim.objective(stage.batch)
-    return stage.attack(
+    objective = subject.victim.objective(subject.batch)
+    return subject.attack(
         objective,
-        stage.embeds,
-        stage.batch.perturbable,
+        subject.embeds,
+        subject.batch.perturbable,
         torch.Generator().manual_seed(seed),
         flips=objective.flips,
         keep_path=True,
@@ -138,11 +138,11 @@ def _path(found: Perturbation) -> Tensor:
     return found.path[:, 0]
 
 
-def _near(stage: Stage, delta: Tensor, k: int) -> Neighbours:
+def _near(subject: Subject, delta: Tensor, k: int) -> Neighbours:
     """The rows that the perturbed vectors are nearest to (L2)."""
-    victim, own = stage.victim, stage.batch.input_ids[0]
+    victim, own = subject.victim, subject.batch.input_ids[0]
     ids, values, rank, gap = nearest_tokens(
-        stage.embeds[0] + delta, own, victim.table, victim.ordinary, k, "l2"
+        subject.embeds[0] + delta, own, victim.table, victim.ordinary, k, "l2"
     )
     return Neighbours(
         metric="l2",
@@ -155,9 +155,9 @@ def _near(stage: Stage, delta: Tensor, k: int) -> Neighbours:
     )
 
 
-def _radii(stage: Stage, delta: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _radii(subject: Subject, delta: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(T,) exit radius along δ, and certificate, of each token."""
-    own, table, allowed = stage.batch.input_ids[0], stage.victim.table, stage.victim.ordinary
+    own, table, allowed = subject.batch.input_ids[0], subject.victim.table, subject.victim.ordinary
     apart = scores(table[own], table, "l2")  # (T,V)
     leaves = exit_radius(own, delta, table, allowed, apart)
     return _np(leaves), _np(certificate(own, table, allowed, apart))
@@ -173,23 +173,23 @@ class _RoundTrip:
     read: Reading
 
 
-def _round_trip(stage: Stage, near: Neighbours) -> _RoundTrip:
-    victim, batch = stage.victim, stage.batch
+def _round_trip(subject: Subject, near: Neighbours) -> _RoundTrip:
+    victim, batch = subject.victim, subject.batch
     closest = torch.as_tensor(near.ids[:, 0], device=victim.device)
     snapped = torch.where(batch.perturbable[0], closest, batch.input_ids[0])
     moved = victim.embed(replace(batch, input_ids=snapped.unsqueeze(0)))
-    text = victim.reader.spell(snapped[stage.written].tolist())  # with the shielded words too
-    again = victim.reader.tokens(replace(stage.example, text=text))
+    text = victim.reader.spell(snapped[subject.written].tolist())  # with the shielded words too
+    again = victim.reader.tokens(replace(subject.example, text=text))
     return _RoundTrip(
-        stage.read(moved - stage.embeds),
+        subject.read(moved - subject.embeds),
         text,
         tuple(victim.vocabulary.texts(again.ids)),
-        stage.rewritten([text]),
+        subject.rewritten([text]),
     )
 
 
-def _cut(stage: Stage) -> list[str]:
-    tokens = stage.tokens
+def _cut(subject: Subject) -> list[str]:
+    tokens = subject.tokens
     if tokens.whole <= len(tokens):
         return []
     return [
@@ -202,22 +202,22 @@ def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> 
     if name not in ANALYSES:
         raise SettingError(unknown("analysis", name, ANALYSES))
     with victim.analysing():
-        return ANALYSES[name](Stage.of(victim, record), record, **options)
+        return ANALYSES[name](Subject.of(victim, record), record, **options)
 
 
-def _plane(stage: Stage, record: AttackRecord, token: int) -> LocalPlane:
-    victim = stage.victim
+def _plane(subject: Subject, record: AttackRecord, token: int) -> LocalPlane:
+    victim = subject.victim
     return local_plane(
         token,
-        int(stage.batch.input_ids[0, token]),
-        torch.as_tensor(record.delta[token]).to(stage.embeds),
+        int(subject.batch.input_ids[0, token]),
+        torch.as_tensor(record.delta[token]).to(subject.embeds),
         victim.table,
         victim.ordinary,
         victim.vocabulary.texts,
     )
 
 
-# what can be made of a record on its model when it is asked for: (stage, record, **options) -> data
+# what can be made of a record on its model when it is asked for: (subject, record, **options) -> data
 ANALYSES: dict[str, Callable[..., Any]] = {
     "saliency": saliency_of,
     "saliency_choices": choices,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from advlab.explain.nearest import scores
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.records import AttackRecord, Frames, Noise, Reading
 
 CELLS = 12_000_000  # (frame, token, vocabulary row) triples held at once
@@ -21,29 +21,29 @@ DRAWS = 20  # of noise per token, as many as stand behind the record's own band
 STEP_DRAWS = 4  # of noise at each step of the film
 
 
-def film(stage: Stage, record: AttackRecord, draws: int = STEP_DRAWS) -> Frames:
+def film(subject: Subject, record: AttackRecord, draws: int = STEP_DRAWS) -> Frames:
     """The kept steps of the attack: `at` is `record.path_steps`.
 
     `random` holds, for each step, what is said under noise exactly as long as that step's δ.
     """
-    path = _tensor(stage, record.path)
-    random = _noise_of_steps(stage, record, path, draws)
-    return _frames(stage, record.path_steps, path, random, draws)
+    path = _tensor(subject, record.path)
+    random = _noise_of_steps(subject, record, path, draws)
+    return _frames(subject, record.path_steps, path, random, draws)
 
 
-def sweep(stage: Stage, record: AttackRecord) -> Frames:
+def sweep(subject: Subject, record: AttackRecord) -> Frames:
     """The attack at each ε of the record's curve: `at` is ε, raw units."""
     assert record.curve.deltas is not None, "expected a curve with its δ, got one without"
-    return _frames(stage, record.curve.eps, _tensor(stage, record.curve.deltas))
+    return _frames(subject, record.curve.eps, _tensor(subject, record.curve.deltas))
 
 
-def noise(stage: Stage, record: AttackRecord, draws: int = DRAWS) -> Noise:
+def noise(subject: Subject, record: AttackRecord, draws: int = DRAWS) -> Noise:
     """Random noise as long as the attack's δ, token by token: the null of every picture of δ.
 
     With as many draws as `record.noise` has, these are the very ones behind it.
     """
-    deltas = stage.noise_as_long(_tensor(stage, record.delta[None]), draws, record.seed + 1)
-    _, _, exits = nearest_frames(stage, deltas)
+    deltas = subject.noise_as_long(_tensor(subject, record.delta[None]), draws, record.seed + 1)
+    _, _, exits = nearest_frames(subject, deltas)
     return Noise(
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
         exit_radius=exits.cpu().numpy(),
@@ -51,15 +51,15 @@ def noise(stage: Stage, record: AttackRecord, draws: int = DRAWS) -> Noise:
     )
 
 
-def nearest_frames(stage: Stage, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def nearest_frames(subject: Subject, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Nearest row, own rank and exit radius (raw units) of each token in each frame: all (F,T).
 
     deltas (F,T,D). Candidates are the ordinary rows and the token's own, by L2. Own rank is 1 where
     no row is strictly nearer than the own one, exactly when ‖δ‖ does not exceed the exit radius.
     """
-    victim = stage.victim
+    victim = subject.victim
     table, allowed = victim.table, victim.ordinary
-    own = stage.batch.input_ids[0]
+    own = subject.batch.input_ids[0]
     apart = scores(table[own], table, "l2").pow(2)  # (T,V)
     # a row equal to the own one is never strictly nearer
     weight = torch.where(allowed & (apart > 0), 2 / apart, 0.0)
@@ -84,11 +84,11 @@ def nearest_frames(stage: Stage, deltas: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _frames(
-    stage: Stage, at: np.ndarray, deltas: Tensor, random: Reading | None = None, draws: int = 0
+    subject: Subject, at: np.ndarray, deltas: Tensor, random: Reading | None = None, draws: int = 0
 ) -> Frames:
-    nearest, rank, exits = nearest_frames(stage, deltas)
+    nearest, rank, exits = nearest_frames(subject, deltas)
     ids, places = nearest.unique(return_inverse=True)
-    names = stage.victim.vocabulary.texts(ids.tolist())
+    names = subject.victim.vocabulary.texts(ids.tolist())
     return Frames(
         at=at,
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
@@ -101,10 +101,10 @@ def _frames(
     )
 
 
-def _noise_of_steps(stage: Stage, record: AttackRecord, path: Tensor, draws: int) -> Reading:
+def _noise_of_steps(subject: Subject, record: AttackRecord, path: Tensor, draws: int) -> Reading:
     """F·draws, under noise whose norm is that of each step's δ."""
-    return stage.read(stage.noise_as_long(path, draws, record.seed + 2))
+    return subject.read(subject.noise_as_long(path, draws, record.seed + 2))
 
 
-def _tensor(stage: Stage, values: np.ndarray) -> Tensor:
-    return torch.as_tensor(values).to(stage.embeds)
+def _tensor(subject: Subject, values: np.ndarray) -> Tensor:
+    return torch.as_tensor(values).to(subject.embeds)

@@ -15,7 +15,7 @@ from torch import Tensor
 from advlab.attacks.norms import norm
 from advlab.errors import SettingError
 from advlab.explain.next_word import draws_for
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.records import AttackRecord, Line, Surface
 
 REACH = 1.5  # the picture goes from −1.5 to 1.5 lengths of δ
@@ -23,7 +23,7 @@ GRID = 21
 
 
 def surface(
-    stage: Stage,
+    subject: Subject,
     record: AttackRecord,
     seed: int = 0,
     grid: int = GRID,
@@ -39,16 +39,16 @@ def surface(
             f"expected a grid of 3 to 101 and a part below the number of parts, got grid {grid}, part "
             f"{part} of {parts}; change them"
         )
-    delta = _delta(stage, record)
-    across = direction(stage, delta, seed)
+    delta = _delta(subject, record)
+    across = direction(subject, delta, seed)
     axis = torch.linspace(-REACH, REACH, grid, dtype=delta.dtype, device=delta.device)
     rows = torch.arange(part, grid, parts)
     b, a = torch.meshgrid(axis[rows.to(axis.device)], axis, indexing="ij")
     points = a.reshape(-1, 1, 1) * delta + b.reshape(-1, 1, 1) * across
-    loss, margin = _measured(stage, record, points)
-    length = norm(points, stage.attack.p, stage.attack.ball).reshape(len(points), -1).amax(1)
+    loss, margin = _measured(subject, record, points)
+    length = norm(points, subject.attack.p, subject.attack.ball).reshape(len(points), -1).amax(1)
     shape = (len(rows), grid)
-    eps = float(stage.attack.eps)
+    eps = float(subject.attack.eps)
     return Surface(
         seed=seed,
         axis=axis.cpu().numpy(),
@@ -59,21 +59,21 @@ def surface(
     )
 
 
-def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.0) -> Line:
+def line(subject: Subject, record: AttackRecord, points: int = 41, reach: float = 2.0) -> Line:
     """Loss and margin on the straight way from the sentence to `reach` × δ, and at the path's steps.
 
     Beside them the loss under random noise as long, at about ten of the points.
     """
-    delta = _delta(stage, record)
+    delta = _delta(subject, record)
     t = torch.linspace(0, reach, points, dtype=delta.dtype, device=delta.device)
-    loss, margin = _measured(stage, record, t.reshape(-1, 1, 1) * delta)
+    loss, margin = _measured(subject, record, t.reshape(-1, 1, 1) * delta)
     path = torch.as_tensor(record.path).to(delta)
-    walked, steps = _measured(stage, record, path)
+    walked, steps = _measured(subject, record, path)
     wide = t[:: max(points // 10, 1)]
-    R = draws_for(stage.victim)
-    noise = stage.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
+    R = draws_for(subject.victim)
+    noise = subject.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
     many = (wide.reshape(1, -1, 1, 1) * noise.unsqueeze(1)).flatten(0, 1)
-    shaken = stage.read(many).loss.reshape(len(noise), len(wide))
+    shaken = subject.read(many).loss.reshape(len(noise), len(wide))
     length = float(delta.norm())
     flat = path.flatten(1)
     return Line(
@@ -89,25 +89,27 @@ def line(stage: Stage, record: AttackRecord, points: int = 41, reach: float = 2.
     )
 
 
-def direction(stage: Stage, delta: Tensor, seed: int) -> Tensor:
+def direction(subject: Subject, delta: Tensor, seed: int) -> Tensor:
     """(T,D) random on the perturbable tokens, at right angles to δ (T,D) and as long (L2)."""
     dice = torch.Generator().manual_seed(seed)
     drawn = torch.randn(delta.shape, generator=dice, dtype=torch.float64).to(delta)
-    drawn = drawn * stage.batch.perturbable[0].unsqueeze(-1)
+    drawn = drawn * subject.batch.perturbable[0].unsqueeze(-1)
     unit = delta / delta.norm()
     drawn = drawn - (drawn * unit).sum() * unit
     drawn = drawn - (drawn * unit).sum() * unit  # once more: rounding leaves a little of δ
     return drawn * (delta.norm() / drawn.norm())
 
 
-def _delta(stage: Stage, record: AttackRecord) -> Tensor:
-    delta = torch.as_tensor(record.delta).to(stage.embeds)
+def _delta(subject: Subject, record: AttackRecord) -> Tensor:
+    delta = torch.as_tensor(record.delta).to(subject.embeds)
     if not delta.any():
         raise SettingError("expected a perturbation, got δ = 0; attack with a larger ε")
     return delta
 
 
-def _measured(stage: Stage, record: AttackRecord, points: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _measured(
+    subject: Subject, record: AttackRecord, points: Tensor
+) -> tuple[np.ndarray, np.ndarray]:
     """(N,T,D) δ -> loss of the reference, and how far the clean answer leads its best rival."""
-    found = stage.read(points)
+    found = subject.read(points)
     return found.loss, found.hold

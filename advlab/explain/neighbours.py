@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.explain.nearest import METRICS, Metric, ranked, scores
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Nearest, Neighbours
 
@@ -24,14 +24,14 @@ ENTERED = "after positions and LayerNorm, as the first layer gets them"
 NUMBERS = 2**18  # numbers of one chunk of candidates: 1 MB, which caches hold
 
 
-def nearest(stage: Stage, record: AttackRecord, k: int = 5, whole: bool = False) -> Nearest:
+def nearest(subject: Subject, record: AttackRecord, k: int = 5, whole: bool = False) -> Nearest:
     """Nearest rows of the word table, clean and perturbed, under each metric.
 
     `whole` leaves pieces and punctuation out of the candidates; a token's own row always takes part.
     """
-    victim, own = stage.victim, stage.batch.input_ids[0]
+    victim, own = subject.victim, subject.batch.input_ids[0]
     allowed = candidates(victim, whole)
-    clean, perturbed = _versions(stage, record)
+    clean, perturbed = _versions(subject, record)
     table = victim.table
     return Nearest(
         ROWS,
@@ -41,14 +41,14 @@ def nearest(stage: Stage, record: AttackRecord, k: int = 5, whole: bool = False)
     )
 
 
-def embedded(stage: Stage, record: AttackRecord, k: int = 5, whole: bool = False) -> Nearest:
+def embedded(subject: Subject, record: AttackRecord, k: int = 5, whole: bool = False) -> Nearest:
     """The same where the first layer reads: every candidate is embedded at every position.
 
     BERT and its kin add a position and a type to a word vector and normalise the sum, so a distance
     between raw rows is not one that their layers see. `clean` is empty where a model has no such
     stage.
     """
-    victim, own = stage.victim, stage.batch.input_ids[0]
+    victim, own = subject.victim, subject.batch.input_ids[0]
     allowed = candidates(victim, whole)
     module = entrance(victim)
     T = len(own)
@@ -61,7 +61,7 @@ def embedded(stage: Stage, record: AttackRecord, k: int = 5, whole: bool = False
         return Nearest(ENTERED, {}, {}, np.zeros(T), note)
     with torch.no_grad():
         versions = module(
-            input_ids=None, inputs_embeds=torch.stack(_versions(stage, record))
+            input_ids=None, inputs_embeds=torch.stack(_versions(subject, record))
         )  # (2,T,D)
         found: dict[Metric, list[Tensor]] = {m: [] for m in METRICS}
         size = max(NUMBERS // (T * victim.table.shape[1]), 1)
@@ -120,9 +120,9 @@ def entrance(victim: Victim) -> Any | None:
     return module if torch.allclose(apart, mixed, rtol=1e-4, atol=1e-5) else None
 
 
-def _versions(stage: Stage, record: AttackRecord) -> tuple[Tensor, Tensor]:
+def _versions(subject: Subject, record: AttackRecord) -> tuple[Tensor, Tensor]:
     """(T,D) clean and perturbed word vectors."""
-    clean = stage.embeds[0]
+    clean = subject.embeds[0]
     return clean, clean + torch.as_tensor(record.delta).to(clean)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from advlab.explain.nearest import closest, crossings, first_exit, scores
 from advlab.explain.neighbours import candidates
-from advlab.explain.subject import Stage, slow
+from advlab.explain.subject import Subject, slow
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Exits, Scaled
 
@@ -26,7 +26,7 @@ CHANGES = 24  # at most so many of the factors at which a token changes are look
 
 
 def scaled(
-    stage: Stage,
+    subject: Subject,
     record: AttackRecord,
     until: Literal["half", "all"] = "all",
     points: int = 9,
@@ -39,9 +39,9 @@ def scaled(
     (`CHANGES` at most). Where a token has changed already, the grid begins below 1. `whole`: they
     change to real words only.
     """
-    victim, batch = stage.victim, stage.batch
+    victim, batch = subject.victim, subject.batch
     own, table, allowed = batch.input_ids[0], victim.table, candidates(victim, whole)
-    delta = torch.as_tensor(record.delta).to(stage.embeds)  # (T,D)
+    delta = torch.as_tensor(record.delta).to(subject.embeds)  # (T,D)
     apart = scores(table[own], table, "l2")
     met = crossings(own, delta, table, allowed, LIMIT, apart)
     first = np.array([path[0][0] if path else np.inf for path in met])
@@ -49,18 +49,18 @@ def scaled(
     factors = _factors(first, until, points)
 
     ids = torch.stack([_rows_at(own, met, float(f)) for f in factors])  # (F,T)
-    vectors = stage.read(torch.as_tensor(factors).to(delta).reshape(-1, 1, 1) * delta)
+    vectors = subject.read(torch.as_tensor(factors).to(delta).reshape(-1, 1, 1) * delta)
     # between two changes the nearest rows, and so the text, are the same
     distinct, place = ids.unique(dim=0, return_inverse=True)
-    texts = [victim.reader.spell(row[stage.written].tolist()) for row in distinct]
+    texts = [victim.reader.spell(row[subject.written].tolist()) for row in distinct]
     rows = replace(batch.repeat(len(distinct)), input_ids=distinct)
-    projected = stage.read(victim.embed(rows) - stage.embeds)
-    reread = stage.rewritten(texts)
-    again = victim.reader.tokens_of([replace(stage.example, text=text) for text in texts])
+    projected = subject.read(victim.embed(rows) - subject.embeds)
+    reread = subject.rewritten(texts)
+    again = victim.reader.tokens_of([replace(subject.example, text=text) for text in texts])
     read = [tuple(victim.vocabulary.texts(tokens.ids)) for tokens in again]
 
     R = draws if draws is not None else draws_for(victim)
-    noise = stage.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
+    noise = subject.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
     leaves = torch.stack(
         [first_exit(own, one, table, allowed, apart)[0] / one.norm(dim=-1) for one in noise]
     )  # (R,T) factors; ∞ where the noise is 0, as 1/0
@@ -81,7 +81,7 @@ def scaled(
         vectors=vectors,
         projected=projected.take(order),
         reread=reread.take(order),
-        noise=stage.read(many.flatten(0, 1)),
+        noise=subject.read(many.flatten(0, 1)),
         noise_changed=(leaves < grown.reshape(-1, 1, 1)).sum(-1).cpu().numpy(),
         reachable=int(radius.isfinite().sum()),
         limit=LIMIT,
@@ -119,12 +119,12 @@ def _names(victim: Victim, path: list[tuple[float, int]]) -> list[str]:
     return victim.vocabulary.texts([row for _, row in path])
 
 
-def exits(stage: Stage, record: AttackRecord, whole: bool = False) -> Exits:
+def exits(subject: Subject, record: AttackRecord, whole: bool = False) -> Exits:
     """How far each token is from the next word along its δ, and from the nearest word at all.
 
     `whole`: the next real word, neither piece nor punctuation.
     """
-    victim, own = stage.victim, stage.batch.input_ids[0]
+    victim, own = subject.victim, subject.batch.input_ids[0]
     table, allowed = victim.table, candidates(victim, whole)
     delta = torch.as_tensor(record.delta).to(table)
     apart = scores(table[own], table, "l2")

@@ -22,7 +22,7 @@ from advlab.explain.targets import Case, Target, baseline_words, baselines_of, m
 from advlab.records import AttackRecord, Attribution, Layers, Saliency, SaliencyChoices
 
 if TYPE_CHECKING:
-    from advlab.explain.subject import Stage
+    from advlab.explain.subject import Subject
 
 Margin = Target  # the kind of target that is explained unless another is asked for
 DEFAULTS = ("saliency", "input_x_gradient", "integrated_gradients")
@@ -86,7 +86,7 @@ def explain(
 
 
 def saliency(
-    stage: Stage,
+    subject: Subject,
     record: AttackRecord,
     method: str = "integrated_gradients",
     target: str = "margin",
@@ -100,34 +100,34 @@ def saliency(
     `target`: margin, logit or loss; `of` and `against` are classes, by default the prediction on
     the clean text and its runner-up. Settings (steps, samples, noise, window, seed) as the method's.
     """
-    return explain(method, case_of(stage, record, target, of, against, baseline), **settings)
+    return explain(method, case_of(subject, record, target, of, against, baseline), **settings)
 
 
 def layers(
-    stage: Stage,
+    subject: Subject,
     record: AttackRecord,
     target: str = "margin",
     of: int | str | None = None,
     against: int | str | None = None,
 ) -> Layers:
     """Attention rollout and gradient norms through the layers, on a record's sentence."""
-    return through.layers(case_of(stage, record, target, of, against, "zero"))
+    return through.layers(case_of(subject, record, target, of, against, "zero"))
 
 
-def choices(stage: Stage, record: AttackRecord) -> SaliencyChoices:
+def choices(subject: Subject, record: AttackRecord) -> SaliencyChoices:
     """Which baselines a model has, and which methods do not fit it, with the reason."""
-    case = case_of(stage, record)
-    have = baselines_of(stage.victim)
+    case = case_of(subject, record)
+    have = baselines_of(subject.victim)
     fits = {name: m.fits(case.target) for name, m in METHODS.items() if m.fits}
     return SaliencyChoices(
-        baselines={b: baseline_words(stage.victim, b) for b in have},
+        baselines={b: baseline_words(subject.victim, b) for b in have},
         unfit={name: reason for name, reason in fits.items() if reason},
         methods=tuple(METHODS),
     )
 
 
 def case_of(
-    stage: Stage,
+    subject: Subject,
     record: AttackRecord,
     target: str = "margin",
     of: int | str | None = None,
@@ -135,12 +135,12 @@ def case_of(
     baseline: str = "pad",
 ) -> Case:
     """A record's sentence, clean and perturbed, ready to be explained. Shielded words count too."""
-    victim = stage.victim
-    clean = stage.output(torch.zeros_like(stage.embeds))
-    asked = make_target(victim, stage.batch, clean, target, of, against)
-    moved = stage.embeds + torch.as_tensor(record.delta).to(stage.embeds)
+    victim = subject.victim
+    clean = subject.output(torch.zeros_like(subject.embeds))
+    asked = make_target(victim, subject.batch, clean, target, of, against)
+    moved = subject.embeds + torch.as_tensor(record.delta).to(subject.embeds)
     words = tuple(int(w) for w in record.word_of)
-    return Case(asked, torch.cat([stage.embeds, moved]), words, stage.ordinary, baseline)
+    return Case(asked, torch.cat([subject.embeds, moved]), words, subject.ordinary, baseline)
 
 
 def to_words(scores: Tensor, word_of: Sequence[int], signed: bool) -> tuple[Tensor, float]:

@@ -24,7 +24,7 @@ LARGE = 3_000_000  # parameters outside the word table, from which a forward pas
 
 
 @dataclass(frozen=True)
-class Stage:
+class Subject:
     """A text's embeddings and the attack aimed at them.
 
     `batch` holds the one text; its `perturbable` leaves out what is shielded, and its target is the
@@ -48,7 +48,7 @@ class Stage:
         *,
         shield: Sequence[tuple[int, int]] = (),
         held: str | None = None,
-    ) -> Stage:
+    ) -> Subject:
         """Encode an example; without an answer, or without `held`, the model's own stands in.
 
         Tokens that overlap a character span of `shield` are not perturbed.
@@ -75,11 +75,11 @@ class Stage:
                 )
             batch = replace(batch, perturbable=allowed)
         embeds = victim.embed(batch).detach()
-        return Stage(victim, example, tokens, batch, other, held, embeds, attack)
+        return Subject(victim, example, tokens, batch, other, held, embeds, attack)
 
     @staticmethod
-    def of(victim: Victim, record: AttackRecord) -> Stage:
-        """The stage of a record. ModelError unless `victim` is the model that made it."""
+    def of(victim: Victim, record: AttackRecord) -> Subject:
+        """The subject of a record. ModelError unless `victim` is the model that made it."""
         from advlab.attacks import build_attack
 
         if victim.hash != record.model_hash:
@@ -87,7 +87,7 @@ class Stage:
                 f"expected the weights {record.model_hash} that this record was made with, got "
                 f"{victim.hash}; attack the sentence again"
             )
-        return Stage.set(
+        return Subject.set(
             victim,
             Example("text", record.text, (record.reference,), record.beside),
             build_attack(record.attack).at(victim.scale),

@@ -13,13 +13,13 @@ import torch
 
 from advlab.attacks.hotflip import first_order
 from advlab.errors import SettingError
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.records import AttackRecord, Substitutions
 
 TOP = 100  # replacements tried with the model
 
 
-def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substitutions:
+def substitutions(subject: Subject, record: AttackRecord, top: int = TOP) -> Substitutions:
     """The `top` single replacements that the gradient at the clean sentence promises most.
 
     The loss is that of the reference, raised by an ordinary attack and lowered by a targeted one.
@@ -27,10 +27,10 @@ def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substit
     """
     if not 1 <= top <= 1000:
         raise SettingError(f"expected 1 to 1000 replacements, got {top}; change it")
-    victim, batch = stage.victim, stage.batch
+    victim, batch = subject.victim, subject.batch
     table, ids = victim.table, batch.input_ids
-    sign = -1.0 if stage.attack.targeted else 1.0
-    x = stage.embeds.detach().clone().requires_grad_()
+    sign = -1.0 if subject.attack.targeted else 1.0
+    x = subject.embeds.detach().clone().requires_grad_()
     loss = victim.objective(batch)(x)
     (grad,) = torch.autograd.grad(loss.sum(), x)
     rise = first_order(sign * grad, ids, table, victim.kinds, batch.perturbable)[0]  # (T,V)
@@ -40,8 +40,8 @@ def substitutions(stage: Stage, record: AttackRecord, top: int = TOP) -> Substit
     tried = ids.repeat(len(place), 1)
     tried[torch.arange(len(place), device=ids.device), place] = word
     # a text of unknown tokens alone has nothing that could be replaced, and no model reads no rows
-    moved = victim.embed(replace(batch.repeat(len(tried)), input_ids=tried)) - stage.embeds
-    found = stage.read(moved) if possible else stage.read(torch.zeros_like(x)).take([])
+    moved = victim.embed(replace(batch.repeat(len(tried)), input_ids=tried)) - subject.embeds
+    found = subject.read(moved) if possible else subject.read(torch.zeros_like(x)).take([])
     return Substitutions(
         places=place.cpu().numpy(),
         words=tuple(victim.vocabulary.texts(word.tolist())),

@@ -15,9 +15,8 @@ from advlab.attacks.norms import norm
 from advlab.data import CORPORA
 from advlab.errors import DataError, SettingError
 from advlab.explain import curve as radii
-from advlab.explain import subject
 from advlab.explain.explore import MAX_CHARACTERS, SALIENCY_METHODS, analyse, explore
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Dataset, Example
 
@@ -101,10 +100,10 @@ def test_every_norm_and_ball_is_respected_by_delta_and_matched_by_noise(p: Any, 
     delta = torch.from_numpy(record.delta).unsqueeze(0)
     size = norm(delta, p, ball).amax()
     assert size <= 0.3 * (1 + 1e-9)
-    stage = Stage.of(victim, record)
+    subject = Subject.of(victim, record)
     draws = len(record.noise)
-    noise = stage.noise_as_long(delta, draws, record.seed + 1)
-    told = victim.output(stage.embeds + noise, batch.repeat(draws)).softmax(-1).detach()
+    noise = subject.noise_as_long(delta, draws, record.seed + 1)
+    told = victim.output(subject.embeds + noise, batch.repeat(draws)).softmax(-1).detach()
     np.testing.assert_allclose(told, chances(record.noise), rtol=1e-9)  # what stands in the record
     exact = norm(noise, p, ball)
     if ball == "token":
@@ -198,10 +197,10 @@ def test_flip_point_flips_and_a_slightly_smaller_radius_of_its_grid_does_not() -
     for size in (1.5, 2.0, 3.0, 4.0, 5.0):
         record = record_of("bert", PGD(size, steps=6))
         attack = PGD(record.eps, "raw", steps=6)
-        scene = Stage.set(victim, Example("text", TEXT), attack)
+        subject = Subject.set(victim, Example("text", TEXT), attack)
         eps = torch.from_numpy(record.curve.eps)
         deltas, logits = radii._attacked(
-            scene, eps, torch.from_numpy(record.delta), 4, radii.THOROUGH
+            subject, eps, torch.from_numpy(record.delta), 4, radii.THOROUGH
         )
         np.testing.assert_allclose(
             logits.softmax(-1).numpy(), chances(record.curve.attacked), atol=1e-12
@@ -213,7 +212,7 @@ def test_flip_point_flips_and_a_slightly_smaller_radius_of_its_grid_does_not() -
         def flips(at: float) -> bool:
             tries = [deltas[i] * (at / eps[i]) for i in (first - 1, first) if i > 0]  # noqa: B023
             assert all(float(d.norm()) <= at * (1 + 1e-9) for d in tries)
-            found = scene.output(torch.stack(tries)).argmax(-1)  # noqa: B023
+            found = subject.output(torch.stack(tries)).argmax(-1)  # noqa: B023
             return bool((found != label_of(record)).any())  # noqa: B023
 
         step = float(eps[first] - eps[first - 1]) / (radii.FINER + 1)
@@ -237,7 +236,7 @@ def test_targeted_attack_never_gets_farther_from_its_target_as_the_ball_grows() 
 
 
 def test_a_large_model_gets_fewer_draws_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "LARGE", 100)
+    monkeypatch.setattr("advlab.explain.subject.LARGE", 100)
     quick = explore(shared_victim("bert"), TEXT, attack=ATTACK, draws=2)
     assert quick.curve.draws == radii.QUICK.draws < record_of("bert").curve.draws
     assert (np.diff(chances(quick.curve.attacked)[:, label_of(quick)]) <= 1e-12).all()

@@ -14,7 +14,7 @@ from advlab.explain import frames as film_module
 from advlab.explain.explore import analyse, explore
 from advlab.explain.frames import nearest_frames
 from advlab.explain.nearest import exit_radius, nearest_tokens
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.records import AttackRecord, Frames
 
 TEXT = TEXTS[1]
@@ -88,21 +88,21 @@ def test_the_frames_of_the_attack_itself_hold_the_records_delta(kind: str) -> No
 
 def test_frames_do_not_depend_on_how_many_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     victim, record = shared_victim("bert"), record_of("bert")
-    stage = Stage.of(victim, record)
+    subject = Subject.of(victim, record)
     deltas = torch.from_numpy(record.path)
-    whole = nearest_frames(stage, deltas)
+    whole = nearest_frames(subject, deltas)
     monkeypatch.setattr(film_module, "CELLS", 1)
-    for a, b in zip(whole, nearest_frames(stage, deltas), strict=True):
+    for a, b in zip(whole, nearest_frames(subject, deltas), strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_a_row_equal_to_the_own_one_is_not_nearer() -> None:
     victim, record = shared_victim("bert"), record_of("bert")
-    stage = Stage.of(victim, record)
+    subject = Subject.of(victim, record)
     table = victim.table.clone()
-    own = stage.batch.input_ids[0]
+    own = subject.batch.input_ids[0]
     twin = next(int(i) for i in victim.ordinary.nonzero()[:, 0] if int(i) not in own.tolist())
-    token = int(stage.batch.perturbable[0].nonzero()[0, 0])
+    token = int(subject.batch.perturbable[0].nonzero()[0, 0])
     table[twin] = table[own[token]]
 
     class Doubled:
@@ -110,8 +110,8 @@ def test_a_row_equal_to_the_own_one_is_not_nearer() -> None:
             return table if name == "table" else getattr(victim, name)
 
     small = torch.from_numpy(record.path) * 1e-3
-    scene = replace(stage, victim=Doubled())  # type: ignore[arg-type]
-    nearest, rank, exits = nearest_frames(scene, small)
+    doubled = replace(subject, victim=Doubled())  # type: ignore[arg-type]
+    nearest, rank, exits = nearest_frames(doubled, small)
     assert (rank == 1).all()
     assert (nearest == own).all()
     assert (exits[1:, token] > 0).all()

@@ -13,7 +13,7 @@ from advlab.attacks.norms import norm
 from advlab.errors import SettingError
 from advlab.explain.explore import analyse, explore
 from advlab.explain.landscape import direction
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.pictures import landscape, surface
 from advlab.records import AttackRecord, Distances, Line, Map, Surface
 
@@ -29,16 +29,16 @@ def record_of(kind: str, attack: Attack = PGD(1.0, steps=4)) -> AttackRecord:
 def test_every_point_of_the_surface_is_what_the_model_says_there(kind: str) -> None:
     victim, record = shared_victim(kind), record_of(kind)
     found: Surface = analyse(victim, record, "surface", seed=1, grid=7)
-    stage = Stage.of(victim, record)
+    subject = Subject.of(victim, record)
     delta = torch.from_numpy(record.delta)
-    across = direction(stage, delta, 1)
+    across = direction(subject, delta, 1)
     start = int(chances(record.clean)[0].argmax())
     for r, b in enumerate(found.axis[found.rows]):
         for k, a in enumerate(found.axis):
-            embeds = stage.embeds + a * delta + b * across
+            embeds = subject.embeds + a * delta + b * across
             with torch.no_grad():
-                logits = victim.output(embeds, stage.batch)[0]
-            loss = torch.nn.functional.cross_entropy(logits[None], stage.batch.target["labels"])
+                logits = victim.output(embeds, subject.batch)[0]
+            loss = torch.nn.functional.cross_entropy(logits[None], subject.batch.target["labels"])
             assert found.loss[r, k] == pytest.approx(float(loss), rel=1e-9)
             rest = torch.cat([logits[:start], logits[start + 1 :]])
             assert found.margin[r, k] == pytest.approx(float(logits[start] - rest.max()), rel=1e-9)
@@ -51,14 +51,14 @@ def test_the_other_direction_is_random_across_delta_as_long_and_off_special_toke
     kind: str,
 ) -> None:
     victim, record = shared_victim(kind), record_of(kind)
-    stage, delta = Stage.of(victim, record), torch.from_numpy(record.delta)
-    drawn = [direction(stage, delta, seed) for seed in range(3)]
+    subject, delta = Subject.of(victim, record), torch.from_numpy(record.delta)
+    drawn = [direction(subject, delta, seed) for seed in range(3)]
     for across in drawn:
         assert float((across * delta).sum()) == pytest.approx(0.0, abs=1e-12)
         torch.testing.assert_close(across.norm(), delta.norm())
-        assert not across[~stage.batch.perturbable[0]].any()
+        assert not across[~subject.batch.perturbable[0]].any()
     assert float((drawn[0] * drawn[1]).sum().abs()) < 0.9 * float(delta.norm() ** 2)
-    torch.testing.assert_close(direction(stage, delta, 1), drawn[1])
+    torch.testing.assert_close(direction(subject, delta, 1), drawn[1])
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_the_edge_of_the_ball_is_where_the_attacks_own_norm_is_eps(attack: Attac
     victim, record = shared_victim("bert"), record_of("bert", attack)
     found: Surface = analyse(victim, record, "surface", grid=5)
     raw = attack.at(victim.scale)
-    stage, delta = Stage.of(victim, record), torch.from_numpy(record.delta)
-    across = direction(stage, delta, 0)
+    subject, delta = Subject.of(victim, record), torch.from_numpy(record.delta)
+    across = direction(subject, delta, 0)
     for r, b in enumerate(found.axis[found.rows]):
         for k, a in enumerate(found.axis):
             size = norm((a * delta + b * across).unsqueeze(0), raw.p, raw.ball).amax()
@@ -202,7 +202,7 @@ def test_the_edge_of_the_ball_is_a_closed_line_at_the_radius_eps(attack: Attack)
     there = line[~np.isnan(line[:, 0])]
     assert len(there) > 20
     delta = torch.from_numpy(record.delta)
-    across = direction(Stage.of(victim, record), delta, 0)
+    across = direction(Subject.of(victim, record), delta, 0)
     for a, b, _ in there[::7]:
         length = norm((a * delta + b * across).unsqueeze(0), attack.p, attack.ball).max()
         assert float(length) == pytest.approx(record.eps, rel=2e-2)
@@ -238,8 +238,8 @@ def test_noise_on_the_line_is_as_long_as_the_scaled_delta(kind: str) -> None:
     found: Line = analyse(victim, record, "line")
     assert found.noise is not None
     assert found.noise_t is not None
-    stage = Stage.of(victim, record)
-    drawn = stage.noise_as_long(
+    subject = Subject.of(victim, record)
+    drawn = subject.noise_as_long(
         torch.from_numpy(record.delta[None]), len(found.noise), record.seed + 1
     )
     for m in (0, 3, len(found.noise_t) - 1):
@@ -248,7 +248,7 @@ def test_noise_on_the_line_is_as_long_as_the_scaled_delta(kind: str) -> None:
             found.noise_t[m] * np.linalg.norm(record.delta), rel=1e-6
         )
         assert found.noise[1, m] == pytest.approx(
-            float(stage.loss(stage.output(moved.unsqueeze(0)))[0]), rel=1e-6
+            float(subject.loss(subject.output(moved.unsqueeze(0)))[0]), rel=1e-6
         )
     np.testing.assert_allclose(found.noise[:, 0], found.loss[0])
     columns = landscape.line_columns(found)

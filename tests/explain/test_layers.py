@@ -14,7 +14,7 @@ from advlab.attacks import PGD
 from advlab.explain.explore import explore
 from advlab.explain.layers import layers, rollout
 from advlab.explain.saliency import case_of
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.explain.targets import Case
 from advlab.pictures import attributions
 from advlab.records import AttackRecord
@@ -26,7 +26,7 @@ SOME = ("bert", "distilbert", "gpt2")
 def case(kind: str) -> tuple[Case, AttackRecord]:
     victim = shared_victim(kind)
     record = explore(victim, TEXT, attack=PGD(1.0, steps=3))
-    return case_of(Stage.of(victim, record), record, baseline="zero"), record
+    return case_of(Subject.of(victim, record), record, baseline="zero"), record
 
 
 def test_rollout_of_two_layers_is_what_one_gets_by_hand() -> None:

@@ -121,10 +121,10 @@ def test_without_a_delta_nothing_ever_changes() -> None:
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])
 @pytest.mark.parametrize("ball", ["example", "token"])
 def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: Any) -> None:
-    from advlab.explain.subject import Stage
+    from advlab.explain.subject import Subject
 
     kept = []
-    draw = Stage.noise_as_long
+    draw = Subject.noise_as_long
 
     def spy(*given: Any) -> torch.Tensor:
         kept.append(draw(*given))
@@ -132,7 +132,7 @@ def test_noise_is_as_long_as_the_scaled_delta(p: Any, ball: Any, monkeypatch: An
 
     victim = shared_victim("bert")
     record = explore(victim, TEXT, attack=PGD(0.2, p=p, ball=ball, steps=3), points=5)
-    monkeypatch.setattr(Stage, "noise_as_long", spy)
+    monkeypatch.setattr(Subject, "noise_as_long", spy)
     found = analyse(victim, record, "scaled", draws=3)
     (noise,) = kept
     lengths = norm(noise, p, ball)

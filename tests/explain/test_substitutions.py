@@ -12,7 +12,7 @@ from advlab.attacks import PGD
 from advlab.errors import SettingError
 from advlab.explain.explore import analyse, explore
 from advlab.explain.neighbours import candidates
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.pictures import substitutions
 from advlab.records import Substitutions
 
@@ -26,12 +26,12 @@ def test_every_replacement_is_run_through_the_model(kind: str, targeted: bool) -
     attack = PGD(1.0, steps=2, targeted=targeted)
     record = explore(victim, TEXT, attack=attack, label=1)
     found: Substitutions = analyse(victim, record, "substitutions", top=25)
-    stage = Stage.of(victim, record)
-    ids = stage.batch.input_ids[0]
+    subject = Subject.of(victim, record)
+    ids = subject.batch.input_ids[0]
     names = victim.vocabulary.texts(list(range(len(victim.table))))
-    x = stage.embeds.detach().clone().requires_grad_()
+    x = subject.embeds.detach().clone().requires_grad_()
     loss = torch.nn.functional.cross_entropy(
-        victim.output(x, stage.batch), stage.batch.target["labels"]
+        victim.output(x, subject.batch), subject.batch.target["labels"]
     )
     (grad,) = torch.autograd.grad(loss, x)
     assert found.start == pytest.approx(loss.item())
@@ -42,9 +42,9 @@ def test_every_replacement_is_run_through_the_model(kind: str, targeted: bool) -
         other = ids.clone()
         other[place] = word
         with torch.no_grad():
-            logits = victim.output(victim.embed(other[None]), stage.batch)
+            logits = victim.output(victim.embed(other[None]), subject.batch)
             real = (
-                torch.nn.functional.cross_entropy(logits, stage.batch.target["labels"])
+                torch.nn.functional.cross_entropy(logits, subject.batch.target["labels"])
                 - loss.detach()
             )
         assert found.rises[k] == pytest.approx(float(real), abs=1e-9)
