@@ -9,11 +9,9 @@ import plotly.graph_objects as go
 
 from advlab.pictures.base import finish, tokens_of
 from advlab.pictures.sentences import number, percent
-from advlab.pictures.style import NEUTRAL, SIDES, faded, label, side
+from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label, side
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Distances, Line, Map
-
-AHEAD = "#D55E00"  # δ's arrow
 
 
 def lines(

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number
-from advlab.pictures.style import NEUTRAL, SIDES, faded, label
+from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, LocalPlane
 
@@ -56,8 +56,8 @@ def plane_figure(
         y=[0, 0],
         mode="lines+markers",
         showlegend=False,
-        line={"color": "#D55E00", "width": 3},
-        marker={"symbol": ["circle", "arrow-right"], "size": [1, 13], "color": "#D55E00"},
+        line={"color": AHEAD, "width": 3},
+        marker={"symbol": ["circle", "arrow-right"], "size": [1, 13], "color": AHEAD},
         hovertemplate=f"δ, exact: ‖δ‖ = {number(plane.delta)} raw<extra></extra>",
     )
     if np.isfinite(plane.exit_radius) and plane.exit_radius <= left + width:
@@ -77,7 +77,7 @@ def plane_figure(
             x1=a + side,
             y0=b,
             y1=b + side,
-            line={"color": "#D55E00", "width": 1, "dash": "dot"},
+            line={"color": AHEAD, "width": 1, "dash": "dot"},
         )
     title = f"Lens: magnified {number(magnified)} ×" if lens else "True scale"
     figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"})

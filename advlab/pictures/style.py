@@ -23,6 +23,7 @@ DASHES = {  # Plotly's name -> strokes and gaps of an SVG line
     "longdash": "12 4",
     "longdashdot": "12 4 2 4",
 }
+AHEAD = "#D55E00"  # δ's arrow, and what lies along it
 NEUTRAL = "#808080"  # visible on white and on near-black
 DIVERGING = ((0.0, "#f59322"), (0.5, "#e8eaeb"), (1.0, "#0877bd"))
 CLEAR = "rgba(0,0,0,0)"

@@ -14,11 +14,11 @@ from plotly.subplots import make_subplots
 
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
-from advlab.pictures.style import NEUTRAL
+from advlab.pictures.style import AHEAD, NEUTRAL
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Surface
 
-AHEAD, EDGE = "#D55E00", "#CC79A7"  # δ's arrow; the edge of the ball
+EDGE = "#CC79A7"  # the edge of the ball
 ALIKE = 0.1  # shares of three pictures that differ by less tell the same story
 
 
