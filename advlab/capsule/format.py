@@ -19,9 +19,8 @@ import numpy as np
 
 from advlab.capsule import forecast, legacy, worth
 from advlab.capsule.forecast import Forecast
-from advlab.capsule.reader import AXES, Part, refused, shown
+from advlab.capsule.reader import AXES, SHARED_NUMBERS, Part, Spec, parsed, refused, shown
 from advlab.capsule.worth import Passport
-from advlab.errors import DataError
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
 from advlab.records import AttackRecord, Reading
@@ -31,16 +30,8 @@ MAX_BYTES = 16 * 2**20
 MAX_TEXT = 20_000
 MAX_NAME = 200  # of a class, or another part of a reading
 BLOCK = "advlab-capsule"
-# name -> axes, lowest, highest; every number must be finite, but None stands for ∞ where allowed
-NUMBERS: dict[str, tuple[str, float, float, bool]] = {
-    "losses": ("S", -1e9, 1e9, False),
-    "step_norms": ("ST", 0, 1e9, False),
-    "delta": ("TD", -1e9, 1e9, False),
-    "delta_norm": ("T", 0, 1e9, False),
-    "exit_radius": ("T", 0, 1e9, True),
-    "certificate": ("T", 0, 1e9, False),
-    "perturbable": ("T", 0, 1, False),
-    "curve_eps": ("N", 0, 1e9, False),
+NUMBERS: dict[str, Spec] = {
+    **SHARED_NUMBERS,
     "curve_low": ("N", 0, 1, False),
     "curve_high": ("N", 0, 1, False),
 }
@@ -192,19 +183,7 @@ def save(
 
 def load(data: bytes) -> Capsule:
     """Read a capsule from JSON or from its web page. DataError says what is wrong with the file."""
-    try:
-        found = json.loads(
-            source_of(data), parse_constant=_no_constant, object_pairs_hook=_no_duplicates
-        )
-        json.dumps(found, ensure_ascii=False).encode()
-    except DataError:
-        raise
-    except UnicodeEncodeError:
-        raise refused("whole characters", "half of a surrogate pair") from None
-    except (ValueError, RecursionError):
-        raise refused(
-            "JSON", "something else, or JSON that is cut off or nested too deeply"
-        ) from None
+    found = parsed(source_of(data))
     top = Part(found, "the file")
     kind = top.integer(BLOCK, 1, 1_000_000)
     if kind > FORMAT:
@@ -212,18 +191,13 @@ def load(data: bytes) -> Capsule:
     model, results = top.part("model"), top.part("results")
     tokens = top.texts("tokens", 1000, 1, AXES["T"])
     sizes = {"T": len(tokens), "1": 1}
-    label = top.value("label")
-    if label is not None and (not isinstance(label, str) or len(label) > MAX_TEXT):
-        raise refused("an answer as text, or null", shown(label))
+    label = _label(top)
     if kind == 1:
         task = {"name": "classification"}
         numbers, readings = legacy.read(top, label, sizes)
     else:
         task = _settings(model.value("task"))
-        packed = results.part("numbers")
-        numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
-        told = results.part("readings")
-        readings = {name: _reading(told, name, sizes) for name in READINGS}
+        numbers, readings = _measured(results, sizes)
         _consistent(readings, label, _classifies(task))
     if sizes["S"] < 1 or sizes["N"] < 1:
         raise refused("at least one step and one ε", "none")
@@ -249,7 +223,7 @@ def load(data: bytes) -> Capsule:
         mean_norm=model.number("mean_norm", 1e-12, 1e9),
         half_nn=model.number("half_nn", 0, 1e9),
         best_step=results.integer("best_step", 0, sizes["S"] - 1),
-        flip_eps=None if results.value("flip_eps") is None else results.number("flip_eps", 0, 1e9),
+        flip_eps=results.number_or_none("flip_eps", 0, 1e9),
         numbers=numbers,
         readings=readings,
         beside=top.text("beside", MAX_TEXT) if "beside" in found else "",
@@ -257,14 +231,27 @@ def load(data: bytes) -> Capsule:
         if "explanations" in found
         else (),
         forecast=forecast.read(top.part("forecast")) if "forecast" in found else None,
-        changed=tuple(name for name in SECTIONS if digests.value(name) != _digest(found.get(name)))
-        + tuple(
-            name
-            for name in OPTIONAL
-            if (name in found or name in digests.found)
-            and digests.found.get(name) != _digest(found.get(name))
-        ),
+        changed=_changed(found, digests),
     )
+
+
+def _label(top: Part) -> str | None:
+    label = top.value("label")
+    if label is not None and (not isinstance(label, str) or len(label) > MAX_TEXT):
+        raise refused("an answer as text, or null", shown(label))
+    return label
+
+
+def _changed(found: Mapping[str, Any], digests: Part) -> tuple[str, ...]:
+    """The sections that are not as their digests say, one that was added or taken out among them."""
+    needed = [name for name in SECTIONS if digests.value(name) != _digest(found.get(name))]
+    further = [
+        name
+        for name in OPTIONAL
+        if (name in found or name in digests.found)
+        and digests.found.get(name) != _digest(found.get(name))
+    ]
+    return (*needed, *further)
 
 
 def source_of(data: bytes) -> str:
@@ -295,6 +282,16 @@ def _written(reading: Reading) -> dict[str, Any]:
     columns = {name: _packed(getattr(reading, name).astype(float)) for name in COLUMNS}
     parts = {name: _packed(values) for name, values in reading.parts.items()}
     return {"answers": list(reading.answers), **columns, "parts": parts}
+
+
+def _measured(
+    results: Part, sizes: dict[str, int]
+) -> tuple[dict[str, np.ndarray], dict[str, Reading]]:
+    """The numbers and readings of a file; the axes that they have are added to `sizes`."""
+    packed = results.part("numbers")
+    numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}
+    told = results.part("readings")
+    return numbers, {name: _reading(told, name, sizes) for name in READINGS}
 
 
 def _reading(told: Part, name: str, sizes: dict[str, int]) -> Reading:
@@ -365,17 +362,6 @@ def _settings(value: Any) -> dict[str, Any]:
         if not plain or len(str(item)) > 200 or len(name) > 60:
             raise refused(f"a plain value for {name[:60]!r}", shown(item))
     return value
-
-
-def _no_constant(name: str) -> Any:
-    raise refused("finite numbers", name)
-
-
-def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise refused("each name once", "a name twice in one object")
-    return found
 
 
 def _digest(value: Any) -> str:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from advlab.capsule.reader import AXES, Part, refused, shown
+from advlab.capsule.reader import AXES, SHARED_NUMBERS, Part, Spec, refused, shown
 from advlab.records import Reading
 
-# name -> axes, lowest, highest, whether ∞ may stand
-NUMBERS: dict[str, tuple[str, float, float, bool]] = {
+NUMBERS: dict[str, Spec] = {
     "clean": ("C", 0, 1, False),
     "adversarial": ("C", 0, 1, False),
     "noise": ("RC", 0, 1, False),
     "projected": ("C", 0, 1, False),
     "round_trip": ("C", 0, 1, False),
-    "losses": ("S", -1e9, 1e9, False),
+    **SHARED_NUMBERS,
     "step_probs": ("SC", 0, 1, False),
-    "step_norms": ("ST", 0, 1e9, False),
-    "delta": ("TD", -1e9, 1e9, False),
-    "delta_norm": ("T", 0, 1e9, False),
-    "exit_radius": ("T", 0, 1e9, True),
-    "certificate": ("T", 0, 1e9, False),
-    "perturbable": ("T", 0, 1, False),
-    "curve_eps": ("N", 0, 1e9, False),
     "curve_adversarial": ("NC", 0, 1, False),
     "curve_low": ("NC", 0, 1, False),
     "curve_high": ("NC", 0, 1, False),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,19 @@ from advlab.errors import DataError
 AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200, "1": 1}
 AXES |= {"P": 2048, "Q": 2048}
 MAX_NUMBERS = 4_000_000
+
+Spec = tuple[str, float, float, bool]  # an array's axes, lowest, highest, whether ∞ may stand
+# the arrays that files of every format hold
+SHARED_NUMBERS: dict[str, Spec] = {
+    "losses": ("S", -1e9, 1e9, False),
+    "step_norms": ("ST", 0, 1e9, False),
+    "delta": ("TD", -1e9, 1e9, False),
+    "delta_norm": ("T", 0, 1e9, False),
+    "exit_radius": ("T", 0, 1e9, True),
+    "certificate": ("T", 0, 1e9, False),
+    "perturbable": ("T", 0, 1, False),
+    "curve_eps": ("N", 0, 1e9, False),
+}
 
 
 @dataclass(frozen=True)
@@ -86,9 +101,7 @@ class Part:
             raise refused(f"a whole number from {low} to {high} in {name!r}", shown(value))
         return value
 
-    def array(
-        self, name: str, spec: tuple[str, float, float, bool], sizes: dict[str, int]
-    ) -> np.ndarray:
+    def array(self, name: str, spec: Spec, sizes: dict[str, int]) -> np.ndarray:
         """An array whose shape fits what is known of its axes; new axes become known."""
         axes, low, high, endless = spec
         part = self.part(name)
@@ -123,6 +136,33 @@ class Part:
         if not (fine & inside).all():
             raise refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
         return values
+
+
+def parsed(text: str) -> Any:
+    """The JSON of a text. Refused: numbers that are not finite, a name twice, half a character."""
+    try:
+        found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        json.dumps(found, ensure_ascii=False).encode()
+    except DataError:
+        raise
+    except UnicodeEncodeError:
+        raise refused("whole characters", "half of a surrogate pair") from None
+    except (ValueError, RecursionError):
+        raise refused(
+            "JSON", "something else, or JSON that is cut off or nested too deeply"
+        ) from None
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise refused("finite numbers", name)
+
+
+def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise refused("each name once", "a name twice in one object")
+    return found
 
 
 def shown(value: Any) -> str:
