@@ -7,8 +7,8 @@ word replaced, made on one model and tried on another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,58 +71,84 @@ def carry_over(
         raise DataError("expected texts to attack and texts to fit on, got none; check the data")
     kept = outcomes or Outcomes()
     width = int(victims[0].table.shape[1])
-    embedding = kinds_of_attack(eps, _median_words(victims[0], examples), width)
-    universal = Universal(eps)
-    flips = {ONE_WORD: HotFlip(1), THREE_WORDS: HotFlip(3)}
-    names = (*embedding, UNIVERSAL, *flips)
-    words = [_in_words(a) for a in (*embedding.values(), universal, *flips.values())]
-    right = np.zeros((len(victims), len(names), len(examples)), dtype=bool)
+    attacks: dict[str, Attack | Universal | HotFlip] = {
+        **kinds_of_attack(eps, _median_words(victims[0], examples), width),
+        UNIVERSAL: Universal(eps),
+        ONE_WORD: HotFlip(1),
+        THREE_WORDS: HotFlip(3),
+    }
+    right = np.zeros((len(victims), len(attacks), len(examples)), dtype=bool)
     for m, victim in enumerate(victims):
-        for k, name in enumerate(names):
+        for k, (name, attack) in enumerate(attacks.items()):
 
-            def told(part: float, who: str, m: int = m, k: int = k) -> None:
-                share = (m * len(names) + k + part) / (len(victims) * len(names))
-                progress(share, f"{who}: {names[k]}")
+            def told(part: float, who: str, m: int = m, k: int = k, name: str = name) -> None:
+                share = (m * len(attacks) + k + part) / (len(victims) * len(attacks))
+                progress(share, f"{who}: {name}")
 
-            def over(
-                what: dict[str, Any], make: Any, victim: Victim = victim, told: Progress = told
-            ) -> list[Any]:
-                settings = {"seed": seed, **what}
-                return kept.over(victim, examples, settings, make, size=CHUNK, progress=told)
-
-            if name in embedding:
-                attack = embedding[name]
-                right[m, k] = over(
-                    {"stands": attack_settings(attack)},
-                    lambda c, s, v=victim, a=attack: survives(v, c, a, seed=s),
-                )
-            elif name == UNIVERSAL:
-                told(0.0, victim.name)
-                settings = {"universal": plain(universal), "seed": seed}
-                u = kept.kept(
-                    signature(victim, fitting) | settings,
-                    width,
-                    lambda s, v=victim: universal.fit(v, fitting, s).tolist(),
-                )
-                raw = victim.scale.raw(eps, "norm")
-                right[m, k] = over(
-                    {**settings, "fitted": data_hash(fitting, victim.head)},
-                    lambda c, _, v=victim, u=u, raw=raw: under_universal(v, c, u, raw),
-                )
+            trial = _Trial(victim, examples, seed, kept, told)
+            if isinstance(attack, Universal):
+                right[m, k] = trial.universal(attack, fitting)
+            elif isinstance(attack, HotFlip):
+                right[m, k] = trial.replaced(attack)
             else:
-                right[m, k] = over(
-                    {"hotflip": plain(flips[name])},
-                    lambda c, _, v=victim, f=flips[name]: under_hotflip(v, c, f),
-                )
+                right[m, k] = trial.perturbed(attack)
     return CarryOver(
         tuple(v.name for v in victims),
         tuple(v.hash for v in victims),
-        names,
-        tuple(words),
+        tuple(attacks),
+        tuple(_in_words(a) for a in attacks.values()),
         eps,
         tuple(e.id for e in examples),
         right,
     )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One model on some texts: which of them it reads right under an attack, made or read back."""
+
+    victim: Victim
+    examples: Sequence[Example]
+    seed: int
+    kept: Outcomes
+    told: Progress
+
+    def perturbed(self, attack: Attack) -> list[bool]:
+        """Under a δ for each text."""
+        return self._over(
+            {"stands": attack_settings(attack)},
+            lambda chunk, dice: survives(self.victim, chunk, attack, seed=dice),
+        )
+
+    def universal(self, attack: Universal, fitting: Sequence[Example]) -> list[bool]:
+        """Under one δ for all texts, fitted on others."""
+        victim = self.victim
+        self.told(0.0, victim.name)
+        settings = {"universal": plain(attack), "seed": self.seed}
+        u = self.kept.kept(
+            signature(victim, fitting) | settings,
+            int(victim.table.shape[1]),
+            lambda dice: attack.fit(victim, fitting, dice).tolist(),
+        )
+        raw = victim.scale.raw(attack.eps, attack.unit)
+        return self._over(
+            {**settings, "fitted": data_hash(fitting, victim.head)},
+            lambda chunk, _: under_universal(victim, chunk, u, raw),
+        )
+
+    def replaced(self, flip: HotFlip) -> list[bool]:
+        """With words replaced."""
+        return self._over(
+            {"hotflip": plain(flip)}, lambda chunk, _: under_hotflip(self.victim, chunk, flip)
+        )
+
+    def _over(
+        self, what: dict[str, Any], make: Callable[[list[Example], int], list[bool]]
+    ) -> list[bool]:
+        settings = {"seed": self.seed, **what}
+        return self.kept.over(
+            self.victim, self.examples, settings, make, size=CHUNK, progress=self.told
+        )
 
 
 def transfer(
