@@ -157,35 +157,9 @@ def layers(
     )
     for k, (title, values, first) in enumerate(parts):
         row, column = (k + 1, 1) if crowded else (1, k + 1)
-        ticks = [str(k + first) if k + first else "emb." for k in range(len(values))]
-        across = values.T  # (W+1,L)
-        # the colours are for the words: special tokens often hold most of a layer
-        figure.add_trace(
-            go.Heatmap(
-                z=across,
-                x=list(range(len(values))),
-                y=list(range(len(names))),
-                zmin=0.0,
-                zmax=tops[k],
-                colorscale="Cividis",
-                showscale=False,
-                xgap=1,
-                ygap=1,
-                text=[[f"{100 * v:.0f}" for v in row] for row in across],
-                texttemplate="%{text}",
-                textfont={"size": 10 if crowded else 11},
-                customdata=[
-                    [
-                        f"{name}, layer {t}: {percent(float(v))}"
-                        for t, v in zip(ticks, own, strict=True)
-                    ]
-                    for name, own in zip(names, across, strict=True)
-                ],
-                hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
-            ),
-            row=row,
-            col=column,
-        )
+        ticks = [str(j + first) if j + first else "emb." for j in range(len(values))]
+        heat = _layer_heat(values, names, ticks, tops[k], title, 10 if crowded else 11)
+        figure.add_trace(heat, row=row, col=column)
         figure.update_xaxes(
             row=row,
             col=column,
@@ -199,6 +173,41 @@ def layers(
     if crowded:
         figure.update_layout(height=n * (90 + 24 * max(len(names), 2)))
     return figure
+
+
+def _layer_heat(
+    values: np.ndarray,
+    names: Sequence[str],
+    ticks: Sequence[str],
+    top: float,
+    title: str,
+    size: int,
+) -> go.Heatmap:
+    """Shares (L,W+1) with words down and layers across, in per cent and letters of a size.
+
+    `top`: the share at the end of the colours, which are for the words: special tokens often hold most
+    of a layer.
+    """
+    across = values.T  # (W+1,L)
+    return go.Heatmap(
+        z=across,
+        x=list(range(len(ticks))),
+        y=list(range(len(names))),
+        zmin=0.0,
+        zmax=top,
+        colorscale="Cividis",
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=[[f"{100 * v:.0f}" for v in row] for row in across],
+        texttemplate="%{text}",
+        textfont={"size": size},
+        customdata=[
+            [f"{name}, layer {t}: {percent(float(v))}" for t, v in zip(ticks, row, strict=True)]
+            for name, row in zip(names, across, strict=True)
+        ],
+        hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
+    )
 
 
 def _heat(
@@ -273,7 +282,6 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
     limit = limit or delta_limit(record)
     dims, names = delta_order(record), [label(t, 14) for t in record.tokens]
     values = record.delta[:, dims].astype(float)
-    left = residual(record)
     figure = make_subplots(
         rows=1,
         cols=2,
@@ -303,23 +311,7 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
         row=1,
         col=1,
     )
-    figure.add_trace(
-        go.Heatmap(
-            z=left[:, None],
-            x=[0],
-            y=list(range(len(names))),
-            zmin=0.0,
-            zmax=1.0,
-            colorscale="Cividis",
-            showscale=False,
-            text=[[f"{100 * v:.0f}" if v == v else ""] for v in left],
-            texttemplate="%{text}",
-            textfont={"size": 11},
-            hovertemplate="%{text} % in other dimensions<extra></extra>",
-        ),
-        row=1,
-        col=2,
-    )
+    figure.add_trace(_rest(residual(record)), row=1, col=2)
     marks = list(range(0, len(dims), 8))
     figure.update_xaxes(
         row=1,
@@ -333,6 +325,23 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
     _rows(figure, names)
     figure.update_layout(margin={"t": 30})
     return figure
+
+
+def _rest(left: np.ndarray) -> go.Heatmap:
+    """One column: the shares (T,) in other dimensions, in per cent; empty where there is no δ."""
+    return go.Heatmap(
+        z=left[:, None],
+        x=[0],
+        y=list(range(len(left))),
+        zmin=0.0,
+        zmax=1.0,
+        colorscale="Cividis",
+        showscale=False,
+        text=[[f"{100 * v:.0f}" if v == v else ""] for v in left],
+        texttemplate="%{text}",
+        textfont={"size": 11},
+        hovertemplate="%{text} % in other dimensions<extra></extra>",
+    )
 
 
 def residual(record: AttackRecord, top: int = TOP) -> np.ndarray:

@@ -27,6 +27,21 @@ def attacked_title(records: Sequence[AttackRecord]) -> str:
     return ", ".join(side(i, f"P({n})") for i, n in enumerate(names))
 
 
+def square(
+    figure: go.Figure,
+    across: tuple[float, float],
+    up: tuple[float, float],
+    titles: tuple[str, str],
+    ticks: int,
+) -> None:
+    """Axes on which a length is as long in both directions, from and to the given values."""
+    shared = {"constrain": "domain", "nticks": ticks, "zeroline": False, "showgrid": False}
+    figure.update_xaxes(range=across, title={"text": titles[0]}, **shared)
+    figure.update_yaxes(
+        range=up, title={"text": titles[1]}, scaleanchor="x", scaleratio=1, **shared
+    )
+
+
 def finish(figure: go.Figure, height: int, *, legend_rows: int = 0) -> go.Figure:
     """What all figures share: transparent, small margins, the legend below, no drag.
 

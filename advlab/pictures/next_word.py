@@ -22,48 +22,23 @@ def ways_out(
     The filled mark is along δ itself, the hollow one the nearest word in any direction. `span`: the
     smallest and largest factor, where models share the axis.
     """
-    colour, shape, _ = SIDES[which]
     rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
     y = np.arange(len(rows))[::-1]
     ticks = tokens_of(record)
-    out, near = found.factor[rows], found.closest_factor[rows]
     figure = go.Figure()
-    for a, b, at in zip(near, out, y, strict=True):
-        if np.isfinite(b):
+    for t, at in zip(rows, y, strict=True):
+        if np.isfinite(found.factor[t]):
             figure.add_scatter(
-                x=[a, b],
+                x=[found.closest_factor[t], found.factor[t]],
                 y=[at, at],
                 mode="lines",
                 line={"color": NEUTRAL, "width": 1},
                 showlegend=False,
                 hoverinfo="skip",
             )
-    figure.add_scatter(
-        x=near,
-        y=y,
-        mode="markers",
-        name="nearest word, any direction",
-        marker={"symbol": f"{shape}-open", "size": 9, "color": colour},
-        customdata=[label(found.closest[t]) for t in rows],
-        hovertemplate="%{customdata}: at least %{x:.3g} × δ in any direction<extra></extra>",
-    )
-    reach = np.isfinite(out)
-    figure.add_scatter(
-        x=out[reach],
-        y=y[reach],
-        mode="markers+text",
-        name="along δ",
-        marker={"symbol": shape, "size": 10, "color": colour},
-        text=[
-            f"{label(found.becomes[t], 12)}, {number(float(found.factor[t]))} ×"
-            for t in rows[reach]
-        ],
-        textposition="middle right",
-        textfont={"size": 11},
-        cliponaxis=False,
-        customdata=[number(float(found.radius[t])) for t in rows[reach]],
-        hovertemplate="%{text} longer (exit radius %{customdata} raw)<extra></extra>",
-    )
+    _nearest_marks(figure, found, rows, y, which)
+    reach = np.isfinite(found.factor[rows])
+    _along_marks(figure, found, rows[reach], y[reach], which)
     low, high = np.log10(span or factor_span(record, found))
     wide = max(high - low, 0.5)
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
@@ -83,6 +58,42 @@ def ways_out(
     finish(figure, 70 + 22 * len(rows), legend_rows=2)
     figure.update_layout(margin={"t": 6})
     return figure
+
+
+def _nearest_marks(
+    figure: go.Figure, found: Exits, rows: np.ndarray, y: np.ndarray, which: int
+) -> None:
+    """Hollow: the nearest word in any direction of the tokens `rows`, at heights y."""
+    colour, shape, _ = SIDES[which]
+    figure.add_scatter(
+        x=found.closest_factor[rows],
+        y=y,
+        mode="markers",
+        name="nearest word, any direction",
+        marker={"symbol": f"{shape}-open", "size": 9, "color": colour},
+        customdata=[label(found.closest[t]) for t in rows],
+        hovertemplate="%{customdata}: at least %{x:.3g} × δ in any direction<extra></extra>",
+    )
+
+
+def _along_marks(
+    figure: go.Figure, found: Exits, rows: np.ndarray, y: np.ndarray, which: int
+) -> None:
+    """Filled: what the tokens `rows` become along δ, at heights y."""
+    colour, shape, _ = SIDES[which]
+    figure.add_scatter(
+        x=found.factor[rows],
+        y=y,
+        mode="markers+text",
+        name="along δ",
+        marker={"symbol": shape, "size": 10, "color": colour},
+        text=[f"{label(found.becomes[t], 12)}, {number(float(found.factor[t]))} ×" for t in rows],
+        textposition="middle right",
+        textfont={"size": 11},
+        cliponaxis=False,
+        customdata=[number(float(found.radius[t])) for t in rows],
+        hovertemplate="%{text} longer (exit radius %{customdata} raw)<extra></extra>",
+    )
 
 
 def factor_span(record: AttackRecord, found: Exits) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.pictures.base import finish
+from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number
 from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label
 from advlab.pictures.tables import Columns
@@ -40,65 +40,15 @@ def plane_figure(
     figure.add_trace(_cells(plane))
     if not lens:
         _neighbours(figure, plane, width)
-    own = label(record.tokens[plane.token])
-    figure.add_scatter(
-        x=[0],
-        y=[0],
-        mode="markers+text",
-        text=[f"<b>{own}</b>"],
-        textposition="bottom center",
-        marker={"color": SIDES[0][0], "size": 11},
-        showlegend=False,
-        hovertemplate=f"{own}: the clean word vector<extra></extra>",
-    )
-    figure.add_scatter(
-        x=[0, plane.delta],
-        y=[0, 0],
-        mode="lines+markers",
-        showlegend=False,
-        line={"color": AHEAD, "width": 3},
-        marker={"symbol": ["circle", "arrow-right"], "size": [1, 13], "color": AHEAD},
-        hovertemplate=f"δ, exact: ‖δ‖ = {number(plane.delta)} raw<extra></extra>",
-    )
+    _arrow(figure, plane, label(record.tokens[plane.token]))
     if np.isfinite(plane.exit_radius) and plane.exit_radius <= left + width:
-        figure.add_scatter(
-            x=[plane.exit_radius] * 2,
-            y=[-0.06 * width, 0.06 * width],
-            mode="lines",
-            line={"color": NEUTRAL, "width": 3, "dash": "dot"},
-            showlegend=False,
-            hovertemplate=f"exit radius along δ: {number(plane.exit_radius)} raw<extra></extra>",
-        )
+        _exit_mark(figure, plane.exit_radius, 0.06 * width)
     if not lens and plane.delta > 0:
-        a, b, side = _window(plane, True)
-        figure.add_shape(
-            type="rect",
-            x0=a,
-            x1=a + side,
-            y0=b,
-            y1=b + side,
-            line={"color": AHEAD, "width": 1, "dash": "dot"},
-        )
+        _frame_of_lens(figure, plane)
     title = f"Lens: magnified {number(magnified)} ×" if lens else "True scale"
     figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"})
-    figure.update_xaxes(
-        range=[left, left + width],
-        constrain="domain",
-        nticks=5,
-        zeroline=False,
-        showgrid=False,
-        title={"text": "along δ, raw"},
-    )
-    figure.update_yaxes(
-        range=[bottom, bottom + width],
-        scaleanchor="x",
-        scaleratio=1,
-        constrain="domain",
-        nticks=5,
-        zeroline=False,
-        showgrid=False,
-        title={"text": "across, raw"},
-    )
+    across, up = (left, left + width), (bottom, bottom + width)
+    square(figure, across, up, ("along δ, raw", "across, raw"), 5)
     finish(figure, 380)
     figure.update_layout(margin={"t": 40})
     return figure
@@ -149,6 +99,54 @@ def _cells(plane: LocalPlane) -> go.Heatmap:
         showscale=False,
         customdata=names[plane.cell],
         hovertemplate="nearest here: %{customdata}<extra></extra>",
+    )
+
+
+def _arrow(figure: go.Figure, plane: LocalPlane, own: str) -> None:
+    """δ from the clean word vector, which is named."""
+    figure.add_scatter(
+        x=[0],
+        y=[0],
+        mode="markers+text",
+        text=[f"<b>{own}</b>"],
+        textposition="bottom center",
+        marker={"color": SIDES[0][0], "size": 11},
+        showlegend=False,
+        hovertemplate=f"{own}: the clean word vector<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[0, plane.delta],
+        y=[0, 0],
+        mode="lines+markers",
+        showlegend=False,
+        line={"color": AHEAD, "width": 3},
+        marker={"symbol": ["circle", "arrow-right"], "size": [1, 13], "color": AHEAD},
+        hovertemplate=f"δ, exact: ‖δ‖ = {number(plane.delta)} raw<extra></extra>",
+    )
+
+
+def _exit_mark(figure: go.Figure, radius: float, half: float) -> None:
+    """A stroke across δ where it leaves the token's cell, `half` long on either side."""
+    figure.add_scatter(
+        x=[radius, radius],
+        y=[-half, half],
+        mode="lines",
+        line={"color": NEUTRAL, "width": 3, "dash": "dot"},
+        showlegend=False,
+        hovertemplate=f"exit radius along δ: {number(radius)} raw<extra></extra>",
+    )
+
+
+def _frame_of_lens(figure: go.Figure, plane: LocalPlane) -> None:
+    """The square where the lens looks."""
+    left, bottom, side = _window(plane, True)
+    figure.add_shape(
+        type="rect",
+        x0=left,
+        x1=left + side,
+        y0=bottom,
+        y1=bottom + side,
+        line={"color": AHEAD, "width": 1, "dash": "dot"},
     )
 
 

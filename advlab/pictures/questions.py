@@ -171,6 +171,12 @@ def matrix(
     left = [label(r, 26) for r in rows]
     if rows == columns:
         left = [f"<b>{'ABCDEFGH'[k]}</b> {label(r, 16)}" for k, r in enumerate(rows)]
+
+    def told(row: str, column: str, rate: Rate | None) -> str:
+        if rate is None:
+            return ""
+        return f"{down}: {label(row)}<br>{across}: {label(column)}<br>{rate_text(rate)} right"
+
     figure = go.Figure(
         go.Heatmap(
             z=[[np.nan if r is None else r.value for r in row] for row in rates],
@@ -184,29 +190,14 @@ def matrix(
             hoverongaps=False,
             showscale=len(rows) > 5,
             customdata=[
-                [
-                    ""
-                    if r is None
-                    else f"{down}: {label(name)}<br>{across}: {label(column)}"
-                    f"<br>{rate_text(r)} right"
-                    for column, r in zip(columns, row, strict=True)
-                ]
+                [told(name, column, r) for column, r in zip(columns, row, strict=True)]
                 for name, row in zip(rows, rates, strict=True)
             ],
             hovertemplate="%{customdata}<extra></extra>",
             colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": "right"}},
         )
     )
-    for y, row in enumerate(rates):
-        for x, found in enumerate(row):
-            if found is not None:
-                figure.add_annotation(
-                    x=x,
-                    y=y,
-                    text=f"{100 * found.value:.0f} %",
-                    showarrow=False,
-                    font={"size": 13, "color": ink(found.value)},
-                )
+    _write_shares(figure, rates)
     figure.update_xaxes(
         tickvals=list(range(len(columns))),
         showgrid=False,
@@ -222,6 +213,20 @@ def matrix(
         zeroline=False,
     )
     return finish(figure, 34 * len(rows) + 70)
+
+
+def _write_shares(figure: go.Figure, rates: Sequence[Sequence[Rate | None]]) -> None:
+    """Each share's number on its colour."""
+    for y, row in enumerate(rates):
+        for x, found in enumerate(row):
+            if found is not None:
+                figure.add_annotation(
+                    x=x,
+                    y=y,
+                    text=f"{100 * found.value:.0f} %",
+                    showarrow=False,
+                    font={"size": 13, "color": ink(found.value)},
+                )
 
 
 def ink(share: float) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.pictures.base import finish
+from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL
 from advlab.pictures.tables import Columns
@@ -42,24 +42,8 @@ def surface(found: Surface, limit: float | None = None) -> go.Figure:
     figure = go.Figure()
     for trace in _flat(found, limit or float(found.loss.max()), bar=True):
         figure.add_trace(trace)
-    figure.update_xaxes(
-        range=[x[0], x[-1]],
-        constrain="domain",
-        title={"text": "along δ (1 is δ)"},
-        nticks=7,
-        showgrid=False,
-        zeroline=False,
-    )
-    figure.update_yaxes(
-        range=[x[0], x[-1]],
-        scaleanchor="x",
-        scaleratio=1,
-        constrain="domain",
-        nticks=7,
-        title={"text": f"random direction {found.seed + 1}"},
-        showgrid=False,
-        zeroline=False,
-    )
+    ends = (x[0], x[-1])
+    square(figure, ends, ends, ("along δ (1 is δ)", f"random direction {found.seed + 1}"), 7)
     finish(figure, 380)
     figure.update_layout(margin={"t": 6})
     return figure
