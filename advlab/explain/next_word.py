@@ -19,7 +19,7 @@ from advlab.explain.nearest import closest, crossings, first_exit, scores
 from advlab.explain.neighbours import candidates
 from advlab.explain.subject import Subject, slow
 from advlab.model.victim import Victim
-from advlab.records import AttackRecord, Exits, Scaled
+from advlab.records import AttackRecord, Exits, Reading, Scaled
 
 LIMIT = 1000.0  # times δ: no vector beyond this says anything about the attack
 CHANGES = 24  # at most so many of the factors at which a token changes are looked at
@@ -39,34 +39,25 @@ def scaled(
     (`CHANGES` at most). Where a token has changed already, the grid begins below 1. `whole`: they
     change to real words only.
     """
-    victim, batch = subject.victim, subject.batch
-    own, table, allowed = batch.input_ids[0], victim.table, candidates(victim, whole)
+    victim, own = subject.victim, subject.batch.input_ids[0]
+    table, allowed = victim.table, candidates(victim, whole)
     delta = torch.as_tensor(record.delta).to(subject.embeds)  # (T,D)
     apart = scores(table[own], table, "l2")
     met = crossings(own, delta, table, allowed, LIMIT, apart)
     first = np.array([path[0][0] if path else np.inf for path in met])
     radius = first_exit(own, delta, table, allowed, apart)[0]
     factors = _factors(first, until, points)
+    grown = torch.as_tensor(factors).to(delta)
 
     ids = torch.stack([_rows_at(own, met, float(f)) for f in factors])  # (F,T)
-    vectors = subject.read(torch.as_tensor(factors).to(delta).reshape(-1, 1, 1) * delta)
-    # between two changes the nearest rows, and so the text, are the same
-    distinct, place = ids.unique(dim=0, return_inverse=True)
-    texts = [victim.reader.spell(row[subject.written].tolist()) for row in distinct]
-    rows = replace(batch.repeat(len(distinct)), input_ids=distinct)
-    projected = subject.read(victim.embed(rows) - subject.embeds)
-    reread = subject.rewritten(texts)
-    again = victim.reader.tokens_of([replace(subject.example, text=text) for text in texts])
-    read = [tuple(victim.vocabulary.texts(tokens.ids)) for tokens in again]
+    projected, texts, read, reread = _as_words(subject, ids)
 
     R = draws if draws is not None else draws_for(victim)
     noise = subject.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
     leaves = torch.stack(
         [first_exit(own, one, table, allowed, apart)[0] / one.norm(dim=-1) for one in noise]
     )  # (R,T) factors; ∞ where the noise is 0, as 1/0
-    grown = torch.as_tensor(factors).to(delta)
     many = grown.reshape(-1, 1, 1, 1) * noise  # (F,R,T,D)
-    order = place.tolist()
     return Scaled(
         factors=factors,
         exits=first,
@@ -76,11 +67,11 @@ def scaled(
         ),
         changed=(ids != own).cpu().numpy(),
         tokens=tuple(tuple(victim.vocabulary.texts(row)) for row in ids.tolist()),
-        texts=tuple(texts[i] for i in order),
-        read=tuple(read[i] for i in order),
-        vectors=vectors,
-        projected=projected.take(order),
-        reread=reread.take(order),
+        texts=texts,
+        read=read,
+        vectors=subject.read(grown.reshape(-1, 1, 1) * delta),
+        projected=projected,
+        reread=reread,
         noise=subject.read(many.flatten(0, 1)),
         noise_changed=(leaves < grown.reshape(-1, 1, 1)).sum(-1).cpu().numpy(),
         reachable=int(radius.isfinite().sum()),
@@ -99,6 +90,27 @@ def _factors(first: np.ndarray, until: str, points: int) -> np.ndarray:
         past = past[np.linspace(0, len(past) - 1, CHANGES).round().astype(int)]
     start, end = min(1.0, 0.5 * float(changes[0])), max(1.0, 1.05 * float(last))
     return np.unique(np.concatenate([np.geomspace(start, end, points), past, [1.0]]))
+
+
+def _as_words(
+    subject: Subject, ids: Tensor
+) -> tuple[Reading, tuple[str, ...], tuple[tuple[str, ...], ...], Reading]:
+    """Rows (F,T) read as vectors, the texts that they spell, their tokens, and the texts read anew."""
+    victim = subject.victim
+    # between two changes the nearest rows, and so the text, are the same
+    distinct, place = ids.unique(dim=0, return_inverse=True)
+    order = place.tolist()
+    texts = [victim.reader.spell(row[subject.written].tolist()) for row in distinct]
+    rows = replace(subject.batch.repeat(len(distinct)), input_ids=distinct)
+    projected = subject.read(victim.embed(rows) - subject.embeds)
+    again = victim.reader.tokens_of([replace(subject.example, text=text) for text in texts])
+    read = [tuple(victim.vocabulary.texts(tokens.ids)) for tokens in again]
+    return (
+        projected.take(order),
+        tuple(texts[i] for i in order),
+        tuple(read[i] for i in order),
+        subject.rewritten(texts).take(order),
+    )
 
 
 def _rows_at(own: Tensor, met: list[list[tuple[float, int]]], factor: float) -> Tensor:

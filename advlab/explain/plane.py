@@ -53,30 +53,15 @@ def local_plane(
     axes = torch.stack([x_axis, y_axis])
     x, y = ((table @ axes.T)[rows] - origin @ axes.T).unbind(1)  # no copy of the whole table
     residual = (distance.pow(2) - x.pow(2) - y.pow(2)).clamp_min(0).sqrt()
-    leaves = float(
-        exit_radius(
-            torch.tensor([own], device=table.device),
-            delta.unsqueeze(0),
-            table,
-            allowed,
-            apart.unsqueeze(0),
-        )[0]
-    )
+    row = torch.tensor([own], device=table.device)
+    leaves = float(exit_radius(row, delta.unsqueeze(0), table, allowed, apart.unsqueeze(0))[0])
     # wide enough for the arrow, the exit (unless it is far away) and the ten nearest rows
     shown = torch.stack([x[near[:10]].abs().max(), y[near[:10]].abs().max()]).max().item()
-    reach = max(shown, float(delta.norm()), min(leaves, 4 * float(distance[near[0]])))
-    ticks = torch.linspace(
-        -1.15 * reach, 1.15 * reach, grid, dtype=table.dtype, device=table.device
-    )
+    reach = 1.15 * max(shown, float(delta.norm()), min(leaves, 4 * float(distance[near[0]])))
+    ticks = torch.linspace(-reach, reach, grid, dtype=table.dtype, device=table.device)
 
     owner = _owners(torch.stack([x, y]), distance.pow(2), ticks)  # (G,G)
-
-    # rows that own a part of the picture are listed even when they are not among the nearest
-    owners = [int(i) for i in owner.unique().tolist() if i >= 0]
-    listed = list(dict.fromkeys([*near.tolist(), *owners]))
-    place_of = torch.full((len(rows) + 1,), -1)  # the last entry answers for the own row, −1
-    place_of[listed] = torch.arange(len(listed))
-    cell = place_of[owner.cpu()]
+    listed, cell = _listed(near.tolist(), owner.cpu(), len(rows))
     return LocalPlane(
         token=token,
         x=x[listed].cpu().numpy(),
@@ -90,6 +75,19 @@ def local_plane(
         cell=cell.numpy(),
         magnification=float(ticks[-1]) / (1.5 * float(delta.norm())),
     )
+
+
+def _listed(near: list[int], owner: Tensor, rows: int) -> tuple[list[int], Tensor]:
+    """The rows of a picture, and whose place among them each point has: (G,G), −1 for the own row's.
+
+    Rows that own a part of the picture (`owner` (G,G)) are listed even when they are not among the
+    nearest.
+    """
+    owners = [int(i) for i in owner.unique().tolist() if i >= 0]
+    listed = list(dict.fromkeys([*near, *owners]))
+    place_of = torch.full((rows + 1,), -1)  # the last entry answers for the own row, −1
+    place_of[listed] = torch.arange(len(listed))
+    return listed, place_of[owner]
 
 
 def _across(x_axis: Tensor, around: Tensor) -> Tensor:

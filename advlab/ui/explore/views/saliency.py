@@ -100,20 +100,8 @@ def _controls(results: Sequence[Result]) -> Controls:
         help=" ".join(f"{title.capitalize()}: {what}." for title, what in explains.values()),
         bind="query-params",
     )
-    classes = [
-        n
-        for n in results[0].record.clean.parts
-        if all(n in result.record.clean.parts for result in results)
-    ]
-    if st.session_state.get("saliency.of", "") not in ("", *classes):
-        st.session_state["saliency.of"] = ""  # another model has other classes
-    of = columns[1].selectbox(
-        "of",
-        ["", *classes],
-        key="saliency.of",
-        bind="query-params",
-        format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
-    )
+    with columns[1]:
+        of = _class(results)
     with columns[2]:
         baseline = _baseline(results)
     rows = columns[3].selectbox(
@@ -138,6 +126,24 @@ def _controls(results: Sequence[Result]) -> Controls:
     options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
     settings = _settings([m for m in METHODS if m in methods])
     return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
+
+
+def _class(results: Sequence[Result]) -> str:
+    """The choice among the classes that every model has; empty for the clean prediction's."""
+    classes = [
+        n
+        for n in results[0].record.clean.parts
+        if all(n in result.record.clean.parts for result in results)
+    ]
+    if st.session_state.get("saliency.of", "") not in ("", *classes):
+        st.session_state["saliency.of"] = ""  # another model has other classes
+    return st.selectbox(
+        "of",
+        ["", *classes],
+        key="saliency.of",
+        bind="query-params",
+        format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
+    )
 
 
 def _baseline(results: Sequence[Result]) -> str:
