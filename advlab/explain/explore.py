@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,14 @@ from advlab.explain.nearest import certificate, exit_radius, nearest_tokens, sco
 from advlab.explain.neighbours import embedded, nearest
 from advlab.explain.next_word import exits, scaled
 from advlab.explain.plane import local_plane
+from advlab.explain.round_trip import RoundTrips, round_trips
 from advlab.explain.saliency import DEFAULTS as SALIENCY_METHODS
 from advlab.explain.saliency import choices, layers
 from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.subject import Subject
 from advlab.explain.substitutions import substitutions
 from advlab.model.victim import Victim
-from advlab.records import AttackRecord, Example, LocalPlane, Neighbours, Reading
+from advlab.records import AttackRecord, Curve, Example, LocalPlane, Neighbours, Reading
 from advlab.settings import plain
 
 MAX_CHARACTERS = 20_000
@@ -61,28 +62,88 @@ def explore(
     example = Example("text", text, answers, beside)
     with victim.analysing():
         subject = Subject.set(victim, example, attack.at(victim.scale), shield=shield)
-        found = _attacked(subject, seed)
-        path = _path(found)
-        near = _near(subject, path[found.best_step[0]], neighbours)
-        trip = _round_trip(subject, near)
-        steps = subject.read(path)
-        known = curve(subject, found.delta[0], points=points, seed=seed)
-        readings = {
-            "clean": subject.read(torch.zeros_like(subject.embeds)),
-            "attacked": steps.take([int(found.best_step[0])]),
-            "noise": subject.read(subject.noise_as_long(found.delta, draws, seed + 1)),
-            "nearest tokens": trip.projected,
-            "as text again": trip.read,
-            "steps": steps,
-        }
-        exit_radii, certificates = _radii(subject, found.delta[0])
-
-    flips = np.flatnonzero(steps.broken)[:1].tolist()
-    kept = _kept_steps(len(path), int(found.best_step[0]), flips)
-    return AttackRecord(
-        text=text,
-        reference=subject.example.answers[0],
+        outcome = _outcome(subject, seed, neighbours=neighbours, draws=draws, points=points)
+    return _record(
+        subject,
+        outcome,
         given=label is not None,
+        attack=attack,
+        seed=seed,
+        shield=shield,
+        notes=(*notes, *_cut(subject)),
+        seconds=time.perf_counter() - began,
+    )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What an attack on a text came to."""
+
+    found: Perturbation
+    path: Tensor  # (S+1,T,D)
+    readings: dict[str, Reading]
+    trip: RoundTrips  # one
+    neighbours: Neighbours
+    exit_radius: np.ndarray  # (T,)
+    certificate: np.ndarray  # (T,)
+    curve: Curve
+
+    @property
+    def best(self) -> int:
+        """The step whose δ was kept."""
+        return int(self.found.best_step[0])
+
+    @property
+    def flip(self) -> int | None:
+        """The first step that breaks the answer, if one does."""
+        broken = np.flatnonzero(self.readings["steps"].broken)
+        return int(broken[0]) if len(broken) else None
+
+    def kept(self) -> list[int]:
+        """Steps whose δ a record keeps: evenly spaced, the first and last, best and flip."""
+        count = len(self.path)
+        spaced = np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int).tolist()
+        told = [self.best] if self.flip is None else [self.best, self.flip]
+        return sorted({*spaced, *told})
+
+
+def _outcome(subject: Subject, seed: int, *, neighbours: int, draws: int, points: int) -> _Outcome:
+    found = _attacked(subject, seed)
+    assert found.path is not None
+    path, best = found.path[:, 0], int(found.best_step[0])
+    near = _near(subject, path[best], neighbours)
+    trip = round_trips(subject, _snapped(subject, near))
+    steps = subject.read(path)
+    readings = {
+        "clean": subject.read(torch.zeros_like(subject.embeds)),
+        "attacked": steps.take([best]),
+        "noise": subject.read(subject.noise_as_long(found.delta, draws, seed + 1)),
+        "nearest tokens": trip.projected,
+        "as text again": trip.read,
+        "steps": steps,
+    }
+    leaves, certificates = _radii(subject, found.delta[0])
+    known = curve(subject, found.delta[0], points=points, seed=seed)
+    return _Outcome(found, path, readings, trip, near, leaves, certificates, known)
+
+
+def _record(
+    subject: Subject,
+    outcome: _Outcome,
+    *,
+    given: bool,
+    attack: Attack,
+    seed: int,
+    shield: Sequence[tuple[int, int]],
+    notes: tuple[str, ...],
+    seconds: float,
+) -> AttackRecord:
+    """All that is kept. `attack` as it was asked for, with ε in its own unit."""
+    victim, found, kept = subject.victim, outcome.found, outcome.kept()
+    return AttackRecord(
+        text=subject.example.text,
+        reference=subject.example.answers[0],
+        given=given,
         task={"name": victim.task.name} | plain(victim.task),
         model=victim.name,
         model_hash=victim.hash,
@@ -96,25 +157,25 @@ def explore(
         spans=np.array(subject.spans),
         perturbable=_np(subject.batch.perturbable[0]),
         shield=tuple((int(start), int(end)) for start, end in shield),
-        readings=readings,
-        round_trip_text=trip.text,
-        round_trip_tokens=trip.tokens,
+        readings=outcome.readings,
+        round_trip_text=outcome.trip.texts[0],
+        round_trip_tokens=outcome.trip.tokens[0],
         losses=_np(found.losses[:, 0]),
-        step_norms=_np(path.norm(dim=-1)),
+        step_norms=_np(outcome.path.norm(dim=-1)),
         path_steps=np.array(kept),
-        path=_np(path[kept]),
-        best_step=int(found.best_step[0]),
-        flip_step=flips[0] if flips else None,
+        path=_np(outcome.path[kept]),
+        best_step=outcome.best,
+        flip_step=outcome.flip,
         delta=_np(found.delta[0]),
         delta_norm=_np(found.delta[0].norm(dim=-1)),
         embed_norm=_np(subject.embeds[0].norm(dim=-1)),
-        exit_radius=exit_radii,
-        certificate=certificates,
-        neighbours=near,
-        curve=known,
-        seconds=time.perf_counter() - began,
-        notes=(*notes, *_cut(subject)),
-        beside=beside,
+        exit_radius=outcome.exit_radius,
+        certificate=outcome.certificate,
+        neighbours=outcome.neighbours,
+        curve=outcome.curve,
+        seconds=seconds,
+        notes=notes,
+        beside=subject.example.beside,
     )
 
 
@@ -130,12 +191,6 @@ def _attacked(subject: Subject, seed: int) -> Perturbation:
         flips=objective.flips,
         keep_path=True,
     )
-
-
-def _path(found: Perturbation) -> Tensor:
-    """(S+1,T,D)."""
-    assert found.path is not None
-    return found.path[:, 0]
 
 
 def _near(subject: Subject, delta: Tensor, k: int) -> Neighbours:
@@ -163,29 +218,11 @@ def _radii(subject: Subject, delta: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return _np(leaves), _np(certificate(own, table, allowed, apart))
 
 
-@dataclass(frozen=True)
-class _RoundTrip:
-    """Vectors -> nearest tokens -> text -> tokenised again, and what the model says to each."""
-
-    projected: Reading
-    text: str
-    tokens: tuple[str, ...]
-    read: Reading
-
-
-def _round_trip(subject: Subject, near: Neighbours) -> _RoundTrip:
-    victim, batch = subject.victim, subject.batch
-    closest = torch.as_tensor(near.ids[:, 0], device=victim.device)
-    snapped = torch.where(batch.perturbable[0], closest, batch.input_ids[0])
-    moved = victim.embed(replace(batch, input_ids=snapped.unsqueeze(0)))
-    text = victim.reader.spell(snapped[subject.written].tolist())  # with the shielded words too
-    again = victim.reader.tokens(replace(subject.example, text=text))
-    return _RoundTrip(
-        subject.read(moved - subject.embeds),
-        text,
-        tuple(victim.vocabulary.texts(again.ids)),
-        subject.rewritten([text]),
-    )
+def _snapped(subject: Subject, near: Neighbours) -> Tensor:
+    """(1,T) the nearest row in place of each token that was perturbed."""
+    closest = torch.as_tensor(near.ids[:, 0], device=subject.victim.device)
+    batch = subject.batch
+    return torch.where(batch.perturbable[0], closest, batch.input_ids[0]).unsqueeze(0)
 
 
 def _cut(subject: Subject) -> list[str]:
@@ -236,12 +273,6 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "distances": distances,
     "map": vocabulary_map,
 }
-
-
-def _kept_steps(count: int, best: int, flip: Sequence[int]) -> list[int]:
-    """Steps of the path that a record keeps: evenly spaced, the first and last, best and flip."""
-    spaced = np.linspace(0, count - 1, min(count, FRAMES)).round().astype(int).tolist()
-    return sorted({*spaced, best, *flip})
 
 
 def readable(text: str) -> tuple[str, list[str]]:

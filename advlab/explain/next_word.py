@@ -8,7 +8,6 @@ stands random noise as long as the scaled δ. Nothing is interpolated.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -17,9 +16,10 @@ from torch import Tensor
 
 from advlab.explain.nearest import closest, crossings, first_exit, scores
 from advlab.explain.neighbours import candidates
+from advlab.explain.round_trip import round_trips
 from advlab.explain.subject import Subject, slow
 from advlab.model.victim import Victim
-from advlab.records import AttackRecord, Exits, Reading, Scaled
+from advlab.records import AttackRecord, Exits, Scaled
 
 LIMIT = 1000.0  # times δ: no vector beyond this says anything about the attack
 CHANGES = 24  # at most so many of the factors at which a token changes are looked at
@@ -50,7 +50,7 @@ def scaled(
     grown = torch.as_tensor(factors).to(delta)
 
     ids = torch.stack([_rows_at(own, met, float(f)) for f in factors])  # (F,T)
-    projected, texts, read, reread = _as_words(subject, ids)
+    trips = round_trips(subject, ids)
 
     R = draws if draws is not None else draws_for(victim)
     noise = subject.noise_as_long(delta.unsqueeze(0), R, record.seed + 1)  # (R,T,D)
@@ -67,11 +67,11 @@ def scaled(
         ),
         changed=(ids != own).cpu().numpy(),
         tokens=tuple(tuple(victim.vocabulary.texts(row)) for row in ids.tolist()),
-        texts=texts,
-        read=read,
+        texts=trips.texts,
+        read=trips.tokens,
         vectors=subject.read(grown.reshape(-1, 1, 1) * delta),
-        projected=projected,
-        reread=reread,
+        projected=trips.projected,
+        reread=trips.read,
         noise=subject.read(many.flatten(0, 1)),
         noise_changed=(leaves < grown.reshape(-1, 1, 1)).sum(-1).cpu().numpy(),
         reachable=int(radius.isfinite().sum()),
@@ -90,27 +90,6 @@ def _factors(first: np.ndarray, until: str, points: int) -> np.ndarray:
         past = past[np.linspace(0, len(past) - 1, CHANGES).round().astype(int)]
     start, end = min(1.0, 0.5 * float(changes[0])), max(1.0, 1.05 * float(last))
     return np.unique(np.concatenate([np.geomspace(start, end, points), past, [1.0]]))
-
-
-def _as_words(
-    subject: Subject, ids: Tensor
-) -> tuple[Reading, tuple[str, ...], tuple[tuple[str, ...], ...], Reading]:
-    """Rows (F,T) read as vectors, the texts that they spell, their tokens, and the texts read anew."""
-    victim = subject.victim
-    # between two changes the nearest rows, and so the text, are the same
-    distinct, place = ids.unique(dim=0, return_inverse=True)
-    order = place.tolist()
-    texts = [victim.reader.spell(row[subject.written].tolist()) for row in distinct]
-    rows = replace(subject.batch.repeat(len(distinct)), input_ids=distinct)
-    projected = subject.read(victim.embed(rows) - subject.embeds)
-    again = victim.reader.tokens_of([replace(subject.example, text=text) for text in texts])
-    read = [tuple(victim.vocabulary.texts(tokens.ids)) for tokens in again]
-    return (
-        projected.take(order),
-        tuple(texts[i] for i in order),
-        tuple(read[i] for i in order),
-        subject.rewritten(texts).take(order),
-    )
 
 
 def _rows_at(own: Tensor, met: list[list[tuple[float, int]]], factor: float) -> Tensor:
