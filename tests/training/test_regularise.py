@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from seam_tasks import KINDS as SEAM
+from seam_tasks import examples_of, make_seam
 from torch.nn import functional as F  # noqa: N812
 from victims import labelled, make_victim
 
@@ -133,6 +135,20 @@ def test_dropout_can_be_set() -> None:
     victim, batch = training(0.2)
     set_dropout(victim, 0.0)
     x = victim.embed(batch)
+    assert torch.equal(victim.output(x, batch), victim.output(x, batch))
+    set_dropout(victim, 0.5)
+    assert not torch.equal(victim.output(x, batch), victim.output(x, batch))
+
+
+@pytest.mark.parametrize("kind", SEAM)
+def test_dropout_can_be_set_where_layers_call_it_as_a_function(kind: str) -> None:
+    victim = make_seam(kind, dropout=0.2)
+    batch = victim.encode(examples_of(kind))
+    x = victim.embed(batch)
+    victim.model.train()
+    set_dropout(victim, None)
+    assert not torch.equal(victim.output(x, batch), victim.output(x, batch))
+    set_dropout(victim, 0.0)
     assert torch.equal(victim.output(x, batch), victim.output(x, batch))
     set_dropout(victim, 0.5)
     assert not torch.equal(victim.output(x, batch), victim.output(x, batch))
