@@ -7,25 +7,25 @@ import numpy as np
 from advlab.capsule.reader import AXES, Part, refused, shown
 from advlab.records import Reading
 
-# name -> axes, lowest, highest, whether ∞ may stand
-NUMBERS: dict[str, tuple[str, float, float, bool]] = {
-    "clean": ("C", 0, 1, False),
-    "adversarial": ("C", 0, 1, False),
-    "noise": ("RC", 0, 1, False),
-    "projected": ("C", 0, 1, False),
-    "round_trip": ("C", 0, 1, False),
-    "losses": ("S", -1e9, 1e9, False),
-    "step_probs": ("SC", 0, 1, False),
-    "step_norms": ("ST", 0, 1e9, False),
-    "delta": ("TD", -1e9, 1e9, False),
-    "delta_norm": ("T", 0, 1e9, False),
-    "exit_radius": ("T", 0, 1e9, True),
-    "certificate": ("T", 0, 1e9, False),
-    "perturbable": ("T", 0, 1, False),
-    "curve_eps": ("N", 0, 1e9, False),
-    "curve_adversarial": ("NC", 0, 1, False),
-    "curve_low": ("NC", 0, 1, False),
-    "curve_high": ("NC", 0, 1, False),
+# name -> axes, lowest, highest; ∞ may stand where it is the highest
+NUMBERS: dict[str, tuple[str, float, float]] = {
+    "clean": ("C", 0, 1),
+    "adversarial": ("C", 0, 1),
+    "noise": ("RC", 0, 1),
+    "projected": ("C", 0, 1),
+    "round_trip": ("C", 0, 1),
+    "losses": ("S", -1e9, 1e9),
+    "step_probs": ("SC", 0, 1),
+    "step_norms": ("ST", 0, 1e9),
+    "delta": ("TD", -1e9, 1e9),
+    "delta_norm": ("T", 0, 1e9),
+    "exit_radius": ("T", 0, np.inf),
+    "certificate": ("T", 0, 1e9),
+    "perturbable": ("T", 0, 1),
+    "curve_eps": ("N", 0, 1e9),
+    "curve_adversarial": ("NC", 0, 1),
+    "curve_low": ("NC", 0, 1),
+    "curve_high": ("NC", 0, 1),
 }
 READINGS = {
     "clean": "clean",

@@ -86,11 +86,12 @@ class Part:
             raise refused(f"a whole number from {low} to {high} in {name!r}", shown(value))
         return value
 
-    def array(
-        self, name: str, spec: tuple[str, float, float, bool], sizes: dict[str, int]
-    ) -> np.ndarray:
-        """An array whose shape fits what is known of its axes; new axes become known."""
-        axes, low, high, endless = spec
+    def array(self, name: str, spec: tuple[str, float, float], sizes: dict[str, int]) -> np.ndarray:
+        """An array whose shape fits what is known of its axes; new axes become known.
+
+        `spec`: axes, lowest and highest number. ±∞ may stand where it is a bound, NaN nowhere.
+        """
+        axes, low, high = spec
         part = self.part(name)
         shape = part.value("shape")
         if not isinstance(shape, list) or len(shape) != len(axes):
@@ -118,9 +119,7 @@ class Part:
         if len(raw) != count * width:
             raise refused(f"{count * width} bytes in {name!r}", f"{len(raw)}")
         values = np.frombuffer(raw, dtype=kind).reshape(shape).astype(kind[1:])
-        fine = np.isfinite(values) | (np.isposinf(values) & endless)
-        inside = (values >= low) & ((values <= high) | endless)
-        if not (fine & inside).all():
+        if not ((values >= low) & (values <= high)).all():
             raise refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
         return values
 
@@ -131,9 +130,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def refused(expected: str, came: str) -> DataError:
+class CapsuleError(DataError):
+    """What a reader raises."""
+
+    def __init__(self, expected: str, came: str) -> None:
+        self.gap = f"expected {expected}, got {came}"
+        super().__init__(
+            f"this is no capsule that can be opened: {self.gap}; save it again from the Explore page"
+        )
+
+
+def refused(expected: str, came: str) -> CapsuleError:
     """The error that a reader raises."""
-    return DataError(
-        f"this is no capsule that can be opened: expected {expected}, got {came}; save it again from "
-        "the Explore page"
-    )
+    return CapsuleError(expected, came)
