@@ -418,5 +418,7 @@ def test_what_is_asked_of_a_record_later_is_answered(kind: str) -> None:
     }
     for name, options in asked.items():
         if name == "layers" and kind in TRANSLATIONS:
-            continue  # two rows of layers
+            with pytest.raises(SettingError, match="an encoder and a decoder; ask for a saliency"):
+                analyse(victim, record, name)
+            continue
         assert analyse(victim, record, name, **options) is not None, name
