@@ -19,9 +19,9 @@ import numpy as np
 
 from advlab.capsule import forecast, legacy, worth
 from advlab.capsule.forecast import Forecast
-from advlab.capsule.reader import AXES, Part, CapsuleError, refused, shown
+from advlab.capsule.reader import AXES, Part, refused, shown
 from advlab.capsule.worth import Passport
-from advlab.errors import DataError
+from advlab.errors import CapsuleError, DataError
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
 from advlab.records import AttackRecord, Reading

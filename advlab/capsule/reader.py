@@ -1,7 +1,7 @@
 """One JSON object that came from a stranger, asked for its values with their type and bounds.
 
 Nothing is made before it was checked: an array's size is known before its bytes are read, a text's
-length before it is kept. What does not fit is a DataError that says what was expected and what came.
+length before it is kept. What does not fit is a CapsuleError that says what was expected and what came.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from advlab.errors import DataError
+from advlab.errors import CapsuleError
 
 # sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws; a task's own
 AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200, "1": 1}
@@ -128,16 +128,6 @@ def shown(value: Any) -> str:
     """What came, short enough for a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-class CapsuleError(DataError):
-    """What a reader raises."""
-
-    def __init__(self, expected: str, came: str) -> None:
-        self.gap = f"expected {expected}, got {came}"
-        super().__init__(
-            f"this is no capsule that can be opened: {self.gap}; save it again from the Explore page"
-        )
 
 
 def refused(expected: str, came: str) -> CapsuleError:
