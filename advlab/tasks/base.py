@@ -71,11 +71,35 @@ class Model(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What one forward pass says of each example: its loss, its scores, whether it is broken."""
+
+    objective: Objective
+    out: Tensor  # (B,…), what the task reads
+
+    @property
+    def loss(self) -> Tensor:
+        """(B,) nats."""
+        return self.objective.loss_of(self.out)
+
+    @property
+    def scores(self) -> Tensor:
+        """(B,K): the reference's score, then each rival's in a column of its own."""
+        return self.objective.victim.task.scores(self.out, self.objective.batch)
+
+    @property
+    def flipped(self) -> Tensor:
+        """(B,) bool: the reference is broken (targeted: it is met)."""
+        broken = broken_in(replace(self, out=self.out.detach()).scores)
+        return ~broken if self.objective.targeted else broken
+
+
 class Objective:
     """The loss of each example as a function of embeddings, with what an attack may ask about it.
 
-    Calling it gives (B,T,D) -> (B,). `flips` and `scores` answer for the embeddings of the last call
-    without a second forward pass, so an attack that keeps its first success pays nothing for it.
+    Calling it gives (B,T,D) -> (B,). `judge` answers all questions from one forward pass, so an attack
+    that keeps its first success pays nothing for it; `scores` and `flips` answer one, from a pass each.
     """
 
     def __init__(
@@ -83,20 +107,21 @@ class Objective:
     ) -> None:
         self.victim, self.batch = victim, batch
         self.targeted, self.training = targeted, training
-        self._last: tuple[Tensor, Tensor] | None = None
 
     def output(self, embeds: Tensor) -> Tensor:
         """(B,T,D) -> (B,…), what the task reads."""
-        out = self.victim.output(embeds, self.batch)
-        self._last = (embeds, out.detach())
-        return out
+        return self.victim.output(embeds, self.batch)
 
     def loss_of(self, out: Tensor) -> Tensor:
         """(B,…) -> (B,)."""
         return self.victim.task.loss(out, self.batch, training=self.training)
 
+    def judge(self, embeds: Tensor) -> Judged:
+        """(B,T,D) -> all that may be asked of it."""
+        return Judged(self, self.output(embeds))
+
     def __call__(self, embeds: Tensor) -> Tensor:
-        return self.loss_of(self.output(embeds))
+        return self.judge(embeds).loss
 
     def take(self, rows: Tensor) -> Objective:
         """The same for some of the texts, by their places (n,)."""
@@ -106,16 +131,12 @@ class Objective:
 
     def scores(self, embeds: Tensor) -> Tensor:
         """(B,T,D) -> (B,K): the reference's score, then each rival's in a column of its own."""
-        return self.victim.task.scores(self.output(embeds), self.batch)
+        return self.judge(embeds).scores
 
     def flips(self, embeds: Tensor) -> Tensor:
         """(B,) bool: the reference is broken (targeted: it is met)."""
-        if self._last is None or self._last[0] is not embeds:
-            with torch.no_grad():
-                self.output(embeds)
-        assert self._last is not None
-        broken = broken_in(self.victim.task.scores(self._last[1], self.batch))
-        return ~broken if self.targeted else broken
+        with torch.no_grad():
+            return self.judge(embeds).flipped
 
 
 def broken_in(scores: Tensor) -> Tensor:

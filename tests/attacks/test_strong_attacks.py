@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from victims import labelled, make_victim, scores_of, shared_victim
 
-from advlab.attacks import FGM, FMN, PGD, SPSA, AutoPGD, CarliniWagner, DeepFool, Ensemble
+from advlab.attacks import FGM, FMN, PGD, SPSA, AutoPGD, CarliniWagner, DeepFool, Ensemble, Problem
 from advlab.attacks.autopgd import checkpoints
 from advlab.attacks.norms import norm
 from advlab.attacks.scores import dlr, margin
@@ -215,7 +215,8 @@ def test_auto_pgd_halves_its_step_when_its_best_has_not_moved_between_checkpoint
 
 def test_each_targeted_restart_keeps_to_the_class_that_it_began_with(planes: Any) -> None:
     model, x, _ = planes
-    raised = AutoPGD(unit="raw", loss="targeted", restarts=9)._scores(model, x)
+    problem = Problem(model, x, torch.ones(x.shape[:2], dtype=torch.bool), 1.0)
+    raised = AutoPGD(unit="raw", loss="targeted", restarts=9)._rises(problem)
     order = model.logits(x).argsort(1, descending=True)  # the label is first
     assert len(raised) == 3
     far = x + 3 * torch.randn_like(x)
@@ -223,7 +224,7 @@ def test_each_targeted_restart_keeps_to_the_class_that_it_began_with(planes: Any
     assert not torch.equal(z.argsort(1, descending=True), order)
     for k, score in enumerate(raised, start=1):
         wanted = z.gather(1, order[:, k : k + 1]) - z.gather(1, order[:, :1])
-        torch.testing.assert_close(score(far), wanted.squeeze(1))
+        torch.testing.assert_close(score(problem.ask(far)), wanted.squeeze(1))
 
 
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])
