@@ -35,7 +35,7 @@ from advlab.runs.config import Regularisation
 from advlab.studies.alarms import alarms_of
 from advlab.studies.grid import grid
 from advlab.tasks import Batch
-from advlab.training.methods import METHODS, build_method
+from advlab.training.methods import METHODS, Step, build_method
 from advlab.training.methods.regularise import backward
 
 LITTLE: dict[str, dict[str, Any]] = {  # as few steps as an attack can have
@@ -153,7 +153,7 @@ def gradients(victim: Victim, batch: Batch, name: str, strength: float) -> list[
     for _ in range(method.replays):
         victim.model.zero_grad(set_to_none=True)
         torch.manual_seed(3)
-        told = method.backward(victim, batch, strength=strength, generator=dice, carry=carry)
+        told = method.backward(victim, batch, Step(strength, dice, carry))
         assert all(np.isfinite(value) for value in told.values())
     return [
         torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in victim.model.parameters()
@@ -198,9 +198,9 @@ def test_an_encoder_with_a_decoder_has_no_hidden_layer_to_perturb(kind: str) -> 
     victim, batch = trained(kind)
     for name in DEEP:
         with pytest.raises(SettingError, match="an encoder and a decoder; perturb the word emb"):
-            build_method({"name": name}).backward(victim, batch)
+            build_method({"name": name}).backward(victim, batch, Step())
     with pytest.raises(SettingError, match="an encoder and a decoder"):
-        build_method({"name": "pgd", "site": "sum"}).backward(victim, batch)
+        build_method({"name": "pgd", "site": "sum"}).backward(victim, batch, Step())
     with pytest.raises(SettingError, match="an encoder and a decoder"):
         blocks_of(victim)
 

@@ -12,7 +12,7 @@ from victims import labelled, make_victim
 from advlab.attacks.hotflip import HotFlip
 from advlab.runs.config import Regularisation
 from advlab.tasks import Classification
-from advlab.training.methods import METHODS, build_method
+from advlab.training.methods import METHODS, Step, build_method
 from advlab.training.methods.regularise import _flipped, backward, set_dropout
 
 
@@ -40,11 +40,11 @@ def test_a_regulariser_adds_its_own_gradients_to_any_method(name: str, what: str
     generator = torch.Generator()
 
     def both() -> None:
-        method.backward(victim, batch, generator=generator.manual_seed(0))
+        method.backward(victim, batch, Step(generator=generator.manual_seed(0)))
         backward(victim, batch, extra, generator.manual_seed(1))
 
     alone = gradients(
-        victim, lambda: method.backward(victim, batch, generator=generator.manual_seed(0))
+        victim, lambda: method.backward(victim, batch, Step(generator=generator.manual_seed(0)))
     )
     added = gradients(victim, lambda: backward(victim, batch, extra, generator.manual_seed(1)))
     for a, b, c in zip(gradients(victim, both), alone, added, strict=True):
