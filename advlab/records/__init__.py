@@ -9,16 +9,7 @@ from __future__ import annotations
 from advlab.records.attacked import AttackRecord, Moment, Scale
 from advlab.records.estimates import Rate
 from advlab.records.examples import Dataset, Event, Example
-from advlab.records.measured import (
-    Alarm,
-    CarryOver,
-    Evaluation,
-    Finding,
-    Grid,
-    Optima,
-    Row,
-    Transfer,
-)
+from advlab.records.measured import Alarm, CarryOver, Finding, Grid, Optima, Row, Transfer
 from advlab.records.reading import Reading
 from advlab.records.views import (
     Attribution,
@@ -48,7 +39,6 @@ __all__ = [
     "Curve",
     "Dataset",
     "Distances",
-    "Evaluation",
     "Event",
     "Example",
     "Exits",

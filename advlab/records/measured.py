@@ -12,22 +12,6 @@ from advlab.records.estimates import Rate, rate
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """One model on one data set: clean accuracy and robust accuracy at each ε."""
-
-    model: str
-    model_hash: str
-    data: str
-    attack: Mapping[str, Any]
-    n: int
-    majority: float
-    clean: Rate
-    robust: tuple[tuple[float, str, float, Rate], ...]  # (ε, unit, raw ε, rate)
-    noise: tuple[tuple[float, str, float, Rate], ...]  # random noise of the same norm
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Row:
     """One model under one attack: what happened to each of the N texts, in the given order."""
 

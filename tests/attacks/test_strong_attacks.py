@@ -251,7 +251,8 @@ def test_targeted_restarts_go_through_the_other_classes() -> None:
     x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     attack = AutoPGD(3.0, "raw", steps=20, loss="targeted", restarts=5)
-    assert len(attack._scores(objective, x)) == 2  # three classes, two of them wrong
+    rises = attack._rises(Problem(objective, x, batch.perturbable, 3.0))
+    assert len(rises) == 2  # three classes, two of them wrong
     found = attack(
         objective, x, batch.perturbable, torch.Generator().manual_seed(0), flips=objective.flips
     )

@@ -139,12 +139,7 @@ def measure(args: argparse.Namespace, name: str, config: RunConfig) -> dict[str,
     texts = prepare(config)[1].test[: args.texts]
     attack = PGD(steps=args.steps, restarts=args.restarts)
     found = evaluate(victim, texts, attack, eps=args.radii, seed=seed)
-    rates = [
-        found.clean,
-        *(rate for *_, rate in found.robust),
-        under_hotflip(victim, texts),
-        found.noise[-1][3],
-    ]
+    rates = [found.clean, *found.robust, under_hotflip(victim, texts), found.noisy[-1]]
     end = events[-1].values
     return {
         "method": name,
