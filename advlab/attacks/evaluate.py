@@ -17,7 +17,7 @@ from advlab.attacks import Attack, Problem, RandomNoise, attack_settings
 from advlab.attacks.norms import norm
 from advlab.errors import DataError, SettingError
 from advlab.records import Example, Row
-from advlab.records.estimates import rate, wilson
+from advlab.records.estimates import share_of, wilson
 from advlab.tasks.base import broken_in
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ __all__ = [
     "first_broken",
     "measured",
     "radii_for",
-    "rate",
+    "share_of",
     "survives",
     "wilson",
 ]

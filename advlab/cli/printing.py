@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advlab.records import Event, Rate, Row
+    from advlab.records import Estimate, Event, Row
     from advlab.records.measured import Alarm
 
 
@@ -55,10 +55,10 @@ class Progress:
 def row_json(row: Row, majority: float, seconds: float) -> dict[str, Any]:
     """What was measured of one model as plain values, for `--json`."""
 
-    def shown(found: Rate) -> dict[str, Any]:
+    def shown(found: Estimate) -> dict[str, Any]:
         return {"value": found.value, "interval": [found.low, found.high], "n": found.n}
 
-    def listed(rates: Sequence[Rate]) -> list[dict[str, Any]]:
+    def listed(rates: Sequence[Estimate]) -> list[dict[str, Any]]:
         return [
             {"eps": eps, "unit": row.attack["unit"], "raw_eps": raw} | shown(found)
             for eps, raw, found in zip(row.eps, row.raw_eps, rates, strict=True)
@@ -79,9 +79,9 @@ def print_table(rows: Sequence[Row], names: Sequence[str], majority: float) -> N
     radii = [f"{f'ε = {eps:g}':>22}" for eps in rows[0].eps]
     print(f"{'':30}{'clean':>22}{''.join(radii)}")
     for name, row in zip(names, rows, strict=True):
-        cells = [f"{rate_text(vars(found)):>22}" for found in (row.clean, *row.robust)]
+        cells = [f"{found!s:>22}" for found in (row.clean, *row.robust)]
         print(f"{name[:29]:30}" + "".join(cells))
-        cells = [f"{rate_text(vars(found)):>22}" for found in row.noisy]
+        cells = [f"{found!s:>22}" for found in row.noisy]
         print(f"{'  random noise of that length':52}" + "".join(cells))
     print(f"majority class {majority:.1%}; intervals: Wilson, 95 %; n = {len(rows[0].right)}")
 
@@ -90,11 +90,6 @@ def print_alarms(alarms: Sequence[Alarm]) -> None:
     """What speaks against believing the figures, a line each."""
     for alarm in alarms:
         print(f"alarm: {alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}")
-
-
-def rate_text(rate: Mapping[str, Any]) -> str:
-    """A share and its interval: 81.2% [78–84]."""
-    return f"{rate['value']:.1%} [{100 * rate['low']:.0f}–{100 * rate['high']:.0f}]"
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from victims import KINDS, WORDS, examples_for, make_victim, shared_victim
 
 from advlab.attacks import FGM, FGSM, PGD, RandomNoise
-from advlab.attacks.evaluate import by_length, evaluate, first_noisy, rate, survives, wilson
+from advlab.attacks.evaluate import by_length, evaluate, first_noisy, share_of, survives, wilson
 from advlab.errors import DataError
 from advlab.model.victim import Victim
 from advlab.records import Example
@@ -115,7 +115,7 @@ def test_a_broken_example_stays_broken_at_every_larger_eps(case: Any) -> None:
     for eps, share in zip(found.eps, found.robust, strict=True):
         alone = survives(victim, examples, FGM(eps))
         alive = [a and b for a, b in zip(alive, alone, strict=True)]
-        assert share == rate(alive)
+        assert share == share_of(alive)
 
 
 def test_evaluation_repeats_and_leaves_the_model_alone() -> None:
