@@ -51,7 +51,7 @@ def curve(
     effort = effort or effort_for(stage.victim)
     eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype, device=embeds.device)
     deltas, out = _attacked(stage, eps, known, seed, effort)
-    found = stage.reading(out)
+    found = stage.reading(deltas, out)
     noise = stage.read(_noise(stage, eps, seed, effort.draws)).score.reshape(-1, effort.draws)
     noise = np.vstack([np.repeat(found.score[:1], effort.draws), noise])  # (N,draws)
     flips = np.flatnonzero(found.broken)

@@ -139,6 +139,24 @@ class Objective:
             return self.judge(embeds).flipped
 
 
+def alike(batch: Batch, held: Batch) -> bool:
+    """Whether two batches are of the same tokens and differ in their targets alone."""
+    return torch.equal(batch.input_ids, held.input_ids)
+
+
+def carried(embeds: Tensor, batch: Batch, own: Tensor, held: Batch) -> Tensor:
+    """(B,T',D) of `held`, the batch's texts with another answer: what was done to the one to the other.
+
+    `embeds` (B,T,D) are of the batch, perturbed; `own` (B,T',D) are held's, unperturbed. The texts, and
+    what stands beside them, are at the same places in both; the tokens of the answer keep their own.
+    """
+    T = min(embeds.shape[1], own.shape[1])
+    text = (batch.segment[:, :T] != 2) & (held.segment[:, :T] != 2)
+    same = text & (batch.input_ids[:, :T] == held.input_ids[:, :T])
+    here = torch.where(same.unsqueeze(-1), embeds[:, :T], own[:, :T])
+    return torch.cat([here, own[:, T:]], 1)
+
+
 def broken_in(scores: Tensor) -> Tensor:
     """(B,K) -> (B,) bool: a rival scores higher than the reference."""
     return margin_in(scores) < 0
@@ -233,8 +251,14 @@ class Task(Protocol):
         """(B,T,D) -> what the model answers to each of B texts, as people read it."""
         ...
 
-    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
-        """A reading of N versions: `batch` refers to the attacked answer, `held` to what must stand."""
+    def read(
+        self, out: Tensor, batch: Batch, held_out: Tensor, held: Batch, reader: Reader
+    ) -> Reading:
+        """A reading of N versions: `batch` refers to the attacked answer, `held` to what must stand.
+
+        Each has its own output, since a model may read the answer too: `held_out` is that of `carried`
+        embeddings, and is `out` where both batches are of the same tokens.
+        """
         ...
 
     def explained(

@@ -28,6 +28,7 @@ from advlab.attacks.universal import Universal
 from advlab.capsule.format import load, save
 from advlab.errors import DataError, ModelError, SettingError
 from advlab.explain.explore import ANALYSES, analyse, explore
+from advlab.explain.subject import Stage
 from advlab.model.blocks import blocks_of
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Example
@@ -381,6 +382,34 @@ def test_a_record_is_made_of_any_task(kind: str) -> None:
     assert record.curve.attacked.loss[0] == pytest.approx(record.clean.loss[0])
     for values in record.clean.parts.values():
         assert values.ndim == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_must_stand_is_read_as_it_is_whatever_reference_is_given(kind: str) -> None:
+    """The model's own answer is judged behind its own words, not behind those of the reference."""
+    victim, attack = shared_seam(kind), PGD(2.0, steps=3).at(shared_seam(kind).scale)
+    broke = 0
+    for given in examples_of(kind):
+        bare = replace(given, answers=(), place=None)
+        stages = [Stage.set(victim, example, attack) for example in (bare, given)]
+        own, other = stages
+        assert own.answer == other.answer != given.answer
+        dice = torch.Generator().manual_seed(0)
+        T = max(stage.embeds.shape[1] for stage in stages)
+        delta = torch.randn(8, T, 16, generator=dice).double() * torch.arange(8).reshape(-1, 1, 1)
+        found = []
+        for stage in stages:
+            free = stage.batch.perturbable.unsqueeze(-1)
+            found.append(stage.read(delta[:, : free.shape[1]] * free))
+        alone, beside = found
+        np.testing.assert_allclose(beside.hold, alone.margin, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(beside.broken, alone.broken)
+        assert beside.answers == alone.answers
+        assert beside.answers[0] == other.answer
+        assert not beside.broken[0]
+        broke += int(beside.broken.sum())
+        assert not np.allclose(beside.margin, alone.margin)
+    assert broke
 
 
 @pytest.mark.parametrize("kind", KINDS)
