@@ -2,7 +2,8 @@
 
     AdvlabError (ValueError)       a caller's mistake or a user's input; its text is fit to show
     ├── DataError                  a data set cannot be read or used as given
-    │   └── EncodingError          a text file's encoding must be chosen
+    │   ├── EncodingError          a text file's encoding must be chosen
+    │   └── CapsuleError           a file is no capsule that can be opened
     ├── ModelError                 a model cannot be loaded, or fails the identity check
     ├── SettingError               a setting is unknown, of the wrong type or out of range
     └── RunError                   a run does not exist, or is not in the state the request needs
@@ -22,6 +23,16 @@ class DataError(AdvlabError):
 
 class EncodingError(DataError):
     """A text file's bytes leave its encoding open, so that a person must choose it."""
+
+
+class CapsuleError(DataError):
+    """A file is no capsule that can be opened."""
+
+    def __init__(self, expected: str, came: str) -> None:
+        self.gap = f"expected {expected}, got {came}"
+        super().__init__(
+            f"this is no capsule that can be opened: {self.gap}; save it again from the Explore page"
+        )
 
 
 class ModelError(AdvlabError):

@@ -183,10 +183,12 @@ class SpanQA(_Task):
     def answers(self, model: Any, embeds: Tensor, batch: Batch, reader: Reader) -> list[str]:
         return self._said(self.forward(model, embeds, batch), batch)
 
-    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
+    def read(
+        self, out: Tensor, batch: Batch, held_out: Tensor, held: Batch, reader: Reader
+    ) -> Reading:
         chance = self._spans(out, batch).softmax(1)
         own = self._reference(out, batch).unsqueeze(1)
-        standing = self.scores(out, held)
+        standing = self.scores(held_out, held)
         return Reading(
             tuple(self._said(out, batch)),
             _np(chance.gather(1, own).squeeze(1)),
@@ -236,22 +238,23 @@ class _Sequence(_Task):
         return (batch.target["labels"] >= 0).sum(1).clamp_min(1)
 
     def _said(self, out: Tensor, batch: Batch, reader: Reader) -> list[str]:
-        """What each place says, given the reference before it."""
+        """What each place says, given what should stand before it."""
         best, labels = out.argmax(-1).tolist(), batch.target["labels"].tolist()
         return [
             _spelled([b for b, y in zip(row, known, strict=True) if y >= 0], reader)
             for row, known in zip(best, labels, strict=True)
         ]
 
-    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
-        labels = batch.target["labels"]
-        log = out.log_softmax(-1)
-        sure = (log.amax(-1) * (labels >= 0)).sum(1) / self._count(batch)
+    def read(
+        self, out: Tensor, batch: Batch, held_out: Tensor, held: Batch, reader: Reader
+    ) -> Reading:
+        labels, standing = batch.target["labels"], self.scores(held_out, held)
+        log, own = out.log_softmax(-1), held_out.log_softmax(-1).amax(-1)
+        sure = (own * (held.target["labels"] >= 0)).sum(1) / self._count(held)
+        loss = self.loss(out, batch)
         places = log.gather(2, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1).exp()
-        # the answer that must stand is the reference in all that is asked of these tasks
-        standing, loss = self.scores(out, held), self.loss(out, batch)
         return Reading(
-            tuple(self._said(out, batch, reader)),
+            tuple(self._said(held_out, held, reader)),
             _np((-loss).exp()),
             _np(sure.exp()),
             _np(margin_in(self.scores(out, batch))),

@@ -12,7 +12,6 @@ from advlab.attacks.gradient import FGM, FGSM, PGD, RandomNoise
 from advlab.attacks.minimal import FMN, CarliniWagner, DeepFool, Minimal
 from advlab.attacks.spsa import SPSA
 from advlab.attacks.tracker import Perturbation
-from advlab.attacks.weighted import only_tokens, weighted
 from advlab.settings import build_named, name_of, plain
 
 ATTACKS: dict[str, type[Attack]] = {
@@ -57,6 +56,4 @@ __all__ = [
     "RandomNoise",
     "attack_settings",
     "build_attack",
-    "only_tokens",
-    "weighted",
 ]

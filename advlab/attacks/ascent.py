@@ -11,7 +11,8 @@ from torch import Tensor
 
 from advlab.attacks.base import Problem
 from advlab.attacks.norms import TINY, Ball, P, norm, project, radius, steepest
-from advlab.attacks.tracker import LossFn, Perturbation, better_of
+from advlab.attacks.scores import ask
+from advlab.attacks.tracker import FlipFn, LossFn, Perturbation, better_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Rows:
 
     places: Tensor  # (n,) in the batch
     loss_fn: LossFn
+    flips: FlipFn | None
     embeds: Tensor  # (n,T,D)
     mask: Tensor  # (n,T,1)
     eps: Tensor  # (n,) raw units
@@ -51,6 +53,7 @@ class Rows:
         return Rows(
             places=torch.arange(len(delta), device=delta.device),
             loss_fn=problem.loss_fn,
+            flips=problem.flips,
             embeds=problem.embeds,
             mask=problem.mask,
             eps=radius(problem.limit, delta).reshape(-1).expand(len(delta)),
@@ -59,11 +62,16 @@ class Rows:
         )
 
     def only(self, keep: Tensor) -> Rows:
-        """Some of these, by a mask (n,). Their loss function must know how to `take` them."""
+        """Some of these, by a mask (n,).
+
+        Their loss function must be an objective, which knows how to `take` them and its `flips`.
+        """
         objective: Any = self.loss_fn
+        part = objective.take(keep.nonzero()[:, 0])
         return Rows(
             places=self.places[keep],
-            loss_fn=objective.take(keep.nonzero()[:, 0]),
+            loss_fn=part,
+            flips=part.flips,
             embeds=self.embeds[keep],
             mask=self.mask[keep],
             eps=self.eps[keep],
@@ -72,14 +80,14 @@ class Rows:
         )
 
 
-Look = Callable[[Rows, Tensor, Tensor], Tensor | None]
+Look = Callable[[Rows, Tensor, Tensor | None], Tensor | None]
 
 
 def climb(ascent: Ascent, rows: Rows, look: Look) -> bool:
     """The one loop: evaluate, look, step, project. False if it ended because nobody was left.
 
-    `look(rows, x, loss)` sees every iterate: δ in `rows`, the embeddings x = e + δ that were just
-    evaluated, their loss (n,). It returns None, or a mask (n,) of the examples to go on with.
+    `look(rows, loss, flipped)` sees every iterate: δ in `rows`, its loss (n,) and which examples it
+    flips (n,), where the problem asks for that. It returns None, or a mask (n,) of those to go on with.
     """
     p, ball = ascent.p, ascent.ball
     for s in range(ascent.steps + 1):
@@ -89,13 +97,13 @@ def climb(ascent: Ascent, rows: Rows, look: Look) -> bool:
         here = not (last or elsewhere)
         delta = rows.delta.requires_grad_(here)
         with torch.set_grad_enabled(here):
-            x = rows.embeds + delta
-            loss = rows.loss_fn(x)
+            asked = ask(rows.loss_fn, rows.flips, rows.embeds + delta)
+            loss = asked.loss
             # summed, so that no example's gradient depends on its batch mates
             grad = torch.autograd.grad(loss.sum(), delta)[0] if here else None
         delta = delta.detach()
         rows = replace(rows, delta=delta)
-        keep = look(rows, x, loss.detach())
+        keep = look(rows, loss.detach(), asked.flipped)
         if last:
             break
         step = ascent.step_size * radius(rows.eps, delta)
@@ -138,8 +146,8 @@ def _followed(problem: Problem, ascent: Ascent, first: Tensor) -> Perturbation:
     """One climb; its `losses` are those that it raises, of either sign."""
     tracker = problem.tracker()
 
-    def look(rows: Rows, x: Tensor, loss: Tensor) -> None:
-        tracker.see(rows.delta, x, ascent.sign * loss)
+    def look(rows: Rows, loss: Tensor, flipped: Tensor | None) -> None:
+        tracker.see(rows.delta, ascent.sign * loss, flipped)
 
     first = project(first * problem.mask, problem.limit, ascent.p, ascent.ball)
     climb(ascent, Rows.of(problem, first), look)

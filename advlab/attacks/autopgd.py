@@ -7,7 +7,8 @@ from the best point found.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from advlab.attacks.base import Attack, Kind, Problem
 from advlab.attacks.norms import project, radius, steepest
-from advlab.attacks.scores import dlr, scores
-from advlab.attacks.tracker import LossFn, Perturbation, better_of
+from advlab.attacks.scores import Asked, dlr
+from advlab.attacks.tracker import Perturbation, better_of
 from advlab.settings import setting
 
+Rise = Callable[[Asked], Tensor]  # what is raised, (B,)
 ALPHA = 0.75  # weight of the new step; the rest is momentum
 RHO = 0.75  # share of the steps between two checkpoints that must improve the score
 
@@ -56,44 +58,45 @@ class AutoPGD(Attack):
 
     def search(self, problem: Problem) -> Perturbation:
         found: Perturbation | None = None
-        for run, score_fn in enumerate(self._scores(problem.loss_fn, problem.embeds)):
+        for run, rise in enumerate(self._rises(problem)):
             start = torch.zeros_like(problem.embeds)
             if self.start == "random" or (run and self.loss != "targeted"):
                 start = problem.random_start(self.p, self.ball, surface=True)
-            one = self._climb(replace(problem, loss_fn=score_fn), start)
+            one = self._climb(problem, rise, start)
             found = one if found is None else better_of(found, one)
         assert found is not None
         return found
 
-    def _scores(self, loss_fn: LossFn, embeds: Tensor) -> list[LossFn]:
+    def _rises(self, problem: Problem) -> list[Rise]:
         """What each restart raises."""
         if self.loss == "ce":
-            return [loss_fn] * self.restarts
+            return [lambda asked: asked.loss] * self.restarts
         if self.loss == "dlr":
-            return [lambda x: dlr(scores(loss_fn, x))] * self.restarts
+            return [lambda asked: dlr(asked.scores)] * self.restarts
         with torch.no_grad():
-            clean = scores(loss_fn, embeds)
+            clean = problem.ask(problem.embeds).scores
         rivals = 1 + clean[:, 1:].argsort(1, descending=True)  # (B,K−1) columns of scores
 
-        def towards(k: int) -> LossFn:
-            def score(x: Tensor) -> Tensor:
-                z = scores(loss_fn, x)
+        def towards(k: int) -> Rise:
+            def score(asked: Asked) -> Tensor:
+                z = asked.scores
                 return z.gather(1, rivals[:, k : k + 1]).squeeze(1) - z[:, 0]
 
             return score
 
         return [towards(k) for k in range(min(max(self.restarts, 1), rivals.shape[1]))]
 
-    def _climb(self, problem: Problem, start: Tensor) -> Perturbation:
+    def _climb(self, problem: Problem, rise: Rise, start: Tensor) -> Perturbation:
         embeds, mask, eps = problem.embeds, problem.mask, problem.limit
         p, ball, B = self.p, self.ball, len(embeds)
         tracker = problem.tracker()
 
         def evaluate(delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             x = (embeds + delta).requires_grad_()
-            score = problem.loss_fn(x)
+            asked = problem.ask(x)
+            score = rise(asked)
             (grad,) = torch.autograd.grad(score.sum(), x)
-            return score.detach(), grad * mask, tracker.see(delta, x, score)
+            return score.detach(), grad * mask, tracker.see(delta, score, asked.flipped)
 
         size = 2 * radius(eps, embeds).expand(B, 1, 1).clone()  # step length of each example
         delta = before = project(start * mask, eps, p, ball)

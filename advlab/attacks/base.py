@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from advlab.attacks.norms import Ball, P, random_in_ball
+from advlab.attacks.scores import Asked, ask
 from advlab.attacks.tracker import FlipFn, LossFn, Perturbation, Tracker
 from advlab.errors import SettingError
 from advlab.records import Scale
@@ -44,7 +45,11 @@ class Problem:
 
     def tracker(self) -> Tracker:
         """A new one; each restart has its own."""
-        return Tracker(self.embeds, self.flips, self.keep_path)
+        return Tracker(self.embeds, self.keep_path)
+
+    def ask(self, x: Tensor) -> Asked:
+        """What there is to know at the embeddings x (B,T,D)."""
+        return ask(self.loss_fn, self.flips, x)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ exactly when it is there, for less work.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,9 +28,11 @@ def break_batch(
     found = torch.zeros_like(problem.embeds)
     broken = torch.zeros(len(found), dtype=torch.bool, device=found.device)
 
-    def look(rows: Rows, x: Tensor, _: Tensor) -> Tensor | None:
-        objective: Any = rows.loss_fn
-        flipped = objective.flips(x)
+    objective: Any = problem.loss_fn
+    problem = replace(problem, flips=objective.flips)
+
+    def look(rows: Rows, _: Tensor, flipped: Tensor | None) -> Tensor | None:
+        assert flipped is not None
         hit = rows.places[flipped]
         broken[hit] = True
         found[hit] = rows.delta[flipped]

@@ -55,10 +55,10 @@ class Ensemble(Attack):
         objective: Any = loss_fn
         generator, flips = problem.generator, problem.flips
         seed = generator.initial_seed() if generator is not None else 0
-        tracker = replace(problem, flips=None).tracker()
+        tracker = problem.tracker()
         with torch.no_grad():
             still = torch.zeros_like(embeds)
-            tracker.see(still, embeds, loss_fn(embeds))
+            tracker.see(still, loss_fn(embeds))
         B = len(embeds)
         flip_delta = torch.zeros_like(embeds)
         first_flip = torch.full((B,), -1, dtype=torch.long, device=embeds.device)
@@ -83,8 +83,7 @@ class Ensemble(Attack):
             best = torch.zeros_like(embeds)
             best[rows] = found.delta
             with torch.no_grad():
-                x = embeds + best
-                tracker.see(best, x, loss_fn(x))
+                tracker.see(best, loss_fn(embeds + best))
             broken = torch.full_like(first_flip, -1)
             broken[rows] = found.first_flip
             new = (broken >= 0) & (first_flip < 0)

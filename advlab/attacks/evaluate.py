@@ -5,20 +5,19 @@ Accuracy under attack counts an example as right only if no iterate of any resta
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from advlab.attacks import Attack, Problem, RandomNoise, attack_settings
 from advlab.attacks.norms import norm
-from advlab.errors import DataError
-from advlab.records import Evaluation, Example
-from advlab.records.estimates import rate, wilson
-from advlab.records.examples import constant
+from advlab.errors import DataError, SettingError
+from advlab.records import Example, Row
+from advlab.records.estimates import share_of, wilson
 from advlab.tasks.base import broken_in
 
 if TYPE_CHECKING:
@@ -219,35 +218,93 @@ def evaluate(
     *,
     eps: Sequence[float],
     seed: int = 0,
-    data: str = "",
     noise_draws: int = 5,
-) -> Evaluation:
-    """Clean accuracy, and accuracy under `attack` and under equal-norm noise at each ε.
+) -> Row:
+    """What becomes of each text clean, under `attack` and under equal-norm noise at each ε.
 
-    `eps` is in the attack's own unit. An example broken at one ε counts as broken at every larger
-    one, since the smaller δ lies in the larger ball; see `first_broken`.
+    `eps` is in the attack's own unit. DataError without examples or answers, SettingError for a radius
+    below 0.
     """
-    began = time.perf_counter()
-    radii = sorted(float(r) for r in eps)
-    broken = first_broken(victim, examples, attack, radii, seed=seed)
-    shaken = first_noisy(victim, examples, attack, radii, draws=noise_draws, seed=seed)
-    robust, noisy = [], []
-    for k, radius in enumerate(radii):
-        where = (radius, attack.unit, victim.scale.raw(radius, attack.unit))
-        robust.append((*where, rate([place > k for place in broken])))
-        noisy.append((*where, rate([place > k for place in shaken])))
-    return Evaluation(
-        model=victim.name,
-        model_hash=victim.hash,
-        data=data,
-        attack=attack_settings(attack),
-        n=len(examples),
-        majority=constant(list(examples)),
-        clean=rate([place >= 0 for place in broken]),
-        robust=tuple(robust),
-        noise=tuple(noisy),
-        seconds=time.perf_counter() - began,
+    return measured(
+        victim, attack, radii_for(examples, eps), noise_draws, lambda _, make: make(examples, seed)
     )
 
 
-__all__ = ["by_length", "evaluate", "first_broken", "rate", "survives", "wilson"]
+Over = Callable[[dict[str, Any], Callable[[Sequence[Example], int], list[Any]]], list[Any]]
+
+
+def measured(
+    victim: Victim,
+    attack: Attack,
+    radii: Sequence[float],
+    noise_draws: int,
+    over: Over,
+    progress: Callable[[float, str], None] = lambda share, what: None,
+) -> Row:
+    """The one measurement: an attack at each of the ascending `radii`, noise, the clean answers.
+
+    `over(settings, make)` runs `make(examples, seed)` over all texts, at once or piece by piece, and
+    gives one result a text; the settings tell what is made, for whoever keeps it. An example broken at
+    one ε counts as broken at every larger one, since the smaller δ lies in the larger ball.
+    """
+
+    def broken(part: Sequence[Example], seed: int) -> list[int]:
+        return first_broken(victim, part, attack, radii, seed=seed, progress=progress)
+
+    def shaken(part: Sequence[Example], seed: int) -> list[int]:
+        return first_noisy(victim, part, attack, radii, draws=noise_draws, seed=seed)
+
+    settings = attack_settings(attack) | {"eps": radii}
+    noise = {k: settings[k] for k in ("eps", "unit", "p", "ball")} | {"draws": noise_draws}
+    found = np.array(over({"broken": settings}, broken))
+    first = np.array(over({"shaken": noise}, shaken))
+    return Row(
+        victim.name,
+        victim.hash,
+        attack_settings(attack),
+        tuple(radii),
+        tuple(victim.scale.raw(eps, attack.unit) for eps in radii),
+        found >= 0,
+        np.array(over({"clean": 1}, lambda part, _: _confidence(victim, part))),
+        found,
+        first > np.arange(len(radii))[:, None],
+    )
+
+
+def radii_for(examples: Sequence[Example], eps: Sequence[float]) -> tuple[float, ...]:
+    """The radii in ascending order, once each.
+
+    DataError without examples or answers, SettingError for a radius below 0.
+    """
+    if not examples:
+        raise DataError("expected at least one example to evaluate on, got none; check the data")
+    if any(not e.answers for e in examples):
+        raise DataError("expected a label on each example, found one without; give labelled texts")
+    radii = tuple(sorted({float(e) for e in eps}))
+    if not radii or radii[0] < 0 or not np.isfinite(radii).all():
+        raise SettingError(f"expected radii of 0 or more, got {list(eps)}; change --eps")
+    return radii
+
+
+def _confidence(victim: Victim, part: Sequence[Example]) -> list[float]:
+    """The probability of what the model says about each clean text."""
+    found = [0.0] * len(part)
+    with victim.analysing(), torch.no_grad():
+        for places, batch in by_length(victim, part, 128):
+            sure = victim.read(victim.embed(batch), batch).sure
+            for place, value in zip(places, sure.tolist(), strict=True):
+                found[place] = value
+    return found
+
+
+__all__ = [
+    "Over",
+    "by_length",
+    "evaluate",
+    "first_broken",
+    "measured",
+    "radii_for",
+    "share_of",
+    "survives",
+    "wilson",
+]

@@ -54,10 +54,11 @@ class HotFlip:
         flipped = torch.zeros(B, dtype=torch.bool, device=ids.device)
         for step in range(self.replacements + 1):
             x = victim.embed(replace(batch, input_ids=ids)).detach().requires_grad_()
-            loss = objective(x)
+            judged = objective.judge(x)
+            loss = judged.loss
             (grad,) = torch.autograd.grad(loss.sum(), x)
             losses.append(loss.detach())
-            flipped |= objective.flips(x)
+            flipped |= judged.flipped
             if step == self.replacements:
                 break
             rise = first_order(grad, ids, table, kinds, free)  # (B,T,V)

@@ -55,8 +55,8 @@ class Minimal(Attack):
         delta, _ = self.smallest(problem.loss_fn, embeds, problem.perturbable)
         for one in (torch.zeros_like(embeds), project(delta, problem.limit, self.p, self.ball)):
             with torch.no_grad():
-                x = embeds + one
-                tracker.see(one, x, problem.loss_fn(x))
+                asked = problem.ask(embeds + one)
+                tracker.see(one, asked.loss, asked.flipped)
         return tracker.found()
 
 

@@ -6,11 +6,13 @@ score first and each rival in a column of its own after it. What the answers are
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from advlab.attacks.tracker import LossFn
+from advlab.attacks.tracker import FlipFn, LossFn
 from advlab.errors import SettingError
 
 
@@ -26,6 +28,47 @@ def scores(loss_fn: LossFn, x: Tensor) -> Tensor:
             "rivals, use pgd or autopgd with loss ce"
         )
     return objective.scores(x)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answers to what a search asks at the embeddings x, each worked out when it is asked for.
+
+    An objective `judge`s them all in one forward pass, made at once; of other functions each answer is
+    a pass of its own.
+    """
+
+    loss_fn: LossFn
+    flips: FlipFn | None
+    x: Tensor  # (B,T,D)
+    judged: Any = None  # what the objective says, with `loss`, `scores` and `flipped`
+
+    @property
+    def loss(self) -> Tensor:
+        """(B,)."""
+        return self.loss_fn(self.x) if self.judged is None else self.judged.loss
+
+    @property
+    def scores(self) -> Tensor:
+        """(B,K), as of `scores`."""
+        return scores(self.loss_fn, self.x) if self.judged is None else self.judged.scores
+
+    @property
+    def flipped(self) -> Tensor | None:
+        """(B,) bool; None where nobody wants to know."""
+        if self.flips is None:
+            return None
+        objective: Any = self.loss_fn
+        if self.judged is not None and self.flips == objective.flips:
+            return self.judged.flipped
+        with torch.no_grad():
+            return self.flips(self.x.detach())
+
+
+def ask(loss_fn: LossFn, flips: FlipFn | None, x: Tensor) -> Asked:
+    """What a search may want to know at x (B,T,D)."""
+    judge = getattr(loss_fn, "judge", None)
+    return Asked(loss_fn, flips, x, None if judge is None else judge(x))
 
 
 def margin(scores: Tensor) -> Tensor:

@@ -44,7 +44,8 @@ class SPSA(Attack):
         with torch.no_grad():
             for step in range(self.steps + 1):
                 x = embeds + delta
-                tracker.see(delta, x, loss_fn(x))
+                asked = problem.ask(x)
+                tracker.see(delta, asked.loss, asked.flipped)
                 if step == self.steps:
                     break
                 guess = torch.zeros_like(embeds)

@@ -36,9 +36,9 @@ class Perturbation:
 class Tracker:
     """Follows one search over a batch, iterate by iterate."""
 
-    def __init__(self, embeds: Tensor, flips: FlipFn | None, keep_path: bool) -> None:
+    def __init__(self, embeds: Tensor, keep_path: bool) -> None:
         B = embeds.shape[0]
-        self._flips, self._keep_path = flips, keep_path
+        self._keep_path = keep_path
         self.best = torch.full((B,), -torch.inf, dtype=embeds.dtype, device=embeds.device)
         self.delta = torch.zeros_like(embeds)  # of the best
         self.step = torch.zeros(B, dtype=torch.long, device=embeds.device)
@@ -47,8 +47,8 @@ class Tracker:
         self._losses: list[Tensor] = []
         self._path: list[Tensor] = []
 
-    def see(self, delta: Tensor, x: Tensor, score: Tensor) -> Tensor:
-        """Note δ, the embeddings x = e + δ that were just evaluated, and their score (B,).
+    def see(self, delta: Tensor, score: Tensor, flipped: Tensor | None = None) -> Tensor:
+        """Note δ, its score (B,) and, where that is known, which examples (B,) it flips.
 
         Returns which examples (B,) have improved on their best.
         """
@@ -63,8 +63,8 @@ class Tracker:
         self.best = torch.where(better, score, self.best)
         self.step = torch.where(better, s, self.step)
         self.delta = torch.where(better.reshape(-1, 1, 1), delta, self.delta)
-        if self._flips is not None:
-            new = self._flips(x) & (self.first_flip < 0)
+        if flipped is not None:
+            new = flipped & (self.first_flip < 0)
             self.first_flip = torch.where(new, s, self.first_flip)
             self._flip_delta = torch.where(new.reshape(-1, 1, 1), delta, self._flip_delta)
         return better

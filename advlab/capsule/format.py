@@ -21,6 +21,7 @@ from advlab.capsule import forecast, legacy, worth
 from advlab.capsule.forecast import Forecast
 from advlab.capsule.reader import AXES, SHARED_NUMBERS, Part, Spec, parsed, refused, shown
 from advlab.capsule.worth import Passport
+from advlab.errors import CapsuleError, DataError
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
 from advlab.records import AttackRecord, Reading
@@ -30,11 +31,7 @@ MAX_BYTES = 16 * 2**20
 MAX_TEXT = 20_000
 MAX_NAME = 200  # of a class, or another part of a reading
 BLOCK = "advlab-capsule"
-NUMBERS: dict[str, Spec] = {
-    **SHARED_NUMBERS,
-    "curve_low": ("N", 0, 1, False),
-    "curve_high": ("N", 0, 1, False),
-}
+NUMBERS: dict[str, Spec] = {**SHARED_NUMBERS, "curve_low": ("N", 0, 1), "curve_high": ("N", 0, 1)}
 # what the model said -> the axis of its versions; each has these columns, and the task's own parts
 READINGS = {
     "clean": "1",
@@ -46,13 +43,13 @@ READINGS = {
     "curve": "N",
 }
 FURTHER = "PQ"  # axes that a task's own part may have beside that of the versions
-COLUMNS: dict[str, tuple[float, float, bool]] = {
-    "score": (0, 1, False),
-    "sure": (0, 1, False),
-    "margin": (-1e9, 1e9, True),
-    "loss": (-1e9, 1e9, True),
-    "hold": (-1e9, 1e9, True),
-    "broken": (0, 1, False),
+COLUMNS: dict[str, tuple[float, float]] = {
+    "score": (0, 1),
+    "sure": (0, 1),
+    "margin": (-np.inf, np.inf),
+    "loss": (-1e9, np.inf),
+    "hold": (-np.inf, np.inf),
+    "broken": (0, 1),
 }
 SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
 OPTIONAL = ("beside", "explanations", "forecast")  # sections that a file may lack
@@ -137,10 +134,28 @@ def save(
     explanations: Sequence[Passport] = (),
     foretold: Forecast | None = None,
 ) -> str:
-    """A record as the JSON of a capsule. `made`: when; now, without it.
+    """A record as the JSON of a capsule, which `load` has read. `made`: when; now, without it.
 
-    `foretold` is what somebody thought would come out.
+    `foretold` is what somebody thought would come out. DataError where `load` would refuse it, as when
+    a figure is not a number.
     """
+    try:
+        whole = _whole(_body(record, tokenizer_hash, explanations, foretold), made)
+        load(whole.encode("utf-8", "replace"))
+    except CapsuleError as error:
+        raise DataError(
+            f"this record makes no capsule: {error.gap}; change the text, the attack or the model"
+        ) from None
+    return whole
+
+
+def _body(
+    record: AttackRecord,
+    tokenizer_hash: str,
+    explanations: Sequence[Passport],
+    foretold: Forecast | None,
+) -> dict[str, Any]:
+    """The sections of a record's capsule."""
     body: dict[str, Any] = {
         "text": record.text,
         "label": record.reference if record.given else None,
@@ -170,7 +185,12 @@ def save(
     body |= {"beside": record.beside} if record.beside else {}
     body |= {"explanations": [asdict(p) for p in explanations]} if explanations else {}
     body |= {"forecast": asdict(foretold)} if foretold is not None else {}
-    body = json.loads(json.dumps(body, allow_nan=False))  # what a reader will see
+    return body
+
+
+def _whole(body: Mapping[str, Any], made: str) -> str:
+    """The file of these sections. CapsuleError where a number is none."""
+    body = parsed(json.dumps(body))  # what a reader will see
     whole = {
         BLOCK: FORMAT,
         "made": made or datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -315,7 +335,7 @@ def _part(found: Part, key: str, axis: str, sizes: dict[str, int]) -> np.ndarray
     further = len(shape) - 1 if isinstance(shape, list) else 0
     if not 0 <= further <= len(FURTHER):
         raise refused(f"a shape of 1 to {1 + len(FURTHER)} axes for {key!r}", shown(shape))
-    return found.array(key, (axis + FURTHER[:further], -1e9, 1e9, True), dict(sizes))
+    return found.array(key, (axis + FURTHER[:further], -np.inf, np.inf), dict(sizes))
 
 
 def _classifies(task: Mapping[str, Any]) -> bool:

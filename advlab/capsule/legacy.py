@@ -8,16 +8,16 @@ from advlab.capsule.reader import AXES, SHARED_NUMBERS, Part, Spec, refused, sho
 from advlab.records import Reading
 
 NUMBERS: dict[str, Spec] = {
-    "clean": ("C", 0, 1, False),
-    "adversarial": ("C", 0, 1, False),
-    "noise": ("RC", 0, 1, False),
-    "projected": ("C", 0, 1, False),
-    "round_trip": ("C", 0, 1, False),
+    "clean": ("C", 0, 1),
+    "adversarial": ("C", 0, 1),
+    "noise": ("RC", 0, 1),
+    "projected": ("C", 0, 1),
+    "round_trip": ("C", 0, 1),
     **SHARED_NUMBERS,
-    "step_probs": ("SC", 0, 1, False),
-    "curve_adversarial": ("NC", 0, 1, False),
-    "curve_low": ("NC", 0, 1, False),
-    "curve_high": ("NC", 0, 1, False),
+    "step_probs": ("SC", 0, 1),
+    "curve_adversarial": ("NC", 0, 1),
+    "curve_low": ("NC", 0, 1),
+    "curve_high": ("NC", 0, 1),
 }
 READINGS = {
     "clean": "clean",

@@ -1,7 +1,7 @@
 """One JSON object that came from a stranger, asked for its values with their type and bounds.
 
 Nothing is made before it was checked: an array's size is known before its bytes are read, a text's
-length before it is kept. What does not fit is a DataError that says what was expected and what came.
+length before it is kept. What does not fit is a CapsuleError that says what was expected and what came.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from advlab.errors import DataError
+from advlab.errors import CapsuleError
 
 # sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws; a task's own
 AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200, "1": 1}
 AXES |= {"P": 2048, "Q": 2048}
 MAX_NUMBERS = 4_000_000
 
-Spec = tuple[str, float, float, bool]  # an array's axes, lowest, highest, whether ∞ may stand
+Spec = tuple[str, float, float]  # an array's axes, lowest, highest; ±∞ may stand where it is one
 # the arrays that files of every format hold
 SHARED_NUMBERS: dict[str, Spec] = {
-    "losses": ("S", -1e9, 1e9, False),
-    "step_norms": ("ST", 0, 1e9, False),
-    "delta": ("TD", -1e9, 1e9, False),
-    "delta_norm": ("T", 0, 1e9, False),
-    "exit_radius": ("T", 0, 1e9, True),
-    "certificate": ("T", 0, 1e9, False),
-    "perturbable": ("T", 0, 1, False),
-    "curve_eps": ("N", 0, 1e9, False),
+    "losses": ("S", -1e9, np.inf),
+    "step_norms": ("ST", 0, 1e9),
+    "delta": ("TD", -1e9, 1e9),
+    "delta_norm": ("T", 0, 1e9),
+    "exit_radius": ("T", 0, np.inf),
+    "certificate": ("T", 0, 1e9),
+    "perturbable": ("T", 0, 1),
+    "curve_eps": ("N", 0, 1e9),
 }
 
 
@@ -102,8 +102,11 @@ class Part:
         return value
 
     def array(self, name: str, spec: Spec, sizes: dict[str, int]) -> np.ndarray:
-        """An array whose shape fits what is known of its axes; new axes become known."""
-        axes, low, high, endless = spec
+        """An array whose shape fits what is known of its axes; new axes become known.
+
+        `spec`: axes, lowest and highest number. ±∞ may stand where it is a bound, NaN nowhere.
+        """
+        axes, low, high = spec
         part = self.part(name)
         shape = part.value("shape")
         if not isinstance(shape, list) or len(shape) != len(axes):
@@ -131,9 +134,7 @@ class Part:
         if len(raw) != count * width:
             raise refused(f"{count * width} bytes in {name!r}", f"{len(raw)}")
         values = np.frombuffer(raw, dtype=kind).reshape(shape).astype(kind[1:])
-        fine = np.isfinite(values) | (np.isposinf(values) & endless)
-        inside = (values >= low) & ((values <= high) | endless)
-        if not (fine & inside).all():
+        if not ((values >= low) & (values <= high)).all():
             raise refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
         return values
 
@@ -143,7 +144,7 @@ def parsed(text: str) -> Any:
     try:
         found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
         json.dumps(found, ensure_ascii=False).encode()
-    except DataError:
+    except CapsuleError:
         raise
     except UnicodeEncodeError:
         raise refused("whole characters", "half of a surrogate pair") from None
@@ -171,9 +172,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def refused(expected: str, came: str) -> DataError:
+def refused(expected: str, came: str) -> CapsuleError:
     """The error that a reader raises."""
-    return DataError(
-        f"this is no capsule that can be opened: expected {expected}, got {came}; save it again from "
-        "the Explore page"
-    )
+    return CapsuleError(expected, came)

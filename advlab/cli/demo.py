@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import json_flag
 from advlab.cli.models import carry_out
-from advlab.cli.printing import evaluation_json, print_json, print_table
+from advlab.cli.printing import print_json, print_table, row_json
 
 if TYPE_CHECKING:
     from advlab.attacks import Attack
     from advlab.model.victim import Victim
-    from advlab.records import AttackRecord, Evaluation
+    from advlab.records import AttackRecord, Row
 
 HELP = "The main job without a browser: train, compare, attack."
 EXAMPLES = """examples:
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from advlab.attacks.evaluate import evaluate
     from advlab.data import CORPORA, load_data
     from advlab.model.victim import Victim
+    from advlab.records.examples import constant
     from advlab.runs.config import STARTER_EPS, STARTER_GROUP, starter_pair
 
     began = time.perf_counter()
@@ -44,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
     victims = [Victim.load(result["model"]) for result in results]
     data = load_data(pair[0].data)
     attack, radii = PGD(STARTER_EPS, steps=20, step_size=0.2), [STARTER_EPS / 2, STARTER_EPS]
-    found = [evaluate(v, list(data.test), attack, eps=radii, data=data.name) for v in victims]
+    majority, found, seconds = constant(list(data.test)), [], []
+    for victim in victims:
+        start = time.perf_counter()
+        found.append(evaluate(victim, list(data.test), attack, eps=radii))
+        seconds.append(time.perf_counter() - start)
     records = telling(victims, CORPORA[pair[0].data.source].showcase, attack, args.seed)
     summary = {
         "data": data.name,
@@ -52,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         "attack": found[0].attack,
         "eps": STARTER_EPS,
         "unit": "norm",
-        **_compared(results, found, records),
+        **_compared(results, found, seconds, majority, records),
         "seconds": round(time.perf_counter() - began, 2),
     }
     if args.json:
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         f"\n{data.name}: {len(data.train)} training texts, {len(data.test)} test texts, "
         f"seed {args.seed}"
     )
-    print_table(found, [config.name for config in pair])
+    print_table(found, [config.name for config in pair], majority)
     _tell(summary)
     return 0
 
@@ -85,7 +90,11 @@ def telling(
 
 
 def _compared(
-    results: Sequence[dict[str, Any]], found: Sequence[Evaluation], records: Sequence[AttackRecord]
+    results: Sequence[dict[str, Any]],
+    found: Sequence[Row],
+    seconds: Sequence[float],
+    majority: float,
+    records: Sequence[AttackRecord],
 ) -> dict[str, Any]:
     """The two models, what the second gains and costs, and what became of the sentence."""
     from advlab.pictures.sentences import headline
@@ -98,14 +107,14 @@ def _compared(
             "method": result["config"]["method"],
             "seconds_trained": round(result["end"]["seconds"], 2),
             "cost_ratio": result["end"].get("cost"),
-            **evaluation_json(evaluation),
+            **row_json(row, majority, spent),
         }
-        for result, evaluation in zip(results, found, strict=True)
+        for result, row, spent in zip(results, found, seconds, strict=True)
     ]
     plain, robust = found
     return {
         "models": models,
-        "robust_gain": robust.robust[-1][3].value - plain.robust[-1][3].value,
+        "robust_gain": robust.robust[-1].value - plain.robust[-1].value,
         "clean_loss": plain.clean.value - robust.clean.value,
         "training_time_ratio": models[1]["seconds_trained"] / models[0]["seconds_trained"],
         "sentence": {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from advlab.cli.flags import attack_flags, attack_given, data_flags, json_flag
 from advlab.cli.models import open_model, texts_to_test
-from advlab.cli.printing import evaluation_json, print_alarms, print_json, print_table
+from advlab.cli.printing import print_alarms, print_json, print_table, row_json
 
 if TYPE_CHECKING:
     from advlab.records import Dataset, Example
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from advlab.attacks import build_attack
     from advlab.runs.config import home
     from advlab.studies.alarms import alarms_of
-    from advlab.studies.grid import as_evaluation, grid
+    from advlab.studies.grid import grid
     from advlab.studies.kept import Outcomes
 
     settings = attack_given(args)
@@ -80,22 +80,24 @@ def run(args: argparse.Namespace) -> int:
         seconds.append(time.perf_counter() - began - sum(seconds))
     assert found is not None
     alarms = alarms_of(found, victims, texts, [attack])
-    rows = [as_evaluation(found, row, s) for row, s in zip(found.rows, seconds, strict=True)]
     if args.report:
         _write_report(Path(args.report), found, texts, data, alarms)
     if args.json:
-        models = [{"name": e.model, **evaluation_json(e)} for e in rows]
+        models = [
+            {"name": row.model, **row_json(row, found.majority, s)}
+            for row, s in zip(found.rows, seconds, strict=True)
+        ]
         print_json(
             {
                 "data": data.name,
                 "n": len(texts),
-                "attack": rows[0].attack,
+                "attack": found.rows[0].attack,
                 "models": models,
                 "alarms": [vars(a) for a in alarms],
             }
         )
         return 0
-    print_table(rows, [e.model for e in rows])
+    print_table(found.rows, [row.model for row in found.rows], found.majority)
     print_alarms(alarms)
     if args.report:
         print(f"written: {args.report}/report.html, .md, .json, accuracy.csv, texts.csv")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advlab.records import Evaluation, Event
+    from advlab.records import Estimate, Event, Row
     from advlab.records.measured import Alarm
 
 
@@ -52,49 +52,44 @@ class Progress:
             print("\r" + " " * 100 + "\r", end="", file=sys.stderr, flush=True)
 
 
-def evaluation_json(found: Evaluation) -> dict[str, Any]:
-    """An evaluation as plain values, for `--json`."""
+def row_json(row: Row, majority: float, seconds: float) -> dict[str, Any]:
+    """What was measured of one model as plain values, for `--json`."""
 
-    def row(rate: Any) -> dict[str, Any]:
-        return {"value": rate.value, "interval": [rate.low, rate.high], "n": rate.n}
+    def shown(found: Estimate) -> dict[str, Any]:
+        return {"value": found.value, "interval": [found.low, found.high], "n": found.n}
 
-    def rows(listed: Any) -> list[dict[str, Any]]:
-        return [{"eps": e, "unit": unit, "raw_eps": raw} | row(r) for e, unit, raw, r in listed]
+    def listed(rates: Sequence[Estimate]) -> list[dict[str, Any]]:
+        return [
+            {"eps": eps, "unit": row.attack["unit"], "raw_eps": raw} | shown(found)
+            for eps, raw, found in zip(row.eps, row.raw_eps, rates, strict=True)
+        ]
 
     return {
-        "model_hash": found.model_hash,
-        "majority": found.majority,
-        "clean_accuracy": row(found.clean),
-        "robust_accuracy": rows(found.robust),
-        "noise_accuracy": rows(found.noise),
-        "seconds_evaluated": round(found.seconds, 2),
+        "model_hash": row.model_hash,
+        "majority": majority,
+        "clean_accuracy": shown(row.clean),
+        "robust_accuracy": listed(row.robust),
+        "noise_accuracy": listed(row.noisy),
+        "seconds_evaluated": round(seconds, 2),
     }
 
 
-def print_table(found: Sequence[Evaluation], names: Sequence[str]) -> None:
+def print_table(rows: Sequence[Row], names: Sequence[str], majority: float) -> None:
     """Accuracy of each model, clean, under attack and under noise, a column for each ε."""
-    radii = [f"{f'ε = {eps:g}':>22}" for eps, *_ in found[0].robust]
+    radii = [f"{f'ε = {eps:g}':>22}" for eps in rows[0].eps]
     print(f"{'':30}{'clean':>22}{''.join(radii)}")
-    for name, evaluation in zip(names, found, strict=True):
-        cells = [evaluation.clean, *(r for *_, r in evaluation.robust)]
-        print(f"{name[:29]:30}" + "".join(f"{rate_text(vars(c)):>22}" for c in cells))
-        cells = [r for *_, r in evaluation.noise]
-        print(
-            f"{'  random noise of that length':52}"
-            + "".join(f"{rate_text(vars(c)):>22}" for c in cells)
-        )
-    print(f"majority class {found[0].majority:.1%}; intervals: Wilson, 95 %; n = {found[0].n}")
+    for name, row in zip(names, rows, strict=True):
+        cells = [f"{found!s:>22}" for found in (row.clean, *row.robust)]
+        print(f"{name[:29]:30}" + "".join(cells))
+        cells = [f"{found!s:>22}" for found in row.noisy]
+        print(f"{'  random noise of that length':52}" + "".join(cells))
+    print(f"majority class {majority:.1%}; intervals: Wilson, 95 %; n = {len(rows[0].right)}")
 
 
 def print_alarms(alarms: Sequence[Alarm]) -> None:
     """What speaks against believing the figures, a line each."""
     for alarm in alarms:
         print(f"alarm: {alarm.model}: {alarm.name}. {alarm.evidence}. {alarm.advice}")
-
-
-def rate_text(rate: Mapping[str, Any]) -> str:
-    """A share and its interval: 81.2% [78–84]."""
-    return f"{rate['value']:.1%} [{100 * rate['low']:.0f}–{100 * rate['high']:.0f}]"
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from advlab.cli.flags import add_flags, data_flags, given, json_flag, model_flags
 from advlab.cli.models import carry_out
-from advlab.cli.printing import print_json, rate_text
+from advlab.cli.printing import print_json
 
 HELP = "Try methods, ε and steps; rank them and recommend one."
 EXAMPLES = """examples:
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"{'':26}{'clean':>18}{'under attack':>18}{'test':>8}{'attack':>8}{'cost':>7}")
     for s in found.settings:
-        shares = "".join(f"{rate_text(vars(r)):>18}" for r in (s.clean, s.robust))
+        shares = "".join(f"{r!s:>18}" for r in (s.clean, s.robust))
         cost = f"{s.cost:.1f} ×" if s.cost else "–"
         print(f"{s.title[:25]:26}{shares}{s.test_clean:>8.1%}{s.test_robust:>8.1%}{cost:>7}")
     print(

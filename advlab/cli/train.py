@@ -15,7 +15,8 @@ from advlab.cli.flags import (
     union_flags,
 )
 from advlab.cli.models import carry_out
-from advlab.cli.printing import print_json, rate_text
+from advlab.cli.printing import print_json
+from advlab.runs.standing import as_estimate
 
 if TYPE_CHECKING:
     from advlab.runs.config import RunConfig
@@ -60,9 +61,10 @@ def run(args: argparse.Namespace) -> int:
         end = result["end"]
         print(f"\n{result['status']}: {config.name}  (run {result['run']})")
         if "test_accuracy" in end:
-            print(f"  test accuracy          {rate_text(end['test_accuracy'])}")
+            print(f"  test accuracy          {as_estimate(end['test_accuracy'])}")
             print(
-                f"  under PGD-10, ε = {end['eval_eps']:g}  {rate_text(end['test_robust_accuracy'])}"
+                f"  under PGD-10, ε = {end['eval_eps']:g}  "
+                f"{as_estimate(end['test_robust_accuracy'])}"
             )
             print(f"  seconds                {end['seconds']:.1f}")
             if end.get("cost"):

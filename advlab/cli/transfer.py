@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import data_flags, json_flag
 from advlab.cli.models import open_model, texts_to_test
-from advlab.cli.printing import print_alarms, print_json, rate_text
+from advlab.cli.printing import print_alarms, print_json
 from advlab.errors import SettingError
 
 if TYPE_CHECKING:
+    from advlab.records import Estimate
     from advlab.records.measured import CarryOver, Transfer
 
 HELP = "Does robustness carry over to other attacks, and attacks to other models?"
@@ -57,10 +58,13 @@ def run(args: argparse.Namespace) -> int:
                 "eps": args.eps,
                 "models": list(kinds.models),
                 "kinds": {
-                    name: [vars(kinds.rate(m, k)) for m in range(len(victims))]
+                    name: [vars(kinds.share(m, k)) for m in range(len(victims))]
                     for k, name in enumerate(kinds.kinds)
                 },
-                "transfer": {t.kind: _rates(t) for t in moved},
+                "transfer": {
+                    t.kind: [[one and vars(one) for one in row] for row in _shares(t)]
+                    for t in moved
+                },
                 "alarms": [vars(a) for a in alarms],
             }
         )
@@ -71,20 +75,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rates(moved: Transfer) -> list[list[dict[str, Any] | None]]:
+def _shares(moved: Transfer) -> list[list[Estimate | None]]:
     """Row: the model that it was made on; column: the one it was tried on; None: other vectors."""
     each = range(len(moved.models))
-    return [[vars(moved.rate(i, j)) if moved.possible[i, j] else None for j in each] for i in each]
+    return [[moved.share(i, j) if moved.possible[i, j] else None for j in each] for i in each]
 
 
 def _print_tables(kinds: CarryOver, moved: Sequence[Transfer]) -> None:
     each = range(len(kinds.models))
-    rates = [[rate_text(vars(kinds.rate(m, k))) for m in each] for k in range(len(kinds.kinds))]
-    _print_matrix(kinds.kinds, kinds.models, rates)
+    cells = [[str(kinds.share(m, k)) for m in each] for k in range(len(kinds.kinds))]
+    _print_matrix(kinds.kinds, kinds.models, cells)
     for one, told in zip(moved, ("δ (PGD-20)", "one word replaced (HotFlip)"), strict=True):
         print(f"\n{told}, made on the model of the row, tried on that of the column:")
-        rates = [[rate_text(r) if r else "other vectors" for r in row] for row in _rates(one)]
-        _print_matrix(one.models, one.models, rates)
+        cells = [[str(s) if s else "other vectors" for s in row] for row in _shares(one)]
+        _print_matrix(one.models, one.models, cells)
 
 
 def _print_matrix(

@@ -56,7 +56,7 @@ def curve(
     effort = effort or effort_for(subject.victim)
     eps = torch.linspace(0, 2 * attack.eps, points, dtype=embeds.dtype, device=embeds.device)
     deltas, out = _attacked(subject, eps, known, seed, effort)
-    found = subject.reading(out)
+    found = subject.reading(deltas, out)
     noise = subject.read(_noise(subject, eps, seed, effort.draws)).score.reshape(-1, effort.draws)
     noise = np.vstack([np.repeat(found.score[:1], effort.draws), noise])  # (N,draws)
     flips = np.flatnonzero(found.broken)

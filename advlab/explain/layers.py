@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from advlab.errors import SettingError
 from advlab.explain.targets import Case, Target
 from advlab.records import Layers
 
@@ -26,7 +27,16 @@ def layers(case: Case) -> Layers:
     Rollout: Abnar and Zuidema 2020, arXiv:2005.00928: per layer the mean over heads, half of it and
     half the identity (the residual path), multiplied up from the first layer; read at the position
     that the classifier reads.
+
+    SettingError for an encoder with a decoder: attention runs within each and from one to the other, so
+    no single row of layers leads from the words to the output.
     """
+    victim = case.target.victim
+    if getattr(victim.model.config, "is_encoder_decoder", False):
+        raise SettingError(
+            f"expected a model with one row of layers, but {victim.name} has an encoder and a decoder; "
+            "ask for a saliency method, such as integrated_gradients, instead"
+        )
     found = [_of_view(case.target, view) for view in case.views.split(1)]
     norms = np.stack([_words(n, case.word_of, squares=True) for n, _, _ in found])  # (2,L+1,W+1)
     reads = found[0][1]

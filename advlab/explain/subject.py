@@ -12,6 +12,7 @@ from torch import Tensor
 from advlab.attacks.noise import noise_as_long
 from advlab.errors import ModelError, SettingError
 from advlab.records import AttackRecord, Example, Reading
+from advlab.records.reading import joined
 from advlab.tasks.tokens import NOWHERE
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Subject:
         batch = _encoded(victim, example, tokens)
         other = batch
         if held != example.answer:
-            other = _encoded(victim, replace(example, answers=(held,)), tokens)
+            other = _encoded(victim, replace(example, answers=(held,), place=None), tokens)
         if shield:
             kept = [
                 not any(s < end and e > start for s, e in shield) for start, end in tokens.spans
@@ -129,14 +130,17 @@ class Subject:
                 ]
             )
 
-    def reading(self, out: Tensor) -> Reading:
-        """(N,…) -> what the model says to N versions."""
-        N, task = len(out), self.victim.task
-        return task.read(out, self.batch.repeat(N), self.held.repeat(N), self.victim.reader)
+    def reading(self, deltas: Tensor, out: Tensor) -> Reading:
+        """(N,T,D), with what `output` makes of them -> what the model says to N versions."""
+        victim, N = self.victim, len(out)
+        batch, held = self.batch.repeat(N), self.held.repeat(N)
+        with torch.no_grad():
+            held_out = victim.output_held(out, self.embeds + deltas, batch, held)
+        return victim.task.read(out, batch, held_out, held, victim.reader)
 
     def read(self, deltas: Tensor) -> Reading:
         """(N,T,D) -> what the model says to N versions."""
-        return self.reading(self.output(deltas))
+        return joined([self.reading(part, self.output(part)) for part in deltas.split(CHUNK)])
 
     def noise_as_long(self, deltas: Tensor, draws: int, seed: int) -> Tensor:
         """(F·draws,T,D) random, zero where δ must be, as long as each of the δ (F,T,D)."""
@@ -155,7 +159,7 @@ class Subject:
 
     def rewritten(self, texts: Sequence[str]) -> Reading:
         """What the model says to other texts in place of this one, asked as this one is."""
-        examples = [replace(self.example, text=text) for text in texts]
+        examples = [replace(self.example, text=text, place=None) for text in texts]
         batch = self.victim.encode(examples)
         held = self.victim.encode([replace(e, answers=(self.answer,)) for e in examples])
         return self.victim.read(self.victim.embed(batch), batch, held)

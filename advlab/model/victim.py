@@ -26,6 +26,7 @@ from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
 from advlab.settings import plain
 from advlab.tasks import Batch, Objective, Reader, Task, build_task
+from advlab.tasks.base import alike, carried
 
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
 CHUNK = 128  # rows of one forward pass that reads
@@ -206,8 +207,22 @@ class Victim:
             here, there = (
                 b.repeat(len(part)) if len(b) == 1 else b.take(places) for b in (batch, held)
             )
-            rows.append(self.task.read(self.output(part, here), here, there, self.reader))
+            out = self.output(part, here)
+            rows.append(
+                self.task.read(
+                    out, here, self.output_held(out, part, here, there), there, self.reader
+                )
+            )
         return joined(rows)
+
+    def output_held(self, out: Tensor, embeds: Tensor, batch: Batch, held: Batch) -> Tensor:
+        """The output (B,…) for `held`: the batch's texts with another answer, perturbed alike.
+
+        `out`, that of the batch at `embeds` (B,T,D), serves where the model does not read the answer.
+        """
+        if alike(batch, held):
+            return out
+        return self.output(carried(embeds, batch, self.embed(held), held), held)
 
     def check_identity(self) -> None:
         """Raise ModelError unless ids and their embeddings give the same output, padded or not."""

@@ -14,11 +14,10 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from advlab.pictures.base import finish
-from advlab.pictures.robustness import rate_text
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import CLASSES, DASHES, SHAPES, label
 from advlab.pictures.tables import Columns
-from advlab.records import Rate
+from advlab.records import Estimate
 from advlab.records.estimates import compare
 
 if TYPE_CHECKING:
@@ -144,14 +143,14 @@ def optima_columns(found: Optima, texts: Mapping[str, str]) -> Columns:
 
 def kinds_map(found: CarryOver) -> go.Figure:
     """Kinds of attack down, models across: the share read right, with its number."""
-    rates = [[found.rate(m, k) for m in range(len(found.models))] for k in range(len(found.kinds))]
+    rates = [[found.share(m, k) for m in range(len(found.models))] for k in range(len(found.kinds))]
     return matrix(found.kinds, found.models, rates, "kind of attack", "model")
 
 
 def transfer_map(found: Transfer) -> go.Figure:
     """Made on (down), tried on (across): the share read right."""
     M = range(len(found.models))
-    rates = [[found.rate(i, j) if found.possible[i, j] else None for j in M] for i in M]
+    rates = [[found.share(i, j) if found.possible[i, j] else None for j in M] for i in M]
     return matrix(found.models, found.models, rates, "made on", "tried on")
 
 
@@ -163,7 +162,7 @@ def letters(models: Sequence[str]) -> str:
 def matrix(
     rows: Sequence[str],
     columns: Sequence[str],
-    rates: Sequence[Sequence[Rate | None]],
+    rates: Sequence[Sequence[Estimate | None]],
     down: str,
     across: str,
 ) -> go.Figure:
@@ -172,10 +171,10 @@ def matrix(
     if rows == columns:
         left = [f"<b>{'ABCDEFGH'[k]}</b> {label(r, 16)}" for k, r in enumerate(rows)]
 
-    def told(row: str, column: str, rate: Rate | None) -> str:
+    def told(row: str, column: str, rate: Estimate | None) -> str:
         if rate is None:
             return ""
-        return f"{down}: {label(row)}<br>{across}: {label(column)}<br>{rate_text(rate)} right"
+        return f"{down}: {label(row)}<br>{across}: {label(column)}<br>{rate} right"
 
     figure = go.Figure(
         go.Heatmap(
@@ -215,7 +214,7 @@ def matrix(
     return finish(figure, 34 * len(rows) + 70)
 
 
-def _write_shares(figure: go.Figure, rates: Sequence[Sequence[Rate | None]]) -> None:
+def _write_shares(figure: go.Figure, rates: Sequence[Sequence[Estimate | None]]) -> None:
     """Each share's number on its colour."""
     for y, row in enumerate(rates):
         for x, found in enumerate(row):
@@ -242,7 +241,7 @@ def kinds_columns(found: CarryOver) -> Columns:
     """One row a kind of attack: settings, and each model's share with its interval."""
     table: Columns = {"kind of attack": list(found.kinds)}
     for m, name in enumerate(_distinct(found.models, found.hashes)):
-        table[name] = [rate_text(found.rate(m, k)) for k in range(len(found.kinds))]
+        table[name] = [str(found.share(m, k)) for k in range(len(found.kinds))]
     table["settings"] = list(found.settings)
     return table
 
@@ -253,7 +252,7 @@ def transfer_columns(found: Transfer) -> Columns:
     table: Columns = {"made on": list(names)}
     for j, name in enumerate(names):
         table[f"tried on {name}"] = [
-            rate_text(found.rate(i, j)) if found.possible[i, j] else "other vectors"
+            str(found.share(i, j)) if found.possible[i, j] else "other vectors"
             for i in range(len(names))
         ]
     return table
@@ -297,7 +296,7 @@ def transfer_sentence(found: Transfer) -> str:
     for i in range(len(found.models)):
         for j in range(len(found.models)):
             if found.possible[i, j]:
-                (own if i == j else other).append(found.rate(i, j).value)
+                (own if i == j else other).append(found.share(i, j).value)
     what = "δ" if found.kind == "delta" else "a replaced word"
     if not other:
         return f"No two of these models share their vectors, so {what} cannot be carried over."
@@ -326,8 +325,8 @@ def cost_columns(
     """
     table: Columns = {
         "model": [row.model for row in grid.rows],
-        "clean": [rate_text(row.clean) for row in grid.rows],
-        "under attack": [rate_text(row.robust[-1]) for row in grid.rows],
+        "clean": [str(row.clean) for row in grid.rows],
+        "under attack": [str(row.robust[-1]) for row in grid.rows],
         "clean, against the first": [],
         "under attack, against the first": [],
         "seconds trained": [None if s is None else round(s, 1) for s in seconds],

@@ -12,8 +12,8 @@ from advlab.pictures.base import finish
 from advlab.pictures.sentences import number
 from advlab.pictures.style import CLASSES, CLEAR, DASHES, NEUTRAL, SHAPES, UNITS, faded, label
 from advlab.pictures.tables import Columns
-from advlab.records import Example, Rate
-from advlab.records.estimates import compare, rate
+from advlab.records import Estimate, Example
+from advlab.records.estimates import compare, share_of
 from advlab.records.estimates import over_seeds as seeds_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def curves(grid: Grid) -> go.Figure:
             name=label(name_of(grid, row), 48),
             line={"color": colour, "width": 2.5, "dash": list(DASHES)[k % len(DASHES)]},
             marker={"symbol": shape, "size": 8},
-            customdata=[rate_text(r) for r in rates],
+            customdata=[str(r) for r in rates],
             hovertemplate="ε = %{x:g}: %{customdata}<extra></extra>",
         )
         figure.add_scatter(
@@ -69,21 +69,16 @@ def curves(grid: Grid) -> go.Figure:
     return finish(figure, 400, legend_rows=len(grid.rows))
 
 
-def rate_text(found: Rate) -> str:
-    """‘76.8 % [74–80]’."""
-    return f"{100 * found.value:.1f} % [{100 * found.low:.0f}–{100 * found.high:.0f}]"
-
-
 def columns(grid: Grid) -> Columns:
     """One row a model and attack: clean, each ε, noise at the largest, median flip."""
     table: Columns = {
         "model": [row.model for row in grid.rows],
         "attack": [str(row.attack["name"]) for row in grid.rows],
-        "clean": [rate_text(row.clean) for row in grid.rows],
+        "clean": [str(row.clean) for row in grid.rows],
     }
     for e, eps in enumerate(grid.rows[0].eps):
-        table[f"ε = {eps:g}"] = [rate_text(row.robust[e]) for row in grid.rows]
-    table["noise, largest ε"] = [rate_text(row.noisy[-1]) for row in grid.rows]
+        table[f"ε = {eps:g}"] = [str(row.robust[e]) for row in grid.rows]
+    table["noise, largest ε"] = [str(row.noisy[-1]) for row in grid.rows]
     table["half flip by ε"] = [
         number(row.median_flip) if np.isfinite(row.median_flip) else "beyond" for row in grid.rows
     ]
@@ -132,9 +127,9 @@ def slices(grid: Grid, parts: Mapping[str, np.ndarray], e: int) -> Columns:
         order = np.argsort(row.confidence, kind="stable")
         third = len(order) // 3  # of each model's own confidence
         table[name_of(grid, row)] = [
-            *(rate_text(rate(found[mask])) for mask in parts.values()),
-            rate_text(rate(found[order[:third]])),
-            rate_text(rate(found[order[-third:]])),
+            *(str(share_of(found[mask])) for mask in parts.values()),
+            str(share_of(found[order[:third]])),
+            str(share_of(found[order[-third:]])),
         ]
     return table
 
@@ -169,7 +164,10 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def frontier(
-    names: Sequence[str], seconds: Sequence[float], clean: Sequence[Rate], hard: Sequence[Rate]
+    names: Sequence[str],
+    seconds: Sequence[float],
+    clean: Sequence[Estimate],
+    hard: Sequence[Estimate],
 ) -> go.Figure:
     """What robustness costs: clean against robust accuracy, larger marks took longer to train."""
     figure = go.Figure()
@@ -200,7 +198,7 @@ def frontier(
                 "arrayminus": [clean[k].value - clean[k].low],
                 "thickness": 1,
             },
-            hovertemplate=f"{label(name)}: clean {rate_text(clean[k])}, robust {rate_text(hard[k])},"
+            hovertemplate=f"{label(name)}: clean {clean[k]}, robust {hard[k]},"
             f" {seconds[k]:.0f} s<extra></extra>",
         )
     figure.update_xaxes(title={"text": "right under attack"}, tickformat=".0%", nticks=6)

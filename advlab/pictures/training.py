@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from advlab.pictures.style import DASHES, NEUTRAL, RUNS, SHAPES, SIDES, label
-from advlab.records import Event, Rate
+from advlab.records import Estimate, Event
 from advlab.runs.folder import timeline
-from advlab.runs.standing import as_rate, guessing
+from advlab.runs.standing import as_estimate, guessing
 
 Figure = dict[str, Any]
 
@@ -77,7 +77,7 @@ def accuracy(events: Sequence[Event]) -> Figure:
         ("clean_accuracy", "clean", CLEAN, "circle", "solid"),
         ("robust_accuracy", attacked, ADVERSARIAL, "diamond", "dash"),
     ):
-        points = [(e.values.get("epoch", 0), as_rate(e.values.get(name)), e) for e in rows]
+        points = [(e.values.get("epoch", 0), as_estimate(e.values.get(name)), e) for e in rows]
         points = [(x, rate, e) for x, rate, e in points if rate is not None]
         if not points:
             continue
@@ -165,7 +165,7 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
             ("clean_accuracy", "clean", "dot", True),
             ("robust_accuracy", "under attack", "solid", False),
         ):
-            points = [(e.values.get("epoch", 0), as_rate(e.values.get(key))) for e in rows]
+            points = [(e.values.get("epoch", 0), as_estimate(e.values.get(key))) for e in rows]
             x = [x for x, rate in points if rate is not None]
             y = [rate.value for _, rate in points if rate is not None]
             last = max([last, *x])
@@ -278,7 +278,7 @@ def _mode(x: Sequence[float]) -> str:
     return "lines" if len(x) > 2 else "lines+markers"  # a line through one point is not seen
 
 
-def _band(figure: Figure, x: list[float], rates: list[Rate], colour: str) -> None:
+def _band(figure: Figure, x: list[float], rates: list[Estimate], colour: str) -> None:
     if all(rate.n == 0 for rate in rates):
         return
     r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

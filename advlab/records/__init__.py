@@ -7,18 +7,9 @@ No torch here. Axes: T tokens, W words, D embedding width, K neighbours, S attac
 from __future__ import annotations
 
 from advlab.records.attacked import AttackRecord, Moment, Scale
-from advlab.records.estimates import Rate
+from advlab.records.estimates import Estimate
 from advlab.records.examples import Dataset, Event, Example
-from advlab.records.measured import (
-    Alarm,
-    CarryOver,
-    Evaluation,
-    Finding,
-    Grid,
-    Optima,
-    Row,
-    Transfer,
-)
+from advlab.records.measured import Alarm, CarryOver, Finding, Grid, Optima, Row, Transfer
 from advlab.records.reading import Reading
 from advlab.records.views import (
     Attribution,
@@ -48,7 +39,7 @@ __all__ = [
     "Curve",
     "Dataset",
     "Distances",
-    "Evaluation",
+    "Estimate",
     "Event",
     "Example",
     "Exits",
@@ -64,7 +55,6 @@ __all__ = [
     "Neighbours",
     "Noise",
     "Optima",
-    "Rate",
     "Reading",
     "Row",
     "Saliency",

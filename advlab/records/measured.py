@@ -8,23 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from advlab.records.estimates import Rate, rate
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One model on one data set: clean accuracy and robust accuracy at each ε."""
-
-    model: str
-    model_hash: str
-    data: str
-    attack: Mapping[str, Any]
-    n: int
-    majority: float
-    clean: Rate
-    robust: tuple[tuple[float, str, float, Rate], ...]  # (ε, unit, raw ε, rate)
-    noise: tuple[tuple[float, str, float, Rate], ...]  # random noise of the same norm
-    seconds: float
+from advlab.records.estimates import Estimate, share_of
 
 
 @dataclass(frozen=True)
@@ -48,19 +32,19 @@ class Row:
         return self.broken > e
 
     @property
-    def clean(self) -> Rate:
+    def clean(self) -> Estimate:
         """Share right when clean."""
-        return rate(self.right)
+        return share_of(self.right)
 
     @property
-    def robust(self) -> tuple[Rate, ...]:
+    def robust(self) -> tuple[Estimate, ...]:
         """Share right at each ε."""
-        return tuple(rate(self.stands(e)) for e in range(len(self.eps)))
+        return tuple(share_of(self.stands(e)) for e in range(len(self.eps)))
 
     @property
-    def noisy(self) -> tuple[Rate, ...]:
+    def noisy(self) -> tuple[Estimate, ...]:
         """Share right under noise at each ε."""
-        return tuple(rate(row) for row in self.noise)
+        return tuple(share_of(row) for row in self.noise)
 
     @property
     def first_eps(self) -> np.ndarray:
@@ -104,9 +88,9 @@ class CarryOver:
     ids: tuple[str, ...]  # N
     right: np.ndarray
 
-    def rate(self, m: int, k: int) -> Rate:
+    def share(self, m: int, k: int) -> Estimate:
         """Share right of one model under one kind, with its interval."""
-        return rate(self.right[m, k])
+        return share_of(self.right[m, k])
 
 
 @dataclass(frozen=True)
@@ -120,9 +104,9 @@ class Transfer:
     right: np.ndarray
     possible: np.ndarray  # (M,M) bool: δ goes only where words are the same rows of the same width
 
-    def rate(self, made: int, tried: int) -> Rate:
+    def share(self, made: int, tried: int) -> Estimate:
         """Share right of `tried` under what was made on `made`."""
-        return rate(self.right[made, tried])
+        return share_of(self.right[made, tried])
 
 
 @dataclass(frozen=True)

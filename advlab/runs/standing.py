@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from advlab.records import Event, Rate
+from advlab.records import Estimate, Event
 from advlab.runs.folder import timeline
 
 
@@ -19,11 +19,11 @@ class Standing:
     epoch: float = 0.0  # passes over the data made so far
     step: int = 0
     steps: int | None = None
-    clean: Rate | None = None  # validation accuracy of the kept epoch
-    robust: Rate | None = None  # under PGD-5 at `eval_eps`
+    clean: Estimate | None = None  # validation accuracy of the kept epoch
+    robust: Estimate | None = None  # under PGD-5 at `eval_eps`
     best_epoch: int | None = None
-    test: Rate | None = None  # of the kept model, after the end
-    test_robust: Rate | None = None
+    test: Estimate | None = None  # of the kept model, after the end
+    test_robust: Estimate | None = None
     eval_eps: float | None = None  # × mean word-vector norm
     majority: float | None = None
     clean_loss: float | None = None
@@ -65,13 +65,13 @@ def standing(events: Sequence[Event]) -> Standing:
         elif event.kind == "epoch":
             found["epoch"] = float(values.get("epoch", 0))
             if values.get("best", True):
-                found["clean"] = as_rate(values.get("clean_accuracy"))
-                found["robust"] = as_rate(values.get("robust_accuracy"))
+                found["clean"] = as_estimate(values.get("clean_accuracy"))
+                found["robust"] = as_estimate(values.get("robust_accuracy"))
                 found["best_epoch"] = int(values.get("epoch", 0))
             found |= _some(values, "majority", "eval_eps")
         elif event.kind == "end":
-            found["test"] = as_rate(values.get("test_accuracy")) or found.get("test")
-            robust = as_rate(values.get("test_robust_accuracy"))
+            found["test"] = as_estimate(values.get("test_accuracy")) or found.get("test")
+            robust = as_estimate(values.get("test_robust_accuracy"))
             found["test_robust"] = robust or found.get("test_robust")
             found |= _some(values, "cost", "seconds")
             found["eta"] = None
@@ -83,14 +83,21 @@ def standing(events: Sequence[Event]) -> Standing:
     return Standing(**found, alarms=tuple(alarms), notes=tuple(notes))
 
 
-def as_rate(value: Any) -> Rate | None:
-    """A share with its interval, from the mapping that events carry or from a bare number."""
+def as_estimate(value: Any) -> Estimate | None:
+    """A figure with its interval, from the mapping that events carry or from a bare number.
+
+    Events of older runs name no unit: they are shares.
+    """
     if isinstance(value, Mapping):
-        return Rate(
-            float(value["value"]), float(value["low"]), float(value["high"]), int(value["n"])
+        return Estimate(
+            float(value["value"]),
+            float(value["low"]),
+            float(value["high"]),
+            int(value["n"]),
+            str(value.get("unit", "share")),
         )
     if isinstance(value, int | float):
-        return Rate(float(value), float(value), float(value), 0)
+        return Estimate(float(value), float(value), float(value), 0)
     return None
 
 

@@ -17,7 +17,7 @@ from advlab.attacks import ATTACKS, PGD, Attack, Perturbation
 from advlab.attacks.evaluate import by_length
 from advlab.attacks.norms import norm
 from advlab.records import Example
-from advlab.records.estimates import compare, rate
+from advlab.records.estimates import compare, share_of
 from advlab.records.measured import Alarm, Grid, Row
 from advlab.settings import plain
 
@@ -133,7 +133,7 @@ class _Tried:
 
     def standing(self, trial: str) -> str:
         """The share that stands, in per cent."""
-        return f"{rate(self.stands[trial]).value:.1%}"
+        return f"{share_of(self.stands[trial]).value:.1%}"
 
 
 def _trials(victim: Victim, raw: Attack) -> dict[str, Attack]:
@@ -233,7 +233,7 @@ def _weaker_when_longer(tried: _Tried) -> list[Alarm]:
 
 def _survives_huge(tried: _Tried) -> list[Alarm]:
     huge = tried.stands["huge"]
-    if not huge or rate(huge).low <= 0.1:
+    if not huge or share_of(huge).low <= 0.1:
         return []
     return [
         Alarm(
@@ -271,8 +271,8 @@ def of_transfer(transfer: Transfer) -> list[Alarm]:
             Alarm(
                 "transfer is stronger than its own attack",
                 model,
-                f"{transfer.rate(i, j).value:.1%} are right under {what} made on "
-                f"{transfer.models[i]}, {transfer.rate(j, j).value:.1%} under its own",
+                f"{transfer.share(i, j).value:.1%} are right under {what} made on "
+                f"{transfer.models[i]}, {transfer.share(j, j).value:.1%} under its own",
                 "Its gradient misleads: do not believe its robustness before spsa, restarts and the "
                 "ensemble agree.",
             )
@@ -287,8 +287,8 @@ def _weaker_than_noise(row: Row) -> list[Alarm]:
                 Alarm(
                     "weaker than noise",
                     row.model,
-                    f"at ε = {eps:g} {rate(row.noise[e]).value:.1%} stand under random noise, "
-                    f"{rate(row.stands(e)).value:.1%} under {row.attack['name']}",
+                    f"at ε = {eps:g} {share_of(row.noise[e]).value:.1%} stand under random noise, "
+                    f"{share_of(row.stands(e)).value:.1%} under {row.attack['name']}",
                     "Do not believe the attack: check its step size, mask and gradient.",
                 )
             ]
@@ -304,7 +304,7 @@ def _constant(row: Row, grid: Grid) -> list[Alarm]:
         Alarm(
             "constant predictor",
             row.model,
-            f"{rate(row.right).value:.1%} are right, and all of them are of one label",
+            f"{share_of(row.right).value:.1%} are right, and all of them are of one label",
             "The model ignores its input: train again, with a smaller ε or a longer warm-up.",
         )
     ]
@@ -347,8 +347,8 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
                 Alarm(
                     name,
                     weak.model,
-                    f"at ε = {eps:g} {rate(weak.stands(e)).value:.1%} stand under {a}, "
-                    f"{rate(strong.stands(e)).value:.1%} under {b}",
+                    f"at ε = {eps:g} {share_of(weak.stands(e)).value:.1%} stand under {a}, "
+                    f"{share_of(strong.stands(e)).value:.1%} under {b}",
                     "The gradient misleads or the steps are wrong: try restarts, spsa, the ensemble.",
                 )
             ]

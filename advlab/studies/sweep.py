@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.errors import SettingError, unknown
 from advlab.pictures.base import finish
-from advlab.pictures.robustness import rate_text
 from advlab.pictures.style import SIDES, label
 from advlab.pictures.tables import Columns
-from advlab.records import Rate
+from advlab.records import Estimate
 from advlab.records.estimates import Z, over_seeds, wilson
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig
@@ -145,8 +144,8 @@ class Setting:
 
     method: dict[str, Any]
     ids: tuple[str, ...]  # the runs
-    clean: Rate  # pooled over the seeds
-    robust: Rate
+    clean: Estimate  # pooled over the seeds
+    robust: Estimate
     test_clean: float
     test_robust: float
     cost: float | None  # a step, in plain steps
@@ -215,7 +214,7 @@ def ranking(infos: Sequence[RunInfo]) -> Ranking:
     return Ranking(tuple(found), waiting, eps, _advice(found, waiting, eps))
 
 
-def _pooled(rates: Sequence[Rate]) -> Rate:
+def _pooled(rates: Sequence[Estimate]) -> Estimate:
     return wilson(round(sum(r.value * r.n for r in rates)), sum(r.n for r in rates))
 
 
@@ -294,8 +293,8 @@ def columns(found: Ranking) -> Columns:
     """One row a setting, the best first."""
     return {
         "setting": [s.title for s in found.settings],
-        "clean (validation)": [rate_text(s.clean) for s in found.settings],
-        "under attack (validation)": [rate_text(s.robust) for s in found.settings],
+        "clean (validation)": [str(s.clean) for s in found.settings],
+        "under attack (validation)": [str(s.robust) for s in found.settings],
         "mean": [f"{100 * s.score:.1f} %" for s in found.settings],
         "clean (test)": [f"{100 * s.test_clean:.1f} %" for s in found.settings],
         "under attack (test)": [f"{100 * s.test_robust:.1f} %" for s in found.settings],
@@ -327,7 +326,7 @@ def picture(found: Ranking) -> go.Figure:
                 "arrayminus": [r.value - r.low for r in rates],
                 "thickness": 1.5,
             },
-            customdata=[rate_text(r) for r in rates],
+            customdata=[str(r) for r in rates],
             hovertemplate=f"{name}: %{{customdata}}<extra></extra>",
         )
     figure.update_yaxes(

@@ -71,11 +71,35 @@ class Model(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What one forward pass says of each example: its loss, its scores, whether it is broken."""
+
+    objective: Objective
+    out: Tensor  # (B,…), what the task reads
+
+    @property
+    def loss(self) -> Tensor:
+        """(B,) nats."""
+        return self.objective.loss_of(self.out)
+
+    @property
+    def scores(self) -> Tensor:
+        """(B,K): the reference's score, then each rival's in a column of its own."""
+        return self.objective.victim.task.scores(self.out, self.objective.batch)
+
+    @property
+    def flipped(self) -> Tensor:
+        """(B,) bool: the reference is broken (targeted: it is met)."""
+        broken = broken_in(replace(self, out=self.out.detach()).scores)
+        return ~broken if self.objective.targeted else broken
+
+
 class Objective:
     """The loss of each example as a function of embeddings, with what an attack may ask about it.
 
-    Calling it gives (B,T,D) -> (B,). `flips` and `scores` answer for the embeddings of the last call
-    without a second forward pass, so an attack that keeps its first success pays nothing for it.
+    Calling it gives (B,T,D) -> (B,). `judge` answers all questions from one forward pass, so an attack
+    that keeps its first success pays nothing for it; `scores` and `flips` answer one, from a pass each.
     """
 
     def __init__(
@@ -83,20 +107,21 @@ class Objective:
     ) -> None:
         self.victim, self.batch = victim, batch
         self.targeted, self.training = targeted, training
-        self._last: tuple[Tensor, Tensor] | None = None
 
     def output(self, embeds: Tensor) -> Tensor:
         """(B,T,D) -> (B,…), what the task reads."""
-        out = self.victim.output(embeds, self.batch)
-        self._last = (embeds, out.detach())
-        return out
+        return self.victim.output(embeds, self.batch)
 
     def loss_of(self, out: Tensor) -> Tensor:
         """(B,…) -> (B,)."""
         return self.victim.task.loss(out, self.batch, training=self.training)
 
+    def judge(self, embeds: Tensor) -> Judged:
+        """(B,T,D) -> all that may be asked of it."""
+        return Judged(self, self.output(embeds))
+
     def __call__(self, embeds: Tensor) -> Tensor:
-        return self.loss_of(self.output(embeds))
+        return self.judge(embeds).loss
 
     def take(self, rows: Tensor) -> Objective:
         """The same for some of the texts, by their places (n,)."""
@@ -106,16 +131,30 @@ class Objective:
 
     def scores(self, embeds: Tensor) -> Tensor:
         """(B,T,D) -> (B,K): the reference's score, then each rival's in a column of its own."""
-        return self.victim.task.scores(self.output(embeds), self.batch)
+        return self.judge(embeds).scores
 
     def flips(self, embeds: Tensor) -> Tensor:
         """(B,) bool: the reference is broken (targeted: it is met)."""
-        if self._last is None or self._last[0] is not embeds:
-            with torch.no_grad():
-                self.output(embeds)
-        assert self._last is not None
-        broken = broken_in(self.victim.task.scores(self._last[1], self.batch))
-        return ~broken if self.targeted else broken
+        with torch.no_grad():
+            return self.judge(embeds).flipped
+
+
+def alike(batch: Batch, held: Batch) -> bool:
+    """Whether two batches are of the same tokens and differ in their targets alone."""
+    return torch.equal(batch.input_ids, held.input_ids)
+
+
+def carried(embeds: Tensor, batch: Batch, own: Tensor, held: Batch) -> Tensor:
+    """(B,T',D) of `held`, the batch's texts with another answer: what was done to the one to the other.
+
+    `embeds` (B,T,D) are of the batch, perturbed; `own` (B,T',D) are held's, unperturbed. The texts, and
+    what stands beside them, are at the same places in both; the tokens of the answer keep their own.
+    """
+    T = min(embeds.shape[1], own.shape[1])
+    text = (batch.segment[:, :T] != 2) & (held.segment[:, :T] != 2)
+    same = text & (batch.input_ids[:, :T] == held.input_ids[:, :T])
+    here = torch.where(same.unsqueeze(-1), embeds[:, :T], own[:, :T])
+    return torch.cat([here, own[:, T:]], 1)
 
 
 def broken_in(scores: Tensor) -> Tensor:
@@ -212,8 +251,14 @@ class Task(Protocol):
         """(B,T,D) -> what the model answers to each of B texts, as people read it."""
         ...
 
-    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
-        """A reading of N versions: `batch` refers to the attacked answer, `held` to what must stand."""
+    def read(
+        self, out: Tensor, batch: Batch, held_out: Tensor, held: Batch, reader: Reader
+    ) -> Reading:
+        """A reading of N versions: `batch` refers to the attacked answer, `held` to what must stand.
+
+        Each has its own output, since a model may read the answer too: `held_out` is that of `carried`
+        embeddings, and is `out` where both batches are of the same tokens.
+        """
         ...
 
     def explained(

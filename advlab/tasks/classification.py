@@ -123,10 +123,12 @@ class Classification:
         """The most probable class of each."""
         return _named(self.forward(model, embeds, batch), reader)
 
-    def read(self, out: Tensor, batch: Batch, held: Batch, reader: Reader) -> Reading:
+    def read(
+        self, out: Tensor, batch: Batch, held_out: Tensor, held: Batch, reader: Reader
+    ) -> Reading:
         """N versions: `parts` has the probability of each class, by its name."""
         probs, labels = out.softmax(-1), _labels(out, batch).unsqueeze(1)
-        attacked, standing = self.scores(out, batch), self.scores(out, held)
+        attacked, standing = self.scores(out, batch), self.scores(held_out, held)
         loss = -out.log_softmax(-1).gather(1, labels).squeeze(1)
         return Reading(
             tuple(_named(out, reader)),

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 
 from advlab.attacks import PGD, Attack
-from advlab.attacks.evaluate import by_length, rate, survives
+from advlab.attacks.evaluate import by_length, share_of, survives
 from advlab.model.victim import Victim
-from advlab.records import Dataset, Example, Rate
+from advlab.records import Dataset, Estimate, Example
 from advlab.runs.config import TrainConfig
 
 
@@ -27,8 +27,8 @@ class Ranked(NamedTuple):
 class Judgement:
     """What validation says of one epoch."""
 
-    clean: Rate
-    robust: Rate  # under the judge's attack
+    clean: Estimate
+    robust: Estimate  # under the judge's attack
     loss: float  # mean clean loss
     answers: int  # how many different ones are given
 
@@ -71,18 +71,18 @@ class Judge:
             "majority": self.data.majority,
         }
 
-    def accuracy(self, victim: Victim, attack: Attack | None = None) -> Rate:
+    def accuracy(self, victim: Victim, attack: Attack | None = None) -> Estimate:
         """The share of the held-out texts that is read right, under the attack if there is one."""
-        return rate(survives(victim, self.held_out, attack, seed=self.settings.seed))
+        return share_of(survives(victim, self.held_out, attack, seed=self.settings.seed))
 
     def test(self, victim: Victim) -> dict[str, Any]:
         """Accuracy on the test texts, and on some of them under twice as many steps."""
         eps, seed = self.settings.eval_eps, self.settings.seed
         attacked = survives(victim, self._some(self.data.test), PGD(eps, steps=10), seed=seed)
         return {
-            "test_accuracy": vars(rate(survives(victim, self.data.test))),
+            "test_accuracy": vars(share_of(survives(victim, self.data.test))),
             "eval_eps": eps,
-            "test_robust_accuracy": vars(rate(attacked)),
+            "test_robust_accuracy": vars(share_of(attacked)),
         }
 
     def _some(self, examples: Sequence[Example]) -> list[Example]:

@@ -27,7 +27,7 @@ from advlab.training.checkpoints import State, keep_model, load_checkpoint, save
 from advlab.training.epochs import keep_epoch
 from advlab.training.judging import Judge
 from advlab.training.meters import CostMeter, Every
-from advlab.training.methods import Method, build_method, regularise
+from advlab.training.methods import Method, Step, build_method, regularise
 from advlab.training.warmup import Warmup, lr_share
 from advlab.training.watches import Alarm, CollapseWatch, OverfittingWatch
 
@@ -126,15 +126,13 @@ def train(
                 group["lr"] = settings.lr * lr_share(step, total, settings)
             strength = warmup.at(step)
 
-            carry: dict[str, Any] = {}  # what a method keeps while it replays this batch
+            given = Step(strength, generator)
             told: list[dict[str, float]] = []  # the losses of each replay
             grad_norm = 0.0
             for _ in range(method.replays):
                 with meter.passes():
                     optimizer.zero_grad(set_to_none=True)
-                    losses = method.backward(
-                        victim, batch, strength=strength, generator=generator, carry=carry
-                    ) | regularise.backward(
+                    losses = method.backward(victim, batch, given) | regularise.backward(
                         victim, batch, config.regularise, generator, strength=strength
                     )
                 grad_norm = _clip(parameters, settings.clip, losses, step)
@@ -142,7 +140,7 @@ def train(
                 optimizer.step()
                 if config.model.unit_norm and config.model.source in SCRATCH:
                     victim.normalise_table()
-            warmup.see(told[0], told[-1], spared=bool(carry.get("spared")))
+            warmup.see(told[0], told[-1], spared=bool(given.carry.get("spared")))
             state.step += 1
             meter.count(victim, batch, optimizer)
 

@@ -11,7 +11,7 @@ import torch
 from advlab.model.victim import Victim
 from advlab.tasks import Batch
 from advlab.training.checkpoints import State
-from advlab.training.methods import Plain
+from advlab.training.methods import Plain, Step
 
 PLAIN_EVERY = 40  # steps between timings of a plain step, for the cost ratio
 
@@ -92,7 +92,7 @@ def _time_plain(victim: Victim, batch: Batch, optimizer: torch.optim.Optimizer) 
     with torch.random.fork_rng(devices=[]):
         optimizer.zero_grad(set_to_none=True)
         ticked = time.perf_counter()
-        Plain().backward(victim, batch)
+        Plain().backward(victim, batch, Step())
         spent = time.perf_counter() - ticked
     optimizer.zero_grad(set_to_none=True)
     return spent

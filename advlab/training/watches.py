@@ -8,7 +8,7 @@ from typing import Any
 
 from advlab.attacks import FGM, PGD
 from advlab.model.victim import Victim
-from advlab.records import Rate
+from advlab.records import Estimate
 from advlab.training.checkpoints import State
 from advlab.training.judging import Judge, Judgement
 from advlab.training.methods import Adversarial, Method
@@ -101,7 +101,7 @@ def easy_and_hard(method: Method, judge: PGD) -> tuple[FGM, PGD]:
     return FGM(**ball), replace(judge, **ball)
 
 
-def overfitted(easy: Rate, hard: Rate, before: float) -> bool:
+def overfitted(easy: Estimate, hard: Estimate, before: float) -> bool:
     """Catastrophic overfitting (Wong et al. 2020, arXiv:2001.03994): one step fails, many succeed.
 
     `easy` and `hard` are accuracies under one step and under PGD, `before` the best of the latter so

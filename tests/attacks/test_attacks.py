@@ -530,3 +530,49 @@ def test_projection_is_applied_after_every_step() -> None:
     assert found.path is not None
     for delta in found.path[1:]:
         torch.testing.assert_close(delta, project(delta, 0.2, "l2", "example"))
+
+
+@pytest.mark.parametrize("name", [n for n in ATTACKS if n != "ensemble"])
+def test_to_keep_the_first_success_costs_no_forward_pass(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = make_victim("bert")
+    batch = labelled(victim)
+    x = victim.embed(batch).detach()
+    count = 0
+    real = victim.output
+
+    def counted(*args: Any) -> Tensor:
+        nonlocal count
+        count += 1
+        return real(*args)
+
+    monkeypatch.setattr(victim, "output", counted)
+    passes = []
+    for keeps in (False, True):
+        count, objective = 0, victim.objective(batch)
+        flips = objective.flips if keeps else None
+        made(name, "l2", "example")(objective, x, batch.perturbable, dice(), flips=flips)
+        passes.append(count)
+    assert passes[0] == passes[1] > 0
+
+
+def test_an_objective_answers_for_the_numbers_that_a_tensor_holds_now() -> None:
+    victim = make_victim("bert")
+    batch = labelled(victim)
+    objective = victim.objective(batch)
+    x = victim.embed(batch).detach()
+    found = PGD(8.0, steps=10).at(victim.scale)(
+        objective, x, batch.perturbable, flips=objective.flips
+    )
+    broken = found.first_flip >= 0
+    assert broken.any()
+    moving = x.clone()
+    objective(moving)
+    assert not objective.flips(moving).any()
+    moving += found.flip_delta
+    assert torch.equal(objective.flips(moving), broken)
+    judged = objective.judge(moving)
+    assert torch.equal(judged.flipped, broken)
+    assert torch.equal(judged.loss, objective(moving))
+    assert torch.equal(judged.scores, objective.scores(moving))

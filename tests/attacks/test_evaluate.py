@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from victims import KINDS, WORDS, examples_for, make_victim, shared_victim
 
 from advlab.attacks import FGM, FGSM, PGD, RandomNoise
-from advlab.attacks.evaluate import by_length, evaluate, first_noisy, rate, survives, wilson
+from advlab.attacks.evaluate import by_length, evaluate, first_noisy, share_of, survives, wilson
 from advlab.errors import DataError
 from advlab.model.victim import Victim
 from advlab.records import Example
@@ -89,23 +89,21 @@ def test_clean_survival_is_accuracy_and_zero_eps_changes_nothing(kind: str) -> N
 
 def test_robust_accuracy_never_rises_with_eps_and_noise_hurts_less(case: Any) -> None:
     victim, examples = case
-    found = evaluate(victim, examples, PGD(steps=5), eps=GRID[::-1], data="words")
-    robust = [r.value for *_, r in found.robust]
-    noise = [r.value for *_, r in found.noise]
-    assert [eps for eps, *_ in found.robust] == list(GRID)
+    found = evaluate(victim, examples, PGD(steps=5), eps=GRID[::-1])
+    robust = [r.value for r in found.robust]
+    noise = [r.value for r in found.noisy]
+    assert found.eps == GRID
     assert robust[0] == noise[0] == found.clean.value == 0.75
     assert robust == sorted(robust, reverse=True)
     assert robust[-1] < 0.3  # an ε as long as a word vector breaks a random model
     assert all(n >= r for n, r in zip(noise, robust, strict=True))
     assert sum(noise) > sum(robust)
-    for eps, unit, raw, share in found.robust:
-        assert (unit, raw) == ("norm", eps * victim.scale.mean_norm)
-        assert (share.n, found.n) == (len(examples), len(examples))
+    for eps, raw, share in zip(found.eps, found.raw_eps, found.robust, strict=True):
+        assert raw == eps * victim.scale.mean_norm
+        assert share.n == len(examples)
         assert share.low <= share.value <= share.high
-    assert (found.model, found.model_hash, found.data) == ("bert", victim.hash, "words")
-    assert found.attack["name"] == "pgd"
-    answers = [e.answer for e in examples]
-    assert found.majority == max(map(answers.count, answers)) / len(answers)
+    assert (found.model, found.model_hash) == ("bert", victim.hash)
+    assert (found.attack["name"], found.attack["unit"]) == ("pgd", "norm")
 
 
 def test_a_broken_example_stays_broken_at_every_larger_eps(case: Any) -> None:
@@ -114,10 +112,10 @@ def test_a_broken_example_stays_broken_at_every_larger_eps(case: Any) -> None:
     weak = FGM()
     found = evaluate(victim, examples, weak, eps=GRID, noise_draws=1)
     alive = [True] * len(examples)
-    for eps, _, _, share in found.robust:
+    for eps, share in zip(found.eps, found.robust, strict=True):
         alone = survives(victim, examples, FGM(eps))
         alive = [a and b for a, b in zip(alive, alone, strict=True)]
-        assert share == rate(alive)
+        assert share == share_of(alive)
 
 
 def test_evaluation_repeats_and_leaves_the_model_alone() -> None:

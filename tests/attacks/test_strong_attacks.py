@@ -1,4 +1,4 @@
-"""Auto-PGD, the smallest δ that flips, guessed gradients, the ensemble, token weights."""
+"""Auto-PGD, the smallest δ that flips, guessed gradients, the ensemble, chosen words."""
 
 from __future__ import annotations
 
@@ -13,18 +13,7 @@ import torch
 from torch import Tensor
 from victims import labelled, make_victim, scores_of, shared_victim
 
-from advlab.attacks import (
-    FGM,
-    FMN,
-    PGD,
-    SPSA,
-    AutoPGD,
-    CarliniWagner,
-    DeepFool,
-    Ensemble,
-    only_tokens,
-    weighted,
-)
+from advlab.attacks import FGM, FMN, PGD, SPSA, AutoPGD, CarliniWagner, DeepFool, Ensemble, Problem
 from advlab.attacks.autopgd import checkpoints
 from advlab.attacks.norms import norm
 from advlab.attacks.scores import dlr, margin
@@ -226,7 +215,8 @@ def test_auto_pgd_halves_its_step_when_its_best_has_not_moved_between_checkpoint
 
 def test_each_targeted_restart_keeps_to_the_class_that_it_began_with(planes: Any) -> None:
     model, x, _ = planes
-    raised = AutoPGD(unit="raw", loss="targeted", restarts=9)._scores(model, x)
+    problem = Problem(model, x, torch.ones(x.shape[:2], dtype=torch.bool), 1.0)
+    raised = AutoPGD(unit="raw", loss="targeted", restarts=9)._rises(problem)
     order = model.logits(x).argsort(1, descending=True)  # the label is first
     assert len(raised) == 3
     far = x + 3 * torch.randn_like(x)
@@ -234,7 +224,7 @@ def test_each_targeted_restart_keeps_to_the_class_that_it_began_with(planes: Any
     assert not torch.equal(z.argsort(1, descending=True), order)
     for k, score in enumerate(raised, start=1):
         wanted = z.gather(1, order[:, k : k + 1]) - z.gather(1, order[:, :1])
-        torch.testing.assert_close(score(far), wanted.squeeze(1))
+        torch.testing.assert_close(score(problem.ask(far)), wanted.squeeze(1))
 
 
 @pytest.mark.parametrize("p", ["l2", "linf", "l1"])
@@ -261,7 +251,8 @@ def test_targeted_restarts_go_through_the_other_classes() -> None:
     x = victim.embed(batch).detach()
     objective = victim.objective(batch)
     attack = AutoPGD(3.0, "raw", steps=20, loss="targeted", restarts=5)
-    assert len(attack._scores(objective, x)) == 2  # three classes, two of them wrong
+    rises = attack._rises(Problem(objective, x, batch.perturbable, 3.0))
+    assert len(rises) == 2  # three classes, two of them wrong
     found = attack(
         objective, x, batch.perturbable, torch.Generator().manual_seed(0), flips=objective.flips
     )
@@ -467,36 +458,11 @@ def test_chosen_words_alone_can_be_attacked(attack: Any) -> None:
     objective = victim.objective(batch)
     places = [[2], [3, 5], [1, 2], [4]]
     raw = attack.at(victim.scale)
-    found = weighted(raw, only_tokens(places, x.shape[1]))(objective, x, batch.perturbable)
+    chosen = torch.zeros_like(batch.perturbable)
+    for row, tokens in enumerate(places):
+        chosen[row, tokens] = True
+    found = raw(objective, x, batch.perturbable & chosen)
     moved = (found.delta.norm(dim=-1) > 0).tolist()
     assert [[t for t, m in enumerate(row) if m] for row in moved] == places
     assert (norm(found.delta, "l2", "example") <= raw.eps * (1 + 1e-9)).all()
     assert (found.loss > objective(x)).all()
-
-
-def test_weights_stretch_the_ball_token_by_token() -> None:
-    """For a linear loss the best point of {δ : ‖δ/w‖ ≤ ε} is ε·w²g/‖wg‖."""
-    g = torch.randn(2, 3, 4, dtype=torch.float64)
-    x, mask = torch.zeros_like(g), torch.ones(2, 3, dtype=torch.bool)
-    weights = torch.tensor([[1.0, 0.5, 2.0], [0.0, 1.0, 3.0]], dtype=torch.float64)
-    found = weighted(FGM(0.3, "raw"), weights)(lambda z: (g * z).sum((1, 2)), x, mask)
-    w = weights.unsqueeze(-1)
-    wanted = 0.3 * w * w * g / (w * g).flatten(1).norm(dim=1).reshape(-1, 1, 1)
-    torch.testing.assert_close(found.delta, wanted)
-    assert (found.delta[1, 0] == 0).all()
-    victim = shared_victim("bert")
-    batch = labelled(victim)
-    e = victim.embed(batch).detach()
-    objective = victim.objective(batch)
-    weights = torch.rand(batch.input_ids.shape, dtype=torch.float64)
-    for attack in (
-        PGD(0.5, "raw", steps=3),
-        AutoPGD(0.5, "raw", steps=4),
-        FMN(0.5, "raw", steps=5),
-    ):
-        found = weighted(attack, weights)(
-            objective, e, batch.perturbable, torch.Generator().manual_seed(0), flips=objective.flips
-        )
-        stretched = found.delta / weights.unsqueeze(-1)
-        assert (norm(stretched, "l2", "example") <= 0.5 + 1e-9).all()
-        assert found.delta.abs().sum() > 0

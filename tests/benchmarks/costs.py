@@ -29,7 +29,7 @@ import torch
 from advlab.records import Example
 from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from advlab.training.loop import prepare
-from advlab.training.methods import METHODS, build_method
+from advlab.training.methods import METHODS, Step, build_method
 
 DEEPER = "hidden, δ at layer 4"  # of MiniLM's six
 ROWS = {name: {"name": name} for name in METHODS} | {DEEPER: {"name": "hidden", "layer": 4}}
@@ -67,7 +67,7 @@ def costs(model: str, batches: int, size: int, long: bool) -> dict[str, float]:
             began = time.process_time()
             for _ in range(method.replays):
                 optimizer.zero_grad(set_to_none=True)
-                method.backward(victim, batch, strength=1.0, generator=generator, carry=carry)
+                method.backward(victim, batch, Step(1.0, generator, carry))
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
             if i:

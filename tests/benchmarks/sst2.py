@@ -31,9 +31,9 @@ from advlab.attacks import PGD
 from advlab.attacks.evaluate import by_length, evaluate
 from advlab.attacks.hotflip import HotFlip
 from advlab.model.victim import Victim
-from advlab.records import Example, Rate
+from advlab.records import Estimate, Example
 from advlab.records.estimates import over_seeds, wilson
-from advlab.records.estimates import rate as rate_of
+from advlab.records.estimates import share_of as rate_of
 from advlab.runs.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
 from advlab.training.loop import prepare, train
 from advlab.training.methods import METHODS, build_method, method_settings
@@ -44,11 +44,11 @@ ROWS = (*METHODS, *REGULARISED)
 T_975 = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 
 
-def cell(rate: Rate) -> str:
+def cell(rate: Estimate) -> str:
     return f"{100 * rate.value:.1f} [{100 * rate.low:.0f}–{100 * rate.high:.0f}]"
 
 
-def under_hotflip(victim: Victim, examples: Sequence[Example]) -> Rate:
+def under_hotflip(victim: Victim, examples: Sequence[Example]) -> Estimate:
     """Accuracy when the worst of HotFlip's best 8 single replacements is made."""
     right = [False] * len(examples)
     with victim.analysing():
@@ -139,12 +139,7 @@ def measure(args: argparse.Namespace, name: str, config: RunConfig) -> dict[str,
     texts = prepare(config)[1].test[: args.texts]
     attack = PGD(steps=args.steps, restarts=args.restarts)
     found = evaluate(victim, texts, attack, eps=args.radii, seed=seed)
-    rates = [
-        found.clean,
-        *(rate for *_, rate in found.robust),
-        under_hotflip(victim, texts),
-        found.noise[-1][3],
-    ]
+    rates = [found.clean, *found.robust, under_hotflip(victim, texts), found.noisy[-1]]
     end = events[-1].values
     return {
         "method": name,

@@ -25,7 +25,7 @@ from advlab.explain.explore import explore
 from advlab.model.victim import Victim
 from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from advlab.training.loop import epoch_batches, prepare
-from advlab.training.methods import Plain, inputs
+from advlab.training.methods import Plain, Step, inputs
 
 SENTENCE = "The plot is slow, but the acting is wonderful and I would see it again."
 
@@ -85,7 +85,7 @@ def step_ratio(victim: Victim, texts: list, steps: int) -> float:
         for name, method in methods.items():
             victim.model.zero_grad(set_to_none=True)
             began = time.perf_counter()
-            method.backward(victim, batch)
+            method.backward(victim, batch, Step())
             if i:  # the first batch warms up
                 spent[name] += time.perf_counter() - began
     victim.model.eval()

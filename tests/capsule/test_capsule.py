@@ -321,7 +321,8 @@ def test_values_out_of_bounds_are_refused(values: dict[str, Any]) -> None:
         {"score": {"shape": [1], "type": "<f8", "data": coded([2.0])}},
         {"sure": {"shape": [1], "type": "<f8", "data": coded([-0.1])}},
         {"margin": {"shape": [1], "type": "<f8", "data": coded([float("nan")])}},
-        {"hold": {"shape": [1], "type": "<f8", "data": coded([-float("inf")])}},
+        {"hold": {"shape": [1], "type": "<f8", "data": coded([float("nan")])}},
+        {"loss": {"shape": [1], "type": "<f8", "data": coded([-float("inf")])}},
         {"broken": {"shape": [1], "type": "<f8", "data": coded([7.0])}},
         {"loss": None},
         {"parts": {}},
@@ -335,6 +336,36 @@ def test_values_out_of_bounds_are_refused(values: dict[str, Any]) -> None:
 def test_readings_out_of_bounds_are_refused(name: str, values: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"expected .* got "):
         load(with_reading(name, **values))
+
+
+def with_figures(**columns: float) -> AttackRecord:
+    """The record whose attacked text has these figures."""
+    record = record_of()
+    given = {name: np.array([value]) for name, value in columns.items()}
+    readings = dict(record.readings) | {"attacked": replace(record.attacked, **given)}
+    return replace(record, readings=readings)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"margin": -np.inf, "hold": -np.inf}, {"margin": np.inf, "loss": np.inf}, {"margin": -3e9}],
+    ids=str,
+)
+def test_what_is_saved_can_be_opened_with_endless_figures_too(columns: dict[str, float]) -> None:
+    record = with_figures(**columns)
+    source = save(record, "0" * 12)
+    found = load(source.encode())
+    same(found.readings["attacked"], record.attacked, "attacked")
+    assert page(found, source)
+
+
+@pytest.mark.parametrize("column", [*COLUMNS])
+def test_a_figure_that_is_no_number_is_refused_before_it_is_saved(column: str) -> None:
+    with pytest.raises(DataError, match=rf"makes no capsule: expected numbers .* '{column}', got"):
+        save(with_figures(**{column: np.nan}), "0" * 12)
+    for strange in (np.nan, np.inf):
+        with pytest.raises(DataError, match=r"makes no capsule: expected .* got "):
+            save(replace(record_of(), eps=strange), "0" * 12)
 
 
 def test_readings_of_other_parts_or_missing_ones_are_refused() -> None:

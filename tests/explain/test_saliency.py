@@ -274,7 +274,8 @@ class Linear:
 
     def read(self, embeds: Tensor, batch: Any) -> Reading:
         many = batch.repeat(len(embeds))
-        return self.task.read(self.output(embeds, many), many, many, self.reader)
+        out = self.output(embeds, many)
+        return self.task.read(out, many, out, many, self.reader)
 
 
 def linear_case() -> tuple[Case, Tensor]:

@@ -7,7 +7,7 @@ import pytest
 
 from advlab.pictures import robustness
 from advlab.records import Example
-from advlab.records.estimates import rate
+from advlab.records.estimates import share_of
 from advlab.studies.parts import slices_of, word_counts
 
 
@@ -35,10 +35,10 @@ def test_slices_count_their_own_texts(measured) -> None:
     table = robustness.slices(found, slices_of(examples), 0)
     assert table["texts"][0] == len(examples)
     row = found.rows[0]
-    assert table[robustness.name_of(found, row)][0] == robustness.rate_text(row.robust[0])
+    assert table[robustness.name_of(found, row)][0] == str(row.robust[0])
     assert table["slice"][-1] == "the most confident third"
     third = np.argsort(row.confidence)[-(len(examples) // 3) :]
-    wanted = robustness.rate_text(rate(row.stands(0)[third]))
+    wanted = str(share_of(row.stands(0)[third]))
     assert table[robustness.name_of(found, row)][-1] == wanted
 
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from advlab.pictures import training
-from advlab.records import Event, Rate
+from advlab.records import Estimate, Event
 from advlab.runs.standing import Standing, standing
 
 RATE = {"value": 0.8, "low": 0.7, "high": 0.88, "n": 120}
@@ -141,7 +141,7 @@ def test_names_of_runs_cannot_carry_html_into_a_figure():
 
 def test_standing_is_of_the_kept_epoch_until_the_test_result_comes():
     now = standing(diary())
-    assert now.robust == Rate(0.3, pytest.approx(0.2), pytest.approx(0.4), 120)
+    assert now.robust == Estimate(0.3, pytest.approx(0.2), pytest.approx(0.4), 120)
     assert (now.best_epoch, now.epoch, now.step, now.eta) == (1, 2.0, 40, 3.0)
     end = Event(
         "end",

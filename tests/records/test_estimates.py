@@ -2,9 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, spearmanr
+from scipy.stats import binomtest, bootstrap, spearmanr
 
-from advlab.records.estimates import compare, mcnemar, over_seeds, rank_correlation, wilson
+from advlab.records.estimates import (
+    Estimate,
+    compare,
+    difference_of,
+    mcnemar,
+    mean_of,
+    over_seeds,
+    rank_correlation,
+    share_of,
+    wilson,
+)
+from advlab.runs.standing import as_estimate
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (5, 0), (3, 9), (40, 61), (120, 80), (7, 7)])
@@ -80,3 +91,81 @@ def test_rank_correlation_is_scipys_and_undefined_where_it_means_nothing() -> No
     assert rank_correlation([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
     assert rank_correlation([1, 2], [2, 1]) is None
     assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+
+
+# ---- the mean of one value a text ---------------------------------------------------------------
+
+
+def skewed(n: int, seed: int) -> np.ndarray:
+    """Values whose mean is 1 and whose spread is 1."""
+    return np.random.default_rng(seed).exponential(size=n)
+
+
+def test_a_mean_has_the_percentile_interval_that_scipy_has() -> None:
+    values = skewed(150, 4)
+    found = mean_of(values, "F1", draws=20_000)
+    wanted = bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(9)
+    ).confidence_interval
+    assert (found.value, found.n, found.unit) == (pytest.approx(values.mean()), 150, "F1")
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.01)
+    assert found.high - found.low > 0.2
+
+
+def test_the_interval_of_a_mean_holds_the_truth_about_as_often_as_it_says() -> None:
+    found = [mean_of(skewed(100, i), "nats", draws=400, seed=i) for i in range(300)]
+    hits = sum(one.low <= 1 <= one.high for one in found)
+    assert 0.89 <= hits / 300 <= 0.98
+
+
+def test_the_difference_of_two_means_pairs_the_texts() -> None:
+    b = skewed(80, 1)
+    noise = 0.01 * np.random.default_rng(2).normal(size=80)
+    found = difference_of(b + 0.1 + noise, b, "F1")
+    assert found.low < 0.1 < found.high
+    assert found.high - found.low < 0.01  # two separate intervals are forty times as wide
+    wanted = bootstrap(
+        (b + 0.1 + noise, b),
+        lambda x, y: np.mean(x - y),
+        paired=True,
+        vectorized=False,
+        method="percentile",
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=5e-4)
+    with pytest.raises(ValueError, match="same texts, got 2 and 3; evaluate both"):
+        difference_of([1.0, 2.0], [1.0, 2.0, 3.0], "F1")
+
+
+def test_an_interval_is_the_same_whenever_it_is_made() -> None:
+    values = skewed(30, 0)
+    assert mean_of(values, "F1") == mean_of(values.tolist(), "F1")
+    assert mean_of(values, "F1", seed=1) != mean_of(values, "F1")
+
+
+@pytest.mark.parametrize("values", [[0.25], [0.5] * 7])
+def test_one_text_or_equal_ones_have_an_interval_of_no_width(values: list[float]) -> None:
+    found = mean_of(values, "F1")
+    assert (found.low, found.value, found.high) == (values[0],) * 3
+    assert found.n == len(values)
+
+
+def test_a_mean_of_nothing_or_of_no_numbers_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"expected one value of each text.*give at least one"):
+        mean_of([], "F1")
+    with pytest.raises(ValueError, match="expected finite values of F1, got 2 of 3 that are not"):
+        mean_of([1.0, float("nan"), float("inf")], "F1")
+
+
+def test_an_estimate_is_printed_in_one_way() -> None:
+    assert str(wilson(88, 120)) == "73.3 % [65–80]"
+    assert str(Estimate(31.24, 29.83, 32.66, 200, "BLEU")) == "31.2 [29.8–32.7] BLEU"
+
+
+def test_estimates_of_older_runs_are_read_as_shares() -> None:
+    old = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 100}
+    assert as_estimate(old) == Estimate(0.8, 0.7, 0.9, 100, "share")
+    made = share_of([True, False, True])
+    assert as_estimate(vars(made)) == made
+    made = mean_of([1.0, 2.0], "nats")
+    assert as_estimate(vars(made)) == made

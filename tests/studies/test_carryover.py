@@ -118,7 +118,7 @@ def test_the_table_holds_what_each_attack_alone_finds(pair: Any, found: CarryOve
     one, three = found.kinds.index(ONE_WORD), found.kinds.index(THREE_WORDS)
     assert (found.right[:, three] <= found.right[:, one]).all()
     noise, strong = found.kinds.index("random noise"), found.kinds.index("PGD-20")
-    assert found.rate(0, strong).value < found.rate(0, noise).value
+    assert found.share(0, strong).value < found.share(0, noise).value
     assert found.kinds.index(UNIVERSAL) < one
 
 
@@ -148,11 +148,11 @@ def test_delta_goes_to_models_with_the_same_words_only() -> None:
         [True, True, False],
         [False, False, True],
     ]
-    own = [moved.rate(i, i).value for i in range(3)]
+    own = [moved.share(i, i).value for i in range(3)]
     clean = [np.mean(survives(v, texts)) for v in (bert, twin, gpt)]
     assert own[0] < clean[0]
-    assert moved.rate(0, 1).value <= clean[1]
-    assert moved.rate(0, 0).value <= moved.rate(1, 0).value  # its own δ is the worst for it
+    assert moved.share(0, 1).value <= clean[1]
+    assert moved.share(0, 0).value <= moved.share(1, 0).value  # its own δ is the worst for it
 
 
 def test_replaced_words_go_to_every_model_as_text(pair: Any) -> None:
@@ -168,7 +168,7 @@ def test_replaced_words_go_to_every_model_as_text(pair: Any) -> None:
     for j, victim in enumerate(victims):
         both = np.array(survives(victim, texts)) & np.array(survives(victim, changed))
         assert moved.right[0, j].tolist() == both.tolist()
-    assert moved.rate(0, 0).value < np.mean(survives(victims[0], texts))
+    assert moved.share(0, 0).value < np.mean(survives(victims[0], texts))
 
 
 def test_nothing_to_attack_is_told(pair: Any) -> None:

@@ -46,7 +46,9 @@ def test_the_grid_finds_what_the_plain_evaluation_finds() -> None:
     [row] = grid([victim], examples, [attack], EPS).rows
     plain = evaluate(victim, examples, attack, eps=EPS)
     assert row.clean == plain.clean
-    assert row.robust == tuple(r[3] for r in plain.robust)
+    assert row.robust == plain.robust
+    assert np.array_equal(row.confidence, plain.confidence)
+    assert vars(row).keys() == vars(plain).keys()
     assert row.robust[0] == row.clean
     assert row.robust[-1].value < row.clean.value  # the attack does something, so this can fail
     values = [r.value for r in row.robust]

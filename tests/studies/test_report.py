@@ -35,7 +35,7 @@ def test_every_form_of_the_report_holds_the_same_figures(made) -> None:
         assert saved["clean"]["value"] == row.clean.value
         assert [r["low"] for r in saved["robust"]] == [r.low for r in row.robust]
         for share in (row.clean, *row.robust):
-            text = f"{100 * share.value:.1f} % [{100 * share.low:.0f}–{100 * share.high:.0f}]"
+            text = str(share)
             for name in ("report.html", "report.md", "accuracy.csv"):
                 assert text in files[name], name
     for limit in LIMITS:

@@ -24,6 +24,7 @@ from advlab.training.methods import (
     Adversarial,
     Place,
     Plain,
+    Step,
     build_method,
     inputs,
     method_settings,
@@ -48,7 +49,7 @@ def gradients(victim: Victim, method: Any, batch: Batch, **more: Any) -> list[Te
     for _ in range(method.replays):
         victim.model.zero_grad(set_to_none=True)
         torch.manual_seed(7)
-        method.backward(victim, batch, generator=dice, carry=carry, **more)
+        method.backward(victim, batch, Step(generator=dice, carry=carry, **more))
     return [
         torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in victim.model.parameters()
     ]
@@ -224,12 +225,12 @@ def test_hidden_pgd_trains_at_the_delta_that_whole_passes_would_find(kind: str, 
 
 def test_hidden_eps_counts_the_batchs_own_vectors() -> None:
     victim, batch = training(dropout=0.0)
-    told = inputs.Hidden(0.5, "norm", layer=1, steps=5).backward(victim, batch)
+    told = inputs.Hidden(0.5, "norm", layer=1, steps=5).backward(victim, batch, Step())
     hidden = blocks.hidden_at(victim, victim.embed(batch), batch, 1)
     size = hidden.norm(dim=-1)[batch.perturbable].mean().item()
     assert told["delta_norm"] == pytest.approx(0.5 * size, rel=1e-9)
     with pytest.raises(SettingError, match="norm or raw"):
-        inputs.Hidden(0.5, "half-nn").backward(victim, batch)
+        inputs.Hidden(0.5, "half-nn").backward(victim, batch, Step())
 
 
 def test_the_hidden_ascent_is_cheaper_the_later_the_layer() -> None:
@@ -241,7 +242,7 @@ def test_the_hidden_ascent_is_cheaper_the_later_the_layer() -> None:
     counts = []
     for layer in (0, 1):
         runs.clear()
-        inputs.Hidden(layer=layer, steps=4).backward(victim, batch)
+        inputs.Hidden(layer=layer, steps=4).backward(victim, batch, Step())
         counts.append(len(runs))
     assert counts == [2 + 3 * 2 + 2, 2 + 3 * 1 + 2]
 
@@ -268,7 +269,7 @@ def test_weights_are_put_back_bit_for_bit_after_errors_too(
 ) -> None:
     victim, batch = training()
     before = [p.detach().clone() for p in victim.model.parameters()]
-    build_method({"name": name}).backward(victim, batch)
+    build_method({"name": name}).backward(victim, batch, Step())
     assert all(torch.equal(a, b) for a, b in zip(before, victim.model.parameters(), strict=True))
     changed, real = [], Place.logits
 
@@ -281,7 +282,7 @@ def test_weights_are_put_back_bit_for_bit_after_errors_too(
 
     monkeypatch.setattr(Place, "logits", failing)
     with pytest.raises(RuntimeError, match="memory"):
-        build_method({"name": name}).backward(victim, batch)
+        build_method({"name": name}).backward(victim, batch, Step())
     assert changed
     assert all(torch.equal(a, b) for a, b in zip(before, victim.model.parameters(), strict=True))
 
@@ -308,7 +309,7 @@ def test_awp_moves_each_matrix_by_its_share_and_no_vector() -> None:
         return real(embeds, one)
 
     victim.output = watching  # type: ignore[method-assign]
-    method.backward(victim, batch)
+    method.backward(victim, batch, Step())
     for before, after in zip(seen[0], seen[-1], strict=True):
         moved = (after - before).norm()
         if before.ndim < 2:
@@ -330,7 +331,7 @@ def test_the_table_attack_has_one_norm_for_the_whole_batch_and_moves_specials_to
         return real(embeds, one)
 
     victim.output = watching  # type: ignore[method-assign]
-    TableAttack(0.3, "raw").backward(victim, batch)
+    TableAttack(0.3, "raw").backward(victim, batch, Step())
     sizes = norm(seen[-1], "l2", "example").flatten()
     assert sizes.max() > 1.01 * sizes.min()
     assert seen[-1][~batch.perturbable & batch.attention_mask.bool()].abs().max() > 0
@@ -346,7 +347,7 @@ def test_a_fraction_of_the_batches_is_perturbed(name: str) -> None:
     for _ in range(40):
         carry: dict[str, Any] = {}
         told = [
-            method.backward(victim, batch, generator=dice, carry=carry)
+            method.backward(victim, batch, Step(generator=dice, carry=carry))
             for _ in range(method.replays)
         ]
         plain = [set(numbers) == {"clean_loss"} for numbers in told]
@@ -361,7 +362,7 @@ def test_a_layer_that_the_model_lacks_is_refused_by_its_number() -> None:
     victim, batch = training()
     for layer in (2, 3, 9):
         with pytest.raises(SettingError, match=rf"below 2, as bert has, got {layer}; lower it"):
-            inputs.Hidden(layer=layer).backward(victim, batch)
+            inputs.Hidden(layer=layer).backward(victim, batch, Step())
     tokenizer = word_tokenizer("bert")
     config = tiny_model("bert", tokenizer).config
     config.num_hidden_layers = 3
@@ -382,14 +383,14 @@ def test_the_table_attack_needs_a_table_that_trains() -> None:
     victim, batch = training()
     victim.model.get_input_embeddings().weight.requires_grad_(False)
     with pytest.raises(SettingError, match="let the table train, or use fgm"):
-        TableAttack().backward(victim, batch)
+        TableAttack().backward(victim, batch, Step())
 
 
 def test_free_training_carries_delta_through_the_replays_of_a_batch() -> None:
     victim, batch = training(dropout=0.0)
     carry: dict[str, Any] = {}
     method = inputs.FreeAT(0.3, "raw")
-    lengths = [method.backward(victim, batch, carry=carry)["delta_norm"] for _ in range(3)]
+    lengths = [method.backward(victim, batch, Step(carry=carry))["delta_norm"] for _ in range(3)]
     assert lengths[0] == 0
     assert lengths[1:] == pytest.approx([0.3, 0.3])
 
@@ -496,7 +497,7 @@ def test_one_step_on_a_linear_model_is_as_worked_out_by_hand(
     for _ in range(method.replays):
         victim.weight.grad = None
         dice = torch.Generator().manual_seed(0)
-        method.backward(victim, batch, generator=dice, carry=carry)
+        method.backward(victim, batch, Step(generator=dice, carry=carry))
     x = victim.table[batch.input_ids[0]].numpy()
     wanted = by_hand(name, x, victim.weight.detach().numpy(), 1)
     np.testing.assert_allclose(victim.weight.grad.numpy(), wanted, atol=1e-12)
@@ -567,7 +568,7 @@ def test_one_step_from_a_random_start_is_as_worked_out_by_hand(
     victim: Any = Linear()
     batch = one_text()
     method: Any = build_method({"name": name, "eps": EPS, "unit": "raw"} | settings)
-    method.backward(victim, batch, generator=torch.Generator().manual_seed(0))
+    method.backward(victim, batch, Step(generator=torch.Generator().manual_seed(0)))
     x = victim.table[batch.input_ids]
     begin = random_in_ball(
         x,
@@ -589,7 +590,7 @@ def test_steps_that_fall_are_as_long_as_worked_out_by_hand() -> None:
     """Three steps of 0.4: 0.4, 0.267 and 0.133 of ε, all in one direction: 0.8 of ε."""
     victim: Any = Linear()
     method = inputs.PGD(EPS, "raw", steps=3, step_size=0.4, step_rule="falling")
-    told = method.backward(victim, one_text())
+    told = method.backward(victim, one_text(), Step())
     assert told["delta_norm"] == pytest.approx(0.8 * EPS, rel=1e-12)
     x, w = victim.table[[1, 4, 2]].numpy(), victim.weight.detach().numpy()
     wanted = by_hand("fgm", x, w, 1, 0.8 * EPS)
@@ -607,7 +608,7 @@ def test_one_step_of_the_table_attack_is_as_worked_out_by_hand() -> None:
     ids = [1, 4, 1]
     x, w = victim.table[ids].detach().numpy(), victim.weight.detach().numpy()
     method = build_method({"name": "table", "eps": EPS, "unit": "raw"})
-    method.backward(victim, one_text(ids))
+    method.backward(victim, one_text(ids), Step())
 
     def gap(d: np.ndarray) -> np.ndarray:
         z = (x + d).mean(0) @ w
@@ -643,7 +644,7 @@ def test_one_hidden_step_is_as_worked_out_by_hand() -> None:
     """δ on the input of the second block, h = x·A₁; from there the model is W after A₂."""
     victim: Any = Stacked()
     method = inputs.Hidden(EPS, "raw", layer=1, steps=2, step_size=0.6)
-    method.backward(victim, one_text())
+    method.backward(victim, one_text(), Step())
     first, second = (block.weight.detach().numpy().T for block in victim.model.layers)
     h, w = victim.table[[1, 4, 2]].numpy() @ first, victim.weight.detach().numpy()
 
@@ -719,7 +720,7 @@ def test_a_step_costs_the_passes_that_it_says(method: Any, passes: tuple[int, in
         return logits
 
     victim.output = counting  # type: ignore[method-assign]
-    method.backward(victim, batch, generator=torch.Generator().manual_seed(0))
+    method.backward(victim, batch, Step(generator=torch.Generator().manual_seed(0)))
     assert (len(forward), len(backward)) == passes
 
 
@@ -775,10 +776,10 @@ def test_training_perturbations_stay_in_their_ball_and_off_specials(
     method = build_method(
         {"name": name, "eps": 0.8, "unit": "raw", "p": p, "ball": ball, "site": site}
     )
-    told = method.backward(victim, batch, strength=0.5, generator=torch.Generator().manual_seed(0))
+    told = method.backward(victim, batch, Step(0.5, torch.Generator().manual_seed(0)))
     if isinstance(method, inputs.FreeAT):
-        method.backward(victim, batch, strength=0.5, carry=(carry := {}))
-        told = method.backward(victim, batch, strength=0.5, carry=carry)
+        method.backward(victim, batch, Step(0.5, carry=(carry := {})))
+        told = method.backward(victim, batch, Step(strength=0.5, carry=carry))
     limit = 0.4 * (1.0 if name != "freelb++" else 0.3 + 9 * 0.2) + 1e-9
     for delta in seen:
         assert (delta[~batch.perturbable] == 0).all()
@@ -808,7 +809,7 @@ def test_saturated_losses_give_finite_gradients(name: str) -> None:
 @every_method
 def test_backward_reports_losses_as_numbers(name: str) -> None:
     victim, batch = training()
-    told = build_method({"name": name}).backward(victim, batch)
+    told = build_method({"name": name}).backward(victim, batch, Step())
     assert all(isinstance(v, float) for v in told.values())
     assert {"clean_loss", "adv_loss"} & set(told)
 

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 import torch
+from seam_tasks import KINDS as SEAM
+from seam_tasks import examples_of, make_seam
 from torch.nn import functional as F  # noqa: N812
 from victims import labelled, make_victim
 
 from advlab.attacks.hotflip import HotFlip
 from advlab.runs.config import Regularisation
 from advlab.tasks import Classification
-from advlab.training.methods import METHODS, build_method
+from advlab.training.methods import METHODS, Step, build_method
 from advlab.training.methods.regularise import _flipped, backward, set_dropout
 
 
@@ -38,11 +40,11 @@ def test_a_regulariser_adds_its_own_gradients_to_any_method(name: str, what: str
     generator = torch.Generator()
 
     def both() -> None:
-        method.backward(victim, batch, generator=generator.manual_seed(0))
+        method.backward(victim, batch, Step(generator=generator.manual_seed(0)))
         backward(victim, batch, extra, generator.manual_seed(1))
 
     alone = gradients(
-        victim, lambda: method.backward(victim, batch, generator=generator.manual_seed(0))
+        victim, lambda: method.backward(victim, batch, Step(generator=generator.manual_seed(0)))
     )
     added = gradients(victim, lambda: backward(victim, batch, extra, generator.manual_seed(1)))
     for a, b, c in zip(gradients(victim, both), alone, added, strict=True):
@@ -133,6 +135,20 @@ def test_dropout_can_be_set() -> None:
     victim, batch = training(0.2)
     set_dropout(victim, 0.0)
     x = victim.embed(batch)
+    assert torch.equal(victim.output(x, batch), victim.output(x, batch))
+    set_dropout(victim, 0.5)
+    assert not torch.equal(victim.output(x, batch), victim.output(x, batch))
+
+
+@pytest.mark.parametrize("kind", SEAM)
+def test_dropout_can_be_set_where_layers_call_it_as_a_function(kind: str) -> None:
+    victim = make_seam(kind, dropout=0.2)
+    batch = victim.encode(examples_of(kind))
+    x = victim.embed(batch)
+    victim.model.train()
+    set_dropout(victim, None)
+    assert not torch.equal(victim.output(x, batch), victim.output(x, batch))
+    set_dropout(victim, 0.0)
     assert torch.equal(victim.output(x, batch), victim.output(x, batch))
     set_dropout(victim, 0.5)
     assert not torch.equal(victim.output(x, batch), victim.output(x, batch))

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from advlab.settings import build_named, name_of, plain
-from advlab.training.methods.base import Adversarial, Method, Plain
+from advlab.training.methods.base import Adversarial, Method, Plain, Step
 from advlab.training.methods.engine import Inner, Outer, Place, Threat, play
 from advlab.training.methods.inputs import (
     FGM,
@@ -70,6 +70,7 @@ __all__ = [
     "Outer",
     "Place",
     "Plain",
+    "Step",
     "Threat",
     "build_method",
     "method_settings",

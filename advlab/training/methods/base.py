@@ -1,12 +1,8 @@
-"""What all training methods are: settings that fill `.grad` for one batch and return numbers.
-
-`strength`, from 0 to 1, is the warm-up of ε: full ε from the first step collapses to a constant
-predictor. `carry` is a dictionary that lives as long as one batch, for methods that replay it.
-"""
+"""What all training methods are: settings that fill `.grad` for one batch and return numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -23,6 +19,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What a method is told of the step beside model and batch."""
+
+    # of ε, from 0 to 1: full ε from the first step collapses to a constant predictor
+    strength: float = 1.0
+    generator: torch.Generator | None = None  # of random starts; None: torch's own
+    carry: dict[str, Any] = field(default_factory=dict)  # lives as long as the batch is replayed
+
+
+@dataclass(frozen=True)
 class Method:
     """A training method."""
 
@@ -31,15 +37,7 @@ class Method:
     replays: ClassVar[int] = 1  # optimiser steps on each batch
     one_step: ClassVar[bool] = False  # one-step ascent may overfit to itself: watched in training
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         """Fill `.grad` with the gradient of the method's loss on a batch; returns the losses."""
         raise NotImplementedError  # pragma: no cover - each method says how
 
@@ -50,15 +48,7 @@ class Plain(Method):
 
     title: ClassVar[str] = "Plain"
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         loss = victim.objective(batch, training=True)(victim.embed(batch)).mean()
         loss.backward()
         return {"clean_loss": loss.item()}
@@ -119,25 +109,17 @@ class Adversarial(Method):
         scale = place.mean_norm() if self.unit == "norm" else 1.0
         return Threat(strength * self.eps * scale, self.p, self.ball)
 
-    def spared(self, generator: torch.Generator | None, carry: dict[str, Any] | None) -> bool:
+    def spared(self, step: Step) -> bool:
         """Whether this batch trains plainly: drawn once, and the same in all of its replays."""
         if self.fraction == 1:
             return False
-        carry = {} if carry is None else carry
-        if "spared" not in carry:
-            carry["spared"] = float(torch.rand((), generator=generator)) >= self.fraction
-        return carry["spared"]
+        if "spared" not in step.carry:
+            drawn = float(torch.rand((), generator=step.generator))
+            step.carry["spared"] = drawn >= self.fraction
+        return step.carry["spared"]
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
-        if self.spared(generator, carry):
-            return Plain().backward(victim, batch)
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
+        if self.spared(step):
+            return Plain().backward(victim, batch, step)
         place = Place(victim, batch, self.site, self.layer)
-        return play(place, lambda p: self.threat(p, strength), *self.parts(), generator)
+        return play(place, lambda p: self.threat(p, step.strength), *self.parts(), step.generator)

@@ -7,13 +7,11 @@ word vectors in all of them, and word-embedding δ with one L2 ball a text unles
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-import torch
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from advlab.attacks.norms import Ball, P
 from advlab.settings import setting
-from advlab.training.methods.base import Adversarial, Plain
+from advlab.training.methods.base import Adversarial, Plain, Step
 from advlab.training.methods.engine import Inner, Outer, Place, Site, begin, length
 
 if TYPE_CHECKING:
@@ -153,26 +151,17 @@ class FreeAT(Adversarial):
         """Optimiser steps on each batch."""
         return self.replays_m
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
-        carry = {} if carry is None else carry
-        if self.spared(generator, carry):
-            return Plain().backward(victim, batch)
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
+        if self.spared(step):
+            return Plain().backward(victim, batch, step)
         place = Place(victim, batch, self.site, self.layer)
-        threat = self.threat(place, strength)
-        delta = carry.get("delta", begin(place, threat, Inner(start="zero"), generator))
+        threat = self.threat(place, step.strength)
+        delta = step.carry.get("delta", begin(place, threat, Inner(start="zero"), step.generator))
         delta = delta.detach().requires_grad_()
         loss = place.objective.loss_of(place.logits(delta)).mean()
         loss.backward()
         grad = delta.grad * len(batch) * place.mask
-        carry["delta"] = threat.project(delta.detach() + threat.step(grad, self.step_size))
+        step.carry["delta"] = threat.project(delta.detach() + threat.step(grad, self.step_size))
         return {"adv_loss": loss.item(), "delta_norm": length(delta)}
 
 

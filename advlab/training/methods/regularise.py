@@ -23,10 +23,20 @@ if TYPE_CHECKING:
 
 
 def set_dropout(victim: Victim, rate: float | None) -> None:
-    """Set the model's dropout, in place; None leaves it."""
+    """Set the model's dropout, in place; None leaves it.
+
+    Both kinds: a module of its own, and a number (`dropout`, `activation_dropout`, …) that a module
+    hands to `functional.dropout` or to attention, as BART and Marian do in all of their layers.
+    """
+    if rate is None:
+        return
     for module in victim.model.modules():
-        if isinstance(module, nn.Dropout) and rate is not None:
+        if isinstance(module, nn.Dropout):
             module.p = rate
+        for name, value in list(vars(module).items()):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if number and ("dropout" in name or "pdrop" in name):
+                setattr(module, name, rate)
 
 
 def backward(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from advlab.attacks.base import Unit
 from advlab.attacks.norms import TINY
 from advlab.errors import SettingError
 from advlab.settings import setting
-from advlab.training.methods.base import Method, Plain
+from advlab.training.methods.base import Method, Plain, Step
 from advlab.training.methods.engine import Place, ascend, length
 from advlab.training.methods.inputs import PGD
 
@@ -35,21 +35,13 @@ class SAM(Method):
 
     rho: float = setting(0.05, "Length of the step in weight space", unit="L2", low=0.0, label="ρ")
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         place = Place(victim, batch)
         weights = _trainable(victim)
         clean = place.objective.loss_of(place.logits()).mean()
         grads = torch.autograd.grad(clean, weights, allow_unused=True)
         size = torch.stack([g.norm() for g in grads if g is not None]).norm().clamp_min(TINY)
-        steps = [None if g is None else strength * self.rho * g / size for g in grads]
+        steps = [None if g is None else step.strength * self.rho * g / size for g in grads]
         with shifted(weights, steps):
             worse = place.objective.loss_of(place.logits()).mean()
             worse.backward()
@@ -72,23 +64,15 @@ class AWP(PGD):
         0.01, "Length of the weights' step, relative to each tensor", low=0.0, high=1.0, label="γ"
     )
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
-        if self.spared(generator, carry):
-            return Plain().backward(victim, batch)
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
+        if self.spared(step):
+            return Plain().backward(victim, batch, step)
         place = Place(victim, batch, self.site, self.layer)
         loss_of, w = place.objective.loss_of, self.adv_weight
-        delta = ascend(place, self.threat(place, strength), self.parts()[0], generator)
+        delta = ascend(place, self.threat(place, step.strength), self.parts()[0], step.generator)
         weights = [p for p in _trainable(victim) if p.ndim >= 2]
         grads = torch.autograd.grad(loss_of(place.logits(delta)).mean(), weights, allow_unused=True)
-        reach = strength * self.gamma
+        reach = step.strength * self.gamma
         steps = [
             None if g is None else reach * p.detach().norm() * g / g.norm().clamp_min(TINY)
             for p, g in zip(weights, grads, strict=True)
@@ -124,15 +108,7 @@ class TableAttack(Method):
         """ε in raw units at this point of the warm-up."""
         return strength * victim.scale.raw(self.eps, self.unit)
 
-    def backward(
-        self,
-        victim: Victim,
-        batch: Batch,
-        *,
-        strength: float = 1.0,
-        generator: torch.Generator | None = None,
-        carry: dict[str, Any] | None = None,
-    ) -> dict[str, float]:
+    def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         place = Place(victim, batch)
         table = victim.model.get_input_embeddings().weight
         if not table.requires_grad:
@@ -143,8 +119,8 @@ class TableAttack(Method):
         clean = place.objective.loss_of(place.logits()).mean()
         (clean / 2).backward()
         assert table.grad is not None
-        step = self.radius(victim, strength) * table.grad / table.grad.norm().clamp_min(TINY)
-        with shifted([table], [step]):
+        move = self.radius(victim, step.strength) * table.grad / table.grad.norm().clamp_min(TINY)
+        with shifted([table], [move]):
             perturbed = place.objective.loss_of(place.logits()).mean()
             (perturbed / 2).backward()
         return {"clean_loss": clean.item(), "adv_loss": perturbed.item()}

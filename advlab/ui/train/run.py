@@ -16,7 +16,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError, RunError
 from advlab.pictures import training
-from advlab.records import Event, Rate
+from advlab.records import Estimate, Event
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig
 from advlab.runs.jobs import RunInfo
@@ -44,7 +44,7 @@ CHART = {"displayModeBar": False}
 # -- numbers in words --------------------------------------------------------------------------
 
 
-def percent(rate: Rate | None) -> str:
+def percent(rate: Estimate | None) -> str:
     """A share as people read it; a dash while unknown."""
     return "–" if rate is None else f"{rate.value:.1%}".replace("%", " %")
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.pictures import training
-from advlab.records import Rate
+from advlab.records import Estimate
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
@@ -189,7 +189,7 @@ def recent(infos: Sequence[RunInfo]) -> None:
             st.caption(plain_text(f"{info.status} · {summary(info)}{_scores(info)}"))
 
 
-def _value(rate: Rate | None) -> float | None:
+def _value(rate: Estimate | None) -> float | None:
     return None if rate is None else 100 * rate.value
 
 
