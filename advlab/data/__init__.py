@@ -19,7 +19,8 @@ from advlab.runs.config import DataConfig
 
 if TYPE_CHECKING:
     from advlab.data.corpora import CORPORA
-    from advlab.data.files import Guess, Table
+    from advlab.data.files import Guess
+    from advlab.data.rows import Table
     from advlab.records import Dataset
 
 HUB = "hub:"

@@ -12,14 +12,15 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from advlab.data.decoding import check_encoding, decode, guess_encoding, name_rows
 from advlab.data.layout import json_objects, named, table
 from advlab.data.raw import Head, read_all, read_head
+from advlab.data.rows import Row, Table, other_columns
 from advlab.data.scanning import cells, json_array, json_lines, labelled, unify
 from advlab.data.sniffing import (
     DELIMITERS,
@@ -35,42 +36,6 @@ from advlab.errors import DataError
 from advlab.runs.config import DataConfig, home
 
 PREVIEW_ROWS = 10
-MOST_OTHERS = 8  # further columns that are kept
-LONGEST_OTHER = 60  # characters of their values
-
-
-class Row(NamedTuple):
-    """One record: its number as an editor shows it, the text, the label as it stands there.
-
-    `more`: the first few other columns, for parts of the data.
-    """
-
-    number: int
-    text: Any
-    label: Any
-    more: tuple[tuple[str, str], ...] = ()
-
-
-def other_columns(values: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Columns that can name a part of the data: short plain values, as text."""
-    found = []
-    for name, value in values:
-        if isinstance(value, str | int | float | bool) and len(str(value)) <= LONGEST_OTHER:
-            found.append((name, str(value)))
-    return tuple(found[:MOST_OTHERS])
-
-
-@dataclass(frozen=True)
-class Table:
-    """All rows of a source, two columns wide. `label_names`: where the source declares them."""
-
-    name: str
-    rows: tuple[Row, ...]
-    text_column: str
-    label_column: str
-    notes: tuple[str, ...] = ()
-    label_names: tuple[str, ...] | None = None
-    others: tuple[str, ...] = ()  # the columns not used, for messages
 
 
 @dataclass(frozen=True)

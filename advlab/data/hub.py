@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from advlab.data.files import Row, Table, other_columns
+from advlab.data.rows import Row, Table, other_columns
 from advlab.data.sniffing import SAMPLE_ROWS, find_column, pick_columns
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig, home
