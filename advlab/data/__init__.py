@@ -20,7 +20,7 @@ from advlab.runs.config import DataConfig
 if TYPE_CHECKING:
     from advlab.data.corpora import CORPORA
     from advlab.data.files import Guess
-    from advlab.data.rows import Table
+    from advlab.data.rows import Progress, Table
     from advlab.records import Dataset
 
 HUB = "hub:"
@@ -36,15 +36,18 @@ def __getattr__(name: str) -> Any:
     return CORPORA
 
 
-def load_data(config: DataConfig) -> Dataset:
-    """The data set that `config` names, checked and split; DataError says what does not fit."""
+def load_data(config: DataConfig, progress: Progress | None = None) -> Dataset:
+    """The data set that `config` names, checked and split; DataError says what does not fit.
+
+    `progress` is called with the share of a file that is read, and may raise to stop the reading.
+    """
     from advlab.data.splits import limit_train, make_dataset, replace_test
 
     source = config.source.strip()
     if source in _corpora():
         data = _corpora()[source].build()
         if config.eval_source:
-            data = replace_test(data, _test_table(config))
+            data = replace_test(data, _test_table(config, progress=progress))
         return limit_train(data, config.limit, config.seed)
     if source.startswith(HUB):
         from advlab.data.hub import read_hub
@@ -54,9 +57,16 @@ def load_data(config: DataConfig) -> Dataset:
         name = Path(source.removeprefix(HUB)).name.removesuffix(".parquet")
         validation = tables.get("validation")
         return make_dataset(tables["train"], config, test=test, validation=validation, name=name)
-    table, guess = _file_table(source, config)
-    test = _test_table(config, guess) if config.eval_source else None
+    table, guess = _file_table(source, config, progress=progress)
+    test = _test_table(config, guess, progress) if config.eval_source else None
     return make_dataset(table, config, test=test)
+
+
+def read_tested(config: DataConfig) -> Table:
+    """All rows of the file to test on, or of the only file, where that is to be used whole."""
+    if not config.eval_source:
+        return _file_table(config.source.strip(), config)[0]
+    return _test_table(config)
 
 
 def _corpora() -> dict[str, Any]:
@@ -66,7 +76,7 @@ def _corpora() -> dict[str, Any]:
 
 
 def _file_table(
-    source: str, config: DataConfig, training: Guess | None = None
+    source: str, config: DataConfig, training: Guess | None = None, progress: Progress | None = None
 ) -> tuple[Table, Guess]:
     """A file's rows. A second file is read with the columns of the `training` file if it has them."""
     from advlab.data.files import corrections, guess, read_rows
@@ -79,10 +89,12 @@ def _file_table(
         found = dataclasses.replace(
             found, text_column=training.text_column, label_column=training.label_column
         )
-    return read_rows(path, found), found
+    return read_rows(path, found, progress), found
 
 
-def _test_table(config: DataConfig, training: Guess | None = None) -> Table:
+def _test_table(
+    config: DataConfig, training: Guess | None = None, progress: Progress | None = None
+) -> Table:
     """The rows to test on: a second file, or the test split of a public data set."""
     source = (config.eval_source or "").strip()
     if source.startswith(HUB):
@@ -90,7 +102,7 @@ def _test_table(config: DataConfig, training: Guess | None = None) -> Table:
 
         tables = read_hub(source.removeprefix(HUB), config)
         return tables.get("test") or tables.get("validation") or tables["train"]
-    return _file_table(source, config, training)[0]
+    return _file_table(source, config, training, progress)[0]
 
 
 def _nothing_at(source: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from advlab.data.decoding import check_encoding, decode, guess_encoding, name_rows
 from advlab.data.layout import json_objects, named, table
 from advlab.data.raw import Head, read_all, read_head
-from advlab.data.rows import Row, Table, other_columns
+from advlab.data.rows import Progress, Row, Table, other_columns
 from advlab.data.scanning import cells, json_array, json_lines, labelled, unify
 from advlab.data.sniffing import (
     DELIMITERS,
@@ -176,7 +176,7 @@ def _preview(sample: Sequence[Sequence[Any]], width: int) -> tuple[tuple[str, ..
     return tuple(tuple(shown(cell) for cell in take(row, range(width))) for row in rows)
 
 
-def read_rows(source: Path | bytes, guess: Guess) -> Table:
+def read_rows(source: Path | bytes, guess: Guess, progress: Progress | None = None) -> Table:
     """Every row of `source`, read as `guess` says. DataError names the rows that do not fit."""
     for kind, column in (("text", guess.text_column), ("label", guess.label_column)):
         if column is None and len(guess.columns) == 1:
