@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
                 "data": data.name,
                 "n": len(texts),
                 "texts": tested.told,
-                "seen_in_training": tested.seen,
+                "seen_in_training": [vars(one) for one in tested.seen],
                 "notes": list(data.notes),
                 "attack": rows[0].attack,
                 "models": models,
@@ -116,6 +116,6 @@ def _write_report(folder: Path, found: Grid, tested: Tested, alarms: Sequence[Al
     # a file used whole has no training texts, from which rare words could be told
     known = word_counts(tested.data.train) if tested.data.train else None
     used = {"texts used": tested.told}
-    used |= {f"known to {model}": told for model, told in tested.seen.items()}
+    used["of these, trained on"] = " ".join(one.sentence for one in tested.seen)
     for name, content in report(found, tested.texts, alarms, known=known, used=used).items():
         (folder / name).write_text(content, encoding="utf-8")

@@ -16,6 +16,7 @@ from advlab.cli.printing import Progress
 from advlab.errors import AdvlabError, RunError, SettingError
 
 if TYPE_CHECKING:
+    from advlab.data.evaluation import Seen
     from advlab.model.victim import Victim
     from advlab.records import Dataset, Event, Example
     from advlab.runs.config import RunConfig
@@ -67,7 +68,7 @@ class Tested:
     data: Dataset
     texts: list[Example]
     told: str  # which texts they are
-    seen: dict[str, str]  # model -> how many of them it knows from training, in words
+    seen: list[Seen]  # how many of them each model knows from training
     fitting: tuple[Example, ...]
     fitted: str  # which texts those are
 
@@ -81,8 +82,8 @@ class Tested:
         for note in self.data.notes:
             print(f"note: {note}", file=sys.stderr)
         print(f"Texts: {self.told}.")
-        for sentence in self.seen.values():
-            print(f"  {sentence[0].upper()}{sentence[1:].removesuffix('.')}.")
+        for one in self.seen:
+            print(f"  {one.sentence}")
 
 
 def texts_to_test(args: argparse.Namespace, victims: Sequence[Victim]) -> Tested:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
                 "n": len(texts),
                 "texts": tested.told,
                 "one_delta_fitted_on": tested.fitted,
-                "seen_in_training": tested.seen,
+                "seen_in_training": [vars(one) for one in tested.seen],
                 "notes": list(tested.data.notes),
                 "eps": args.eps,
                 "models": list(kinds.models),

@@ -64,9 +64,14 @@ def load_data(config: DataConfig, progress: Progress | None = None) -> Dataset:
 
 def read_tested(config: DataConfig) -> Table:
     """All rows of the file to test on, or of the only file, where that is to be used whole."""
+    from advlab.data.files import corrections, guess
+
+    source = config.source.strip()
     if not config.eval_source:
-        return _file_table(config.source.strip(), config)[0]
-    return _test_table(config)
+        return _file_table(source, config)[0]
+    if source in _corpora() or source.startswith(HUB):
+        return _test_table(config)
+    return _test_table(config, guess(Path(source).expanduser(), **corrections(config)))
 
 
 def _corpora() -> dict[str, Any]:
@@ -79,7 +84,8 @@ def _file_table(
     source: str, config: DataConfig, training: Guess | None = None, progress: Progress | None = None
 ) -> tuple[Table, Guess]:
     """A file's rows. A second file is read with the columns of the `training` file if it has them."""
-    from advlab.data.files import corrections, guess, read_rows
+    from advlab.data.files import corrections, guess
+    from advlab.data.reading import read_rows
 
     path = Path(source).expanduser()
     if not path.exists():
@@ -113,5 +119,5 @@ def _nothing_at(source: str) -> str:
     meant = f" (did you mean {near[0]}?)" if near else ""
     return (
         f"there is no built-in corpus and no file {source!r}{meant}; the corpora are "
-        f"{', '.join(names)}; give one of them, a CSV, TSV or JSONL file, or hub:NAME"
+        f"{', '.join(names)}; give one of them, a CSV, TSV, JSONL, Excel or Parquet file, or hub:NAME"
     )

@@ -42,6 +42,20 @@ class Chosen:
     fitted: str  # which texts `fitting` are
 
 
+@dataclass(frozen=True)
+class Seen:
+    """How many of some texts a model knows from training; None: not known."""
+
+    model: str
+    count: int | None
+    told: str
+
+    @property
+    def sentence(self) -> str:
+        """`told`, with a capital and a full stop."""
+        return f"{self.told[0].upper()}{self.told[1:].removesuffix('.')}."
+
+
 def choose_texts(values: Mapping[str, Any], models: Sequence[Trained]) -> Chosen:
     """The texts that settings of a DataConfig name; those of the first model's data if they are empty.
 
@@ -106,14 +120,15 @@ def _digest(path: Path) -> bytes:
         return hashlib.file_digest(stream, "sha256").digest()
 
 
-def seen_in_training(examples: Sequence[Example], models: Sequence[Trained]) -> dict[str, str]:
-    """Model -> how many of the texts, case and spaces aside, stand in its training texts, in words."""
+def seen_in_training(examples: Sequence[Example], models: Sequence[Trained]) -> list[Seen]:
+    """How many of the texts, case and spaces aside, stand in the training texts of each model."""
     texts = [folded(e.text) for e in examples]
     training: dict[DataConfig, set[str] | DataError] = {}
-    told = {}
+    found = []
     for model in models:
         if model.data is None:
-            told[model.name] = f"what {model.name} was trained on is not known here"
+            told = f"what {model.name} was trained on is not known here"
+            found.append(Seen(model.name, None, told))
             continue
         if model.data not in training:
             try:
@@ -122,15 +137,17 @@ def seen_in_training(examples: Sequence[Example], models: Sequence[Trained]) -> 
                 training[model.data] = error
         known = training[model.data]
         if isinstance(known, DataError):
-            told[model.name] = f"the training texts of {model.name} cannot be read now: {known}"
+            told = f"the training texts of {model.name} cannot be read now: {known}"
+            found.append(Seen(model.name, None, told))
             continue
         count = sum(text in known for text in texts)
-        told[model.name] = (
+        told = (
             f"{count:,} of these {len(texts):,} texts stand in the training texts of {model.name}"
-            if count
-            else f"none of these texts stands in the training texts of {model.name}"
         )
-    return told
+        if not count:
+            told = f"none of these texts stands in the training texts of {model.name}"
+        found.append(Seen(model.name, count, told))
+    return found
 
 
 def _own_test(model: Trained) -> Chosen:

@@ -91,11 +91,21 @@ def test_texts_that_a_run_knows_from_training_are_counted(tmp_path, run):
     path.write_text("text,label\n" + "".join(f"{text},good\n" for text in rows))
     chosen = choose_texts({"source": str(path)}, [run])
     gone = Trained("gone", CLASSES, DataConfig(str(tmp_path / "absent.csv")))
-    told = seen_in_training(chosen.data.test, [run, gone, Trained("folder", CLASSES)])
-    assert told["first"] == "3 of these 5 texts stand in the training texts of first"
-    assert told["gone"].startswith(
+    seen = seen_in_training(chosen.data.test, [run, gone, Trained("folder", CLASSES)])
+    assert [one.count for one in seen] == [3, None, None]
+    assert seen[0].sentence == "3 of these 5 texts stand in the training texts of first."
+    assert seen[1].told.startswith(
         "the training texts of gone cannot be read now: there is no file"
     )
-    assert told["folder"] == "what folder was trained on is not known here"
+    assert seen[2].told == "what folder was trained on is not known here"
     own = choose_texts({}, [run])
-    assert seen_in_training(own.data.test, [run])["first"].startswith("none of these texts")
+    [seen] = seen_in_training(own.data.test, [run])
+    assert seen.told.startswith("none of these texts")
+
+
+def test_a_second_file_is_read_with_the_columns_of_the_first(tmp_path, run):
+    path = tmp_path / "dev.csv"
+    lines = [f"a much longer remark,text {i},{i % 2},{CLASSES[i % 2]}\n" for i in range(8)]
+    path.write_text("body,text,kind,label\n" + "".join(lines))
+    chosen = choose_texts({"source": run.data.source, "eval_source": str(path)}, [run])
+    assert [e.text for e in chosen.data.test] == [f"text {i}" for i in range(8)]

@@ -16,6 +16,8 @@ from advlab.data import load_data
 from advlab.data.corpora import CORPORA
 from advlab.data.decoding import OLDER
 from advlab.data.files import DELIMITERS, Guess, guess, save_upload
+from advlab.data.pairs import find_pair, refusal
+from advlab.data.splits import worth
 from advlab.errors import DataError, EncodingError
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
@@ -24,8 +26,11 @@ from advlab.ui.forms import form_for
 
 KINDS = {"corpus": "Built-in corpus", "file": "Your file", "hub": "Public data set"}
 ENCODINGS = ("utf-8", "utf-16", "utf-32", "latin-1", *OLDER)
-SUFFIXES = ("csv", "tsv", "txt", "jsonl", "ndjson", "json", "gz")
+SUFFIXES = ("csv", "tsv", "txt", "jsonl", "ndjson", "json", "gz", "parquet", "xlsx")
 SHOWN = 6  # sample texts
+MOST_NOTES = 8
+MOST_KEPT = 6  # data sets
+STOPPED = "data.stopped"  # the data whose reading was stopped last
 
 
 def choose_data() -> DataConfig | None:
@@ -50,10 +55,50 @@ def choose_data() -> DataConfig | None:
     return dataclasses.replace(chosen, limit=cut.limit, seed=cut.seed)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the data…")
-def read(config: DataConfig, stamp: float = 0.0) -> Dataset:
-    """The data set, read once; `stamp`: the file's time of change. DataError says what is wrong."""
-    return load_data(config)
+@st.cache_resource
+def _kept() -> dict[tuple[DataConfig, float], Dataset]:
+    """The data sets read last, for everyone; with them, the time of their files' change."""
+    return {}
+
+
+def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
+    """The data set, read once; `stamp`: the file's time of change. DataError says what is wrong.
+
+    A large file shows how far it is read, and a button to stop it; None after that.
+    """
+    kept, key = _kept(), (config, stamp)
+    if key in kept:
+        return kept[key]
+    if st.session_state.get(STOPPED) == key:
+        st.info("Reading was stopped.", icon=":material/pan_tool:")
+        st.button(
+            "Read it after all", key="data.again", on_click=st.session_state.pop, args=(STOPPED,)
+        )
+        return None
+    place = st.empty()
+    bars: list[Any] = []
+
+    def progress(share: float) -> None:
+        if not bars and share < 1:
+            with place.container():
+                bars.append(st.progress(share))
+                st.button("Cancel", key="data.cancel", on_click=_stop, args=(key,))
+        if bars:  # a click anywhere ends the script here
+            bars[0].progress(share, f"Reading the data: {share:.0%}")
+
+    with st.spinner("Reading the data…"):
+        try:
+            data = load_data(config, progress)
+        finally:
+            place.empty()
+    kept[key] = data
+    for old in list(kept)[:-MOST_KEPT]:
+        kept.pop(old, None)
+    return data
+
+
+def _stop(key: tuple[DataConfig, float]) -> None:
+    st.session_state[STOPPED] = key
 
 
 def stamp_of(config: DataConfig) -> float:
@@ -77,6 +122,8 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     except DataError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
         return False
+    if data is None:
+        return False
     counts = (len(data.train), len(data.validation), len(data.test))
     classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
     st.caption(
@@ -86,7 +133,11 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
             f"{data.majority:.0%} of the test texts"
         )
     )
-    for note in [n for n in data.notes if guessed is None or n != guessed.summary][:6]:
+    little = worth(data)
+    if little:
+        st.warning(plain_text(little), icon=":material/warning:")
+    told = {little, guessed.summary if guessed else None}
+    for note in [n for n in data.notes if n not in told][:MOST_NOTES]:
         st.caption(f":material/info: {plain_text(note, 400)}")
     if guessed is not None:
         return True
@@ -147,7 +198,7 @@ def _file() -> DataConfig | None:
     left, right = st.columns([3, 2])
     with left:
         dropped = st.file_uploader(
-            "CSV, TSV or JSONL, dropped here or chosen",
+            "CSV, TSV, JSONL, Excel or Parquet, dropped here or chosen",
             type=list(SUFFIXES),
             key="data.upload",
             help="A text and a class in each row. The file stays on this computer.",
@@ -197,7 +248,12 @@ def _file() -> DataConfig | None:
             st.caption(f"Testing on {plain_text(test.name)}")
     config = dataclasses.replace(config, eval_source=(extra or "").strip() or None)
     if config.text_column is None or config.label_column is None:
-        st.warning("Choose the column with the text and the column with the class.")
+        pair = find_pair(guessed.columns) if config.text_column is None else None
+        st.warning(
+            f"{plain_text(refusal(pair, guessed.name))}."
+            if pair
+            else "Choose the column with the text and the column with the class."
+        )
         return None
     return config if usable(config, guessed) else None
 
@@ -224,6 +280,12 @@ def _given(config: DataConfig) -> dict[str, Any]:
 def _corrected(source: Path, first: Guess) -> DataConfig:
     """How the file is read: the guess, and what a person put in its place."""
     key = f"data.read.{source}"
+    names = {True: "names the columns", False: "is data"}
+    if first.format == "xlsx":
+        header = _correct("First row", list(names), first.header, f"{key}.header", names)
+        return DataConfig(str(source), header=header)
+    if first.format == "parquet":  # it says all by itself
+        return DataConfig(str(source))
     if first.delimiter is None:  # JSON has no delimiter, quoting or header
         encoding = _correct("Encoding", list(ENCODINGS), first.encoding, f"{key}.encoding")
         return DataConfig(str(source), encoding=encoding)
@@ -236,10 +298,9 @@ def _corrected(source: Path, first: Guess) -> DataConfig:
     with two:
         encoding = _correct("Encoding", list(ENCODINGS), first.encoding, f"{key}.encoding")
     with three:
-        names = {True: "enclose cells", False: "ordinary characters"}
-        quoting = _correct("Double quotes", list(names), first.quoting, f"{key}.quoting", names)
+        quotes = {True: "enclose cells", False: "ordinary characters"}
+        quoting = _correct("Double quotes", list(quotes), first.quoting, f"{key}.quoting", quotes)
     with four:
-        names = {True: "names the columns", False: "is data"}
         header = _correct("First row", list(names), first.header, f"{key}.header", names)
     return DataConfig(
         str(source), encoding=encoding, delimiter=delimiter, quoting=quoting, header=header
