@@ -63,11 +63,12 @@ def table(text: str, name: str, separator: str | None, quoting: bool | None, cut
     declared = DECLARED.match(text)
     if declared:
         notes.append(f"The line “{declared[0].strip()}” names the delimiter and is no row.")
-    if separator is None and declared:
-        separator = declared[1]
-    elif separator is None:
-        separator, why = guess_delimiter(text, name, quoting, cut)
-        notes.append(why)
+    if separator is None:
+        if declared:
+            separator = str(declared[1])
+        else:
+            separator, why = guess_delimiter(text, name, quoting, cut)
+            notes.append(why)
     if separator == " ":
         form, quoting = "lines", False
         records = list(labelled(text, cut=cut))

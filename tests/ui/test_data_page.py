@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import places
 import pyarrow
 import pyarrow.parquet
 from streamlit.testing.v1 import AppTest
 
 from advlab.ui.train.data import STOPPED, stamp_of
 
-NEW = "pages/train/new.py"
+NEW = str(places.ROOT / "pages" / "train" / "new.py")
 
 
 def opened(path: Path) -> AppTest:
@@ -32,7 +33,7 @@ def rows(count: int) -> dict[str, list[str]]:
 
 
 def test_a_parquet_file_is_previewed_and_can_be_trained_on(tmp_path: Path) -> None:
-    pyarrow.parquet.write_table(pyarrow.table(rows(400)), tmp_path / "f.parquet")
+    pyarrow.parquet.write_table(pyarrow.table(rows(1000)), tmp_path / "f.parquet")
     app = opened(tmp_path / "f.parquet")
     assert "f.parquet read as Parquet, text in column text" in captions(app)
     assert list(app.dataframe[0].value["text (text)"])[:2] == ["text 0", "text 1"]

@@ -41,7 +41,7 @@ class Measured:
     alarms: Sequence[Alarm]
     models: dict[str, str]  # weights' hash -> model id
     groups: dict[str, str]  # weights' hash -> the run's name without its seed
-    told: tuple[str, ...]  # which texts these are
+    told: tuple[str, ...] = ()  # which texts these are, in sentences
 
 
 def robustness_page() -> None:

@@ -89,8 +89,10 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
     with st.spinner("Reading the data…"):
         try:
             data = load_data(config, progress)
-        finally:
+        except DataError:
             place.empty()
+            raise
+    place.empty()
     kept[key] = data
     for old in list(kept)[:-MOST_KEPT]:
         kept.pop(old, None)
