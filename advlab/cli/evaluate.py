@@ -13,13 +13,14 @@ from advlab.cli.models import open_model, texts_to_test
 from advlab.cli.printing import print_alarms, print_json, print_table, row_json
 
 if TYPE_CHECKING:
-    from advlab.records import Dataset, Example
+    from advlab.cli.models import Tested
     from advlab.records.measured import Alarm, Grid
 
 HELP = "Clean and robust accuracy of models on a data set."
 EXAMPLES = """examples:
   advlab evaluate RUN                                      on the data it was trained with
   advlab evaluate RUN OTHER --eps 0.1 0.25 0.5             several models on the same texts
+  advlab evaluate RUN --data test.tsv                      on all texts of a file
   advlab evaluate path/to/model --data dev.tsv --attack pgd --steps 10 --restarts 2
   advlab evaluate RUN OTHER --eps 0.1 0.25 --report out    tables, curves, alarms as files
 """
@@ -64,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     settings = attack_given(args)
     attack, *_ = [build_attack(settings | {"eps": eps}) for eps in args.radii]  # each is checked
     victims = [open_model(name) for name in args.models]
-    data, texts = texts_to_test(args, victims)
+    tested = texts_to_test(args, victims)
+    data, texts = tested.data, tested.texts
     began, seconds, found = time.perf_counter(), [], None
     for victim in victims:
         part = grid(
@@ -79,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
         found = part if found is None else found.joined(part)
         seconds.append(time.perf_counter() - began - sum(seconds))
     assert found is not None
-    alarms = alarms_of(found, victims, texts, [attack])
+    alarms = alarms_of(found, victims, texts, [attack], more=tested.more)
     if args.report:
-        _write_report(Path(args.report), found, texts, data, alarms)
+        _write_report(Path(args.report), found, tested, alarms)
     if args.json:
         models = [
             {"name": row.model, **row_json(row, found.majority, s)}
@@ -91,12 +93,16 @@ def run(args: argparse.Namespace) -> int:
             {
                 "data": data.name,
                 "n": len(texts),
+                "texts": tested.told,
+                "seen_in_training": [vars(one) for one in tested.seen],
+                "notes": list(data.notes),
                 "attack": found.rows[0].attack,
                 "models": models,
                 "alarms": [vars(a) for a in alarms],
             }
         )
         return 0
+    tested.show()
     print_table(found.rows, [row.model for row in found.rows], found.majority)
     print_alarms(alarms)
     if args.report:
@@ -104,13 +110,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_report(
-    folder: Path, found: Grid, texts: Sequence[Example], data: Dataset, alarms: Sequence[Alarm]
-) -> None:
+def _write_report(folder: Path, found: Grid, tested: Tested, alarms: Sequence[Alarm]) -> None:
     from advlab.studies.parts import word_counts
     from advlab.studies.report import report
 
     folder.mkdir(parents=True, exist_ok=True)
-    known = word_counts(data.train)
-    for name, content in report(found, texts, alarms, known=known).items():
+    # a file used whole has no training texts, from which rare words could be told
+    known = word_counts(tested.data.train) if tested.data.train else None
+    used = {"texts used": tested.told}
+    used["of these, trained on"] = " ".join(one.sentence for one in tested.seen)
+    for name, content in report(found, tested.texts, alarms, known=known, used=used).items():
         (folder / name).write_text(content, encoding="utf-8")

@@ -6,7 +6,9 @@ import argparse
 import functools
 import json
 import random
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import given
@@ -14,9 +16,10 @@ from advlab.cli.printing import Progress
 from advlab.errors import AdvlabError, RunError, SettingError
 
 if TYPE_CHECKING:
+    from advlab.data.evaluation import Seen
     from advlab.model.victim import Victim
     from advlab.records import Dataset, Event, Example
-    from advlab.runs.config import DataConfig, RunConfig
+    from advlab.runs.config import RunConfig
     from advlab.runs.queue import RunInfo
 
 
@@ -51,16 +54,6 @@ def open_model(which: str) -> Victim:
     return Victim.load(info.folder.model, name=info.name)
 
 
-def run_data(which: str) -> DataConfig:
-    """The data settings of a run; SettingError for a model that is no run."""
-    info = named_run(which)
-    if info is None:
-        raise SettingError(
-            f"expected --data, since {which!r} is not a run; give a corpus or a file"
-        )
-    return info.config.data
-
-
 def class_of(label: str | None, names: Sequence[str]) -> int | str | None:
     """The class that `--label` means: its name, or its number where no class is called so."""
     if label and label.isdecimal() and label not in names:
@@ -68,24 +61,51 @@ def class_of(label: str | None, names: Sequence[str]) -> int | str | None:
     return label
 
 
-def texts_to_test(
-    args: argparse.Namespace, victims: Sequence[Victim]
-) -> tuple[Dataset, list[Example]]:
+@dataclass(frozen=True)
+class Tested:
+    """The texts that a command evaluates on, and what it says of them."""
+
+    data: Dataset
+    texts: list[Example]
+    told: str  # which texts they are
+    seen: list[Seen]  # how many of them each model knows from training
+    fitting: tuple[Example, ...]
+    fitted: str  # which texts those are
+
+    @property
+    def more(self) -> bool:
+        """Whether the data has further texts to evaluate on."""
+        return len(self.texts) < len(self.data.test)
+
+    def show(self) -> None:
+        """Print all of it: notes on the data to standard error."""
+        for note in self.data.notes:
+            print(f"note: {note}", file=sys.stderr)
+        print(f"Texts: {self.told}.")
+        for one in self.seen:
+            print(f"  {one.sentence}")
+
+
+def texts_to_test(args: argparse.Namespace, victims: Sequence[Victim]) -> Tested:
     """The data of the flags, or of the first run, and those of its test texts to use."""
-    from advlab.data import load_data
+    from advlab.data.evaluation import Trained, choose_texts, seen_in_training
     from advlab.runs.config import DataConfig
-    from advlab.settings import build
 
     if args.max_texts is not None and args.max_texts < 1:
         raise SettingError(f"expected --max-texts of at least 1, got {args.max_texts}; change it")
-    values = given(args, DataConfig)
-    data = load_data(build(DataConfig, values) if values else run_data(args.models[0]))
-    _same_classes(victims, data)
-    texts = list(data.test)
-    if args.max_texts:
+    models = []
+    for which, victim in zip(args.models, victims, strict=True):
+        info = named_run(which)
+        models.append(Trained(victim.name, victim.head, info.config.data if info else None))
+    chosen = choose_texts(given(args, DataConfig), models)
+    _same_classes(victims, chosen.data)
+    texts, told = list(chosen.data.test), chosen.told
+    if args.max_texts and args.max_texts < len(texts):
         random.Random(args.attack_seed).shuffle(texts)
         texts = texts[: args.max_texts]
-    return data, texts
+        told = f"{len(texts):,}, drawn at random, of {told}"
+    seen = seen_in_training(texts, models)
+    return Tested(chosen.data, texts, told, seen, chosen.fitting, chosen.fitted)
 
 
 def _same_classes(victims: Sequence[Victim], data: Dataset) -> None:

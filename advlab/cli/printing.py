@@ -23,6 +23,8 @@ class Progress:
         values = event.values
         if event.kind == "start":
             self.steps = values["steps"]
+            for note in values.get("notes", ()):
+                print(f"note: {note}", file=sys.stderr)
         elif event.kind == "step" and self.live:
             share = event.step / self.steps
             bar = "█" * int(24 * share) + "·" * (24 - int(24 * share))

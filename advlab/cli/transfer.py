@@ -43,18 +43,23 @@ def run(args: argparse.Namespace) -> int:
     if args.eps <= 0:
         raise SettingError(f"expected --eps above 0, got {args.eps:g}; try 0.25")
     victims = [open_model(name) for name in args.models]
-    data, texts = texts_to_test(args, victims)
+    tested = texts_to_test(args, victims)
+    texts = tested.texts
     kept = Outcomes(home() / "outcomes")
     common: dict[str, Any] = {"seed": args.attack_seed, "outcomes": kept, "progress": _progress}
-    kinds = carry_over(victims, texts, args.eps, fitting=data.validation, **common)
+    kinds = carry_over(victims, texts, args.eps, fitting=tested.fitting, **common)
     moved = [transfer(victims, texts, args.eps, kind, **common) for kind in ("delta", "words")]
     _progress(1.0, "")
     alarms = [alarm for one in moved for alarm in of_transfer(one)]
     if args.json:
         print_json(
             {
-                "data": data.name,
+                "data": tested.data.name,
                 "n": len(texts),
+                "texts": tested.told,
+                "one_delta_fitted_on": tested.fitted,
+                "seen_in_training": [vars(one) for one in tested.seen],
+                "notes": list(tested.data.notes),
                 "eps": args.eps,
                 "models": list(kinds.models),
                 "kinds": {
@@ -69,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         return 0
+    tested.show()
+    print(f"The one δ for all texts is made on {tested.fitted}.")
     print(f"Read right of {len(texts)} texts, every δ up to ε = {args.eps:g} × mean norm long:")
     _print_tables(kinds, moved)
     print_alarms(alarms)

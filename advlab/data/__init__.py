@@ -19,7 +19,8 @@ from advlab.runs.config import DataConfig
 
 if TYPE_CHECKING:
     from advlab.data.corpora import CORPORA
-    from advlab.data.files import Guess, Table
+    from advlab.data.files import Guess
+    from advlab.data.rows import Progress, Table
     from advlab.records import Dataset
 
 HUB = "hub:"
@@ -35,15 +36,18 @@ def __getattr__(name: str) -> Any:
     return CORPORA
 
 
-def load_data(config: DataConfig) -> Dataset:
-    """The data set that `config` names, checked and split; DataError says what does not fit."""
+def load_data(config: DataConfig, progress: Progress | None = None) -> Dataset:
+    """The data set that `config` names, checked and split; DataError says what does not fit.
+
+    `progress` is called with the share of a file that is read, and may raise to stop the reading.
+    """
     from advlab.data.splits import limit_train, make_dataset, replace_test
 
     source = config.source.strip()
     if source in _corpora():
         data = _corpora()[source].build()
         if config.eval_source:
-            data = replace_test(data, _test_table(config))
+            data = replace_test(data, _test_table(config, progress=progress))
         return limit_train(data, config.limit, config.seed)
     if source.startswith(HUB):
         from advlab.data.hub import read_hub
@@ -53,9 +57,21 @@ def load_data(config: DataConfig) -> Dataset:
         name = Path(source.removeprefix(HUB)).name.removesuffix(".parquet")
         validation = tables.get("validation")
         return make_dataset(tables["train"], config, test=test, validation=validation, name=name)
-    table, guess = _file_table(source, config)
-    test = _test_table(config, guess) if config.eval_source else None
+    table, guess = _file_table(source, config, progress=progress)
+    test = _test_table(config, guess, progress) if config.eval_source else None
     return make_dataset(table, config, test=test)
+
+
+def read_tested(config: DataConfig) -> Table:
+    """All rows of the file to test on, or of the only file, where that is to be used whole."""
+    from advlab.data.files import corrections, guess
+
+    source = config.source.strip()
+    if not config.eval_source:
+        return _file_table(source, config)[0]
+    if source in _corpora() or source.startswith(HUB):
+        return _test_table(config)
+    return _test_table(config, guess(Path(source).expanduser(), **corrections(config)))
 
 
 def _corpora() -> dict[str, Any]:
@@ -65,10 +81,11 @@ def _corpora() -> dict[str, Any]:
 
 
 def _file_table(
-    source: str, config: DataConfig, training: Guess | None = None
+    source: str, config: DataConfig, training: Guess | None = None, progress: Progress | None = None
 ) -> tuple[Table, Guess]:
     """A file's rows. A second file is read with the columns of the `training` file if it has them."""
-    from advlab.data.files import corrections, guess, read_rows
+    from advlab.data.files import corrections, guess
+    from advlab.data.reading import read_rows
 
     path = Path(source).expanduser()
     if not path.exists():
@@ -78,10 +95,12 @@ def _file_table(
         found = dataclasses.replace(
             found, text_column=training.text_column, label_column=training.label_column
         )
-    return read_rows(path, found), found
+    return read_rows(path, found, progress), found
 
 
-def _test_table(config: DataConfig, training: Guess | None = None) -> Table:
+def _test_table(
+    config: DataConfig, training: Guess | None = None, progress: Progress | None = None
+) -> Table:
     """The rows to test on: a second file, or the test split of a public data set."""
     source = (config.eval_source or "").strip()
     if source.startswith(HUB):
@@ -89,7 +108,7 @@ def _test_table(config: DataConfig, training: Guess | None = None) -> Table:
 
         tables = read_hub(source.removeprefix(HUB), config)
         return tables.get("test") or tables.get("validation") or tables["train"]
-    return _file_table(source, config, training)[0]
+    return _file_table(source, config, training, progress)[0]
 
 
 def _nothing_at(source: str) -> str:
@@ -100,5 +119,5 @@ def _nothing_at(source: str) -> str:
     meant = f" (did you mean {near[0]}?)" if near else ""
     return (
         f"there is no built-in corpus and no file {source!r}{meant}; the corpora are "
-        f"{', '.join(names)}; give one of them, a CSV, TSV or JSONL file, or hub:NAME"
+        f"{', '.join(names)}; give one of them, a CSV, TSV, JSONL, Excel or Parquet file, or hub:NAME"
     )

@@ -6,8 +6,9 @@ Row numbers count from 1 as an editor shows them, and every error is a `DataErro
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from advlab.errors import DataError, EncodingError
 
@@ -21,8 +22,21 @@ BOMS: tuple[tuple[bytes, str], ...] = (
 
 # the encodings older than Unicode that texts come in; of two that give the same text, the first
 OLDER = (
-    *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp866", "cp1253", "cp1254", "cp1255"),
-    *("cp1256", "cp1257", "cp850", "mac_roman", "cp932", "euc_jp", "cp949", "gb18030", "cp950"),
+    *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "koi8_u", "iso8859_5", "cp866"),
+    *(
+        "cp1253",
+        "cp1254",
+        "cp1255",
+        "cp1256",
+        "cp1257",
+        "cp850",
+        "mac_roman",
+        "cp932",
+        "euc_jp",
+        "cp949",
+        "gb18030",
+        "cp950",
+    ),
     "big5hkscs",
 )
 BEFORE_WINDOWS = ("cp850", "mac_roman")  # rare by now: believed only where nothing reads as well
@@ -181,6 +195,9 @@ def _likely(data: bytes, sample: bytes, complete: bool) -> list[str]:
         encoding = next((e for e in OLDER if e in same and _fits(data, e, complete)), None)
         if encoding:
             found.append((encoding, match.chaos, match.coherence))
+    found = [item for item in found if not _half_width(sample, item[0])]
+    if not found:
+        return []
     margin = MARGIN + MARGIN_OF_ONE / sum(byte > 0x7F for byte in sample)
     if found and found[0][0] not in BEFORE_WINDOWS:
         found = [item for item in found if item[0] not in BEFORE_WINDOWS]
@@ -189,6 +206,13 @@ def _likely(data: bytes, sample: bytes, complete: bool) -> list[str]:
         for encoding, chaos, coherence in found
         if chaos < found[0][1] + margin and coherence > found[0][2] - margin
     ]
+
+
+def _half_width(sample: bytes, encoding: str) -> bool:
+    """Whether it reads as half-width katakana above all: Cyrillic's bytes do, Japanese texts do not."""
+    text = sample.decode(encoding, "replace")
+    half = len(re.findall("[\uff61-\uff9f]", text))
+    return half > len(re.findall(r"[^\x00-\x7f]", text)) / 2
 
 
 def _compared(sample: bytes, encodings: Sequence[str]) -> str:
@@ -217,12 +241,13 @@ def _row(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
 
 
-def _refuse_nul(data: bytes, name: str) -> None:
+def _refuse_nul(data: bytes, name: str, first: int = 1) -> None:
+    """DataError where there is a NUL byte. `first`: the row with which the data begins."""
     if b"\x00" in data:
-        offset = data.index(b"\x00")
+        row = first - 1 + _row(data, data.index(b"\x00"))
         raise DataError(
-            f"{name} has a NUL byte in row {_row(data, offset):,} (byte {offset:,}), so it is "
-            "binary or damaged; expected text: save it as CSV, TSV or JSONL in UTF-8"
+            f"{name} has a NUL byte in row {row:,}, so it is binary or damaged; expected text: "
+            "save it as CSV, TSV or JSONL in UTF-8"
         )
 
 
@@ -258,6 +283,38 @@ def decode(data: bytes, encoding: str, name: str, *, given: bool, complete: bool
     if "\x00" in text:
         _refuse_nul(data, name)
     return text.removeprefix("\ufeff")
+
+
+def decoded(blocks: Iterable[bytes], encoding: str, name: str, *, given: bool) -> Iterator[str]:
+    """The text of a file that comes in blocks, without its byte-order mark.
+
+    Bytes that do not fit raise DataError with their row where the encoding was `given`, and else
+    UnicodeDecodeError: it can be guessed anew.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    row, first = 1, True
+    for block in itertools.chain(blocks, (b"",)):
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            if not given:
+                raise
+            at = row + block.count(b"\n", 0, max(error.start, 0))
+            raise DataError(
+                f"row {at:,} of {name} is not {encoding}: byte 0x{error.object[error.start]:02x} "
+                f"does not fit; {_way_out(block, name, given)}"
+            ) from error
+        except UnicodeError as error:  # UTF-16 and UTF-32 say it without a position
+            raise DataError(
+                f"{name} is not {encoding}: {error}; choose another encoding"
+            ) from error
+        if "\x00" in text:
+            _refuse_nul(text[: text.index("\x00") + 1].encode("utf-8", "replace"), name, row)
+        row += text.count("\n")
+        if first and text:
+            text, first = text.removeprefix("\ufeff"), False
+        if text:
+            yield text
 
 
 def _way_out(data: bytes, name: str, given: bool) -> str:

@@ -1,26 +1,26 @@
 """A person's own file: how is it written, which column is the text, which the label?
 
 `guess` looks at the first megabyte and says what it found, with a preview; every part can be
-corrected. `read_rows` then reads the whole as the guess says. Both take a path or the bytes of an
-upload, change nothing, and raise nothing but DataError.
+corrected. `advlab.data.reading` then reads the whole as the guess says. Both take a path or the bytes
+of an upload, change nothing, and raise nothing but DataError.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from advlab.data.decoding import check_encoding, decode, guess_encoding, name_rows
-from advlab.data.layout import json_objects, named, table
-from advlab.data.raw import Head, read_all, read_head
-from advlab.data.scanning import cells, json_array, json_lines, labelled, unify
+from advlab.data.decoding import check_encoding, decode, guess_encoding
+from advlab.data.layout import Layout, json_objects, named, table
+from advlab.data.pairs import find_pair, note, refusal
+from advlab.data.raw import Head, read_head
+from advlab.data.scanning import unify
 from advlab.data.sniffing import (
     DELIMITERS,
     SAMPLE_ROWS,
@@ -31,46 +31,11 @@ from advlab.data.sniffing import (
     shown,
     take,
 )
+from advlab.data.typed import form_of, open_book
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig, home
 
 PREVIEW_ROWS = 10
-MOST_OTHERS = 8  # further columns that are kept
-LONGEST_OTHER = 60  # characters of their values
-
-
-class Row(NamedTuple):
-    """One record: its number as an editor shows it, the text, the label as it stands there.
-
-    `more`: the first few other columns, for parts of the data.
-    """
-
-    number: int
-    text: Any
-    label: Any
-    more: tuple[tuple[str, str], ...] = ()
-
-
-def other_columns(values: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Columns that can name a part of the data: short plain values, as text."""
-    found = []
-    for name, value in values:
-        if isinstance(value, str | int | float | bool) and len(str(value)) <= LONGEST_OTHER:
-            found.append((name, str(value)))
-    return tuple(found[:MOST_OTHERS])
-
-
-@dataclass(frozen=True)
-class Table:
-    """All rows of a source, two columns wide. `label_names`: where the source declares them."""
-
-    name: str
-    rows: tuple[Row, ...]
-    text_column: str
-    label_column: str
-    notes: tuple[str, ...] = ()
-    label_names: tuple[str, ...] | None = None
-    others: tuple[str, ...] = ()  # the columns not used, for messages
 
 
 @dataclass(frozen=True)
@@ -78,9 +43,9 @@ class Guess:
     """How a file is read, what its first rows are, and why (`notes`)."""
 
     name: str
-    format: str  # csv, tsv, jsonl, json, or lines ("LABEL text")
-    encoding: str
-    delimiter: str | None  # None for JSON
+    format: str  # csv, tsv, jsonl, json, lines ("LABEL text"), parquet or xlsx
+    encoding: str  # empty for Parquet and Excel
+    delimiter: str | None  # None for JSON, Parquet and Excel
     quoting: bool
     header: bool
     columns: tuple[str, ...]  # by number from 0 where there is no header
@@ -91,12 +56,15 @@ class Guess:
     preview: tuple[tuple[str, ...], ...]  # PREVIEW_ROWS × columns
     notes: tuple[str, ...] = ()
     encoding_given: bool = False
+    declared: bool = False  # the first line, `sep=;`, names the delimiter
 
     @property
     def summary(self) -> str:
         """One sentence: how the file is read."""
-        parts = [self.format.upper() if self.format != "lines" else "lines “LABEL text”"]
-        parts.append(self.encoding)
+        kinds = {"lines": "lines “LABEL text”", "parquet": "Parquet", "xlsx": "Excel"}
+        parts = [kinds.get(self.format, self.format.upper())]
+        if self.encoding:
+            parts.append(self.encoding)
         if self.format in ("csv", "tsv"):
             parts.append(
                 f"{DELIMITERS.get(self.delimiter or '', repr(self.delimiter))} between columns"
@@ -104,6 +72,7 @@ class Guess:
             parts.append(
                 "quotes enclose cells" if self.quoting else "quotes are ordinary characters"
             )
+        if self.format in ("csv", "tsv", "xlsx"):
             parts.append("first row names the columns" if self.header else "no header")
         parts.append(f"text in column {self.text_column}, label in column {self.label_column}")
         return f"{self.name} read as {', '.join(parts)}."
@@ -133,6 +102,67 @@ def guess(
     DataError: no such file, too large, not text, empty, or no such column.
     """
     name = name or (source.name if isinstance(source, Path) else "the upload")
+    wanted = (text_column, label_column)
+    if form := form_of(source, name):
+        book = open_book(source, name, form, header, wanted)
+        first = _First(book.layout, "", [], book.rows, book.rows is not None)
+    else:
+        first = _first(source, name, wanted, encoding, delimiter, quoting, header)
+    layout, notes = first.layout, first.notes
+    sample = [row for _, row in layout.records[:SAMPLE_ROWS]]
+    text, label = _choose(layout.columns, sample, name, text_column, label_column)
+    notes += layout.notes
+    pair = find_pair(layout.columns)
+    if pair and text in pair:
+        if text_column is None:
+            text = None
+            notes.append(f"{refusal(pair, name)}.")
+        elif said := note(pair, str(text), name):
+            notes.append(said)
+    for kind, value in (("text", text), ("label", label)):
+        if value is None and not (pair and kind == "text"):
+            choices = ", ".join(layout.columns)
+            notes.append(f"No {kind} column was recognised; choose one of: {choices}.")
+    return Guess(
+        name=name,
+        format=layout.form,
+        encoding=first.encoding,
+        delimiter=layout.separator,
+        quoting=layout.quoting,
+        header=layout.header,
+        columns=layout.columns,
+        text_column=text,
+        label_column=label,
+        rows=first.rows,
+        rows_exact=first.complete,
+        preview=_preview(sample, len(layout.columns)),
+        notes=tuple(notes),
+        encoding_given=bool(encoding),
+        declared=layout.declared,
+    )
+
+
+@dataclass(frozen=True)
+class _First:
+    """The head of a file, taken apart."""
+
+    layout: Layout
+    encoding: str
+    notes: list[str]
+    rows: int | None
+    complete: bool
+
+
+def _first(
+    source: Path | bytes,
+    name: str,
+    wanted: tuple[str | int | None, str | int | None],
+    encoding: str | None,
+    delimiter: str | None,
+    quoting: bool | None,
+    header: bool | None,
+) -> _First:
+    """The head of a text file; what is None is guessed."""
     head = read_head(source, name)
     cut = not head.complete
     notes: list[str] = []
@@ -151,30 +181,8 @@ def guess(
         layout = json_objects(text, name, form, cut)
     else:
         layout = table(text, name, separator, quoting, cut)
-        layout = named(layout, name, header, (text_column, label_column))
-    sample = [row for _, row in layout.records[:SAMPLE_ROWS]]
-    chosen = _choose(layout.columns, sample, name, text_column, label_column)
-    notes += layout.notes
-    for kind, value in zip(("text", "label"), chosen, strict=True):
-        if value is None:
-            choices = ", ".join(layout.columns)
-            notes.append(f"No {kind} column was recognised; choose one of: {choices}.")
-    return Guess(
-        name=name,
-        format=layout.form,
-        encoding=encoding,
-        delimiter=layout.separator,
-        quoting=layout.quoting,
-        header=layout.header,
-        columns=layout.columns,
-        text_column=chosen[0],
-        label_column=chosen[1],
-        rows=_count(len(layout.records), head),
-        rows_exact=head.complete,
-        preview=_preview(sample, len(layout.columns)),
-        notes=tuple(notes),
-        encoding_given=given,
-    )
+        layout = named(layout, name, header, wanted)
+    return _First(layout, encoding, notes, _count(len(layout.records), head), head.complete)
 
 
 def _choose(
@@ -209,93 +217,6 @@ def _count(records: int, head: Head) -> int | None:
 def _preview(sample: Sequence[Sequence[Any]], width: int) -> tuple[tuple[str, ...], ...]:
     rows = sample[:PREVIEW_ROWS]
     return tuple(tuple(shown(cell) for cell in take(row, range(width))) for row in rows)
-
-
-def read_rows(source: Path | bytes, guess: Guess) -> Table:
-    """Every row of `source`, read as `guess` says. DataError names the rows that do not fit."""
-    for kind, column in (("text", guess.text_column), ("label", guess.label_column)):
-        if column is None and len(guess.columns) == 1:
-            raise DataError(
-                f"{guess.name} has one column only; a text and a label are needed: "
-                "give the delimiter if there are more"
-            )
-        if column is None:
-            raise DataError(
-                f"no {kind} column was recognised in {guess.name}; "
-                f"choose one of: {', '.join(guess.columns)}"
-            )
-    data = read_all(source, guess.name)
-    notes = list(guess.notes)
-    if not guess.encoding_given:  # from the head, which may be all ASCII where the rest is not
-        encoding, why = guess_encoding(data, guess.name)
-        if encoding != guess.encoding:
-            notes = [note for note in notes if not note.startswith("Encoding ")]
-            notes.insert(0, f"Encoding {encoding}: {why}.")
-            guess = dataclasses.replace(guess, encoding=encoding)
-    text = decode(data, guess.encoding, guess.name, given=guess.encoding_given)
-    assert guess.text_column is not None
-    assert guess.label_column is not None
-    rows = tuple(_rows(unify(text), guess))
-    if not rows:
-        raise DataError(f"{guess.name} has no rows; expected a text and a label in each row")
-    return Table(
-        guess.name,
-        rows,
-        guess.text_column,
-        guess.label_column,
-        (guess.summary, *notes),
-        others=tuple(c for c in guess.columns if c not in (guess.text_column, guess.label_column)),
-    )
-
-
-def _rows(text: str, guess: Guess) -> Iterator[Row]:
-    assert guess.text_column is not None
-    assert guess.label_column is not None
-    used = (guess.text_column, guess.label_column)
-    if guess.delimiter is None:
-        reader = json_array if guess.format == "json" else json_lines
-        for number, item in reader(text, guess.name):
-            rest = [(k, v) for k, v in item.items() if k not in used]
-            yield Row(
-                number,
-                item.get(guess.text_column),
-                item.get(guess.label_column),
-                other_columns(rest),
-            )
-        return
-    if guess.format == "lines":
-        records = labelled(text)
-        at = {"label": 0, "fine": 1, "text": 2}
-        text_at, label_at, width = at[guess.text_column], at[guess.label_column], 3
-        names = list(at)
-    else:
-        records = cells(text, guess.delimiter, guess.quoting)
-        text_at = guess.columns.index(guess.text_column)
-        label_at = guess.columns.index(guess.label_column)
-        width, names = len(guess.columns), list(guess.columns)
-    others = [k for k in range(width) if k not in (text_at, label_at)]
-    if guess.header:
-        next(records, None)
-    ragged: list[tuple[int, int]] = []
-    for number, row in records:
-        if len(row) != width and (len(row) < width or any(row[width:])):
-            ragged.append((number, len(row)))
-        elif not ragged:
-            rest = other_columns((str(names[k]), row[k]) for k in others)
-            yield Row(number, row[text_at], row[label_at], rest)
-    if ragged:
-        if guess.format == "lines":
-            expected = "a label, a space and a text on each line"
-        else:
-            expected = f"{width} columns"
-        example, count = ragged[0]
-        raise DataError(
-            f"{guess.name}: {name_rows([n for n, _ in ragged])} "
-            f"{'does' if len(ragged) == 1 else 'do'} not have {expected} "
-            f"(row {example:,} has {count}); mend the file, or correct the delimiter "
-            f"({DELIMITERS.get(guess.delimiter, guess.delimiter)!r} now) or the quoting "
-            f"({'on' if guess.quoting else 'off'} now)"
-        )
 
 
 def save_upload(data: bytes, name: str) -> Path:

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from advlab.data.files import Row, Table, other_columns
+from advlab.data.pairs import find_pair, note, refusal
+from advlab.data.rows import Row, Table, other_columns
 from advlab.data.sniffing import SAMPLE_ROWS, find_column, pick_columns
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig, home
@@ -180,6 +181,11 @@ def _table(split: Any, name: str, config: DataConfig, like: Table | None = None)
     else:
         text, label = _columns(split, name, config)
         notes.append(f"{name}: text in column {text}, label in column {label}.")
+        pair = find_pair(columns)
+        if pair and text in pair and not config.text_column:
+            raise DataError(refusal(pair, name))
+        if pair and (said := note(pair, text, name)):
+            notes.append(said)
     numbers = range(len(split))
     if len(split) > MAX_ROWS:
         numbers = sorted(random.Random(f"rows {config.seed}").sample(numbers, MAX_ROWS))

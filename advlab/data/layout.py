@@ -7,10 +7,13 @@ row or counts. What is None among the arguments is guessed.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from advlab.data.scanning import cells, json_array, json_lines, labelled
+from advlab.data.objects import json_array, json_lines, list_in
+from advlab.data.rows import refuse_width
+from advlab.data.scanning import cells, labelled
 from advlab.data.sniffing import (
     SAMPLE_ROWS,
     guess_delimiter,
@@ -20,6 +23,8 @@ from advlab.data.sniffing import (
     ragged_notes,
 )
 from advlab.errors import DataError
+
+DECLARED = re.compile(r'"?sep=([^\r\n])"?[^\S\n]*\r?\n', re.IGNORECASE)  # as Excel writes it
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Layout:
     header: bool = False
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    declared: bool = False  # the first record, `sep=;`, names the separator and is none
 
 
 def json_objects(text: str, name: str, form: str, cut: bool) -> Layout:
@@ -43,15 +49,26 @@ def json_objects(text: str, name: str, form: str, cut: bool) -> Layout:
         raise DataError(f"{name} holds no complete record; expected one object a line")
     columns = tuple(dict.fromkeys(str(key) for _, item in objects for key in item))
     records = [(number, [item.get(key) for key in columns]) for number, item in objects]
-    return Layout(form, None, False, records, columns=columns)
+    refuse_width(name, len(columns))
+    inside = list_in(text) if form == "json" and text.lstrip().startswith("{") else None
+    notes = ()
+    if inside:
+        notes = (f"The records stand under the key “{inside[0]}”; the others are not read.",)
+    return Layout(form, None, False, records, columns=columns, notes=notes)
 
 
 def table(text: str, name: str, separator: str | None, quoting: bool | None, cut: bool) -> Layout:
     """A delimited table, or lines "LABEL text"; its columns have no names yet."""
     notes: list[str] = []
+    declared = DECLARED.match(text)
+    if declared:
+        notes.append(f"The line “{declared[0].strip()}” names the delimiter and is no row.")
     if separator is None:
-        separator, why = guess_delimiter(text, name, quoting, cut)
-        notes.append(why)
+        if declared:
+            separator = str(declared[1])
+        else:
+            separator, why = guess_delimiter(text, name, quoting, cut)
+            notes.append(why)
     if separator == " ":
         form, quoting = "lines", False
         records = list(labelled(text, cut=cut))
@@ -61,9 +78,12 @@ def table(text: str, name: str, separator: str | None, quoting: bool | None, cut
             quoting, reasons = guess_quoting(text, separator, cut)
             notes += reasons
         records = list(cells(text, separator, quoting, cut=cut))
+    records = records[1:] if declared else records
     if not records:
         raise DataError(f"{name} holds no complete row in its first megabyte; check the quoting")
-    return Layout(form, separator, quoting, records, notes=tuple(notes))
+    return Layout(
+        form, separator, quoting, records, notes=tuple(notes), declared=declared is not None
+    )
 
 
 def named(
@@ -81,6 +101,7 @@ def named(
     elif header is None:
         header = guess_header([row for _, row in layout.records[:SAMPLE_ROWS]], *wanted)
     columns = name_columns(layout.records, header, layout.form)
+    refuse_width(name, len(columns))
     records = layout.records[1:] if header else layout.records
     if not records:
         raise DataError(

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from advlab.data.rows import Progress
 from advlab.errors import DataError
 
-MAX_BYTES = 200 * 2**20  # a file above it is refused before it is read
+MAX_BYTES = 200 * 2**20  # a file above it is refused before it is read, a gzip once it is known
 HEAD_BYTES = 2**20  # a guess and its preview read no more than this
+BLOCK_BYTES = 2**20
+GZIP = b"\x1f\x8b"
 
 # what the first bytes say about files that people mistake for tables, and the way out
 SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (
-        b"PAR1",
-        "a Parquet file",
-        "put it in a folder and load that as hub:FOLDER, or save it as CSV",
-    ),
+    (b"PAR1", "a packed Parquet file", "unpack it first"),
     (b"ARROW1", "an Arrow file", "load its folder as hub:FOLDER, or save it as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "open it and save it as CSV"),
     (b"%PDF", "a PDF", "copy its table into a CSV file"),
@@ -50,67 +52,95 @@ class Head:
 
 def read_head(source: Path | bytes, name: str) -> Head:
     """At most HEAD_BYTES of the file; DataError where it is absent, too large or no text."""
-    return _read(source, name, HEAD_BYTES)
+    data = b""
+    for block in stream(source, name):
+        data += block
+        if len(data) > HEAD_BYTES:
+            break
+    complete = len(data) <= HEAD_BYTES
+    packed = read_start(source, name).startswith(GZIP)
+    size = len(data) if complete else None if packed else _size(source, name)
+    return Head(data[:HEAD_BYTES], complete, size)
 
 
 def read_all(source: Path | bytes, name: str) -> bytes:
     """The whole file; DataError where it is absent, too large or no text."""
-    return _read(source, name, MAX_BYTES).data
+    return b"".join(stream(source, name))
 
 
-def _read(source: Path | bytes, name: str, wanted: int) -> Head:
+def stream(source: Path | bytes, name: str, progress: Progress | None = None) -> Iterator[bytes]:
+    """The file, unpacked, a block at a time. A small gzip may hold gigabytes: it is counted.
+
+    DataError where the file is absent, too large or no text. `progress`: the share that was read.
+    """
+    size, total = max(_size(source, name), 1), 0
+    with opened(source) as raw:
+        packed = raw.read(2) == GZIP
+        raw.seek(0)
+        unpacked = gzip.GzipFile(fileobj=raw) if packed else raw
+        while True:
+            try:
+                block = unpacked.read(BLOCK_BYTES)
+            except (OSError, EOFError, zlib.error) as error:
+                if packed:
+                    raise DataError(
+                        f"{name} is a damaged gzip file ({error}); fetch or pack it again"
+                    ) from error
+                raise DataError(f"{name} cannot be read: {error}") from error
+            if not block:
+                return
+            if not total:
+                _refuse_binary(block, name)
+            total += len(block)
+            refuse_size(total, name)
+            if progress:
+                progress(min(raw.tell() / size, 1.0))
+            yield block
+
+
+def read_start(source: Path | bytes, name: str) -> bytes:
+    """The first bytes as they stand, by which kinds of files are told apart."""
+    _size(source, name)
+    with opened(source) as raw:
+        return raw.read(8)
+
+
+def opened(source: Path | bytes) -> BinaryIO:
+    """The source as a binary file; DataError where it cannot be opened."""
     if isinstance(source, bytes):
-        size = len(source)
-        _refuse_size(size, name)
-        data = source[:wanted]
-    else:
-        path = Path(source).expanduser()
-        try:
-            if path.is_dir():
-                raise DataError(
-                    f"{name} is a folder; give one CSV, TSV or JSONL file in it, "
-                    "or hub:FOLDER for a saved data set"
-                )
-            if not path.exists():
-                raise DataError(f"there is no file at {path}; check the path")
-            if not path.is_file():
-                raise DataError(f"{path} is not a regular file; give a CSV, TSV or JSONL file")
-            size = path.stat().st_size
-            _refuse_size(size, name)
-            with path.open("rb") as stream:
-                data = stream.read(wanted)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if data.startswith(b"\x1f\x8b"):
-        return _unpack(source, name, wanted)
-    _refuse_binary(data, name)
-    return Head(data, complete=len(data) >= size, size=size)
-
-
-def _unpack(source: Path | bytes, name: str, wanted: int) -> Head:
-    """A gzip's content, at most `wanted` + 1 bytes: a small one may hold gigabytes."""
-    import io
-
+        return io.BytesIO(source)
+    path = Path(source).expanduser()
     try:
-        raw = (
-            io.BytesIO(source)
-            if isinstance(source, bytes)
-            else Path(source).expanduser().open("rb")
-        )
-        with raw, gzip.GzipFile(fileobj=raw) as stream:
-            data = stream.read(wanted + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{name} is a damaged gzip file ({error}); fetch or pack it again"
-        ) from error
-    if wanted == MAX_BYTES:
-        _refuse_size(len(data), name)
-    _refuse_binary(data, name)
-    complete = len(data) <= wanted
-    return Head(data[:wanted], complete, len(data) if complete else None)
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _refuse_size(size: int, name: str) -> None:
+def _size(source: Path | bytes, name: str) -> int:
+    """Bytes as they stand; DataError where there is no such file, or it is too large."""
+    if isinstance(source, bytes):
+        refuse_size(len(source), name)
+        return len(source)
+    path = Path(source).expanduser()
+    try:
+        if path.is_dir():
+            raise DataError(
+                f"{name} is a folder; give one CSV, TSV or JSONL file in it, "
+                "or hub:FOLDER for a saved data set"
+            )
+        if not path.exists():
+            raise DataError(f"there is no file at {path}; check the path")
+        if not path.is_file():
+            raise DataError(f"{path} is not a regular file; give a CSV, TSV or JSONL file")
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    refuse_size(size, name)
+    return size
+
+
+def refuse_size(size: int, name: str) -> None:
+    """DataError where so many bytes are too many."""
     if size > MAX_BYTES:
         raise DataError(
             f"{name} holds {size / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} MB are read: "
@@ -121,9 +151,8 @@ def _refuse_size(size: int, name: str) -> None:
 def _refuse_binary(data: bytes, name: str) -> None:
     if data.startswith(b"PK\x03\x04"):
         kind, way = "a zip archive", "unpack it first"
-        for folder, document in ((b"xl/", "an Excel workbook"), (b"word/", "a Word document")):
-            if folder in data:
-                kind, way = f"{document} (.xlsx, .docx)", "open it and save it as CSV (UTF-8)"
+        if b"word/" in data:
+            kind, way = "a Word document", "open it and save its table as CSV (UTF-8)"
         raise DataError(f"{name} is {kind}, not a text file: {way}")
     for magic, kind, way in SIGNATURES:
         if data.startswith(magic):

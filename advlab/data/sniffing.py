@@ -5,6 +5,7 @@ Each guess comes with its reason in words, which the page shows beside the means
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.data.decoding import name_rows
+from advlab.data.objects import list_in
 from advlab.data.scanning import Quotes, cells, labelled, lines
 from advlab.errors import DataError
 
@@ -50,19 +52,25 @@ def guess_form(text: str, name: str, separator: str | None) -> str:
         return "table"
     start = text.lstrip()
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    named_lines = bool({".jsonl", ".ndjson"} & set(suffixes))
     if re.match(r"\[\s*\{", start):
         return "json"
-    if start.startswith("{") or ".jsonl" in suffixes or ".ndjson" in suffixes:
-        first = next(lines(text))[1]
+    if start.startswith("{") or named_lines:
+        several = [line for _, line in itertools.islice(lines(text), 2)]
         try:
-            json.loads(first)
+            json.loads(several[0])
+            complete = True
         except (ValueError, RecursionError):
+            complete = False
+        if start.startswith("{") and (len(several) == 1 or not complete) and list_in(start):
+            return "json"
+        if not complete:
             if ".json" in suffixes:
                 raise DataError(
-                    f"{name} is one JSON object over several lines; expected JSON Lines "
-                    '({"text": …, "label": …} on each line) or an array of objects'
-                ) from None
-            if start.startswith("{") and not {".jsonl", ".ndjson"} & set(suffixes):
+                    f"{name} is one JSON object without a list of objects in it; expected JSON Lines "
+                    '({"text": …, "label": …} on each line), an array of objects, or {"data": [ … ]}'
+                )
+            if start.startswith("{") and not named_lines:
                 return "table"
         return "jsonl"
     if ".json" in suffixes:

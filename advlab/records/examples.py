@@ -37,6 +37,7 @@ class Dataset:
     test: tuple[Example, ...]
     about: str = ""
     notes: tuple[str, ...] = ()
+    tested: str = ""  # what `test` is of its source: "all 872 texts of dev.tsv"
 
     @property
     def majority(self) -> float:

@@ -21,7 +21,8 @@ class DataConfig:
     """Where the examples come from, and how the file or data set is read."""
 
     source: str = setting(
-        "reviews", "A built-in corpus, a file (CSV, TSV, JSONL), or hub:NAME for a public data set"
+        "reviews",
+        "A built-in corpus, a file (CSV, TSV, JSONL, Excel, Parquet), or hub:NAME: a public data set",
     )
     text_column: str | None = setting(
         None, "Column with the text: its name, or its number from 0; guessed when empty"

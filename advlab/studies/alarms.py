@@ -31,10 +31,18 @@ MORE_IS_WEAKER = "more steps or restarts are weaker"
 
 
 def alarms_of(
-    grid: Grid, victims: Sequence[Victim], examples: Sequence[Example], attacks: Sequence[Attack]
+    grid: Grid,
+    victims: Sequence[Victim],
+    examples: Sequence[Example],
+    attacks: Sequence[Attack],
+    *,
+    more: bool = True,
 ) -> list[Alarm]:
-    """Every check: the outcomes, each model, and on the first texts each attack that spends its ε."""
-    found = of_outcomes(grid)
+    """Every check: the outcomes, each model, and on the first texts each attack that spends its ε.
+
+    `more`: whether the data has further texts, which could be advised.
+    """
+    found = of_outcomes(grid, more=more)
     for victim in victims:
         found += of_model(victim, examples[:TRIED])
         for attack in attacks:
@@ -43,11 +51,14 @@ def alarms_of(
     return found
 
 
-def of_outcomes(grid: Grid, *, precision: float = 0.05) -> list[Alarm]:
-    """Alarms that the outcomes alone raise. `precision`: widest half interval, as a share."""
+def of_outcomes(grid: Grid, *, precision: float = 0.05, more: bool = True) -> list[Alarm]:
+    """Alarms that the outcomes alone raise. `precision`: widest half interval, as a share.
+
+    `more`: whether the data has further texts, which could be advised.
+    """
     found = []
     for row in grid.rows:
-        found += _weaker_than_noise(row) + _constant(row, grid) + _too_few(row, precision)
+        found += _weaker_than_noise(row) + _constant(row, grid) + _too_few(row, precision, more)
         for other in grid.rows:
             if other is not row and row.model_hash == other.model_hash:
                 found += _upside_down(row, other)
@@ -310,16 +321,17 @@ def _constant(row: Row, grid: Grid) -> list[Alarm]:
     ]
 
 
-def _too_few(row: Row, precision: float) -> list[Alarm]:
+def _too_few(row: Row, precision: float, more: bool) -> list[Alarm]:
     half = max((r.high - r.low) / 2 for r in row.robust)
     if half <= precision:
         return []
+    claim = f"claim no difference below {200 * half:.0f} points"
     return [
         Alarm(
             "too few texts",
             row.model,
             f"with {len(row.right)} texts an interval is ± {100 * half:.1f} points wide",
-            f"Use more texts, or claim no difference below {200 * half:.0f} points.",
+            f"Use more texts, or {claim}." if more else f"The data has no more texts: {claim}.",
         )
     ]
 

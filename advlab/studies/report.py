@@ -33,13 +33,15 @@ def report(
     known: Mapping[str, int] | None = None,
     more: Sequence[tuple[str, Columns, str]] = (),
     made: str = "",
+    used: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """File name -> content: report.html, report.md, accuracy.csv, texts.csv, report.json.
 
-    `known` as for `slices_of`; `more`: further tables as title, columns, note.
+    `known` as for `slices_of`; `more`: further tables as title, columns, note; `used`: which texts
+    these are, in words, among the settings.
     """
     made = made or datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    settings = _settings(grid, made)
+    settings = _settings(grid, made, used or {})
     last = len(grid.rows[0].eps) - 1
     largest = f"{grid.rows[0].eps[last]:g}"
     parts: list[tuple[str, Columns | None, str]] = [
@@ -76,10 +78,11 @@ def report(
     }
 
 
-def _settings(grid: Grid, made: str) -> dict[str, str]:
+def _settings(grid: Grid, made: str, used: Mapping[str, str]) -> dict[str, str]:
     found = {
         "data": grid.data,
         "texts": str(len(grid.ids)),
+        **used,
         "data hash": grid.data_hash,
         "majority": f"{100 * grid.majority:.1f} %",
         "seed": str(grid.seed),

@@ -357,10 +357,41 @@ def test_evaluate_takes_a_file_of_its_own_and_draws_some_of_it(
     quick = ("evaluate", "plain", "--data", data, "--attack", "fgm", "--eps", "0.2")
     found = json_of(capsys, *quick, "--max-texts", "5", "--attack-seed", "3")
     assert found["n"] == 5
+    assert found["texts"] == "5, drawn at random, of all 60 texts of other.csv"
+    assert [one["model"] for one in found["seen_in_training"]] == ["plain"]
     out, _ = said(capsys, *quick)
+    assert "Texts: all 60 texts of other.csv." in out
+    assert "in the training texts of plain." in out
     assert "ε = 0.2" in out
     assert "random noise of that length" in out
     assert "majority class" in out
+
+
+def test_evaluate_uses_the_held_out_part_of_a_runs_own_file_alone(
+    runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = json_of(capsys, "runs", "show", "plain")["config"]["data"]["source"]
+    words = ("--attack", "fgm", "--eps", "0.2", "--report", str(tmp_path / "out"))
+    found = json_of(capsys, "evaluate", "plain", "--data", own, *words)
+    assert found["texts"].startswith("the held-out 18 % of reviews.csv, ")
+    assert found["texts"].endswith("; plain was trained on the rest")
+    assert [one["count"] for one in found["seen_in_training"]] == [0]
+    few = next(a for a in found["alarms"] if a["name"] == "too few texts")
+    assert few["advice"].startswith("The data has no more texts")
+    for name in ("report.html", "report.md", "report.json"):
+        assert found["texts"] in (tmp_path / "out" / name).read_text(encoding="utf-8")
+
+
+def test_a_few_texts_or_one_class_are_enough_to_evaluate_on(
+    runs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lines = write_reviews(tmp_path / "all.csv", n=60, seed=9).read_text().splitlines()
+    one = [line for line in lines[1:] if line.endswith(lines[1].rsplit(",", 1)[1])]
+    (tmp_path / "six.csv").write_text("\n".join([lines[0], *one[:6]]))
+    words = ("--data", str(tmp_path / "six.csv"), "--attack", "fgm", "--eps", "0.2")
+    out, err = said(capsys, "evaluate", "plain", *words)
+    assert "Texts: all 6 texts of six.csv." in out
+    assert "note: six.csv holds one class only: its accuracy says little." in err
 
 
 @pytest.mark.parametrize(
@@ -472,6 +503,8 @@ def test_transfer_prints_every_kind_and_both_ways(
     out, _ = said(capsys, *words)
     assert "one δ for all texts" in out
     assert "made on the model of the row" in out
+    assert "Texts: 8, drawn at random, of the held-out 18 % of reviews.csv" in out
+    assert "The one δ for all texts is made on the validation texts of plain." in out
     _, err = said(capsys, *words[:-1], "0", status=2)
     assert "above 0" in err
 

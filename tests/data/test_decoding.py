@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import pytest
 
 from advlab.data.decoding import OLDER, guess_encoding
-from advlab.data.files import guess, read_rows
+from advlab.data.files import guess
+from advlab.data.reading import read_rows
 from advlab.errors import DataError, EncodingError
 
 SENTENCES = {
@@ -130,6 +132,28 @@ def test_alphabets_much_alike_are_read_right_or_asked_for(language: str, encodin
         assert "--encoding" in said
         assert sum(name in said for name in OLDER) >= 2
     assert read(data, encoding=encoding) == rows
+
+
+CYRILLIC = {
+    "Russian": "хороший фильм книга скучно очень понравилось актёры сюжет дорого советую снова",
+    "Ukrainian": "гарний фільм їжа нудно дуже сподобалося актори дорого раджу ніколи знову чудово",
+}
+
+
+@pytest.mark.parametrize("count", [12, 200])
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [
+        *(("Russian", e) for e in ("cp1251", "koi8_r", "cp866", "iso8859_5")),
+        *(("Ukrainian", e) for e in ("cp1251", "koi8_u")),
+    ],
+)
+def test_small_cyrillic_letters_are_not_taken_for_half_width_katakana(
+    language: str, encoding: str, count: int
+) -> None:
+    words, dice = CYRILLIC[language].split(), random.Random(count)
+    rows = [(f"{' '.join(dice.choices(words, k=5))} {i}", "ab"[i % 2]) for i in range(count)]
+    assert read(written(rows, encoding)) == rows
 
 
 def test_a_person_who_is_asked_sees_a_word_in_each_candidate() -> None:

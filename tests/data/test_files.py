@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from advlab.data import load_data
 from advlab.data.decoding import name_rows
-from advlab.data.files import corrections, guess, read_rows, save_upload
+from advlab.data.files import corrections, guess, save_upload
 from advlab.data.raw import MAX_BYTES
+from advlab.data.reading import read_rows
 from advlab.data.splits import make_dataset
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig
@@ -280,8 +281,8 @@ def test_a_gzip_bomb_is_refused(monkeypatch):
         (b" \n\n ", "is empty"),
         (b"text,label\n", "no rows below it"),
         (b"PK\x03\x04....", "a zip archive"),
-        (b"PK\x03\x04.... xl/workbook.xml", "an Excel workbook"),
-        (b"PAR1....", "a Parquet file"),
+        (b"PK\x03\x04.... word/document.xml", "a Word document"),
+        (b"PAR1....", "cannot be read as a Parquet file"),
         (b"\x80\x04\x95", "pickle, which advlab never opens"),
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"good,0\nb\x00d,1\n", "NUL byte in row 2"),

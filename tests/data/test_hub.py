@@ -97,6 +97,20 @@ def test_columns_can_be_chosen_and_are_listed_when_absent(tmp_path):
         load_data(DataConfig(source, text_column="body"))
 
 
+def test_pairs_of_texts_are_refused_unless_one_is_named(tmp_path):
+    rows = {
+        "premise": [f"a man sleeps {i}" for i in range(40)],
+        "hypothesis": [f"a person rests {i}" for i in range(40)],
+        "label": [i % 2 for i in range(40)],
+    }
+    datasets.Dataset.from_dict(rows).save_to_disk(str(tmp_path / "nli"))
+    source = f"hub:{tmp_path / 'nli'}"
+    with pytest.raises(DataError, match="'premise' and 'hypothesis': its labels belong to both"):
+        load_data(DataConfig(source))
+    data = load_data(DataConfig(source, text_column="premise"))
+    assert any("'hypothesis' is not" in note for note in data.notes)
+
+
 def test_the_cache_is_used_with_no_hub_and_a_local_folder_does_not_enter_it(tmp_path):
     folder = tmp_path / "cached_set"
     folder.mkdir()

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advlab.data import load_data
-from advlab.data.files import Row, Table
-from advlab.data.splits import limit_train, make_dataset, replace_test
+from advlab.data.rows import Row, Table
+from advlab.data.splits import limit_train, make_dataset, only_tested, replace_test, worth
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig
 
@@ -210,6 +210,81 @@ def test_inner_control_characters_are_kept():
     assert set.union(*map(texts, parts(make_dataset(table(rows), CONFIG)))) == {x for x, _ in rows}
 
 
+def test_training_texts_that_differ_from_test_texts_in_case_or_spaces_alone_leave_training():
+    dev = [("Text  3", "good"), ("text 5", "good"), *plain(6, word="dev")]
+    validation = [(" TEXT 7", "good"), *plain(6, word="val")]
+    data = make_dataset(
+        table(plain()), CONFIG, test=table(dev, "dev.csv"), validation=table(validation, "val.csv")
+    )
+    assert not {"text 3", "text 5", "text 7"} & texts(data.train)
+    notes = " ".join(data.notes)
+    assert "1 training texts also occur in dev.csv and were removed from training: row 6." in notes
+    assert "also occur, but for case or spaces, in dev.csv and were removed" in notes
+    assert "also occur, but for case or spaces, in val.csv" in notes
+    corpus = make_dataset(table(plain()), CONFIG)
+    held = corpus.train[0]
+    replaced = replace_test(corpus, table([(held.text.upper(), held.answer)], "mine.csv"))
+    assert held.text not in texts(replaced.train)
+    assert any("1 training texts also occur in mine.csv" in note for note in replaced.notes)
+
+
+def test_one_file_divided_holds_no_text_in_two_splits_but_for_case():
+    rows = [(x, y) for x, y in plain(60) for x in (x, x.upper(), f" {x.title()} ")]
+    data = make_dataset(table(rows), CONFIG)
+    assert sum(map(len, parts(data))) == 60
+    assert any("is kept; case and spaces aside" in note for note in data.notes)
+
+
+def test_two_spellings_of_a_class_are_one_class_and_said():
+    labels = ["Pos"] * 30 + ["pos", "POS "] * 2 + ["neg"] * 20
+    rows = [(f"text {i}", label) for i, label in enumerate(labels)]
+    data = make_dataset(table(rows), CONFIG, test=table([("a", "pOs"), ("b", "Neg")], "dev.csv"))
+    assert data.head == ("Pos", "neg")
+    assert [e.answer for e in data.test] == ["Pos", "neg"]
+    notes = " ".join(data.notes)
+    assert "“pos” (2 rows), “POS” (2 rows) of rows.csv is read as the class “Pos”" in notes
+    declared = make_dataset(table(rows, label_names=("NEG", "POS")), CONFIG)
+    assert declared.head == ("NEG", "POS")
+
+
+def test_na_is_a_class_where_it_is_declared_or_frequent_and_else_missing_by_name():
+    rows = [*plain(94), *((f"other {i}", "N/A") for i in range(6))]
+    data = make_dataset(table(rows), CONFIG, test=table([("a", "N/A"), ("b", "bad")], "dev.csv"))
+    assert data.head == ("N/A", "bad", "good")
+    assert [e.answer for e in data.test] == ["N/A", "bad"]
+    assert any("“N/A” in column 'label' of rows.csv is read as a class" in n for n in data.notes)
+    few = make_dataset(table([*plain(94), ("other 1", "N/A"), ("other 2", "null")]), CONFIG)
+    assert few.head == ("bad", "good")
+    said = "Rows 95 and 96 of rows.csv have no label (“N/A”, “null” taken for none): left out."
+    assert said in few.notes
+    names = ("bad", "good", "na")
+    declared = make_dataset(table([*plain(94), ("other 1", "na")], label_names=names), CONFIG)
+    assert declared.head == names
+    assert sum(e.answer == "na" for part in parts(declared) for e in part) == 1
+
+
+def test_little_data_is_told_what_it_is_worth():
+    data = make_dataset(table(plain(40)), CONFIG)
+    assert data.notes[0] == worth(data)
+    assert data.notes[0].startswith(
+        "This is little data: 28 texts to train on, 4 to choose the epoch by, 8 to test. One test "
+        "text is 12.5 points of accuracy, and its 95 % interval up to ± 28 points wide"
+    )
+    assert worth(make_dataset(table(plain(1000)), CONFIG)) is None
+
+
+def test_a_table_is_tested_on_whole_whatever_its_size_and_classes():
+    heads = [("a", "b"), ("bad", "good", "new")]
+    data = only_tested(table(plain(6)), heads)
+    assert (data.head, data.tested) == (("bad", "good", "new"), "all 6 texts of rows.csv")
+    assert [e.text for e in data.test] == [text for text, _ in plain(6)]
+    one = only_tested(table(plain(6, ("Good",))), heads)
+    assert (one.head, one.test[0].answer) == (("bad", "good", "new"), "good")
+    own = only_tested(table([*plain(20, ("x", "y")), ("z", None)]), heads)
+    assert own.head == ("x", "y")
+    assert own.tested == "20 of the 21 rows of rows.csv (the others are unusable)"
+
+
 # ---- refused ---------------------------------------------------------------------------------
 
 
@@ -224,13 +299,16 @@ def test_inner_control_characters_are_kept():
         ),
         ([("", "a"), ("x", "b")] * 20, "20 of 40 rows have an empty text"),
         ([("", "a"), (" ", "b")] * 20, "every row has an empty text"),
-        ([(x, "nan") for x, _ in plain()], "every row has no label"),
+        ([(x, None) for x, _ in plain()], "every row has no label"),
         ([(7, "a"), ("x", "b")] * 20, "no text but 7 in rows 1, 3, 5, 7, 9 and 15 more"),
         ([("x", ["a", "b"])] * 20, r"\['a', 'b'\] in rows 1, .*; expected one label for each text"),
         ([(x, x) for x, _ in plain()], "40 different labels in 40 rows .* free text"),
         (plain(500, tuple(range(101))), "at most 100 classes"),
         ([*plain(20), ("x" * 1_000_001, "good")], "more than 1,000,000 characters in row 21"),
-        ([("same", "a"), ("same", "b")] * 20, "0 different labelled texts"),
+        (
+            [("same", "a"), ("same", "b")] * 20,
+            r"every text stands there with different labels \(rows 1, 2, 3, 4, 5 and 35 more\)",
+        ),
     ],
 )
 def test_what_cannot_be_trained_on_is_named(rows, said):
@@ -239,8 +317,12 @@ def test_what_cannot_be_trained_on_is_named(rows, said):
 
 
 def test_a_test_file_that_holds_all_training_texts_is_refused():
-    with pytest.raises(DataError, match="0 different labelled texts"):
+    said = r"every text of rows\.csv stands in dev\.csv too, so nothing is left to train on"
+    with pytest.raises(DataError, match=said):
         make_dataset(table(plain()), CONFIG, test=table(plain(), "dev.csv"))
+    most = table(plain(35), "dev.csv")
+    with pytest.raises(DataError, match=r"5 different .* after 35 that stand in dev\.csv too"):
+        make_dataset(table(plain()), CONFIG, test=most)
 
 
 def test_other_columns_are_offered():
@@ -279,8 +361,8 @@ def test_a_second_file_can_test_a_corpus():
     replaced = replace_test(data, test)
     assert [e.id for e in replaced.test] == ["mine:1", "mine:2"]
     assert held.text not in texts(replaced.train)
-    assert dataclasses.replace(replaced, train=data.train, test=data.test, notes=()) == (
-        dataclasses.replace(data, notes=())
+    assert dataclasses.replace(replaced, train=data.train, test=data.test, notes=(), tested="") == (
+        dataclasses.replace(data, notes=(), tested="")
     )
     with pytest.raises(DataError, match="training labels are bad, good"):
         replace_test(data, table([("x", "great")], "mine.csv"))

@@ -72,6 +72,8 @@ def test_only_what_differs_in_effort_alone_is_compared() -> None:
 def test_few_texts_and_constant_predictions_are_told() -> None:
     few = Grid("d", "h", ("0",) * N, ("no", "yes") * 100, 0.5, 0, (row(100),))
     assert [a.name for a in of_outcomes(few, precision=0.01)] == ["too few texts"]
+    advice = [of_outcomes(few, precision=0.01, more=more)[0].advice for more in (True, False)]
+    assert [a.split()[0] for a in advice] == ["Use", "The"]
     victim = make_victim("bert")
     with torch.no_grad():
         victim.model.classifier.weight.zero_()

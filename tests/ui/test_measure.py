@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig
 from advlab.ui.compare.measure import Choice, _pair
@@ -29,3 +31,17 @@ def test_the_same_texts_are_drawn_each_time_and_all_have_labels() -> None:
     assert {e.id for e in first} <= {e.id for e in data.test}
     assert all(e.answers for e in first)
     assert choice.key != Choice(("m",), {"m": "m"}, DataConfig("reviews"), 26, 0).key
+
+
+def test_it_is_told_which_texts_are_used_and_what_each_run_knows_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(100)))
+    seeds = [RunConfig(f"seed {seed}", data=DataConfig(str(path), seed=seed)) for seed in (0, 1)]
+    first, other = (jobs.open_here(config).id for config in seeds)
+    titles = {first: "first", other: "other"}
+    told = Choice((first, other), titles, seeds[0].data, 400, 0).told()
+    assert told[0] == (
+        "Texts: the held-out 18 % of own.csv, 18 of 100 texts; first was trained on the rest."
+    )
+    assert told[1] == "None of these texts stands in the training texts of first."
+    assert "of these 18 texts stand in the training texts of other." in told[2]

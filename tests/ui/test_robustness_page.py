@@ -19,6 +19,10 @@ def test_the_page_measures_and_a_second_time_reads_what_the_first_wrote(two_mode
     next(b for b in app.button if b.label == "Measure").click().run()
     assert not app.exception
     assert "How much is left" in [h.value for h in app.subheader]
+    told = " ".join(c.value for c in app.caption).replace("\\", "")
+    assert "Texts: 10, drawn at random, of the " in told
+    assert "test texts of reviews." in told
+    assert "was trained on is not known here." in told
     files = sorted((two_models / "outcomes").rglob("*.json"))
     assert files
     stamps = [f.stat().st_mtime_ns for f in files]

@@ -53,6 +53,22 @@ class Choice:
         random.Random(0).shuffle(found)
         return data, found[: self.count]
 
+    def told(self) -> tuple[str, ...]:
+        """Which texts these are, and how many of them each model knows from training: sentences."""
+        from advlab.data.evaluation import Trained, own_told, seen_in_training, told_of
+
+        data, examples = self.texts()
+        models = []
+        for model in self.models:
+            own = None if model.startswith(LOCAL) else jobs.run(model).config.data
+            models.append(Trained(self.titles[model], data.head, own))
+        of = next((own_told(m, data) for m in models if m.data == self.source), told_of(data))
+        drawn = (
+            "" if len(examples) == len(data.test) else f"{len(examples):,}, drawn at random, of "
+        )
+        seen = seen_in_training(examples, models)
+        return f"Texts: {drawn}{of}.", *(one.sentence for one in seen)
+
 
 def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | None:
     """The controls that every measurement has; None (and a hint) while something is missing."""
@@ -155,11 +171,13 @@ def measured(
     *,
     label: str = "Measure",
     hint: str = "",
+    choice: Choice | None = None,
 ) -> Any:
     """What `work` found for these settings, or for the last ones measured; None before that.
 
     `work` gets a function that shows progress; a click anywhere stops it there, and finished parts
-    are read back when it is asked for again. Errors are shown, not raised.
+    are read back when it is asked for again. Errors are shown, not raised. Of a `choice` it is said
+    which texts were used.
     """
     slot = f"{page}.found"
     wanted = json.dumps(key, sort_keys=True)
@@ -174,17 +192,20 @@ def measured(
         try:
             progress(0.0, "Loading")
             found = work(progress)
+            told = choice.told() if choice and found is not None else ()
         except AdvlabError as error:
             place.empty()
             st.error(plain_text(str(error)), icon=":material/error:")
             return None
         place.empty()
         if found is not None:
-            kept = st.session_state[slot] = (wanted, found)
+            kept = st.session_state[slot] = (wanted, found, told)
     if kept is None:
         if hint:
             st.caption(hint)
         return None
     if kept[0] != wanted:
         st.caption("The settings have changed since this was measured.")
+    for sentence in kept[2]:
+        st.caption(plain_text(sentence))
     return kept[1]

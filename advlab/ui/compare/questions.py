@@ -100,6 +100,7 @@ def stick() -> None:
         "optima",
         choice.key | {"eps": eps, "starts": starts},
         lambda progress: _climb(choice, eps, int(starts), progress),
+        choice=choice,
         hint="PGD, 20 steps, random starts in the ball, on each text that the model reads right.",
     )
     if not found:
@@ -167,7 +168,9 @@ def cost() -> None:
     [eps] = _numbers("cost")
     if choice is None:
         return
-    found = measured("cost", choice.key | {"eps": eps}, lambda p: _price(choice, eps, p))
+    found = measured(
+        "cost", choice.key | {"eps": eps}, lambda p: _price(choice, eps, p), choice=choice
+    )
     if not found:
         return
     whole, models = found
@@ -230,7 +233,7 @@ def carry() -> None:
     if choice is None:
         return
     found = measured(
-        "carry", choice.key | {"eps": eps}, lambda progress: _carried(choice, eps, progress)
+        "carry", choice.key | {"eps": eps}, lambda p: _carried(choice, eps, p), choice=choice
     )
     if not found:
         return

@@ -22,7 +22,7 @@ from advlab.studies.kept import Progress
 from advlab.studies.parts import slices_of, word_counts
 from advlab.studies.report import report
 from advlab.ui import KEEP, plain_text
-from advlab.ui.compare.measure import Choice, ask, measured, outcomes, tell, victims_for
+from advlab.ui.compare.measure import MOST_TEXTS, Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.explore import request
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table
@@ -41,6 +41,7 @@ class Measured:
     alarms: Sequence[Alarm]
     models: dict[str, str]  # weights' hash -> model id
     groups: dict[str, str]  # weights' hash -> the run's name without its seed
+    told: tuple[str, ...] = ()  # which texts these are, in sentences
 
 
 def robustness_page() -> None:
@@ -54,6 +55,7 @@ def robustness_page() -> None:
         "robustness",
         choice.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
         lambda progress: _measure(choice, attacks, eps, progress),
+        choice=choice,
         hint="Every text is attacked at every ε that it still stands. Finished work is kept on disk: a"
         " second time, or after a stop, it goes on from there.",
     )
@@ -122,11 +124,12 @@ def _measure(
     for victim in victims.values():
         told(1.0, victim.name)
         own = replace(whole, rows=tuple(r for r in whole.rows if r.model == victim.name))
-        alarms += alarms_of(own, [victim], examples, attacks)
+        more = len(examples) < min(len(data.test), MOST_TEXTS)
+        alarms += alarms_of(own, [victim], examples, attacks, more=more)
     models = {victim.hash: model for model, victim in victims.items()}
     groups = {h: title for h, model in models.items() if (title := without_seed(model))}
     known = word_counts(data.train)
-    return Measured(whole, examples, known, alarms, models, groups)
+    return Measured(whole, examples, known, alarms, models, groups, choice.told())
 
 
 def without_seed(model: str) -> str:
@@ -204,6 +207,7 @@ def _curves(found: Measured) -> None:
                     found.examples,
                     found.alarms,
                     known=found.known,
+                    used={"texts used": " ".join(found.told)},
                     more=[("Over seeds", seeds, "Mean, lowest and highest.")]
                     if seeds["setting"]
                     else (),
