@@ -39,10 +39,14 @@ def _corpus(
     sentences: Callable[[], list[grammar.Sentence]],
     seed: int,
     showcase: tuple[str, ...],
+    held_out: tuple[float, float] = (0.12, 0.18),
 ) -> Corpus:
     @functools.cache
     def build() -> Dataset:
-        return grammar.split(name, label_names, sentences(), seed=seed, about=about)
+        validation, test = held_out
+        return grammar.split(
+            name, label_names, sentences(), seed=seed, about=about, validation=validation, test=test
+        )
 
     return Corpus(name, title, about, label_names, build, showcase)
 
@@ -66,6 +70,7 @@ CORPORA: dict[str, Corpus] = {
                 "The steering was unpredictable, and the seat was hard.",
                 "The service was not slow but quick, and it made my week.",
             ),
+            held_out=(0.06, 0.09),  # about as many texts to test on as the other corpora have
         ),
         _corpus(
             "messages",
