@@ -59,7 +59,8 @@ class Writer:
 
     rules: Mapping[str, Rule]
     rng: random.Random
-    tally: Counter[str] = field(default_factory=Counter)  # of `even`, shared by all texts
+    label: int  # the text's class
+    tally: Counter[Any] = field(default_factory=Counter)  # of `even`, shared by all texts
     used: set[str] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -71,10 +72,18 @@ class Writer:
         return choice
 
     def even(self, options: Sequence[str]) -> str:
-        """As `pick`, but of three the one that fewest texts have, so that long lists wear evenly."""
-        some = [options[int(self.rng.random() * len(options))] for _ in range(3)]
-        choice = min(some, key=lambda option: (option in self.used, self.tally[option]))
-        self.tally[choice] += 1
+        """As `pick`, but of eight the one that this class has least before the others, then least.
+
+        So long lists wear evenly, and no rare word gives the class away by chance.
+        """
+
+        def worn(option: str) -> tuple[bool, int, int]:
+            mine, every = self.tally[self.label, option], self.tally[None, option]
+            return option in self.used, 2 * mine - every, every
+
+        choice = min((options[int(self.rng.random() * len(options))] for _ in range(8)), key=worn)
+        self.tally[self.label, choice] += 1
+        self.tally[None, choice] += 1
         self.used.add(choice)
         return choice
 
@@ -123,7 +132,7 @@ def write(
     """
     rng = random.Random(seed)
     seen: set[str] = set()
-    tally: Counter[str] = Counter()
+    tally: Counter[Any] = Counter()
     sentences: list[Sentence] = []
     for kind in kinds:
         for label in range(labels) if kind.label is None else (kind.label,):
@@ -132,7 +141,7 @@ def write(
                 tries += 1
                 if tries > 60 * kind.count:
                     raise RuntimeError(f"the templates of {kind.name!r} yield too few texts")
-                writer = Writer(rules, rng, tally)
+                writer = Writer(rules, rng, label, tally)
                 text = polish(finish(writer.fill(writer.pick(kind.templates), label), rng))
                 text = kind.finish(text, rng) if kind.finish else text
                 key = normal_form(text)

@@ -32,6 +32,8 @@ AMBIGUOUS = frozenset(
 _PARTS = {d.name: {a.noun: a for a in d.aspects} for d in DOMAINS}
 _ITEMS = {item.noun: item for item in ITEMS}
 
+_SINGULAR = {item.noun: item for item in ITEMS if not item.plural}
+
 
 def _parts(w: Writer) -> dict[str, Aspect]:
     return _PARTS[_domain(w).name]
@@ -98,6 +100,12 @@ def _single_phrase(w: Writer, label: int) -> str:
     return f"{'' if item.mass else 'a '}{_adjective(w, label)} {item.noun}"
 
 
+def _one_phrase(w: Writer, label: int) -> str:
+    """As `_single_phrase`, of what one may call "this"."""
+    item = _named(w, _SINGULAR)
+    return f"{'' if item.mass else 'a '}{_adjective(w, label)} {item.noun}"
+
+
 def _agree(singular: str, plural: str) -> Rule:
     return lambda w, label: plural if w.notes["aspect"].plural else singular
 
@@ -134,6 +142,7 @@ RULES: dict[str, Rule] = {name: _listed(name) for name in LISTS} | {
     "the_np_other": lambda w, label: _the_noun_phrase(w, 1 - label),
     "short_np": _short_phrase,
     "single_np": _single_phrase,
+    "one_np": _one_phrase,
     "was": _agree("was", "were"),
     "is": _agree("is", "are"),
     "looks": _agree("looks", "look"),
