@@ -273,9 +273,27 @@ STARTER_GROUP = "starter"  # ties the two runs together in the queue
 
 
 def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
-    """The two runs of the first minute: plain and adversarial, alike in everything else."""
-    train = TrainConfig(epochs=5, eval_limit=128, eval_eps=STARTER_EPS, seed=seed)
-    plain = RunConfig("Starter: plain", data=DataConfig("reviews"), train=train)
+    """The two runs of the first minute: plain and adversarial, alike in everything else.
+
+    Many texts, few passes, so dropout would only slow learning down: with the model's own 0.1 the plain
+    one had not yet learnt "not" after 1,165 steps (48 % of the plain negations), without it after 762
+    it had (98 %). The last epoch is kept, since the first ones, which know little, are the more robust.
+    """
+    train = TrainConfig(
+        epochs=3,
+        batch_size=64,
+        lr=2e-3,
+        eval_limit=128,
+        eval_eps=STARTER_EPS,
+        choose="last",
+        seed=seed,
+    )
+    plain = RunConfig(
+        "Starter: plain",
+        data=DataConfig("reviews"),
+        regularise=Regularisation(dropout=0.0),
+        train=train,
+    )
     robust = replace(plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3})
     return plain, robust
 

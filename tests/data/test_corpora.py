@@ -15,8 +15,8 @@ from advlab.data import grammar, headlines, messages, reviews
 from advlab.data.corpora import CORPORA
 from advlab.records import Dataset
 
-SIZES = {"reviews": 4080, "messages": 2400, "headlines": 2500}
-FINGERPRINTS = {"reviews": "7d3fd26c62e1", "messages": "cf2ecc4c8882", "headlines": "6fdefab756e7"}
+SIZES = {"reviews": 17520, "messages": 2400, "headlines": 2500}
+FINGERPRINTS = {"reviews": "8872765a3217", "messages": "cf2ecc4c8882", "headlines": "6fdefab756e7"}
 NAMES = tuple(SIZES)
 TYPED = {kind.name for kind in reviews.typed.KINDS}  # as people type: no capital, no full stop
 
@@ -40,7 +40,7 @@ def test_texts_are_distinct_within_and_across_splits_even_without_case_and_punct
 @pytest.mark.parametrize("name", NAMES)
 def test_every_split_holds_its_share_and_the_same_number_of_each_class(name):
     data = CORPORA[name].build()
-    shares = (0.85, 0.06, 0.09) if name == "reviews" else (0.7, 0.12, 0.18)
+    shares = (0.925, 0.03, 0.045) if name == "reviews" else (0.7, 0.12, 0.18)
     for part, share in zip(("train", "validation", "test"), shares, strict=True):
         found = splits(data)[part]
         assert len(found) == pytest.approx(share * SIZES[name], abs=3)

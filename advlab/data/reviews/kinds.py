@@ -11,7 +11,7 @@ from advlab.data.grammar import Kind
 KINDS = (
     Kind(
         "agreeing",
-        240,
+        480,
         (
             "{clause}, and {clause}.",
             "{clause} and {clause}.",
@@ -32,7 +32,7 @@ KINDS = (
     ),
     Kind(
         "intensifier",
-        60,
+        120,
         (
             "{aspect} {was} {intense}. {verdict}.",
             "{aspect} {was} {intense}. {aspect} {was} {intense}.",
@@ -43,7 +43,7 @@ KINDS = (
     ),
     Kind(
         "negation",
-        400,
+        800,
         (
             "{negated}.",
             "{negated}, and {negated}.",
@@ -61,7 +61,7 @@ KINDS = (
     ),
     Kind(
         "contrast",
-        420,
+        840,
         (
             "{!clause}, but {clause}.",
             "{!clause}, but {clause}.",
@@ -77,7 +77,7 @@ KINDS = (
     ),
     Kind(
         "concession",
-        300,
+        600,
         (
             "although {!clause}, {clause}.",
             "although {!clause}, {clause}.",
@@ -93,7 +93,7 @@ KINDS = (
     ),
     Kind(
         "expectation",
-        90,
+        180,
         (
             "I expected {np_other} and got {np}.",
             "I expected {aspect} to be {!adj}; instead {it} {was} {adj}.",
@@ -106,7 +106,7 @@ KINDS = (
     ),
     Kind(
         "comparison",
-        100,
+        200,
         (
             "the last {thing} we {used} was {!great}; this one is {great}.",
             "unlike the {!great} {thing} we {used} last year, this one is {great}: {clause}.",
@@ -117,7 +117,7 @@ KINDS = (
     ),
     Kind(
         "turn",
-        60,
+        120,
         (
             "{they} told me that {aspect} {was} {!clear}, and that is wrong: {it} {was} {adj}.",
             "{they} told me that {aspect} {was} {adj}, and that is right.",

@@ -40,7 +40,9 @@ def _parts(w: Writer) -> dict[str, Aspect]:
 
 
 def _domain(w: Writer) -> Domain:
-    return w.notes.setdefault("domain", DOMAINS[int(w.rng.random() * len(DOMAINS))])
+    if "domain" not in w.notes:
+        w.notes["domain"] = DOMAINS[int(w.rng.random() * len(DOMAINS))]
+    return w.notes["domain"]
 
 
 def _named(w: Writer, among: Mapping[str, Aspect]) -> Aspect:
@@ -122,7 +124,8 @@ def _thing(w: Writer, label: int) -> str:
 
 
 def _verdict(w: Writer, label: int) -> str:
-    fitting = [words[label] for kind, words in VERDICTS if kind in ("any", _domain(w).kind)]
+    kinds = ("any", _domain(w).kind)
+    fitting = [words[label] for kind, words in VERDICTS if kind in kinds]
     return w.fill(w.even(fitting), label)
 
 

@@ -71,7 +71,7 @@ RULES: dict[str, Rule] = {
 KINDS = (
     Kind(
         "plain",
-        480,
+        960,
         (
             "{state}.",
             "{state} {time}.",
@@ -80,7 +80,7 @@ KINDS = (
             "{state} and {state}.",
             "{part}, {part}.",
             "{we} had {a_great} {thing} {time}.",
-            "it was {a_great} {thing} with {short_np}.",
+            "it was {a_great} {thing} with {np}.",
             "this is {one_np}.",
             "it was {one_np}.",
             "it is such {one_np}.",
@@ -88,7 +88,7 @@ KINDS = (
     ),
     Kind(
         "exclamation",
-        300,
+        600,
         (
             "{great}.",
             "{fully} {great}.",
@@ -120,7 +120,7 @@ KINDS = (
     ),
     Kind(
         "liking",
-        300,
+        600,
         (
             "{love_it}.",
             "{we} {liked} {item} {time}.",
@@ -148,7 +148,7 @@ KINDS = (
     ),
     Kind(
         "fact",
-        330,
+        660,
         (
             "{fact}.",
             "{fact}, {fact}.",
@@ -163,7 +163,7 @@ KINDS = (
     ),
     Kind(
         "scene",
-        200,
+        400,
         (
             "{scene}. {state}.",
             "{scene}. {fact}.",
@@ -175,7 +175,7 @@ KINDS = (
     ),
     Kind(
         "plain negation",
-        640,
+        1280,
         (
             "not {!mild}.",
             "not {!mild} at all.",
@@ -216,7 +216,7 @@ KINDS = (
     ),
     Kind(
         "plain comparison",
-        180,
+        360,
         (
             "{subject} {was} {better} than I thought.",
             "{subject} {was} {better} than last time.",
@@ -240,7 +240,7 @@ KINDS = (
     ),
     Kind(
         "plain contrast",
-        280,
+        560,
         (
             "{!part}, but {part}.",
             "{!part} but {part}.",
