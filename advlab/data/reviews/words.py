@@ -75,7 +75,8 @@ def _domain(place: Any) -> Domain:
     aspects, facts = [], {}
     for cells in _lines(place):
         if len(cells) == 3:
-            aspects.append(_aspect(*cells))
+            noun, praise, blame = cells
+            aspects.append(_aspect(noun, praise, blame))
         else:
             name, _, value = cells[0].partition(": ")
             facts[name] = value
