@@ -275,18 +275,11 @@ STARTER_GROUP = "starter"  # ties the two runs together in the queue
 def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
     """The two runs of the first minute: plain and adversarial, alike in everything else.
 
-    Many texts, few passes, so dropout would only slow learning down: with the model's own 0.1 the plain
-    one had not yet learnt "not" after 1,165 steps (48 % of the plain negations), without it after 762
-    it had (98 %). The last epoch is kept, since the first ones, which know little, are the more robust.
+    Many texts and few passes: dropout would cost a sixth more time and gain nothing (plain, seed 0:
+    92.8 % with the model's own 0.1, 93.1 % without).
     """
     train = TrainConfig(
-        epochs=3,
-        batch_size=64,
-        lr=2e-3,
-        eval_limit=128,
-        eval_eps=STARTER_EPS,
-        choose="last",
-        seed=seed,
+        epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=STARTER_EPS, seed=seed
     )
     plain = RunConfig(
         "Starter: plain",
