@@ -10,13 +10,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from advlab.model.victim import Victim
+from typing import Any, Protocol
 
 FILE = "words.txt"
 MOST = 12  # words that a sentence names
+
+
+class Reader(Protocol):
+    """What is asked of a victim."""
+
+    tokenizer: Any
+    known: frozenset[str] | None  # the words of its training texts
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ def words_of(tokenizer: Any, texts: Iterable[str]) -> frozenset[str]:
     return frozenset(word for text in texts for word in _cut(tokenizer, text))
 
 
-def unseen(victim: Victim, texts: Iterable[str]) -> tuple[Unseen, ...]:
+def unseen(victim: Reader, texts: Iterable[str]) -> tuple[Unseen, ...]:
     """The words of `texts` that were in no training text, each once, in order.
 
     Where the training texts are not known: those that become the unknown token.
