@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Attack one sentence; print the story, or the whole record with --json."""
     from advlab.attacks import build_attack
     from advlab.explain.explore import SALIENCY_METHODS, analyse, explore
+    from advlab.model.unseen import told, unseen
     from advlab.pictures.tables import to_json
 
     victim = open_model(args.model)
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         print(to_json(record, saliency=maps))
     else:
         _tell(record, args.attack)
+        if strange := told(unseen(victim, [args.text])):
+            print(f"note: never seen in training: {strange}")
     return 0
 
 

@@ -39,10 +39,14 @@ def _corpus(
     sentences: Callable[[], list[grammar.Sentence]],
     seed: int,
     showcase: tuple[str, ...],
+    held_out: tuple[float, float] = (0.12, 0.18),
 ) -> Corpus:
     @functools.cache
     def build() -> Dataset:
-        return grammar.split(name, label_names, sentences(), seed=seed, about=about)
+        validation, test = held_out
+        return grammar.split(
+            name, label_names, sentences(), seed=seed, about=about, validation=validation, test=test
+        )
 
     return Corpus(name, title, about, label_names, build, showcase)
 
@@ -53,9 +57,9 @@ CORPORA: dict[str, Corpus] = {
         _corpus(
             "reviews",
             "Reviews: negative or positive",
-            "4,080 invented opinions on films, books, meals, hotels, gadgets, rides and shows, half "
-            "of them negative. In two thirds of the texts negation, contrast or concession decides, "
-            "so counting good and bad words is not enough.",
+            "17,520 invented opinions on films, food, places, people and things in some 3,000 words, "
+            "half of them negative. More than half are short and plain, as people type; in most others "
+            "negation, contrast or concession decides: counting good and bad words is not enough.",
             ("negative", "positive"),
             reviews.sentences,
             11,
@@ -66,6 +70,7 @@ CORPORA: dict[str, Corpus] = {
                 "The steering was unpredictable, and the seat was hard.",
                 "The service was not slow but quick, and it made my week.",
             ),
+            held_out=(0.03, 0.045),  # about as many texts to test on as the other corpora have
         ),
         _corpus(
             "messages",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ _SLOT = re.compile(r"\{(!?)([a-z_]+)\}")
 _ARTICLE = re.compile(r"\b([Aa])n?(?= (\w+))")
 _START = re.compile(r"(^|[.!?] )([a-z])")
 # spelt with a vowel, spoken with a consonant, and the reverse
-_CONSONANT = ("use", "usu", "uni", "eu", "one", "once")
+_CONSONANT = ("use", "usu", "unif", "uniq", "unit", "univ", "eu", "one", "once")
 _VOWEL = ("hour", "honest", "honour", "heir")
 
 
@@ -38,6 +39,9 @@ class Kind:
     count: int
     templates: tuple[str, ...]
     label: int | None = None  # None: the templates serve every class
+    finish: Callable[[str, random.Random], str] | None = (
+        None  # the last touch, on the polished text
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Writer:
 
     rules: Mapping[str, Rule]
     rng: random.Random
+    label: int  # the text's class
+    tally: Counter[Any] = field(default_factory=Counter)  # of `even`, shared by all texts
     used: set[str] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -62,6 +68,22 @@ class Writer:
         """One option at random, none twice in a text while others are left."""
         fresh = [option for option in options if option not in self.used] or options
         choice = fresh[int(self.rng.random() * len(fresh))]
+        self.used.add(choice)
+        return choice
+
+    def even(self, options: Sequence[str]) -> str:
+        """As `pick`, but of eight the one that this class has least before the others, then least.
+
+        So long lists wear evenly, and no rare word gives the class away by chance.
+        """
+
+        def worn(option: str) -> tuple[bool, int, int]:
+            mine, every = self.tally[self.label, option], self.tally[None, option]
+            return option in self.used, 2 * mine - every, every
+
+        choice = min((options[int(self.rng.random() * len(options))] for _ in range(8)), key=worn)
+        self.tally[self.label, choice] += 1
+        self.tally[None, choice] += 1
         self.used.add(choice)
         return choice
 
@@ -110,6 +132,7 @@ def write(
     """
     rng = random.Random(seed)
     seen: set[str] = set()
+    tally: Counter[Any] = Counter()
     sentences: list[Sentence] = []
     for kind in kinds:
         for label in range(labels) if kind.label is None else (kind.label,):
@@ -118,8 +141,9 @@ def write(
                 tries += 1
                 if tries > 60 * kind.count:
                     raise RuntimeError(f"the templates of {kind.name!r} yield too few texts")
-                writer = Writer(rules, rng)
+                writer = Writer(rules, rng, label, tally)
                 text = polish(finish(writer.fill(writer.pick(kind.templates), label), rng))
+                text = kind.finish(text, rng) if kind.finish else text
                 key = normal_form(text)
                 if key in seen or len(text.split()) > longest:
                     continue

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from advlab.errors import SettingError, unknown
+from advlab.model.unseen import words_of
 from advlab.model.victim import Victim
 from advlab.records import Dataset
 from advlab.tasks import Task
@@ -120,6 +121,7 @@ def tiny_victim(
         name=f"{size} ({data.name})",
         max_length=max_length,
         task=task,
+        known=words_of(tokenizer, [e.text for e in data.train]),
         check=False,
     )
     victim.normalise_table()

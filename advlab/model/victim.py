@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from advlab.errors import ModelError
 from advlab.model.card import read_card, write_card
 from advlab.model.sources import _locate, _quiet
+from advlab.model.unseen import read_words, write_words
 from advlab.model.vocabulary import Vocabulary, measured_scale
 from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
@@ -48,9 +49,11 @@ class Victim:
         max_length: int = 128,
         task: Task | None = None,
         scale: Scale | None = None,
+        known: frozenset[str] | None = None,
         check: bool = True,
     ) -> None:
         self.model, self.tokenizer, self.name = model, tokenizer, name
+        self.known = known  # the words of its training texts; None where nobody knows them
         self.task = task or build_task("classification")
         self.head = tuple(head)  # the answers that the model's head knows, in order
         self._scale, self._hash = scale, ""
@@ -130,6 +133,7 @@ class Victim:
             max_length=max_length or card.get("max_length", 128),
             task=task,
             scale=Scale(**card["scale"]) if "scale" in card else None,
+            known=read_words(Path(folder)),
         )
 
     def save(
@@ -146,6 +150,7 @@ class Victim:
         with _quiet():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
+        write_words(folder, self.known)
         card = {
             "name": name or self.name,
             "task": {"name": self.task.name} | plain(self.task),

@@ -18,6 +18,7 @@ import torch
 from advlab.data import load_data
 from advlab.errors import RunError
 from advlab.model.tiny import tiny_victim
+from advlab.model.unseen import words_of
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Event, Example
 from advlab.runs.config import SCRATCH, RunConfig
@@ -47,6 +48,8 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     else:
         torch.manual_seed(seed)  # a new head is drawn from torch's own generator
         victim = Victim.load(source, task=task, head=data.head, max_length=length, device=device)
+        if victim.known is not None:  # it began from scratch, and now learns more words
+            victim.known |= words_of(victim.tokenizer, [e.text for e in data.train])
     regularise.set_dropout(victim, config.regularise.dropout)
     return victim, data
 

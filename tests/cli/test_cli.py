@@ -523,3 +523,11 @@ def test_a_report_is_written_and_a_second_evaluation_reads_the_first(
     for one, other in zip(first["models"], again["models"], strict=True):
         assert one["robust_accuracy"] == other["robust_accuracy"]
     assert isinstance(first["alarms"], list)
+
+
+def test_attack_names_words_that_were_never_seen_in_training(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ids(capsys)["plain"]
+    assert main(["attack", run, "qwyx", "--steps", "1"]) == 0
+    assert "note: never seen in training: qwyx — read as " in capsys.readouterr().out

@@ -16,6 +16,7 @@ from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
+from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for
 from advlab.ui.models import has_weights, load_victim, model_choices, weights_of
 
@@ -51,6 +52,7 @@ def ask() -> Request | None:
         )
         or ""
     )
+    below = st.container()
     st.html(NARROW)
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
@@ -61,6 +63,8 @@ def ask() -> Request | None:
     fold = st.expander("True class, a third model, attack settings, seed", icon=":material/tune:")
     place, third = fold.columns(2)
     models = _models((columns[0], columns[1], third), titles, known, turn)
+    with below:
+        mark_unseen(models, [typed.strip()[:LIMIT]])
     attack, seed = attack_controls(columns[2:5], fold, given, turn)
     labels = [OWN, *load_victim(models[0]).head]
     label_key = f"{turn}.label"

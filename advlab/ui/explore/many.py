@@ -22,6 +22,7 @@ from advlab.ui.explore.findings import attack_all
 from advlab.ui.explore.form import KEEP, NARROW, attack_controls
 from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
+from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.models import model_choices
 from advlab.ui.parts import chart, said
 
@@ -61,13 +62,13 @@ def many_page() -> None:
     )
     fold = st.expander("Attack settings, seed", icon=":material/tune:")
     attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)
-    texts = _choose(a)
+    models = tuple(m for m in (a, b) if m)
+    texts = _choose(models)
     if attack is None:
         return
     if not texts:
         st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
         return
-    models = tuple(m for m in (a, b) if m)
     requests = [Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed) for e in texts]
     found, notes = _attacked(requests, models)
     for note in dict.fromkeys(notes):
@@ -88,9 +89,9 @@ def _turn(known: dict[str, str]) -> str:
     return f"many.{st.session_state[_TURN]}"
 
 
-def _choose(model: str) -> list[Example]:
+def _choose(models: Sequence[str]) -> list[Example]:
     """The sentences to attack, and the classes that their labels name."""
-    sources = sources_for(model)
+    sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     source = columns[0].selectbox(
         "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
@@ -109,6 +110,7 @@ def _choose(model: str) -> list[Example]:
         lines = [line for line in typed.splitlines() if line.strip()]
         if len(lines) > MOST:
             st.caption(f"The first {MOST} of {len(lines):,} lines are taken.")
+        mark_unseen(models, [line.strip()[:LIMIT] for line in lines[:MOST]])
         return [Example(str(i), line) for i, line in enumerate(lines[:MOST])]
     words = (
         columns[1].text_input("Contains", key="many.words", placeholder="not, but, never …", **KEEP)

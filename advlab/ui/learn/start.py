@@ -56,8 +56,8 @@ def _begin() -> None:
         st.subheader("Begin with two models", anchor=False)
         st.markdown(
             "One is trained plainly, the other on perturbed word vectors (FGM), both on "
-            "invented reviews of films, meals and hotels. It takes about a minute, and all stays on "
-            "this computer."
+            "invented reviews of films, food, places and things. It takes about a minute, and all "
+            "stays on this computer."
         )
         if st.button("Train the starter pair", type="primary", icon=":material/rocket_launch:"):
             _train_pair()

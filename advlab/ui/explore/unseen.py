@@ -1,0 +1,27 @@
+"""Under a box for sentences: the words that a model never saw in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.ui import plain_text
+from advlab.ui.models import load_victim
+
+
+def mark_unseen(models: Sequence[str], texts: Sequence[str]) -> None:
+    """One caption for each group of models that know the same words; nothing where all are known."""
+    from advlab.model.unseen import told, unseen
+
+    found: dict[str, list[str]] = {}
+    for letter, model in zip("ABC", models, strict=False):
+        try:
+            found.setdefault(told(unseen(load_victim(model), texts)), []).append(letter)
+        except AdvlabError:
+            continue  # what is wrong with this model is told where it attacks
+    for strange, letters in found.items():
+        if strange:
+            whose = "" if len(letters) == len(models) else f" of model {' and '.join(letters)}"
+            st.caption(f"Never seen in training{whose}: {plain_text(strange)}")
