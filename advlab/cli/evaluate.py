@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advlab.cli.flags import attack_flags, attack_given, data_flags, json_flag
-from advlab.cli.models import open_model, texts_to_test
+from advlab.cli.models import named_for, open_model, texts_to_test
 from advlab.cli.printing import evaluation_json, print_alarms, print_json, print_table
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     settings = attack_given(args)
     attack, *_ = [build_attack(settings | {"eps": eps}) for eps in args.radii]  # each is checked
     victims = [open_model(name) for name in args.models]
-    data, texts = texts_to_test(args, victims)
+    data, texts = texts_to_test(args)
+    victims = named_for(victims, data)
     began, seconds, found = time.perf_counter(), [], None
     for victim in victims:
         part = grid(
@@ -84,7 +85,10 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         _write_report(Path(args.report), found, texts, data, alarms)
     if args.json:
-        models = [{"name": e.model, **evaluation_json(e)} for e in rows]
+        models = [
+            {"name": e.model, "notes": v.notes, **evaluation_json(e)}
+            for v, e in zip(victims, rows, strict=True)
+        ]
         print_json(
             {
                 "data": data.name,

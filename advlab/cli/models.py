@@ -6,6 +6,7 @@ import argparse
 import functools
 import json
 import random
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +64,14 @@ def run_data(which: str) -> DataConfig:
 
 def class_of(label: str | None, names: Sequence[str]) -> int | str | None:
     """The class that `--label` means: its name, or its number where no class is called so."""
-    if label and label.isdecimal() and label not in names:
-        return int(label)
-    return label
+    from advlab.tasks.names import own_name
+
+    if label and (known := own_name(names, label)):
+        return known
+    return int(label) if label and label.isdecimal() else label
 
 
-def texts_to_test(
-    args: argparse.Namespace, victims: Sequence[Victim]
-) -> tuple[Dataset, list[Example]]:
+def texts_to_test(args: argparse.Namespace) -> tuple[Dataset, list[Example]]:
     """The data of the flags, or of the first run, and those of its test texts to use."""
     from advlab.data import load_data
     from advlab.runs.config import DataConfig
@@ -80,7 +81,6 @@ def texts_to_test(
         raise SettingError(f"expected --max-texts of at least 1, got {args.max_texts}; change it")
     values = given(args, DataConfig)
     data = load_data(build(DataConfig, values) if values else run_data(args.models[0]))
-    _same_classes(victims, data)
     texts = list(data.test)
     if args.max_texts:
         random.Random(args.attack_seed).shuffle(texts)
@@ -88,13 +88,16 @@ def texts_to_test(
     return data, texts
 
 
-def _same_classes(victims: Sequence[Victim], data: Dataset) -> None:
-    for victim in victims:
-        if tuple(victim.head) != tuple(data.head):
-            raise SettingError(
-                f"expected data with the classes of {victim.name} ({', '.join(victim.head)}), "
-                f"got {', '.join(data.head)}; evaluate on data with the same labels"
-            )
+def named_for(victims: Sequence[Victim], data: Dataset) -> list[Victim]:
+    """The models with their classes called as in the data, which standard error tells.
+
+    SettingError for a model of other classes.
+    """
+    named = [victim.naming(data.head) for victim in victims]
+    for victim in named:
+        for note in victim.notes:
+            print(f"note: {victim.name}: {note}", file=sys.stderr)
+    return named
 
 
 def carry_out(
@@ -106,7 +109,7 @@ def carry_out(
     from advlab.training.loop import train
 
     info = jobs.run(run_id) if run_id else jobs.open_here(config, group=group)
-    seen: dict[str, Any] = {"end": {}, "alarms": []}
+    seen: dict[str, Any] = {"end": {}, "alarms": [], "notes": []}
     begun = Progress(config.name)
 
     def watch(event: Event) -> None:
@@ -115,6 +118,8 @@ def carry_out(
             seen["end"] = dict(event.values)
         if event.kind == "alarm":
             seen["alarms"].append(dict(event.values))
+        if event.kind == "note":
+            seen["notes"].append(event.values.get("message", ""))
 
     status = worker.run(info.id, train=functools.partial(train, device=device), on_event=watch)
     begun.close()

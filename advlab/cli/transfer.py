@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import data_flags, json_flag
-from advlab.cli.models import open_model, texts_to_test
+from advlab.cli.models import named_for, open_model, texts_to_test
 from advlab.cli.printing import print_alarms, print_json, rate_text
 from advlab.errors import SettingError
 
@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     if args.eps <= 0:
         raise SettingError(f"expected --eps above 0, got {args.eps:g}; try 0.25")
     victims = [open_model(name) for name in args.models]
-    data, texts = texts_to_test(args, victims)
+    data, texts = texts_to_test(args)
+    victims = named_for(victims, data)
     kept = Outcomes(home() / "outcomes")
     common: dict[str, Any] = {"seed": args.attack_seed, "outcomes": kept, "progress": _progress}
     kinds = carry_over(victims, texts, args.eps, fitting=data.validation, **common)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advlab.errors import ModelError
+from advlab.errors import ModelError, SettingError
 from advlab.model.card import write_card
 from advlab.model.folder import open_folder, told_as_model_errors
 from advlab.model.sources import _quiet
@@ -28,6 +28,7 @@ from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
 from advlab.settings import plain
 from advlab.tasks import Batch, Objective, Reader, Task, build_task
+from advlab.tasks.names import named_alike, told
 
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
 CHUNK = 128  # rows of one forward pass that reads
@@ -268,6 +269,26 @@ class Victim:
         """Every non-zero embedding row to length 1, in place."""
         weight = self.model.get_input_embeddings().weight
         weight.div_(weight.norm(dim=1, keepdim=True).clamp_min(1e-6))
+
+    # ---- names ------------------------------------------------------------------------------
+
+    def naming(self, names: Sequence[str]) -> Victim:
+        """This model with its answers called as data calls them, and a note where that differs.
+
+        The data may lack some of them. SettingError where it has others.
+        """
+        head = named_alike(self.head, names, part=True)
+        if head is None:
+            raise SettingError(
+                f"expected data with the classes of {self.name} ({', '.join(self.head)}), got "
+                f"{', '.join(names)}; choose data with the same labels"
+            )
+        if head == self.head:
+            return self
+        twin = copy.copy(self)
+        twin.head, twin.reader = head, Reader(self.tokenizer, self.max_length, head)
+        twin.notes = (*self.notes, told(self.head, head))
+        return twin
 
     # ---- sharing ----------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class Classification:
         hidden = model.base_model(inputs_embeds=embeds, attention_mask=batch.attention_mask)
         end = batch.attention_mask.sum(1) - 1
         rows = hidden.last_hidden_state[torch.arange(len(batch), device=embeds.device), end]
-        if last:
+        if not isinstance(head, nn.Linear):
             return model.logits_proj(model.sequence_summary(rows.unsqueeze(1)))
         return head(rows)
 

@@ -36,6 +36,12 @@ def named_alike(
     return None
 
 
+def own_name(head: Sequence[str], name: str) -> str | None:
+    """What a head calls the answer that is called `name` elsewhere; None where it has no such one."""
+    found = named_alike(head, (name,), part=True)
+    return head[found.index(name)] if found else None
+
+
 def told(head: Sequence[str], names: Sequence[str]) -> str:
     """For people: which answer of a head is read as which name; empty where all are called alike."""
     pairs = [f"{own} is {name}" for own, name in zip(head, names, strict=True) if own != name]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from advlab.errors import ModelError
+from advlab.errors import AdvlabError, ModelError
 from advlab.model.card import files_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
@@ -63,6 +63,14 @@ def load_victim(id_: str) -> Victim:
     folder = model_folder(id_)
     title = model_choices().get(id_, folder.name)
     return _load(id_, files_digest(folder), str(folder), title)
+
+
+def answers_of(id_: str) -> tuple[str, ...]:
+    """The answers that a model knows by name; none for one that cannot be loaded."""
+    try:
+        return load_victim(id_).head
+    except AdvlabError:
+        return ()  # whoever attacks it is told why
 
 
 @contextmanager

@@ -75,13 +75,14 @@ def analysed(result: Result, name: str, **options: Any) -> Any:
 def _record(key: str) -> AttackRecord:
     from advlab.attacks import build_attack
     from advlab.explain.explore import explore
+    from advlab.tasks.names import own_name
 
     request = json.loads(key)
     with borrow(request["model"]) as victim:
         return explore(
             victim,
             request["text"],
-            label=request["label"] if request["label"] in victim.head else None,
+            label=own_name(victim.head, request["label"] or ""),
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],
