@@ -51,7 +51,7 @@ OWN: dict[str, dict[str, Any]] = {
     "albert": {"inner_group_num": 1, "classifier_dropout_prob": 0.0},
     "big_bird": {"attention_type": "original_full"},
     "convbert": {"head_ratio": 1, "conv_kernel_size": 3, "num_groups": 1},
-    "falcon": {"alibi": False, "new_decoder_architecture": False},
+    "distilbert": {"hidden_dim": 32},
     "funnel": {"block_sizes": [1, 1], "num_decoder_layers": 1, "d_head": 8},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 8},
     "gptj": {"rotary_dim": 4},
@@ -135,8 +135,7 @@ def architecture(kind: str, labels: int = 3, seed: int = 0) -> tuple[Any, Any]:
     tokenizer = word_tokenizer(like)
     own = OWN.get(kind.replace("-", "_"), {})
     default = AutoConfig.for_model(kind)
-    known = {name for name in SIZES if hasattr(default, name)}
-    sizes = {name: SIZES[name] for name in known} | own
+    sizes = {name: SIZES[name] for name in default.to_dict() if name in SIZES} | own
     roles = {"pad_token_id": tokenizer.pad_token_id or 0, "num_labels": labels}
     config = AutoConfig.for_model(kind, **sizes, **roles, vocab_size=len(tokenizer))
     with torch.random.fork_rng(devices=[]):
