@@ -80,11 +80,17 @@ def weights_hash(folder: Path) -> str:
 
 def files_digest(folder: Path) -> str:
     """12 hex digits of a model's weight files; read again only when a file has changed."""
-    stamps = tuple(
-        (str(file), file.stat().st_mtime_ns, file.stat().st_size)
-        for file in sorted(folder.glob("*.safetensors"))
-    )
-    return _digest(stamps)
+    return _digest(_stamps(folder, "*.safetensors"))
+
+
+def folder_digest(folder: Path) -> str:
+    """12 hex digits of all that a model is made from: weights, settings, names, tokenizer."""
+    return _digest(_stamps(folder, "*.safetensors", "*.json", "*.txt", "*.model"))
+
+
+def _stamps(folder: Path, *patterns: str) -> tuple[tuple[str, int, int], ...]:
+    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+    return tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)
 
 
 @lru_cache(maxsize=64)

@@ -29,6 +29,7 @@ def findings(model: str, attack: Attack, seed: int) -> dict[Question, Finding]:
     """What was found so far under these; `attack_all` adds to it. AdvlabError without the model."""
     victim = load_victim(model)
     key = {"model": model, "weights": victim.hash, "title": victim.name, "seed": seed}
+    key |= {"names": victim.head, "tokenizer": victim.tokenizer_hash}
     return _kept(json.dumps(key | {"attack": attack_settings(attack)}))
 
 

@@ -48,6 +48,8 @@ def attacked(model: str, request: Request) -> Result | Problem:
             {
                 "model": model,
                 "weights": victim.hash,
+                "names": victim.head,
+                "tokenizer": victim.tokenizer_hash,
                 "title": victim.name,
                 "text": request.text,
                 "label": request.label,
