@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advlab.cli.flags import attack_flags, attack_given, data_flags, json_flag
-from advlab.cli.models import open_model, texts_to_test
+from advlab.cli.models import named_for, open_model, texts_to_test
 from advlab.cli.printing import print_alarms, print_json, print_table, row_json
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     victims = [open_model(name) for name in args.models]
     tested = texts_to_test(args, victims)
     data, texts = tested.data, tested.texts
+    victims = named_for(victims, data)
     began, seconds, found = time.perf_counter(), [], None
     for victim in victims:
         part = grid(
@@ -86,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
         _write_report(Path(args.report), found, tested, alarms)
     if args.json:
         models = [
-            {"name": row.model, **row_json(row, found.majority, s)}
-            for row, s in zip(found.rows, seconds, strict=True)
+            {"name": row.model, "notes": victim.notes, **row_json(row, found.majority, s)}
+            for victim, row, s in zip(victims, found.rows, seconds, strict=True)
         ]
         print_json(
             {

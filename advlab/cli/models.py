@@ -56,9 +56,11 @@ def open_model(which: str) -> Victim:
 
 def class_of(label: str | None, names: Sequence[str]) -> int | str | None:
     """The class that `--label` means: its name, or its number where no class is called so."""
-    if label and label.isdecimal() and label not in names:
-        return int(label)
-    return label
+    from advlab.tasks.names import own_name
+
+    if label and (known := own_name(names, label)):
+        return known
+    return int(label) if label and label.isdecimal() else label
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,6 @@ def texts_to_test(args: argparse.Namespace, victims: Sequence[Victim]) -> Tested
         info = named_run(which)
         models.append(Trained(victim.name, victim.head, info.config.data if info else None))
     chosen = choose_texts(given(args, DataConfig), models)
-    _same_classes(victims, chosen.data)
     texts, told = list(chosen.data.test), chosen.told
     if args.max_texts and args.max_texts < len(texts):
         random.Random(args.attack_seed).shuffle(texts)
@@ -108,13 +109,16 @@ def texts_to_test(args: argparse.Namespace, victims: Sequence[Victim]) -> Tested
     return Tested(chosen.data, texts, told, seen, chosen.fitting, chosen.fitted)
 
 
-def _same_classes(victims: Sequence[Victim], data: Dataset) -> None:
-    for victim in victims:
-        if tuple(victim.head) != tuple(data.head):
-            raise SettingError(
-                f"expected data with the classes of {victim.name} ({', '.join(victim.head)}), "
-                f"got {', '.join(data.head)}; evaluate on data with the same labels"
-            )
+def named_for(victims: Sequence[Victim], data: Dataset) -> list[Victim]:
+    """The models with their classes called as in the data, which standard error tells.
+
+    SettingError for a model of other classes.
+    """
+    named = [victim.naming(data.head) for victim in victims]
+    for victim in named:
+        for note in victim.notes:
+            print(f"note: {victim.name}: {note}", file=sys.stderr)
+    return named
 
 
 def carry_out(
@@ -126,7 +130,7 @@ def carry_out(
     from advlab.training.loop import train
 
     info = jobs.run(run_id) if run_id else jobs.open_here(config, group=group)
-    seen: dict[str, Any] = {"end": {}, "alarms": []}
+    seen: dict[str, Any] = {"end": {}, "alarms": [], "notes": []}
     begun = Progress(config.name)
 
     def watch(event: Event) -> None:
@@ -135,6 +139,8 @@ def carry_out(
             seen["end"] = dict(event.values)
         if event.kind == "alarm":
             seen["alarms"].append(dict(event.values))
+        if event.kind == "note":
+            seen["notes"].append(event.values.get("message", ""))
 
     status = worker.run(info.id, train=functools.partial(train, device=device), on_event=watch)
     begun.close()

@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
             if end.get("cost"):
                 print(f"  cost of a step         {end['cost']:.2f} × plain")
         print(f"  model                  {result['model']}")
+        for note in result["notes"]:
+            print(f"note: {note}")
         print(f'\nnext: advlab attack {result["run"]} "a sentence"')
     return 0 if result["status"] == "done" else 1
 

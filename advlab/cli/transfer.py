@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import data_flags, json_flag
-from advlab.cli.models import open_model, texts_to_test
+from advlab.cli.models import named_for, open_model, texts_to_test
 from advlab.cli.printing import print_alarms, print_json
 from advlab.errors import SettingError
 
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     victims = [open_model(name) for name in args.models]
     tested = texts_to_test(args, victims)
     texts = tested.texts
+    victims = named_for(victims, tested.data)
     kept = Outcomes(home() / "outcomes")
     common: dict[str, Any] = {"seed": args.attack_seed, "outcomes": kept, "progress": _progress}
     kinds = carry_over(victims, texts, args.eps, fitting=tested.fitting, **common)

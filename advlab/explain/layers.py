@@ -6,6 +6,7 @@ Both need the layers' own outputs, so they run on a view of the model with atten
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -70,7 +71,8 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
     if victim.model._can_set_attn_implementation():
         victim.model.set_attn_implementation("eager")
     victim.model.config.output_hidden_states = True
-    victim.model.config.output_attentions = True
+    with contextlib.suppress(ValueError):  # Falcon: no attention written out, so no rollout
+        victim.model.config.output_attentions = True
     kept: dict[str, Any] = {}
 
     def keep(_: object, __: object, output: Any) -> None:
@@ -80,6 +82,12 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
     victim.model.base_model.register_forward_hook(keep)
     value = replace(target, victim=victim)(embeds.detach().clone().requires_grad_())
     hidden = kept["hidden"]
+    if not hidden or any(h.shape[:2] != embeds.shape[:2] for h in hidden):
+        raise SettingError(
+            f"expected a model that keeps one vector a token in every layer, but {victim.name} "
+            f"{'joins tokens on the way' if hidden else 'does not hand its layers out'}; "
+            "look at attributions to the words instead"
+        )
     grads = torch.autograd.grad(value.sum(), hidden, allow_unused=True)
     norms = torch.stack(
         [

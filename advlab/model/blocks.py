@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, nn
 
-from advlab.errors import ModelError, SettingError
+from advlab.errors import AdvlabError, ModelError, SettingError
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -47,6 +49,50 @@ def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
     )
 
 
+def check_blocks(victim: Victim) -> None:
+    """SettingError unless δ on the input of a block means what it says; tried once for a model.
+
+    Every block must be given hidden states (B,T,H), and the blocks above one must make of them what
+    the whole model makes. So it is not where axes are exchanged (XLNet, SqueezeBERT) or where a
+    block is spread over several lists (XLM, Flaubert).
+    """
+    if victim.model not in _FAULTS:
+        with victim.analysing(), torch.no_grad():
+            _FAULTS[victim.model] = _fault(victim)
+    if fault := _FAULTS[victim.model]:
+        raise SettingError(
+            f"expected a model whose blocks can be fed with hidden states, but {victim.name} "
+            f"{fault}; perturb the word embeddings instead"
+        )
+
+
+# what keeps δ from a model's blocks, in words; empty where nothing does
+_FAULTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
+
+
+def _fault(victim: Victim) -> str:
+    batch = victim.encode(victim.task.probes(victim.reader))
+    embeds = victim.embed(batch)
+    whole = victim.output(embeds, batch)
+    for layer in range(depth(victim)):
+        try:
+            hidden = hidden_at(victim, embeds, batch, layer)
+            if hidden.shape[:2] != embeds.shape[:2]:
+                return (
+                    f"gives block {layer} a tensor of shape {tuple(hidden.shape)} for "
+                    f"{embeds.shape[0]} texts of {embeds.shape[1]} tokens"
+                )
+            again = logits_above(victim, hidden, embeds, batch, layer, lambda h: h)
+        except AdvlabError:
+            raise
+        except Exception as error:  # a model's own code, with a part of its blocks
+            return f"fails from block {layer} on ({type(error).__name__}: {error})"
+        finite = whole.isfinite()
+        if not torch.allclose(again[finite], whole[finite], rtol=1e-3, atol=1e-4):
+            return f"answers otherwise from block {layer} on"
+    return ""
+
+
 def logits_with(victim: Victim, embeds: Tensor, batch: Batch, layer: int, change: Change) -> Tensor:
     """(B,T,D) -> (B,C) of the whole model, the input of block `layer` put through `change`."""
     blocks = blocks_of(victim)[2]
@@ -68,6 +114,11 @@ def hidden_at(victim: Victim, embeds: Tensor, batch: Batch, layer: int) -> Tenso
 
     with contextlib.suppress(_Reached):
         logits_with(victim, embeds, batch, layer, stop)
+    if not found:
+        raise SettingError(
+            f"expected {victim.name} to run its block {layer}, but it did not; perturb the word "
+            "embeddings instead"
+        )
     return found[0]
 
 
@@ -94,6 +145,10 @@ def _changed(block: nn.Module, change: Change) -> Iterator[None]:
     def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if args:
             return (change(args[0]), *args[1:]), kwargs
+        if "hidden_states" not in kwargs:
+            raise SettingError(
+                "expected a block that is given hidden states; perturb the embeddings"
+            )
         return args, kwargs | {"hidden_states": change(kwargs["hidden_states"])}
 
     handle = block.register_forward_pre_hook(hook, with_kwargs=True)
@@ -108,4 +163,4 @@ def depth(victim: Victim) -> int:
     return len(blocks_of(victim)[2])
 
 
-__all__ = ["blocks_of", "depth", "hidden_at", "logits_above", "logits_with"]
+__all__ = ["blocks_of", "check_blocks", "depth", "hidden_at", "logits_above", "logits_with"]

@@ -18,16 +18,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advlab.errors import ModelError
-from advlab.model.card import read_card, write_card
-from advlab.model.sources import _locate, _quiet
-from advlab.model.unseen import read_words, write_words
+from advlab.errors import ModelError, SettingError
+from advlab.model.card import write_card
+from advlab.model.folder import open_folder, told_as_model_errors
+from advlab.model.sources import _quiet
+from advlab.model.tokenizer import check_tokenizer, most_tokens
+from advlab.model.unseen import write_words
 from advlab.model.vocabulary import Vocabulary, measured_scale
 from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
 from advlab.settings import plain
 from advlab.tasks import Batch, Objective, Reader, Task, build_task
 from advlab.tasks.base import alike, carried
+from advlab.tasks.names import named_alike, told
 
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
 CHUNK = 128  # rows of one forward pass that reads
@@ -51,23 +54,23 @@ class Victim:
         scale: Scale | None = None,
         known: frozenset[str] | None = None,
         check: bool = True,
+        notes: Sequence[str] = (),
     ) -> None:
         self.model, self.tokenizer, self.name = model, tokenizer, name
         self.known = known  # the words of its training texts; None where nobody knows them
+        self.notes = tuple(notes)  # what a person should know of how it was loaded
         self.task = task or build_task("classification")
         self.head = tuple(head)  # the answers that the model's head knows, in order
         self._scale, self._hash = scale, ""
         self._table: Tensor | None = None
-        if tokenizer.pad_token is None:  # as in GPT-2 and Llama; the mask hides what stands there
-            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-        tokenizer.padding_side = "right"
+        rows = model.get_input_embeddings().weight.shape[0]
+        check_tokenizer(tokenizer, rows, name)
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
-        positions = getattr(model.config, "max_position_embeddings", None) or max_length + 2
-        # RoBERTa kinds start counting after the padding index, which costs two positions
-        self.max_length = min(max_length, max(positions - 2, 4))
+        self.most_tokens = most_tokens(model.config, tokenizer)  # it can read; None: any number
+        self.max_length = min(max_length, self.most_tokens or max_length)
         self.reader = Reader(tokenizer, self.max_length, self.head)
-        self.vocabulary = Vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0])
+        self.vocabulary = Vocabulary(tokenizer, rows)
         if check:
             self.check_identity()
 
@@ -82,59 +85,30 @@ class Victim:
         max_length: int | None = None,
         device: str = "cpu",
         name: str | None = None,
+        seed: int = 0,
     ) -> Victim:
         """A saved advlab model, a local Hugging Face folder, a hub name, or "minilm".
 
-        `task`: that of the model's card, else classification. `head` makes a new head when the
-        checkpoint has another number of answers. Weights are read from safetensors only and no remote
-        code runs. ModelError says what was wrong.
+        `task`: that of the model's card, else classification. `head`: answers that it is to be trained
+        on; a head that does not know them is replaced by a new one, drawn from `seed`, and `notes`
+        say so. Without `head`, a model whose weights are not all there is refused. Weights are read
+        from safetensors only and no remote code runs. ModelError says what was wrong.
         """
-        import transformers
-        from transformers import AutoConfig, AutoTokenizer
-
-        folder = _locate(str(source))
-        card = read_card(Path(folder))
-        task = task or build_task(**card.get("task", {"name": "classification"}))
-        opener = getattr(transformers, task.auto)
-        local = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            config = AutoConfig.from_pretrained(folder, **local)
-            # cards of older models call it label_names
-            names = head or card.get("head") or card.get("label_names") or _head_names(config, task)
-            if names:
-                config.num_labels = len(names)
-                config.id2label = dict(enumerate(names))
-                config.label2id = {n: i for i, n in enumerate(names)}
-            tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-            with _quiet():
-                model = opener.from_pretrained(
-                    folder,
-                    config=config,
-                    use_safetensors=True,
-                    ignore_mismatched_sizes=True,
-                    dtype=torch.float32,
-                    **local,
-                )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-            raise ModelError(
-                f"expected a text model with safetensors weights at {source}, got: "
-                f"{str(error).splitlines()[0]}; give the folder that save_pretrained wrote"
-            ) from error
-        if not getattr(tokenizer, "is_fast", False):
-            raise ModelError(
-                f"expected a fast tokenizer with {source}, got {type(tokenizer).__name__}; save one "
-                "with tokenizer.json (AutoTokenizer.from_pretrained(…, use_fast=True))"
+        with told_as_model_errors(str(source)):
+            found = open_folder(
+                str(source), task=task, head=head, max_length=max_length, name=name, seed=seed
             )
-        return Victim(
-            model.to(device).eval(),
-            tokenizer,
-            head=names,
-            name=name or card.get("name") or Path(str(source)).name,
-            max_length=max_length or card.get("max_length", 128),
-            task=task,
-            scale=Scale(**card["scale"]) if "scale" in card else None,
-            known=read_words(Path(folder)),
-        )
+            return Victim(
+                found.model.to(device),
+                found.tokenizer,
+                head=found.head,
+                name=found.name,
+                max_length=found.max_length,
+                task=found.task,
+                scale=found.scale,
+                known=found.known,
+                notes=found.notes,
+            )
 
     def save(
         self, folder: str | Path, *, name: str | None = None, scale: Scale | None = None
@@ -147,6 +121,8 @@ class Victim:
         if self.head:
             self.model.config.id2label = dict(enumerate(self.head))
             self.model.config.label2id = {n: i for i, n in enumerate(self.head)}
+        if self.most_tokens:  # so that others who read the folder cut and pad texts to fit
+            self.tokenizer.model_max_length = self.most_tokens
         with _quiet():
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
@@ -252,10 +228,12 @@ class Victim:
                         _apart(mine, theirs),
                         _apart(scores[i : i + 1, : wanted.shape[1]], wanted),
                     )
-            except (NotImplementedError, TypeError, ValueError, RuntimeError) as error:
+            except ModelError:
+                raise
+            except Exception as error:  # a model's own code, given what it was not written for
                 raise ModelError(
                     f"{self.name}: expected a model that runs from embeddings (inputs_embeds), got "
-                    f"{type(error).__name__}: {str(error).splitlines()[0]}; "
+                    f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}; "
                     "choose an encoder or a decoder classifier"
                 ) from error
         if not worst <= IDENTITY_TOLERANCE:
@@ -311,6 +289,26 @@ class Victim:
         """Every non-zero embedding row to length 1, in place."""
         weight = self.model.get_input_embeddings().weight
         weight.div_(weight.norm(dim=1, keepdim=True).clamp_min(1e-6))
+
+    # ---- names ------------------------------------------------------------------------------
+
+    def naming(self, names: Sequence[str]) -> Victim:
+        """This model with its answers called as data calls them, and a note where that differs.
+
+        The data may lack some of them. SettingError where it has others.
+        """
+        head = named_alike(self.head, names, part=True)
+        if head is None:
+            raise SettingError(
+                f"expected data with the classes of {self.name} ({', '.join(self.head)}), got "
+                f"{', '.join(names)}; choose data with the same labels"
+            )
+        if head == self.head:
+            return self
+        twin = copy.copy(self)
+        twin.head, twin.reader = head, Reader(self.tokenizer, self.max_length, head)
+        twin.notes = (*self.notes, told(self.head, head))
+        return twin
 
     # ---- sharing ----------------------------------------------------------------------------
 
@@ -375,13 +373,6 @@ def _hash_of(state: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def _head_names(config: Any, task: Task) -> list[str]:
-    if not task.named:
-        return []
-    names = getattr(config, "id2label", None) or {0: "LABEL_0", 1: "LABEL_1"}
-    return [str(names[i]) for i in sorted(names)]
 
 
 def _apart(mine: Tensor, theirs: Tensor) -> float:

@@ -76,14 +76,18 @@ class Classification:
     def forward(self, model: Any, embeds: Tensor, batch: Batch) -> Tensor:
         """(B,T,D) -> (B,C)."""
         head = getattr(model, "score", None)
-        if not isinstance(head, nn.Linear):
+        last = getattr(model.config, "summary_type", "") == "last" and hasattr(model, "logits_proj")
+        if not isinstance(head, nn.Linear) and not last:
             return model(inputs_embeds=embeds, attention_mask=batch.attention_mask).logits
         # Decoder classifiers look for the last token by its id and, given embeddings, take the
-        # padding instead (transformers only warns). So: base model, then the last real position.
+        # padding instead (transformers only warns), as XLNet always does. So: base model, then the
+        # last real position.
         hidden = model.base_model(inputs_embeds=embeds, attention_mask=batch.attention_mask)
-        last = batch.attention_mask.sum(1) - 1
-        rows = torch.arange(len(batch), device=embeds.device)
-        return head(hidden.last_hidden_state[rows, last])
+        end = batch.attention_mask.sum(1) - 1
+        rows = hidden.last_hidden_state[torch.arange(len(batch), device=embeds.device), end]
+        if not isinstance(head, nn.Linear):
+            return model.logits_proj(model.sequence_summary(rows.unsqueeze(1)))
+        return head(rows)
 
     def from_ids(self, model: Any, batch: Batch) -> Tensor:
         """(1,C) of one unpadded text."""

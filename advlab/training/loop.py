@@ -46,8 +46,9 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
         victim = tiny_victim(source, data, seed=seed, max_length=length, task=task)
         victim.model.to(device)
     else:
-        torch.manual_seed(seed)  # a new head is drawn from torch's own generator
-        victim = Victim.load(source, task=task, head=data.head, max_length=length, device=device)
+        victim = Victim.load(
+            source, task=task, head=data.head, max_length=length, device=device, seed=seed
+        )
         if victim.known is not None:  # it began from scratch, and now learns more words
             victim.known |= words_of(victim.tokenizer, [e.text for e in data.train])
     regularise.set_dropout(victim, config.regularise.dropout)
@@ -105,6 +106,9 @@ def train(
         state = found
         yield _event("note", state, message=f"resumed from step {state.step} of {total}")
     yield _event("start", state, **facts)
+    if not state.step:
+        for note in victim.notes:
+            yield _event("note", state, message=f"{config.model.source}: {note}")
 
     texts = TrainingTexts(data.train, victim, config)
     judge = Judge(data, settings)

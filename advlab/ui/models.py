@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from advlab.errors import ModelError
-from advlab.model.card import files_digest, weights_hash
+from advlab.errors import AdvlabError, ModelError
+from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
 
@@ -62,7 +62,15 @@ def load_victim(id_: str) -> Victim:
     """The shared model of a run or folder, loaded once; for reading its names, not for attacks."""
     folder = model_folder(id_)
     title = model_choices().get(id_, folder.name)
-    return _load(id_, files_digest(folder), str(folder), title)
+    return _load(id_, folder_digest(folder), str(folder), title)
+
+
+def answers_of(id_: str) -> tuple[str, ...]:
+    """The answers that a model knows by name; none for one that cannot be loaded."""
+    try:
+        return load_victim(id_).head
+    except AdvlabError:
+        return ()  # whoever attacks it is told why
 
 
 @contextmanager

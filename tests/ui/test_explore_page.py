@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 from explore_pages import page, shown, widget
+from safetensors.torch import load_file, save_file
 from samples import robust_record
+
+from advlab.model.victim import Victim
 
 
 def test_a_cold_visit_attacks_a_sentence_under_two_models(two_models: Path):
@@ -39,6 +42,38 @@ def test_a_link_restores_everything_and_is_written_again(two_models: Path):
     assert widget(app, "selectbox", "label").value == "negative"
     kept = {k: v[0] if isinstance(v, list) else v for k, v in app.query_params.items()}
     assert {k: kept.get(k) for k in given} == given
+
+
+def test_a_folder_that_is_not_the_model_it_describes_is_told_and_the_other_is_shown(
+    two_models: Path,
+):
+    file = two_models / "models" / "first" / "model.safetensors"
+    state = {k: t for k, t in load_file(file).items() if not k.startswith("classifier.")}
+    save_file(state, file, metadata={"format": "pt"})
+    app = page(a="local:first", b="local:second", text="a boring film", label="negative")
+    assert not app.exception
+    told = " ".join(e.value for e in app.error)
+    assert "train a head first" in told
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_true_class_is_found_under_the_name_that_each_model_has_for_it(two_models: Path):
+    folder = two_models / "models" / "second"
+    victim = Victim.load(folder)
+    victim.head = ("NEGATIVE", "POSITIVE")
+    victim.save(folder)
+    given = {"a": "local:first", "b": "local:second", "text": "a boring film"}
+    app = page(**given, label="negative")
+    assert not app.exception
+    assert "has no class" not in told_in(app)
+    victim.head = ("sad", "glad")
+    victim.save(folder)
+    app = page(**given, label="negative")
+    assert "(B) has no class negative" in told_in(app)
+
+
+def told_in(app: Any) -> str:
+    return " ".join(c.value for c in app.caption)
 
 
 def test_the_bands_say_how_many_draws_they_show(two_models: Path):

@@ -140,21 +140,21 @@ def outcomes() -> Outcomes:
 
 
 def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
-    """Views of the chosen models by id; those of other classes are left out, with a warning.
+    """Views of the chosen models by id, their classes called as in the data, which is told.
 
-    The turn of each is taken for a moment only: measurements hold many models, and long.
+    Those of other classes, and those that cannot be loaded, are left out with a warning. The
+    turn of each is taken for a moment only: measurements hold many models, and long.
     """
     found: dict[str, Victim] = {}
     for model in choice.models:
-        with borrow(model) as victim:
-            fits = victim.head == data.head
-        if fits:
-            found[model] = victim
+        try:
+            with borrow(model) as victim:
+                found[model] = victim.naming(data.head)
+        except AdvlabError as error:
+            st.warning(plain_text(f"{choice.titles[model]} is left out: {error}"))
             continue
-        st.warning(
-            f"{plain_text(choice.titles[model])} has other classes than this data"
-            f" ({plain_text(', '.join(data.head))}) and is left out."
-        )
+        for note in found[model].notes:
+            st.caption(plain_text(f"{choice.titles[model]}: {note}"))
     return found
 
 

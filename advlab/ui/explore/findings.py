@@ -17,6 +17,7 @@ from advlab.errors import AdvlabError
 from advlab.pictures import findings as pictures
 from advlab.records.measured import Finding
 from advlab.studies.kept import Progress
+from advlab.tasks.names import own_name
 from advlab.ui.explore.results import Problem
 from advlab.ui.models import borrow, load_victim
 
@@ -28,6 +29,7 @@ def findings(model: str, attack: Attack, seed: int) -> dict[Question, Finding]:
     """What was found so far under these; `attack_all` adds to it. AdvlabError without the model."""
     victim = load_victim(model)
     key = {"model": model, "weights": victim.hash, "title": victim.name, "seed": seed}
+    key |= {"names": victim.head, "tokenizer": victim.tokenizer_hash}
     return _kept(json.dumps(key | {"attack": attack_settings(attack)}))
 
 
@@ -64,7 +66,8 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
     try:
         with borrow(model) as victim:
             record = explore(victim, text, attack=attack, seed=seed)
-        return pictures.finding(record, truth)
+            known = own_name(victim.head, truth) if truth and victim.head else truth
+        return pictures.finding(record, known)
     except AdvlabError as error:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied

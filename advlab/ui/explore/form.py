@@ -10,6 +10,7 @@ import streamlit as st
 from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.records import Example
 from advlab.settings import settings_of
+from advlab.tasks.names import own_name
 from advlab.ui import KEEP
 from advlab.ui.explore.address import arrived, prefix, write
 from advlab.ui.explore.examples import pick_example
@@ -18,7 +19,7 @@ from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for
-from advlab.ui.models import has_weights, load_victim, model_choices, weights_of
+from advlab.ui.models import answers_of, has_weights, model_choices, weights_of
 
 # a phone shows two or three of the controls in a row, so that the first result stands higher
 NARROW = """<style>@media (max-width: 640px) {
@@ -66,16 +67,14 @@ def ask() -> Request | None:
     with below:
         mark_unseen(models, [typed.strip()[:LIMIT]])
     attack, seed = attack_controls(columns[2:5], fold, given, turn)
-    labels = [OWN, *load_victim(models[0]).head]
+    labels = [OWN, *answers_of(models[0])]
     label_key = f"{turn}.label"
     if st.session_state.get(label_key) not in labels:
-        wanted = known.get("label")
-        st.session_state[label_key] = wanted if wanted in labels else OWN
+        st.session_state[label_key] = own_name(labels[1:], known.get("label", OWN)) or OWN
 
     def use(example: Example) -> None:
         st.session_state[f"{turn}.text"] = example.text
-        answer = example.answer
-        st.session_state[label_key] = answer if answer in labels else OWN
+        st.session_state[label_key] = own_name(labels[1:], example.answer or OWN) or OWN
 
     label = (
         place.selectbox(

@@ -48,6 +48,8 @@ def attacked(model: str, request: Request) -> Result | Problem:
             {
                 "model": model,
                 "weights": victim.hash,
+                "names": victim.head,
+                "tokenizer": victim.tokenizer_hash,
                 "title": victim.name,
                 "text": request.text,
                 "label": request.label,
@@ -75,13 +77,14 @@ def analysed(result: Result, name: str, **options: Any) -> Any:
 def _record(key: str) -> AttackRecord:
     from advlab.attacks import build_attack
     from advlab.explain.explore import explore
+    from advlab.tasks.names import own_name
 
     request = json.loads(key)
     with borrow(request["model"]) as victim:
         return explore(
             victim,
             request["text"],
-            label=request["label"] if request["label"] in victim.head else None,
+            label=own_name(victim.head, request["label"] or ""),
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from advlab.pictures.style import side
+from advlab.tasks.names import own_name
 from advlab.ui import plain_text
 from advlab.ui.explore.form import ask
 from advlab.ui.explore.pin import pin_bar
@@ -53,6 +54,15 @@ def explore_page() -> None:
     if 0 < len(results) < len(found):
         now = ", ".join(f"{side(i)} is {result.record.model}" for i, result in enumerate(results))
         st.caption(plain_text(f"Below, the letters are given anew: {now}."))
+    for i, result in enumerate(results):
+        known = list(result.record.clean.parts)
+        if request.label and known and own_name(known, request.label) is None:
+            st.caption(
+                plain_text(
+                    f"{result.record.model} ({side(i)}) has no class {request.label}: what it says "
+                    "itself is attacked."
+                )
+            )
     if results:
         pin_bar(request, results)
         explore_view(results)
