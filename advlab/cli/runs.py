@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import json_flag
-from advlab.cli.models import carry_out, find_run
+from advlab.cli.models import find_run
 from advlab.cli.printing import print_json
+from advlab.cli.training import go_on
 from advlab.errors import SettingError
 
 if TYPE_CHECKING:
@@ -86,14 +87,12 @@ def _list(as_json: bool) -> int:
 
 
 def _resume(info: RunInfo, as_json: bool) -> int:
-    from advlab.runs import jobs
-
-    jobs.resume(info.id)
-    result = carry_out(info.config, run_id=info.id)
+    result = go_on(info.id)
     if as_json:
         print_json(result)
     else:
-        print(f"{result['status']}: {result['model']}")
+        why = result["error"] or result["model"]
+        print(f"{result['status']}: {why}")
     return 0 if result["status"] == "done" else 1
 
 

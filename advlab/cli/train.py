@@ -14,8 +14,8 @@ from advlab.cli.flags import (
     model_flags,
     union_flags,
 )
-from advlab.cli.models import carry_out
 from advlab.cli.printing import print_json, rate_text
+from advlab.cli.training import carry_out
 
 if TYPE_CHECKING:
     from advlab.runs.config import RunConfig

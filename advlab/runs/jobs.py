@@ -39,6 +39,7 @@ __all__ = [
     "runs",
     "stop_scheduler",
     "submit",
+    "take",
     "timeline",
 ]
 
@@ -61,6 +62,15 @@ def submit(config: RunConfig, *, group: str | None = None) -> str:
 def open_here(config: RunConfig, *, group: str | None = None) -> RunInfo:
     """Enter a run that this very process carries out with `advlab.training.worker.run(info.id)`."""
     return _store().open_here(absolute_paths(config), group=group)
+
+
+def take(run_id: str) -> RunInfo | None:
+    """Give a run that waits or was stopped to this very process, past the queue.
+
+    None where another process is at work on it; RunError where it is done.
+    """
+    _settle()
+    return _store().take(run_id)
 
 
 def runs(*, group: str | None = None) -> list[RunInfo]:

@@ -303,6 +303,28 @@ class Store:
                 (run_id,),
             )
 
+    def take(self, run_id: str) -> RunInfo | None:
+        """Give a waiting or stopped run to the calling process; it goes on from its checkpoint.
+
+        None where it is running elsewhere; RunError where it is done.
+        """
+        self.get(run_id)
+        with self._write() as db:
+            status = self._status(db, run_id)
+            if status == "running":
+                return None
+            if status != "queued" and status not in RESUMABLE:
+                raise RunError(f"cannot go on with run {run_id}: it is {status}; start another")
+            RunFolder.at(run_id, self.root).request(None)
+            pid = os.getpid()
+            db.execute(
+                "UPDATE runs SET status = 'running', started = ?, finished = NULL, error = NULL,"
+                " pid = ?, pid_start = ?, request = NULL, requested = NULL,"
+                " attempt = attempt + 1 WHERE id = ?",
+                (time.time(), pid, start_of(pid), run_id),
+            )
+        return self.get(run_id)
+
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name; any script, in any state. RunError for an empty one."""
         info = self.get(run_id)

@@ -106,11 +106,16 @@ def members(sweep: Sweep) -> list[RunInfo]:
     return [info for info in reversed(runs) if info.config.fingerprint in wanted]
 
 
-def missing(sweep: Sweep) -> list[tuple[RunConfig, RunInfo | None]]:
-    """What is neither done nor under way, each with the stopped run that can go on."""
+def unfinished(sweep: Sweep) -> list[tuple[RunConfig, RunInfo | None]]:
+    """What is not done, each with the run that waits, runs or was stopped."""
     there = {info.config.fingerprint: info for info in jobs.runs(group=sweep.group)}
     found = [(c, there.get(jobs.absolute_paths(c).fingerprint)) for c in sweep.configs()]
-    return [(config, info) for config, info in found if info is None or info.resumable]
+    return [(config, info) for config, info in found if info is None or info.status != "done"]
+
+
+def missing(sweep: Sweep) -> list[tuple[RunConfig, RunInfo | None]]:
+    """What is neither done nor under way, each with the stopped run that can go on."""
+    return [(c, info) for c, info in unfinished(sweep) if info is None or info.resumable]
 
 
 def submit(sweep: Sweep) -> str:
