@@ -25,7 +25,8 @@ from typing import Any
 
 from advlab.errors import RunError
 from advlab.runs.config import RunConfig, home
-from advlab.runs.folder import RunFolder, clean_name, run_path, utf8, write_aside
+from advlab.runs.disk import write_aside
+from advlab.runs.folder import RunFolder, clean_name, run_path, utf8
 from advlab.runs.processes import start_of
 
 STATUSES = ("queued", "running", "paused", "interrupted", "failed", "cancelled", "done")

@@ -114,17 +114,13 @@ def _follow(
         from advlab.training.loop import train as trainer
     else:
         trainer = train
-    checkpoint = folder.checkpoint_step()
+    resume = info.attempt > 1
     steps, metrics = info.steps, dict(info.metrics)
     reason = ""
     with folder.writer() as diary:
         # asked here too, since loading data and model may take long
-        events = (
-            iter(())
-            if stop()
-            else trainer(config, folder.path, resume=checkpoint is not None, stop=stop)
-        )
-        for event in _continued(events, info, checkpoint):
+        events = iter(()) if stop() else trainer(config, folder.path, resume=resume, stop=stop)
+        for event in _continued(events, resume and bool(folder.read().events)):
             diary.append(event)
             if event.kind == "start":
                 steps = event.values.get("steps", steps)
@@ -145,24 +141,25 @@ def _follow(
     return status, None
 
 
-def _continued(events: Iterator[Event], info: RunInfo, checkpoint: int | None) -> Iterator[Event]:
+def _continued(events: Iterator[Event], resumed: bool) -> Iterator[Event]:
     """The events, and first a note that the run goes on, where its diary had begun before.
 
-    `resumed_from` in the note is the step that `advlab.runs.folder.timeline` goes back to.
+    `resumed_from` in the note is the step that `advlab.runs.folder.timeline` goes back to: that of
+    the checkpoint which the trainer could read, as its first event tells.
     """
     first = next(events, None)
-    if first is not None and info.attempt > 1 and info.folder.read().events:
-        step = checkpoint or 0
-        if first.kind == "note" and first.step == step:  # the trainer's own words for it
-            first = replace(first, values={**first.values, "resumed_from": step})
-        else:
-            message = f"resumed from step {step}"
-            if checkpoint is None:
-                message = "started again from the beginning: no checkpoint had been written"
-            yield Event("note", step, time.time(), {"message": message, "resumed_from": step})
+    if first is not None and resumed:
+        message = f"resumed from step {first.step}"
+        if not first.step:
+            message = "started again from the beginning: no checkpoint had been written"
+        note = first if first.kind == "note" else Event("note", first.step, time.time(), {})
+        yield replace(
+            note, values={"message": message} | note.values | {"resumed_from": first.step}
+        )
+        first = None if note is first else first
     if first is not None:
         yield first
-        yield from events
+    yield from events
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
