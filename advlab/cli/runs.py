@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   advlab runs resume RUN                      goes on here, from its last checkpoint
   advlab runs rename RUN "FreeLB, small ε"
   advlab runs delete RUN
+  advlab runs rebuild                         makes a damaged list anew from the runs' folders
 """
 
 
@@ -33,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "action",
         nargs="?",
         default="list",
-        choices=("list", "show", "cancel", "pause", "resume", "rename", "delete"),
+        choices=("list", "show", "cancel", "pause", "resume", "rename", "delete", "rebuild"),
     )
     parser.add_argument("which", nargs="?", help="a run's id or name")
     parser.add_argument("name", nargs="?", help="the new name")
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.action == "list":
         return _list(args.json)
+    if args.action == "rebuild":
+        return _rebuild(args.json)
     if not args.which:
         raise SettingError(
             f"expected a run's id or name after '{args.action}', got none; see: advlab runs"
@@ -83,6 +86,20 @@ def _list(as_json: bool) -> int:
         shares = [row[k] for k in ("clean", "robust") if row[k] is not None]
         accuracy = " / ".join(f"{share:.1%}" for share in shares)
         print(f"{row['id']}  {row['status']:11}  {accuracy:15}  {row['name']}")
+    return 0
+
+
+def _rebuild(as_json: bool) -> int:
+    from advlab.runs.config import home
+    from advlab.runs.rebuild import rebuild
+
+    entered, left = rebuild(home())
+    if as_json:
+        print_json({"runs": entered, "left": left})
+        return 0
+    print(f"{entered} runs are in the new list; the old file stands beside it")
+    for reason in left:
+        print(f"left out: {reason}")
     return 0
 
 

@@ -7,11 +7,17 @@ nothing. `fsync` comes before the rename, since a file system may carry out the 
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import secrets
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from advlab.errors import RunError
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
@@ -126,3 +132,55 @@ def step_of(checkpoint: Path) -> int | None:
         return int(json.loads((checkpoint / "state.json").read_bytes())["step"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+@contextmanager
+def telling(place: Path) -> Iterator[None]:
+    """Raise RunError, with what to do, where the disk or the list of runs fails within."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(trouble(error, place)) from error
+    except sqlite3.Error as error:
+        if not isinstance(error, sqlite3.OperationalError) and type(error) is not (
+            sqlite3.DatabaseError
+        ):
+            raise  # a statement that is wrong is a mistake in advlab
+        raise RunError(_database_trouble(str(error), place)) from error
+
+
+def trouble(error: OSError, place: Path) -> str:
+    """What went wrong on the disk, in a sentence with what to do. `place`: where it was tried."""
+    where = error.filename or place
+    if isinstance(where, bytes):
+        where = os.fsdecode(where)
+    known = {
+        errno.ENOSPC: f"the disk that holds {place} is full; free some space and try again",
+        errno.EDQUOT: f"the quota of {place} is used up; free some space and try again",
+        errno.EFBIG: f"{where} may not grow further; raise the limit on file sizes and try again",
+        errno.EROFS: f"{place} may only be read; set ADVLAB_HOME to a folder that can be written",
+        errno.EACCES: f"{where} may not be used; change its permissions or set ADVLAB_HOME",
+        errno.EPERM: f"{where} may not be changed; change its permissions or set ADVLAB_HOME",
+        errno.ENOENT: f"{where} is gone; was the folder deleted meanwhile? Start anew",
+        errno.ENOTDIR: f"expected a folder, but a part of {where} is a file; choose another place",
+        errno.EEXIST: f"expected a folder, but {where} is a file; choose another place",
+        errno.EISDIR: f"expected a file, but {where} is a folder; choose another place",
+    }
+    reason = error.strerror or str(error)
+    return known.get(error.errno or 0, f"{where} cannot be used: {reason}; try again")
+
+
+def _database_trouble(reason: str, place: Path) -> str:
+    file = place / "runs.db"
+    if "full" in reason:
+        return f"the disk that holds {place} is full; free some space and try again"
+    if "readonly" in reason or "read-only" in reason:
+        return f"{file} may only be read; set ADVLAB_HOME to a folder that can be written"
+    if "locked" in reason or "busy" in reason:
+        return f"{file} is in use for long by another process; try again"
+    if "unable to open" in reason:
+        return f"{file} cannot be opened; look at the permissions of {place}, or set ADVLAB_HOME"
+    return (
+        f"the list of runs {file} is damaged ({reason}); make it anew from the runs' folders: "
+        "advlab runs rebuild"
+    )

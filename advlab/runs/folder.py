@@ -90,7 +90,7 @@ def from_line(line: bytes) -> Event | None:
         return Event(
             str(found["kind"]), int(found["step"]), float(found["time"]), dict(found["values"])
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
@@ -332,7 +332,9 @@ class RunFolder:
             target.seek(0)
             target.truncate()
             try:
-                with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+                with zipfile.ZipFile(
+                    target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False
+                ) as archive:
                     for file in sorted(_files(source)):
                         # weights do not shrink, and deflating them is the slow part
                         stored = file.suffix == ".safetensors"

@@ -15,6 +15,7 @@ import dataclasses
 import threading
 from pathlib import Path
 
+from advlab.errors import RunError
 from advlab.runs.config import SCRATCH, RunConfig, home
 from advlab.runs.folder import RunFolder, Tail, timeline
 from advlab.runs.queue import RESUMABLE, STATUSES, RunInfo, Store
@@ -178,5 +179,8 @@ def _settle() -> bool:
     scheduler = _schedulers.get(home())
     if scheduler is not None and scheduler.running:
         return False
-    settle(_store())
+    try:
+        settle(_store())
+    except RunError:  # a list that may only be read is shown as it is
+        return False
     return True

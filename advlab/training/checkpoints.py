@@ -87,7 +87,8 @@ def save_checkpoint(
     target = _free(parent / f"step-{state.step:07d}")
     aside = parent / f".writing-{target.name}"
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    parent.mkdir(exist_ok=True)
+    aside.mkdir()
     victim.save(aside)
     # "dice" is torch's own random state, under the name that it has had from the beginning
     tensors = {"dice": torch.get_rng_state(), "generator": generator.get_state()}
@@ -148,6 +149,7 @@ def keep_model(folder: Path, victim: Victim, name: str) -> None:
     """Put the weights as they are now into `model/`, in place of what was there."""
     aside = folder / ".writing-model"
     shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
     # ε counts in word-vector lengths as they were when training began (no escape by growing),
     # but in distances between words as they are now
     scale = Scale(victim.scale.mean_norm, victim.measure_scale().half_nn)

@@ -39,7 +39,7 @@ def keep_epoch(folder: Path, victim: Victim, epoch: int, epochs: int, most: int)
     if epoch not in wanted(epochs, most, size):
         return
     place = folder / "history"
-    place.mkdir(parents=True, exist_ok=True)
+    place.mkdir(exist_ok=True)
     aside = place / f".epoch-{epoch:03d}.part"
     # tied weights share memory, which the format refuses; a copy of each does not
     save_file({name: t.clone() for name, t in state.items()}, str(aside))

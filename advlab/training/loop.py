@@ -88,6 +88,7 @@ def train(
     something cannot be loaded.
     """
     settings, method = config.train, build_method(config.method)
+    folder.mkdir(parents=True, exist_ok=True)  # not again later: it may be deleted meanwhile
     victim, data = prepare(config, device)
     parameters = [p for p in victim.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
@@ -103,10 +104,10 @@ def train(
     if resume:
         found = load_checkpoint(folder, victim.model, optimizer, generator)
         state = found or state
-        told = f"resumed from step {state.step} of {total}" if found else ANEW
+        message = f"resumed from step {state.step} of {total}" if found else ANEW
         for place in checkpoints(folder)[1]:
-            told += f"; {place.name} is damaged and was passed over"
-        yield _event("note", state, message=told)
+            message += f"; {place.name} is damaged and was passed over"
+        yield _event("note", state, message=message)
     yield _event("start", state, **facts)
 
     texts = TrainingTexts(data.train, victim, config)
