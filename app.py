@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.runs.config import home
+from advlab.runs.disk import trouble
 from advlab.ui import plain_text
 from advlab.ui.launch import prepare_session
 
@@ -92,3 +94,5 @@ try:
     page.run()
 except AdvlabError as error:
     st.error(plain_text(str(error)), icon=":material/error:")
+except OSError as error:
+    st.error(plain_text(trouble(error, home())), icon=":material/error:")

@@ -56,7 +56,7 @@ def save(folder: Path, step: int) -> None:
 
 
 def checkpoint(folder: Path) -> int:
-    return max(int(p.name[5:]) for p in (folder / "checkpoints").glob("step-*"))
+    return max((int(p.name[5:]) for p in (folder / "checkpoints").glob("step-*")), default=0)
 
 
 if __name__ == "__main__":

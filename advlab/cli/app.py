@@ -8,6 +8,7 @@ HELP = "Open the laboratory in a browser."
 EXAMPLES = """examples:
   advlab app                                  http://127.0.0.1:8501
   advlab app --port 9000 --no-browser         on a server; reach it through a tunnel or proxy
+  advlab app --allow-host lab.example.org     behind a proxy of that name
 """
 
 
@@ -17,6 +18,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
+    parser.add_argument(
+        "--allow-host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names that the server answers to besides localhost and --host, as a proxy's; "
+        "*.name for all below it",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
 
 
@@ -24,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
     """Serve the app until interrupted."""
     from advlab.ui.launch import serve
 
-    serve(port=args.port, host=args.host, browser=not args.no_browser)
+    serve(port=args.port, host=args.host, browser=not args.no_browser, allow=args.allow_host)
     return 0

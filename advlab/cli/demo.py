@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import json_flag
-from advlab.cli.models import carry_out
 from advlab.cli.printing import print_json, print_table, row_json
+from advlab.cli.training import carry_out
 
 if TYPE_CHECKING:
     from advlab.attacks import Attack

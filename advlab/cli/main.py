@@ -24,6 +24,7 @@ from types import ModuleType
 from advlab import __version__
 from advlab.cli import app, attack, capsule, demo, evaluate, runs, sweep, train, transfer
 from advlab.errors import AdvlabError
+from advlab.runs.disk import trouble
 
 EXAMPLES = """examples:
   advlab app                                  open the laboratory in a browser
@@ -80,12 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AdvlabError as error:
         print(f"advlab: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("advlab: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  closed by the interpreter
         return 1
+    except OSError as error:
+        print(f"advlab: {trouble(error, Path.cwd())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("advlab: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

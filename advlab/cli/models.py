@@ -1,25 +1,21 @@
-"""What several commands share: runs and models by the names people give, their texts, training."""
+"""What several commands share: runs and models by the names people give, their texts."""
 
 from __future__ import annotations
 
 import argparse
-import functools
-import json
 import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from advlab.cli.flags import given
-from advlab.cli.printing import Progress
-from advlab.errors import AdvlabError, RunError, SettingError
+from advlab.errors import RunError, SettingError
 
 if TYPE_CHECKING:
     from advlab.data.evaluation import Seen
     from advlab.model.victim import Victim
-    from advlab.records import Dataset, Event, Example
-    from advlab.runs.config import RunConfig
+    from advlab.records import Dataset, Example
     from advlab.runs.queue import RunInfo
 
 
@@ -119,40 +115,3 @@ def named_for(victims: Sequence[Victim], data: Dataset) -> list[Victim]:
         for note in victim.notes:
             print(f"note: {victim.name}: {note}", file=sys.stderr)
     return named
-
-
-def carry_out(
-    config: RunConfig, device: str = "cpu", run_id: str | None = None, group: str | None = None
-) -> dict[str, Any]:
-    """Train `config` here and now (or go on with a run), with a progress line on standard error."""
-    from advlab.runs import jobs
-    from advlab.training import worker
-    from advlab.training.loop import train
-
-    info = jobs.run(run_id) if run_id else jobs.open_here(config, group=group)
-    seen: dict[str, Any] = {"end": {}, "alarms": [], "notes": []}
-    begun = Progress(config.name)
-
-    def watch(event: Event) -> None:
-        begun.show(event)
-        if event.kind == "end":
-            seen["end"] = dict(event.values)
-        if event.kind == "alarm":
-            seen["alarms"].append(dict(event.values))
-        if event.kind == "note":
-            seen["notes"].append(event.values.get("message", ""))
-
-    status = worker.run(info.id, train=functools.partial(train, device=device), on_event=watch)
-    begun.close()
-    info = jobs.run(info.id)
-    if status == "failed":
-        raise AdvlabError(info.error or "the run failed; see its worker.log")
-    return {
-        "run": info.id,
-        "name": info.name,
-        "status": status,
-        "error": info.error,
-        "model": str(info.folder.model),
-        "config": json.loads(config.to_json()),
-        **seen,
-    }

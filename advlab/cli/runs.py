@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from advlab.cli.flags import json_flag
-from advlab.cli.models import carry_out, find_run
+from advlab.cli.models import find_run
 from advlab.cli.printing import print_json
+from advlab.cli.training import go_on
 from advlab.errors import SettingError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ EXAMPLES = """examples:
   advlab runs resume RUN                      goes on here, from its last checkpoint
   advlab runs rename RUN "FreeLB, small ε"
   advlab runs delete RUN
+  advlab runs rebuild                         makes a damaged list anew from the runs' folders
 """
 
 
@@ -32,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "action",
         nargs="?",
         default="list",
-        choices=("list", "show", "cancel", "pause", "resume", "rename", "delete"),
+        choices=("list", "show", "cancel", "pause", "resume", "rename", "delete", "rebuild"),
     )
     parser.add_argument("which", nargs="?", help="a run's id or name")
     parser.add_argument("name", nargs="?", help="the new name")
@@ -44,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.action == "list":
         return _list(args.json)
+    if args.action == "rebuild":
+        return _rebuild(args.json)
     if not args.which:
         raise SettingError(
             f"expected a run's id or name after '{args.action}', got none; see: advlab runs"
@@ -85,15 +89,27 @@ def _list(as_json: bool) -> int:
     return 0
 
 
-def _resume(info: RunInfo, as_json: bool) -> int:
-    from advlab.runs import jobs
+def _rebuild(as_json: bool) -> int:
+    from advlab.runs.config import home
+    from advlab.runs.rebuild import rebuild
 
-    jobs.resume(info.id)
-    result = carry_out(info.config, run_id=info.id)
+    entered, left = rebuild(home())
+    if as_json:
+        print_json({"runs": entered, "left": left})
+        return 0
+    print(f"{entered} runs are in the new list; the old file stands beside it")
+    for reason in left:
+        print(f"left out: {reason}")
+    return 0
+
+
+def _resume(info: RunInfo, as_json: bool) -> int:
+    result = go_on(info.id)
     if as_json:
         print_json(result)
     else:
-        print(f"{result['status']}: {result['model']}")
+        why = result["error"] or result["model"]
+        print(f"{result['status']}: {why}")
     return 0 if result["status"] == "done" else 1
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from advlab.cli.flags import add_flags, data_flags, given, json_flag, model_flags
-from advlab.cli.models import carry_out
 from advlab.cli.printing import print_json
+from advlab.cli.training import carry_out, go_on
+from advlab.errors import RunError
 
 HELP = "Try methods, ε and steps; rank them and recommend one."
 EXAMPLES = """examples:
@@ -63,7 +64,6 @@ def run(args: argparse.Namespace) -> int:
 
     Ctrl-C stops it; the same command goes on with what is missing.
     """
-    from advlab.runs import jobs
     from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
     from advlab.settings import build
     from advlab.studies import sweep
@@ -74,12 +74,14 @@ def run(args: argparse.Namespace) -> int:
     asked = sweep.Sweep(
         tuple(args.methods), tuple(args.eps), tuple(args.steps), tuple(args.seeds), base
     )
-    for config, info in sweep.missing(asked):
-        if info is None:
-            carry_out(config, group=asked.group)
-        else:
-            jobs.resume(info.id)
-            carry_out(info.config, run_id=info.id)
+    left = sweep.unfinished(asked)
+    for n, (config, info) in enumerate(left):
+        result = carry_out(config, group=asked.group) if info is None else go_on(info.id)
+        if result["status"] != "done":
+            raise RunError(
+                f"the sweep stopped: {config.name} is {result['status']}, and {len(left) - n} of its "
+                "runs are not done; the same command goes on with them"
+            )
     found = sweep.ranking(sweep.members(asked))
     if args.json:
         print_json({"group": asked.group, "ranking": sweep.as_json(found), "advice": found.advice})

@@ -14,8 +14,8 @@ from advlab.cli.flags import (
     model_flags,
     union_flags,
 )
-from advlab.cli.models import carry_out
 from advlab.cli.printing import print_json
+from advlab.cli.training import carry_out
 from advlab.runs.standing import as_estimate
 
 if TYPE_CHECKING:

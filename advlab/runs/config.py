@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from advlab.errors import SettingError
+from advlab.runs.disk import telling
 from advlab.settings import build, plain, setting
 
 
@@ -260,7 +262,15 @@ class RunConfig:
     @staticmethod
     def from_json(text: str) -> RunConfig:
         """The config that `to_json` wrote; SettingError names what does not fit."""
-        return build(RunConfig, json.loads(text))
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SettingError(
+                f"expected settings as JSON, got {error}; start the run anew"
+            ) from None
+        if not isinstance(values, dict):
+            raise SettingError("expected settings as a JSON object; start the run anew")
+        return build(RunConfig, values)
 
     @property
     def fingerprint(self) -> str:
@@ -297,5 +307,6 @@ def home() -> Path:
     import os
 
     folder = Path(os.environ.get("ADVLAB_HOME") or Path.home() / ".advlab").expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    with telling(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder.resolve()

@@ -31,6 +31,7 @@ from typing import Any, BinaryIO, Literal
 from advlab.errors import RunError
 from advlab.records import Event
 from advlab.runs.config import RunConfig, home
+from advlab.runs.disk import checkpoints, old_of, step_of, write_aside
 
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 NAME_LIMIT = 200  # characters
@@ -62,16 +63,6 @@ def clean_name(name: str) -> str:
     return text.strip()[:NAME_LIMIT]
 
 
-def write_aside(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, finds the old content or the new, never a part."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def utf8(text: str) -> bytes:
     r"""JSON text as UTF-8. A lone surrogate becomes `\udXXX`, which JSON reads back unchanged."""
     return text.encode("utf-8", "backslashreplace")
@@ -99,7 +90,7 @@ def from_line(line: bytes) -> Event | None:
         return Event(
             str(found["kind"]), int(found["step"]), float(found["time"]), dict(found["values"])
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 
@@ -253,7 +244,9 @@ class RunFolder:
     @property
     def model(self) -> Path:
         """The chosen epoch's Hugging Face folder; it may not exist yet."""
-        return self.path / "model"
+        model = self.path / "model"
+        old = old_of(model)  # where the two cannot change places in one step
+        return old if not model.exists() and old.is_dir() else model
 
     @property
     def has_model(self) -> bool:
@@ -269,20 +262,18 @@ class RunFolder:
         return EventWriter(self.diary)
 
     def checkpoint_step(self) -> int | None:
-        """Step of the newest complete checkpoint, or None where there is none to continue from."""
-        for state in sorted((self.path / "checkpoints").glob("step-*/state.json"), reverse=True):
-            try:
-                return int(json.loads(state.read_bytes())["step"])
-            except (OSError, ValueError, TypeError, KeyError):
-                continue
-        return None
+        """Step of the newest whole checkpoint, or None where there is none to continue from."""
+        whole, _ = checkpoints(self.path)
+        return step_of(whole[-1]) if whole else None
 
     def outlook(self) -> str:
         """What a resume would do, as the second half of a sentence."""
         step = self.checkpoint_step()
-        if step is None:
-            return "no checkpoint was written yet, so it starts anew when resumed"
-        return f"it continues from step {step} when resumed"
+        if step is not None:
+            return f"it continues from step {step} when resumed"
+        if checkpoints(self.path)[1]:
+            return "its checkpoint is damaged, so it starts anew when resumed"
+        return "no checkpoint was written yet, so it starts anew when resumed"
 
     def requested(self) -> str | None:
         """What the person at the screen has asked the worker for: pause, cancel or nothing."""
@@ -341,7 +332,9 @@ class RunFolder:
             target.seek(0)
             target.truncate()
             try:
-                with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+                with zipfile.ZipFile(
+                    target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False
+                ) as archive:
                     for file in sorted(_files(source)):
                         # weights do not shrink, and deflating them is the slow part
                         stored = file.suffix == ".safetensors"

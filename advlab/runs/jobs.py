@@ -15,6 +15,7 @@ import dataclasses
 import threading
 from pathlib import Path
 
+from advlab.errors import RunError
 from advlab.runs.config import SCRATCH, RunConfig, home
 from advlab.runs.folder import RunFolder, Tail, timeline
 from advlab.runs.queue import RESUMABLE, STATUSES, RunInfo, Store
@@ -39,6 +40,7 @@ __all__ = [
     "runs",
     "stop_scheduler",
     "submit",
+    "take",
     "timeline",
 ]
 
@@ -61,6 +63,15 @@ def submit(config: RunConfig, *, group: str | None = None) -> str:
 def open_here(config: RunConfig, *, group: str | None = None) -> RunInfo:
     """Enter a run that this very process carries out with `advlab.training.worker.run(info.id)`."""
     return _store().open_here(absolute_paths(config), group=group)
+
+
+def take(run_id: str) -> RunInfo | None:
+    """Give a run that waits or was stopped to this very process, past the queue.
+
+    None where another process is at work on it; RunError where it is done.
+    """
+    _settle()
+    return _store().take(run_id)
 
 
 def runs(*, group: str | None = None) -> list[RunInfo]:
@@ -168,5 +179,8 @@ def _settle() -> bool:
     scheduler = _schedulers.get(home())
     if scheduler is not None and scheduler.running:
         return False
-    settle(_store())
+    try:
+        settle(_store())
+    except RunError:  # a list that may only be read is shown as it is
+        return False
     return True

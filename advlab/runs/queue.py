@@ -17,7 +17,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,8 @@ from typing import Any
 
 from advlab.errors import RunError
 from advlab.runs.config import RunConfig, home
-from advlab.runs.folder import RunFolder, clean_name, run_path, utf8, write_aside
+from advlab.runs.disk import telling, write_aside
+from advlab.runs.folder import RUN_ID, RunFolder, clean_name, run_path, utf8
 from advlab.runs.processes import start_of
 
 STATUSES = ("queued", "running", "paused", "interrupted", "failed", "cancelled", "done")
@@ -62,6 +63,32 @@ SELECT *, CASE WHEN status = 'queued' THEN
 FROM runs
 """
 _NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM runs)"
+
+
+# what a damaged entry must not hold other things in, and what stands there in its place
+_NUMBER, _MAYBE = int | float, int | float | None
+_KINDS: dict[str, Any] = {
+    "name": str,
+    "config_json": str,
+    "error": str | None,
+    "group": str | None,
+    "created": _NUMBER,
+    "attempt": int,
+    "started": _MAYBE,
+    "finished": _MAYBE,
+    "requested": _MAYBE,
+    "pid": int | None,
+    "pid_start": str | None,
+    "step": int | None,
+    "steps": int | None,
+}
+_DAMAGED = {
+    "name": "damaged entry",
+    "config_json": "{",
+    "created": 0.0,
+    "attempt": 0,
+    "metrics": {},
+}
 
 
 @dataclass(frozen=True)
@@ -142,7 +169,8 @@ class Store:
         RunConfig.from_json(config.to_json())  # wrong settings are named now, not in the worker
         name = clean_name(config.name) or default_name(config)
         config = dataclasses.replace(config, name=name)
-        folder = RunFolder.create(config, self.root)
+        with telling(self.root):
+            folder = RunFolder.create(config, self.root)
         running, now = pid is not None, time.time()
         try:
             with self._write() as db:
@@ -185,7 +213,7 @@ class Store:
                 " AND (:group IS NULL OR grp = :group) ORDER BY seq DESC",
                 {"status": status, "group": group},
             ).fetchall()
-        return [self._info(row) for row in rows]
+        return [self._info(row) for row in rows if _is_id(row["id"])]
 
     def claim(self, limit: int) -> RunInfo | None:
         """Take the next queued run, unless `limit` runs are running; at most one caller gets it."""
@@ -303,6 +331,56 @@ class Store:
                 (run_id,),
             )
 
+    def take(self, run_id: str) -> RunInfo | None:
+        """Give a waiting or stopped run to the calling process; it goes on from its checkpoint.
+
+        None where it is running elsewhere; RunError where it is done.
+        """
+        self.get(run_id)
+        with self._write() as db:
+            status = self._status(db, run_id)
+            if status == "running":
+                return None
+            if status != "queued" and status not in RESUMABLE:
+                raise RunError(f"cannot go on with run {run_id}: it is {status}; start another")
+            RunFolder.at(run_id, self.root).request(None)
+            pid = os.getpid()
+            db.execute(
+                "UPDATE runs SET status = 'running', started = ?, finished = NULL, error = NULL,"
+                " pid = ?, pid_start = ?, request = NULL, requested = NULL,"
+                " attempt = attempt + 1 WHERE id = ?",
+                (time.time(), pid, start_of(pid), run_id),
+            )
+        return self.get(run_id)
+
+    def enter(
+        self,
+        run_id: str,
+        config: RunConfig,
+        status: str,
+        *,
+        error: str | None,
+        created: float,
+        metrics: Mapping[str, Any],
+        step: int | None,
+    ) -> None:
+        """Put a run that has its folder already into the list, as it was left."""
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO runs (id, name, status, error, config, created, attempt, step, metrics,"
+                f" turn) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, {_NEXT_TURN})",
+                (
+                    run_id,
+                    clean_name(config.name) or default_name(config),
+                    status,
+                    error,
+                    utf8(config.to_json()).decode(),
+                    created,
+                    step,
+                    json.dumps(dict(metrics), default=str),
+                ),
+            )
+
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name; any script, in any state. RunError for an empty one."""
         info = self.get(run_id)
@@ -338,20 +416,46 @@ class Store:
             del values[name]
         values["group"] = values.pop("grp")
         values["config_json"] = values.pop("config")
-        values["metrics"] = json.loads(values["metrics"])
+        wrong = [name for name, kinds in _KINDS.items() if not isinstance(values[name], kinds)]
+        try:
+            values["metrics"] = dict(json.loads(values["metrics"]))
+        except (ValueError, TypeError):
+            wrong.append("metrics")
+        if values["status"] not in STATUSES:
+            wrong.append("status")
+        if wrong:
+            values |= {name: _DAMAGED.get(name) for name in wrong} | {
+                "status": "failed",
+                "error": f"the entry of this run in runs.db is damaged ({', '.join(wrong)}); "
+                "delete it, or make the list anew: advlab runs rebuild",
+            }
         return RunInfo(root=self.root, **values)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection without a transaction: reads see the last commit."""
+        """A connection without a transaction: reads see the last commit.
+
+        RunError where the file is damaged, or the disk is full or gone.
+        """
         ready = self._ready and self.path.exists()  # the file may have been removed by hand
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+        with telling(self.root), closing(self._connect()) as db:
             db.row_factory = sqlite3.Row
-            if not ready:
+            db.text_factory = _text
+            if not ready and self._writable:
                 _prepare(db)
                 self._ready = True
             db.execute("PRAGMA synchronous = NORMAL")
             yield db
+
+    @property
+    def _writable(self) -> bool:
+        return not self.path.exists() or os.access(self.root, os.W_OK)
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._writable:  # to be looked at all the same
+            name = f"{self.path.as_uri()}?mode=ro&immutable=1"
+            return sqlite3.connect(name, uri=True, isolation_level=None)
+        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -361,7 +465,8 @@ class Store:
             try:
                 yield db
             except BaseException:
-                db.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # a full disk has rolled back by itself
+                    db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
 
@@ -374,9 +479,19 @@ def _prepare(db: sqlite3.Connection) -> None:
             if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 db.execute("PRAGMA journal_mode = WAL")
             break
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) and "busy" not in str(error):
+                raise
             time.sleep(0.05)
     db.executescript(_SCHEMA)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")  # a damaged entry must not hide the others
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and RUN_ID.fullmatch(value) is not None
 
 
 def default_name(config: RunConfig) -> str:

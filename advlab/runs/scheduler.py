@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import advlab
+from advlab.errors import RunError
 from advlab.runs.processes import alive, send
 from advlab.runs.queue import RunInfo, Store
 
@@ -89,6 +90,8 @@ class Scheduler:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._terminated: set[tuple[str, int]] = set()
+        self._since: dict[tuple[str, int, str], float] = {}  # by the clock that nobody sets
+        self._told = ""  # the last trouble that was logged
 
     @property
     def running(self) -> bool:
@@ -120,6 +123,11 @@ class Scheduler:
             self._wake.clear()
             try:
                 self.tick()
+                self._told = ""
+            except RunError as error:  # a full disk, a damaged list: it may be mended meanwhile
+                if str(error) != self._told:
+                    self._told = str(error)
+                    LOG.error("%s", error)
             except Exception:  # a full disk or a locked file must not end the queue for good
                 LOG.exception("the scheduler's round failed; the next one follows")
             self._wake.wait(self.poll)
@@ -128,9 +136,17 @@ class Scheduler:
         """One round: settle what ended, press what was cancelled, start what may start."""
         for child in list(self._children.values()):
             child.poll()  # so that none stays a zombie
-        settle(self.store, start_limit=self.start_limit, exit_of=self._exit_of)
-        for run in self.store.listing(status="running"):
+        settle(
+            self.store,
+            start_limit=self.start_limit,
+            exit_of=self._exit_of,
+            waited=lambda run: self._waited(run, "start"),
+        )
+        running = self.store.listing(status="running")
+        for run in running:
             self._press(run)
+        there = {(run.id, run.attempt) for run in running}
+        self._since = {key: t for key, t in self._since.items() if key[:2] in there}
         while (run := self.store.claim(self.limit or max_runs())) is not None:
             self._spawn(run)
 
@@ -139,10 +155,15 @@ class Scheduler:
         child = self._children.get(pid)
         return child.poll() if child is not None else None
 
+    def _waited(self, run: RunInfo, what: str) -> float:
+        """Seconds since this was first seen of a run, by a clock that nobody sets back or forward."""
+        now = time.monotonic()
+        return now - self._since.setdefault((run.id, run.attempt, what), now)
+
     def _press(self, run: RunInfo) -> None:
         if run.request != "cancel" or run.pid is None or run.requested is None:
             return
-        waited = time.time() - run.requested
+        waited = self._waited(run, "cancel")
         if waited > self.grace + self.kill_after:
             send(run.pid, run.pid_start, signal.SIGKILL)
         elif waited > self.grace and (run.id, run.attempt) not in self._terminated:
@@ -176,14 +197,16 @@ def settle(
     *,
     start_limit: float = 30.0,
     exit_of: Callable[[int], int | None] = lambda pid: None,
+    waited: Callable[[RunInfo], float] = lambda run: time.time() - (run.started or 0.0),
 ) -> None:
     """Give every run that says "running" without a living worker the state that is true.
 
-    `exit_of` tells the exit code of a pid, where the caller is its parent; else None.
+    `exit_of` tells the exit code of a pid, where the caller is its parent; else None. `waited`: the
+    seconds since a run was claimed; who looks only once has the clock on the wall alone.
     """
     for run in store.listing(status="running"):
         if run.pid is None:
-            if time.time() - (run.started or 0.0) > start_limit:
+            if waited(run) > start_limit:
                 _lost(store, run, "no worker process started")
         elif not alive(run.pid, run.pid_start):
             _lost(store, run, _cause(run, exit_of(run.pid)))

@@ -10,6 +10,24 @@ from typing import Any
 from advlab.records import Estimate, Event
 from advlab.runs.folder import timeline
 
+_NUMBERS = {
+    "epochs",
+    "epoch",
+    "steps",
+    "majority",
+    "parameters",
+    "train_texts",
+    "eval_eps",
+    "clean_loss",
+    "adv_loss",
+    "delta_norm",
+    "embed_norm",
+    "texts_per_second",
+    "eta",
+    "cost",
+    "seconds",
+}
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -46,7 +64,7 @@ def standing(events: Sequence[Event]) -> Standing:
     found: dict[str, Any] = {}
     alarms, notes = [], []
     for event in events:
-        values = event.values
+        values = _sound(event.values)
         if event.kind == "start":
             found |= _some(values, "epochs", "steps", "majority", "parameters", "train_texts")
             found |= _some(values, "eval_eps")
@@ -81,6 +99,21 @@ def standing(events: Sequence[Event]) -> Standing:
             notes.append(str(values["message"]))
         found["step"] = event.step
     return Standing(**found, alarms=tuple(alarms), notes=tuple(notes))
+
+
+def _sound(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without those that are damaged: text where a number belongs, half an estimate."""
+    kept = {}
+    for name, value in values.items():
+        if name in _NUMBERS and not (isinstance(value, int | float) and math.isfinite(value)):
+            continue
+        if name.endswith("_accuracy"):
+            try:
+                as_estimate(value)
+            except (KeyError, TypeError, ValueError, OverflowError):
+                continue
+        kept[name] = value
+    return kept
 
 
 def as_estimate(value: Any) -> Estimate | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.records import Example
 from advlab.records.examples import key_of as key_of_example
-from advlab.runs.folder import write_aside
+from advlab.runs.disk import write_aside
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim

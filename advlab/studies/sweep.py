@@ -15,7 +15,7 @@ from math import hypot
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advlab.errors import SettingError, unknown
+from advlab.errors import AdvlabError, SettingError, unknown
 from advlab.pictures.base import finish
 from advlab.pictures.style import SIDES, label
 from advlab.pictures.tables import Columns
@@ -102,14 +102,26 @@ def members(sweep: Sweep) -> list[RunInfo]:
     """The runs of this very sweep; its group may hold those of others on the same data and model."""
     wanted = {jobs.absolute_paths(config).fingerprint for config in sweep.configs()}
     runs = jobs.runs(group=sweep.group)
-    return [info for info in reversed(runs) if info.config.fingerprint in wanted]
+    return [info for info in reversed(runs) if _fingerprint(info) in wanted]
+
+
+def _fingerprint(info: RunInfo) -> str | None:
+    try:
+        return info.config.fingerprint
+    except AdvlabError:  # settings of another version, or a damaged entry
+        return None
+
+
+def unfinished(sweep: Sweep) -> list[tuple[RunConfig, RunInfo | None]]:
+    """What is not done, each with the run that waits, runs or was stopped."""
+    there = {_fingerprint(info): info for info in jobs.runs(group=sweep.group)}
+    found = [(c, there.get(jobs.absolute_paths(c).fingerprint)) for c in sweep.configs()]
+    return [(config, info) for config, info in found if info is None or info.status != "done"]
 
 
 def missing(sweep: Sweep) -> list[tuple[RunConfig, RunInfo | None]]:
     """What is neither done nor under way, each with the stopped run that can go on."""
-    there = {info.config.fingerprint: info for info in jobs.runs(group=sweep.group)}
-    found = [(c, there.get(jobs.absolute_paths(c).fingerprint)) for c in sweep.configs()]
-    return [(config, info) for config, info in found if info is None or info.resumable]
+    return [(c, info) for c, info in unfinished(sweep) if info is None or info.resumable]
 
 
 def submit(sweep: Sweep) -> str:
@@ -183,7 +195,7 @@ def ranking(infos: Sequence[RunInfo]) -> Ranking:
     """Rank the finished runs of a sweep."""
     together: dict[str, list[tuple[RunInfo, Any]]] = {}
     for info in infos:
-        if info.status == "done":
+        if info.status == "done" and _fingerprint(info):
             now = standing(jobs.events(info.id).events)
             if now.clean is not None and now.robust is not None:
                 together.setdefault(json.dumps(info.config.method, sort_keys=True), []).append(
@@ -209,7 +221,8 @@ def ranking(infos: Sequence[RunInfo]) -> Ranking:
             )
         )
     found.sort(key=lambda s: -s.score)
-    eps = infos[0].config.train.eval_eps if infos else float("nan")
+    sound = [info for info in infos if _fingerprint(info)]
+    eps = sound[0].config.train.eval_eps if sound else float("nan")
     waiting = sum(info.status != "done" for info in infos)
     return Ranking(tuple(found), waiting, eps, _advice(found, waiting, eps))
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written aside, renamed into place, and never a pickle.
+"""Checkpoints of a run: written beside the last, on the disk before it goes, and never a pickle.
 
 `checkpoints/step-000120/` holds a Hugging Face folder, the optimiser and both random states as
 safetensors, and `state.json`. `model/` holds the weights that the run keeps.
@@ -16,6 +16,7 @@ import torch
 
 from advlab.errors import RunError
 from advlab.records import Scale
+from advlab.runs.disk import checkpoints, put_folder, sync, sync_folder
 from advlab.training.judging import Ranked
 
 if TYPE_CHECKING:
@@ -83,10 +84,11 @@ def save_checkpoint(
     from safetensors.torch import save_file
 
     parent = folder / "checkpoints"
-    target = parent / f"step-{state.step:07d}"
+    target = _free(parent / f"step-{state.step:07d}")
     aside = parent / f".writing-{target.name}"
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    parent.mkdir(exist_ok=True)
+    aside.mkdir()
     victim.save(aside)
     # "dice" is torch's own random state, under the name that it has had from the beginning
     tensors = {"dice": torch.get_rng_state(), "generator": generator.get_state()}
@@ -95,23 +97,32 @@ def save_checkpoint(
             tensors[f"{number}.{name}"] = torch.as_tensor(value).contiguous()
     save_file(tensors, aside / OPTIMISER)
     (aside / STATE).write_text(json.dumps(asdict(state)))
-    shutil.rmtree(target, ignore_errors=True)
+    sync_folder(aside)
     aside.rename(target)
-    for old in _complete(folder)[:-1]:
-        shutil.rmtree(old, ignore_errors=True)
+    sync(parent)
+    for old in parent.glob("step-*"):
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def _free(target: Path) -> Path:
+    """`target`, or the next name after it: a step saved again stands beside what it replaces."""
+    taken = [p.name for p in target.parent.glob(f"{target.name}*")]
+    numbers = [int(name.removeprefix(target.name)[1:] or 0) for name in taken]
+    return target.with_name(f"{target.name}-{max(numbers) + 1:03d}") if taken else target
 
 
 def load_checkpoint(
     folder: Path, model: Any, optimizer: torch.optim.Optimizer, generator: torch.Generator
 ) -> State | None:
-    """Restore the newest complete checkpoint in place and return its state; None without one."""
+    """Restore the newest whole checkpoint in place and return its state; None without one."""
     from safetensors.torch import load_file
 
-    found = _complete(folder)
-    if not found:
+    whole, _ = checkpoints(folder)
+    if not whole:
         return None
-    newest = found[-1]
+    newest = whole[-1]
     weights = load_file(newest / "model.safetensors")
     missing = set(model.state_dict()) - set(weights)
     # tied weights are stored once; anything else that is missing means another architecture
@@ -136,19 +147,11 @@ def load_checkpoint(
 
 def keep_model(folder: Path, victim: Victim, name: str) -> None:
     """Put the weights as they are now into `model/`, in place of what was there."""
-    target, aside, old = folder / "model", folder / ".writing-model", folder / ".old-model"
+    aside = folder / ".writing-model"
     shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
     # ε counts in word-vector lengths as they were when training began (no escape by growing),
     # but in distances between words as they are now
     scale = Scale(victim.scale.mean_norm, victim.measure_scale().half_nn)
     victim.save(aside, name=name, scale=scale)
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    aside.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _complete(folder: Path) -> list[Path]:
-    """Complete checkpoints, oldest first."""
-    return sorted(p for p in (folder / "checkpoints").glob("step-*") if (p / STATE).is_file())
+    put_folder(aside, folder / "model")

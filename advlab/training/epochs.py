@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from advlab.errors import ModelError
 from advlab.model.victim import Victim
+from advlab.runs.disk import sync
 
 ROOM = 2**30  # bytes of one run's history
 _NAME = re.compile(r"epoch-(\d{3,})\.safetensors")
@@ -38,10 +39,11 @@ def keep_epoch(folder: Path, victim: Victim, epoch: int, epochs: int, most: int)
     if epoch not in wanted(epochs, most, size):
         return
     place = folder / "history"
-    place.mkdir(parents=True, exist_ok=True)
+    place.mkdir(exist_ok=True)
     aside = place / f".epoch-{epoch:03d}.part"
     # tied weights share memory, which the format refuses; a copy of each does not
     save_file({name: t.clone() for name, t in state.items()}, str(aside))
+    sync(aside)
     aside.replace(place / f"epoch-{epoch:03d}.safetensors")
 
 

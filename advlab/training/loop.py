@@ -22,6 +22,7 @@ from advlab.model.unseen import words_of
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Event, Example
 from advlab.runs.config import SCRATCH, RunConfig
+from advlab.runs.disk import checkpoints
 from advlab.tasks import Batch, build_task
 from advlab.training.augment import TrainingTexts
 from advlab.training.checkpoints import State, keep_model, load_checkpoint, save_checkpoint
@@ -34,6 +35,7 @@ from advlab.training.watches import Alarm, CollapseWatch, OverfittingWatch
 
 REPORT_EVERY = 0.5  # seconds between step events
 CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
+ANEW = "started again from the beginning: no whole checkpoint was there"
 STOPPED = {"pause": "paused", "cancel": "cancelled"}  # how a run ends that is asked to
 
 
@@ -90,6 +92,7 @@ def train(
     something cannot be loaded.
     """
     settings, method = config.train, build_method(config.method)
+    folder.mkdir(parents=True, exist_ok=True)  # not again later: it may be deleted meanwhile
     victim, data = prepare(config, device)
     parameters = [p for p in victim.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
@@ -102,9 +105,13 @@ def train(
     # before any checkpoint is read: ε's scale is measured here, and must not move with the embeddings
     facts = _facts(config, method, victim, data, total)
     state = State()
-    if resume and (found := load_checkpoint(folder, victim.model, optimizer, generator)):
-        state = found
-        yield _event("note", state, message=f"resumed from step {state.step} of {total}")
+    if resume:
+        found = load_checkpoint(folder, victim.model, optimizer, generator)
+        state = found or state
+        message = f"resumed from step {state.step} of {total}" if found else ANEW
+        for place in checkpoints(folder)[1]:
+            message += f"; {place.name} is damaged and was passed over"
+        yield _event("note", state, message=message)
     yield _event("start", state, **facts)
     if not state.step:
         for note in victim.notes:

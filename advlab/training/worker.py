@@ -10,9 +10,9 @@ that was not obeyed in time, ends the run at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -24,8 +24,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from safetensors import SafetensorError
+
 from advlab.errors import AdvlabError, RunError
 from advlab.records import Event
+from advlab.runs.disk import trouble
 from advlab.runs.folder import EventWriter, RunFolder
 from advlab.runs.queue import RunInfo, Store
 
@@ -77,27 +80,51 @@ def run(
     if info is None:
         raise RunError(f"run {run_id} is not waiting for a worker; start it from the list of runs")
     stop = stop or Stop(info.folder)
+    before = info.folder.read().offset  # what an earlier attempt wrote
     status, error = "failed", None
     try:
         status, error = _follow(store, info, train, stop, on_event)
     except AdvlabError as mistake:
         error = str(mistake)
-        traceback.print_exc()
     except MemoryError:
         error = "memory ran out; choose a smaller batch, shorter texts or a smaller model"
-        traceback.print_exc()
+    except (OSError, SafetensorError) as mistake:
+        error = _lost(info, mistake)
     except (Terminated, KeyboardInterrupt):
         cancelled = info.folder.requested() == "cancel"
         status = "cancelled" if cancelled else "interrupted"
         error = None if cancelled else f"the worker was told to end; {info.folder.outlook()}"
     except BaseException as mistake:
         error = f"{type(mistake).__name__}: {mistake}"
-        traceback.print_exc()
+        _log(info, traceback.format_exc())
     finally:
         with _deaf():  # nothing may cut short the lines that say how it ended
-            _close(info, status, error)
-            store.finish(run_id, info.attempt, status, error)
+            _close(info, status, error, before)
+            try:
+                store.finish(run_id, info.attempt, status, error)
+            except RunError as untold:  # nobody else will say what happened
+                raise RunError(error or str(untold)) from None
+    if error and not info.folder.path.is_dir():
+        raise RunError(error)
     return status
+
+
+def _lost(info: RunInfo, mistake: Exception) -> str:
+    """Why a run could not write, with what to do."""
+    if not info.folder.path.is_dir():
+        return f"the folder {info.folder.path} was deleted during the run; start the run anew"
+    if isinstance(mistake, OSError):
+        return trouble(mistake, info.root)
+    # safetensors tells the system's error in words of its own
+    known = (e for e in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if f"os error {e}" in str(mistake))
+    number = next(known, None)
+    return trouble(OSError(number, str(mistake)), info.root) if number else str(mistake)
+
+
+def _log(info: RunInfo, text: str) -> None:
+    """Put what only a developer can read where the page shows it, not on a terminal."""
+    with suppress(OSError), info.folder.log.open("a", encoding="utf-8", errors="replace") as log:
+        log.write(text)
 
 
 def _follow(
@@ -114,18 +141,16 @@ def _follow(
         from advlab.training.loop import train as trainer
     else:
         trainer = train
-    checkpoint = folder.checkpoint_step()
+    resume = info.attempt > 1
     steps, metrics = info.steps, dict(info.metrics)
     reason = ""
     with folder.writer() as diary:
         # asked here too, since loading data and model may take long
-        events = (
-            iter(())
-            if stop()
-            else trainer(config, folder.path, resume=checkpoint is not None, stop=stop)
-        )
-        for event in _continued(events, info, checkpoint):
+        events = iter(()) if stop() else trainer(config, folder.path, resume=resume, stop=stop)
+        for event in _continued(events, resume and bool(folder.read().events)):
             diary.append(event)
+            if not folder.path.is_dir():
+                raise FileNotFoundError(errno.ENOENT, "deleted", str(folder.path))
             if event.kind == "start":
                 steps = event.values.get("steps", steps)
             elif event.kind == "epoch" and event.values.get("best", True):
@@ -133,7 +158,7 @@ def _follow(
             elif event.kind == "end":
                 reason = str(event.values.get("reason", "done"))
                 metrics |= event.values
-            with suppress(sqlite3.Error):  # lists may lag; training goes on
+            with suppress(RunError):  # lists may lag; training goes on
                 store.advance(info.id, info.attempt, event.step, steps, _numbers(metrics))
             on_event(event)
     status = OUTCOMES.get(reason) or REQUESTS[stop()]
@@ -145,24 +170,23 @@ def _follow(
     return status, None
 
 
-def _continued(events: Iterator[Event], info: RunInfo, checkpoint: int | None) -> Iterator[Event]:
+def _continued(events: Iterator[Event], resumed: bool) -> Iterator[Event]:
     """The events, and first a note that the run goes on, where its diary had begun before.
 
-    `resumed_from` in the note is the step that `advlab.runs.folder.timeline` goes back to.
+    `resumed_from` in the note is the step that `advlab.runs.folder.timeline` goes back to: that of
+    the checkpoint which the trainer could read, as its first event tells.
     """
     first = next(events, None)
-    if first is not None and info.attempt > 1 and info.folder.read().events:
-        step = checkpoint or 0
-        if first.kind == "note" and first.step == step:  # the trainer's own words for it
-            first = replace(first, values={**first.values, "resumed_from": step})
-        else:
-            message = f"resumed from step {step}"
-            if checkpoint is None:
-                message = "started again from the beginning: no checkpoint had been written"
-            yield Event("note", step, time.time(), {"message": message, "resumed_from": step})
+    if first is not None and resumed:
+        message = f"resumed from step {first.step}"
+        if not first.step:
+            message = "started again from the beginning: no checkpoint had been written"
+        note = first if first.kind == "note" else Event("note", first.step, time.time(), {})
+        yield replace(note, values={"message": message, **note.values, "resumed_from": first.step})
+        first = None if note is first else first
     if first is not None:
         yield first
-        yield from events
+    yield from events
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
@@ -173,18 +197,21 @@ def _numbers(values: dict[str, Any]) -> dict[str, Any]:
     return {n: v for n, v in short.items() if isinstance(v, bool | int | float | str)}
 
 
-def _close(info: RunInfo, status: str, error: str | None) -> None:
+def _close(info: RunInfo, status: str, error: str | None, before: int) -> None:
     """Let the diary end with an "end", where the trainer had no chance to write one."""
+    if not info.folder.path.is_dir():
+        return
     try:
-        events = info.folder.read().events
-        if events and events[-1].kind == "end" and events[-1].time >= (info.started or 0.0):
+        new = info.folder.read(before).events
+        if new and new[-1].kind == "end":
             return
+        events = new or info.folder.read().events
         step = events[-1].step if events else 0
         values = {"reason": status} | ({"message": error} if error else {})
         with EventWriter(info.folder.diary) as diary:
             diary.append(Event("end", step, time.time(), values))
-    except OSError:  # a full disk: the store still learns the status
-        traceback.print_exc()
+    except OSError as mistake:  # a full disk: the store still learns the status
+        print(f"the end could not be written into the diary: {mistake}", file=sys.stderr)
 
 
 @contextmanager

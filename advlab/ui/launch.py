@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from advlab.runs import jobs
+from advlab.ui.hosts import AllowedHosts, Application, Message, Receive, Send, all_added
 
 # No script that the server itself did not send, and no request to anywhere else: a token or a file
 # name that slips through as HTML can neither run nor load anything. Plotly, WebGL, tables and
@@ -36,15 +37,11 @@ _warm = threading.Thread()  # replaced when warming begins
 _wanted = threading.Event()  # somebody waits: no more head start
 _lock = threading.Lock()
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 
 class SecurityHeaders:
     """ASGI middleware: the same headers on every answer."""
 
-    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: Application) -> None:
         self.app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -133,11 +130,18 @@ def app_script() -> Path:
     )
 
 
-def serve(*, port: int | None = None, host: str = "127.0.0.1", browser: bool = True) -> None:
+def serve(
+    *,
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    browser: bool = True,
+    allow: Sequence[str] = (),
+) -> None:
     """Serve the app until it is stopped. `port` None: 8501, or the next free one.
 
     `host`: the address to listen on; anything but this machine's own is a decision about who may
-    train here. `browser`: open one.
+    train here. `allow`: names that the server answers to besides (`AllowedHosts`). `browser`: open
+    one.
     """
     few_threads()
     import streamlit as st
@@ -147,11 +151,18 @@ def serve(*, port: int | None = None, host: str = "127.0.0.1", browser: bool = T
     # Streamlit looks for .streamlit/config.toml beside the program that was started, which for the
     # console script is a bin/ folder; app.py is where ours stands
     sys.argv = [str(script)]
-    settings: dict[str, Any] = {"server.address": host, "server.headless": not browser}
+    settings: dict[str, Any] = {
+        "server.address": host,
+        "server.headless": not browser,
+        # the middleware is stricter, and guards more than websockets
+        "server.allowedHosts": ["*"],
+        "server.corsAllowedOrigins": [f"https://{n}" for n in all_added(allow) if "*" not in n],
+    }
     if port is not None:
         settings["server.port"] = port
     _navigation_only()
-    app = st.App(script, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])
+    guards = [Middleware(SecurityHeaders), Middleware(AllowedHosts, bound=host, added=allow)]
+    app = st.App(script, lifespan=lifespan, middleware=guards)
     app.run(config=settings)
 
 

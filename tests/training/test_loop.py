@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -302,6 +303,23 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     assert_same_weights(finished[1], tmp_path)
 
 
+def test_a_cut_checkpoint_is_named_and_the_one_before_it_continues(
+    finished: tuple[list[Event], Path], texts: Path, tmp_path: Path
+) -> None:
+    run(config_for(texts, PGD2), tmp_path, stop=stop_after(5))
+    (good,) = (tmp_path / "checkpoints").iterdir()
+    cut = good.with_name("step-0000006")
+    shutil.copytree(good, cut)
+    (cut / "state.json").write_text('{"step": 6}')
+    data = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(data[:-100])
+    rest = run(config_for(texts, PGD2), tmp_path, resume=True)
+    message = of_kind(rest, "note")[0].values["message"]
+    assert "resumed from step 5" in message
+    assert "step-0000006 is damaged and was passed over" in message
+    assert_same_weights(finished[1], tmp_path)
+
+
 def test_a_checkpoint_of_an_earlier_release_goes_on(
     finished: tuple[list[Event], Path], texts: Path, tmp_path: Path
 ) -> None:
@@ -369,7 +387,8 @@ def test_a_cancelled_run_says_so_and_keeps_a_checkpoint(texts: Path, tmp_path: P
 
 def test_resuming_without_a_checkpoint_begins_anew(texts: Path, tmp_path: Path) -> None:
     events = run(config_for(texts, epochs=1), tmp_path, resume=True)
-    assert not of_kind(events, "note")
+    [note] = of_kind(events, "note")
+    assert "started again from the beginning" in note.values["message"]
     assert events[-1].values["reason"] == "done"
 
 

@@ -105,7 +105,7 @@ def test_a_sweep_is_queued_once_stopped_and_gone_on_with() -> None:
 
 
 def test_a_finished_sweep_is_ranked_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    from advlab.cli.models import carry_out
+    from advlab.cli.training import carry_out
 
     base = RunConfig(
         data=DataConfig("reviews", limit=40), train=TrainConfig(epochs=1, eval_limit=32)

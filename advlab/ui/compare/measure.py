@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,10 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
 
 def _pair(ids: list[str]) -> list[str]:
     """The newest model and the newest other one of the same data; a plain one comes first."""
-    configs = {i: jobs.run(i).config for i in ids if not i.startswith(LOCAL)}
+    configs = {}
+    for i in ids:
+        with suppress(AdvlabError):  # settings of another version
+            configs |= {} if i.startswith(LOCAL) else {i: jobs.run(i).config}
     if not configs:
         return ids[:2]
     newest, *others = configs

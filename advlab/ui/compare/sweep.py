@@ -43,7 +43,10 @@ def sweep_question() -> None:
 
 
 def _title(infos: list[RunInfo]) -> str:
-    config = infos[0].config
+    try:
+        config = infos[0].config
+    except AdvlabError:
+        return "settings of another version"
     done = sum(info.status == "done" for info in infos)
     data = (
         CORPORA[config.data.source].title if config.data.source in CORPORA else config.data.source

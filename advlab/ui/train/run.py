@@ -316,7 +316,7 @@ def attempt(action: Callable[[str], None], run_id: str) -> None:
     """Do it; a state that changed meanwhile is told, not raised."""
     try:
         action(run_id)
-    except RunError as error:
+    except AdvlabError as error:
         st.toast(plain_text(str(error)), icon=":material/error:")
 
 

@@ -1,0 +1,186 @@
+"""Writing that survives: the new stands beside the old, is on the disk, and then takes its place.
+
+A killed process, a full disk or a power cut finds the old or the new, whole; never a part, never
+nothing. `fsync` comes before the rename, since a file system may carry out the two in either order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from advlab.errors import RunError
+
+_HERE = -100  # AT_FDCWD
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, finds the old content or the new, never a part."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have every file below a folder on the disk, and all names."""
+    for base, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(base) / name)
+        sync(Path(base))
+
+
+def put_folder(aside: Path, target: Path) -> None:
+    """Let a folder that was written aside take the place of `target`, which is never absent.
+
+    Where the system cannot exchange two names at once, the old one stands as `old_of(target)` for a
+    moment.
+    """
+    sync_folder(aside)
+    if target.exists() and not _exchange(aside, target):
+        old = old_of(target)
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        aside.rename(target)
+        sync(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+        return
+    if not target.exists():
+        aside.rename(target)
+    sync(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)  # after an exchange: what stood there before
+
+
+def old_of(target: Path) -> Path:
+    """Where the folder that is being replaced stands meanwhile."""
+    return target.with_name(f".old-{target.name}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; False where the system or the file system cannot."""
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if hasattr(library, "renameat2"):
+            return library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0
+        if hasattr(library, "renamex_np"):
+            return library.renamex_np(*names, _EXCHANGE) == 0
+    except (OSError, TypeError):  # Windows names no library of its own
+        pass
+    return False
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a safetensors file is as long as its header says: nothing was cut off its end."""
+    try:
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            size = os.fstat(opened.fileno()).st_size
+            if not 0 < length <= size - 8:
+                return False
+            header = json.loads(opened.read(length))
+        ends = [int(v["data_offsets"][1]) for k, v in header.items() if k != "__metadata__"]
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return False
+    return size == 8 + length + max(ends, default=0)
+
+
+def checkpoints(folder: Path) -> tuple[list[Path], list[Path]]:
+    """A run's checkpoints, the oldest first: those that are whole, and those that are damaged.
+
+    Names are `step-0000120`, and `step-0000120-001` where that step was saved a second time.
+    """
+    whole: list[Path] = []
+    damaged: list[Path] = []
+    for place in sorted((folder / "checkpoints").glob("step-*")):
+        tensors = sorted(place.glob("*.safetensors"))
+        fits = step_of(place) is not None and all(is_whole(file) for file in tensors)
+        (whole if fits else damaged).append(place)
+    return whole, damaged
+
+
+def step_of(checkpoint: Path) -> int | None:
+    """The step at which a checkpoint was written; None where it does not say."""
+    try:
+        return int(json.loads((checkpoint / "state.json").read_bytes())["step"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+@contextmanager
+def telling(place: Path) -> Iterator[None]:
+    """Raise RunError, with what to do, where the disk or the list of runs fails within."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(trouble(error, place)) from error
+    except sqlite3.Error as error:
+        if not isinstance(error, sqlite3.OperationalError) and type(error) is not (
+            sqlite3.DatabaseError
+        ):
+            raise  # a statement that is wrong is a mistake in advlab
+        raise RunError(_database_trouble(str(error), place)) from error
+
+
+def trouble(error: OSError, place: Path) -> str:
+    """What went wrong on the disk, in a sentence with what to do. `place`: where it was tried."""
+    where = error.filename or place
+    if isinstance(where, bytes):
+        where = os.fsdecode(where)
+    known = {
+        errno.ENOSPC: f"the disk that holds {place} is full; free some space and try again",
+        errno.EDQUOT: f"the quota of {place} is used up; free some space and try again",
+        errno.EFBIG: f"{where} may not grow further; raise the limit on file sizes and try again",
+        errno.EROFS: f"{place} may only be read; set ADVLAB_HOME to a folder that can be written",
+        errno.EACCES: f"{where} may not be used; change its permissions or set ADVLAB_HOME",
+        errno.EPERM: f"{where} may not be changed; change its permissions or set ADVLAB_HOME",
+        errno.ENOENT: f"{where} is gone; was the folder deleted meanwhile? Start anew",
+        errno.ENOTDIR: f"expected a folder, but a part of {where} is a file; choose another place",
+        errno.EEXIST: f"expected a folder, but {where} is a file; choose another place",
+        errno.EISDIR: f"expected a file, but {where} is a folder; choose another place",
+    }
+    reason = error.strerror or str(error)
+    return known.get(error.errno or 0, f"{where} cannot be used: {reason}; try again")
+
+
+def _database_trouble(reason: str, place: Path) -> str:
+    file = place / "runs.db"
+    if "full" in reason:
+        return f"the disk that holds {place} is full; free some space and try again"
+    if "readonly" in reason or "read-only" in reason:
+        return f"{file} may only be read; set ADVLAB_HOME to a folder that can be written"
+    if "locked" in reason or "busy" in reason:
+        return f"{file} is in use for long by another process; try again"
+    if "unable to open" in reason:
+        return f"{file} cannot be opened; look at the permissions of {place}, or set ADVLAB_HOME"
+    return (
+        f"the list of runs {file} is damaged ({reason}); make it anew from the runs' folders: "
+        "advlab runs rebuild"
+    )
