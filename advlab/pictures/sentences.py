@@ -12,6 +12,12 @@ import numpy as np
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
 
+STUCK = (
+    "The attack could not begin: no gradient came, since the loss is flat here (where a model is this"
+    " sure, it rounds to 0), and δ stayed where it was. That is no robustness. Try attacks that"
+    " compare scores: Auto-PGD with the DLR loss, DeepFool or FMN."
+)
+
 
 def number(value: float) -> str:
     """Two or three significant digits, no exponent for everyday sizes, a true minus sign."""
@@ -61,6 +67,8 @@ def moved_words(record: AttackRecord, limit: int = 3) -> str:
 
 def headline(record: AttackRecord) -> str:
     """What happened, in two or three sentences: the flip, and whether any of it is text."""
+    if record.stuck and not record.flipped:
+        return attack_sentence(record)
     return f"{attack_sentence(record)} {text_sentence(record)}".strip()
 
 
@@ -70,6 +78,8 @@ def attack_sentence(record: AttackRecord) -> str:
     before, after = float(clean.score[0]), float(record.attacked.score[0])
     if not record.perturbable.any():
         return "There is no word here that the attack may change."
+    if record.stuck and not record.flipped and record.right:
+        return STUCK
     if record.attack.get("targeted"):
         verb = "Reaches" if record.attacked.answers[0] == name else "Does not reach"
         return (
