@@ -19,6 +19,7 @@ from advlab.explain import subject
 from advlab.explain.explore import MAX_CHARACTERS, SALIENCY_METHODS, analyse, explore
 from advlab.explain.subject import Stage
 from advlab.model.victim import Victim
+from advlab.pictures.findings import finding, sentence
 from advlab.pictures.sentences import headline
 from advlab.records import AttackRecord, Dataset, Example
 
@@ -466,6 +467,8 @@ def test_an_attack_without_a_gradient_is_not_told_as_robustness(attack: Attack):
     assert "no gradient came" in told
     assert "Holds" not in told
     assert "No token moved" not in told
+    assert finding(record).outcome == "no gradient"
+    assert "On 1 the attack could not begin" in sentence("M", [finding(record)])
 
 
 @pytest.mark.parametrize("attack", [AutoPGD(loss="dlr"), DeepFool()])
