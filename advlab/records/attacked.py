@@ -131,3 +131,4 @@ class Moment:
     epoch: int  # 0 is before training
     record: AttackRecord
     words: np.ndarray  # (W,) integrated gradients of the margin on the clean sentence
+    chosen: bool = False  # whether the run keeps the weights of this epoch as its model
