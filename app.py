@@ -6,6 +6,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.ui import plain_text
+from advlab.ui.history import one_step_a_page
 from advlab.ui.launch import prepare_session
 
 # drawn here, since Streamlit fetches its own icons for the tab from a font server
@@ -90,5 +91,6 @@ page = st.navigation(
 )
 try:
     page.run()
+    one_step_a_page()
 except AdvlabError as error:
     st.error(plain_text(str(error)), icon=":material/error:")

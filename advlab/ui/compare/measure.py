@@ -12,13 +12,12 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.records import Dataset, Example
-from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
 from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
-from advlab.ui.models import LOCAL, borrow, model_choices
+from advlab.ui.models import borrow, fitting_pair, model_choices
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -63,7 +62,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
     models = st.multiselect(
         "Models",
         list(titles),
-        default=_pair(list(titles)),
+        default=fitting_pair(list(titles)),
         format_func=titles.__getitem__,
         max_selections=most,
         key=f"{page}.models",
@@ -102,20 +101,6 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         **KEEP,
     )
     return Choice(tuple(models), titles, sources[source], int(texts), int(seed))
-
-
-def _pair(ids: list[str]) -> list[str]:
-    """The newest model and the newest other one of the same data; a plain one comes first."""
-    configs = {i: jobs.run(i).config for i in ids if not i.startswith(LOCAL)}
-    if not configs:
-        return ids[:2]
-    newest, *others = configs
-    same = [i for i in others if configs[i].data == configs[newest].data]
-    plain_ones = [i for i in same if configs[i].method["name"] == "plain"]
-    unlike = [i for i in same if configs[i].method["name"] != configs[newest].method["name"]]
-    defended = configs[newest].method["name"] != "plain"
-    pair = [newest, *((plain_ones if defended else []) or unlike or same)[:1]]
-    return sorted(pair, key=lambda i: configs[i].method["name"] != "plain")
 
 
 def outcomes() -> Outcomes:
