@@ -8,6 +8,7 @@ from advlab.errors import AdvlabError
 from advlab.runs.config import home
 from advlab.runs.disk import trouble
 from advlab.ui import plain_text
+from advlab.ui.history import one_step_a_page
 from advlab.ui.launch import prepare_session
 
 # drawn here, since Streamlit fetches its own icons for the tab from a font server
@@ -18,6 +19,9 @@ ICON = (
     ' stroke-dasharray="3 2"/><path d="M16 16l6-6" stroke="#e69f00" stroke-width="3"/>'
     '<circle cx="16" cy="16" r="2.5" fill="#fff"/></svg>'
 )
+
+# captions at 60 % miss the 4.5:1 that small text needs
+CAPTIONS = '<style>[data-testid="stCaptionContainer"] { opacity: 0.8 !important }</style>'
 
 prepare_session()
 st.set_page_config(page_title="advlab", page_icon=ICON, layout="wide")
@@ -90,8 +94,10 @@ page = st.navigation(
         ],
     }
 )
+st.html(CAPTIONS)
 try:
     page.run()
+    one_step_a_page()
 except AdvlabError as error:
     st.error(plain_text(str(error)), icon=":material/error:")
 except OSError as error:

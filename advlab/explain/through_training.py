@@ -21,13 +21,15 @@ def look_at_epoch(
     attack: Attack,
     seed: int = 0,
     shield: tuple[tuple[int, int], ...] = (),
+    chosen: int | None = None,
 ) -> Moment:
     """The sentence under the weights of one kept epoch; ModelError where there are none.
 
     `victim` is the run's chosen model: it gives tokenizer, classes and the unit of ε, so that a
-    length means the same in every epoch. `label` is the class that is attacked throughout.
+    length means the same in every epoch; its own weights are those of the epoch `chosen`. `label` is
+    the class that is attacked throughout.
     """
-    then = load_epoch(folder, victim, epoch)
+    then = victim if epoch == chosen else load_epoch(folder, victim, epoch)
     record = explore(then, text, label=label, attack=attack, seed=seed, shield=shield)
     found = analyse(then, record, "saliency", method="integrated_gradients", of=label, steps=16)
-    return Moment(epoch, record, found.clean.words)
+    return Moment(epoch, record, found.clean.words, epoch == chosen)

@@ -29,7 +29,7 @@ def finding(record: AttackRecord, truth: str | None = None) -> Finding:
     return Finding(
         text=record.text,
         model=record.model,
-        outcome="wrong" if wrong else "flipped" if record.flipped else "robust",
+        outcome=_outcome(record, wrong),
         clean=clean.answers[0],
         attacked=attacked.answers[0],
         p_clean=float(clean.score[0]),
@@ -43,6 +43,15 @@ def finding(record: AttackRecord, truth: str | None = None) -> Finding:
         tokens=int(record.perturbable.sum()),
         eps=record.eps / scale,
     )
+
+
+def _outcome(record: AttackRecord, wrong: bool) -> str:
+    """One of OUTCOMES."""
+    if wrong:
+        return "wrong"
+    if record.flipped:
+        return "flipped"
+    return "no gradient" if record.stuck else "robust"
 
 
 def columns(found: Sequence[Finding]) -> Columns:
@@ -78,11 +87,13 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
         if flips
         else ""
     )
+    flat = counts["no gradient"]
+    stuck = f" On {flat} the attack could not begin: no gradient came." if flat else ""
     text = sum(f.moved > 0 for f in right if f.outcome == "flipped")
     words = f" In {text} of the flips some token reads as another one." if counts["flipped"] else ""
     return (
         f"{name}: of {len(found)} sentences {counts['flipped']} flip, {counts['robust']} hold and"
-        f" {counts['wrong']} are wrong before the attack.{typical}{words}"
+        f" {counts['wrong']} are wrong before the attack.{stuck}{typical}{words}"
     )
 
 

@@ -15,7 +15,7 @@ from plotly.colors import sample_colorscale
 
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
-from advlab.pictures.style import CLASSES, DASHES, SHAPES, label
+from advlab.pictures.style import DASHES, FLIPS, NEUTRAL, RUNS, SHAPES, label
 from advlab.pictures.tables import Columns
 from advlab.records import Estimate
 from advlab.records.estimates import compare
@@ -61,7 +61,7 @@ def more_starts(found: Sequence[Optima]) -> go.Figure:
             y=[one.broken_by(r) for r in range(1, R + 1)],
             mode="lines+markers",
             name=label(one.model, 34),
-            line={"color": CLASSES[k], "dash": list(DASHES)[k], "width": 2.5},
+            line={"color": RUNS[k], "dash": list(DASHES)[k], "width": 2.5},
             marker={"symbol": SHAPES[k], "size": 8},
             hovertemplate="%{x} starts: %{y:.1%} broken<extra></extra>",
         )
@@ -82,8 +82,8 @@ def ends(found: Optima, limit: int = 60) -> go.Figure:
         order = order[np.linspace(0, len(order) - 1, limit).round().astype(int)]
     figure = go.Figure()
     for flips, name, symbol, colour in (
-        (False, "holds", "circle-open", CLASSES[0]),
-        (True, "flips", "x-thin-open", CLASSES[5]),
+        (False, "holds", "circle-open", NEUTRAL),
+        (True, "flips", "x-thin-open", FLIPS),
     ):
         x, y, texts = [], [], []
         for place, n in enumerate(order.tolist()):
@@ -117,7 +117,7 @@ def apart(found: Sequence[Optima]) -> go.Figure:
             y=counts / max(len(one.ids), 1),
             mode="lines+markers",
             name=label(one.model, 34),
-            line={"color": CLASSES[k], "dash": list(DASHES)[k], "shape": "hvh"},
+            line={"color": RUNS[k], "dash": list(DASHES)[k], "shape": "hvh"},
             marker={"symbol": SHAPES[k], "size": 6},
             hovertemplate="about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>",
         )

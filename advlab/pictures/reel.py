@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from advlab.pictures.sentences import number, percent, token_kinds
+from advlab.pictures.sentences import attack_sentence, number, percent, token_kinds
 from advlab.pictures.style import DASHES, SIDES, UNITS, side
 from advlab.records import AttackRecord, Frames, Noise, Reading
 
@@ -65,6 +65,11 @@ class Panel:
     nearest: list[list[str]] | None  # F × T; the token itself where it has not moved: empty
     said: list[str]  # F
     left_out: int
+    event: str = ""  # what the attack did, in a sentence
+    before: str = ""  # the clean answer, where `said` changes it
+    flipped: list[bool] | None = None  # F
+    # the text in pieces, each with its place among `tokens`, −1 where it has none
+    text: list[tuple[str, int]] | None = None
     # mode -> T pairs (lowest, highest) of random noise as long as δ at the record's own ε
     noise: Mapping[str, list[list[float]]] | None = None
     grown: list[float] | None = None  # F, how long each frame's δ is, in lengths of that one
@@ -114,25 +119,14 @@ def sweep(
             None if frames is None else frames[i],
             noise=None if noise is None else noise[i],
             lengths=None if r.curve.deltas is None else length_of(r, r.curve.deltas),
+            event=attack_sentence(r),
         )
         for i, r in enumerate(records)
     ]
     lines = [_probability(i, r) for i, r in enumerate(records)]
-    raw = [
-        " · ".join(
-            dict.fromkeys(
-                f"{f'{chr(65 + i)}: ' if len(records) > 1 else ''}{number(float(r.curve.eps[k]))} raw"
-                for i, r in enumerate(records)
-            )
-        )
-        for k in range(N)
-    ]
     return Reel(
         control="ε",
-        labels=[
-            f"ε = {number(float(v))} {UNITS[unit]}" + (f" · {raw[k]}" if unit != "raw" else "")
-            for k, v in enumerate(x)
-        ],
+        labels=[f"ε = {number(float(v))} {UNITS[unit]}" for v in x],
         x=_short(x),
         x_title=f"ε ({UNITS[unit]})",
         start=int(np.abs(x - own).argmin()),
@@ -251,6 +245,7 @@ def _panel(
     *,
     noise: Noise | None = None,
     lengths: np.ndarray | None = None,
+    event: str = "",
 ) -> Panel:
     """Bars of one model; `place` are the rows of `frames` that the player's frames stand for.
 
@@ -278,6 +273,7 @@ def _panel(
         draws = _draws(record, noise)
         behind = {key: [_short(v) for v in draws[key][shown]] for key in bars}
         grown = _short(lengths / own)
+    before = f"{record.clean.answers[0]} {percent(float(record.clean.sure[0]))}"
     return Panel(
         name=side(i, record.model),
         colour=SIDES[i][0],
@@ -286,15 +282,33 @@ def _panel(
         bars={key: [_short(row[shown]) for row in values] for key, values in bars.items()},
         nearest=nearest,
         said=[
-            f"{answer} {percent(float(sure))}" + (" (flipped)" if broken else "")
-            for answer, sure, broken in zip(
-                reading.answers, reading.sure, reading.broken, strict=True
-            )
+            f"{answer} {percent(float(sure))}"
+            for answer, sure in zip(reading.answers, reading.sure, strict=True)
         ],
         left_out=len(record.tokens) - len(shown),
+        event=event,
+        before=before,
+        flipped=reading.broken.tolist(),
+        text=pieces(record, shown.tolist()),
         noise=behind,
         grown=grown,
     )
+
+
+def pieces(record: AttackRecord, shown: Sequence[int]) -> list[tuple[str, int]]:
+    """The text as it was typed, cut at its tokens: (piece, place among `shown` or −1)."""
+    place = {t: k for k, t in enumerate(shown)}
+    found: list[tuple[str, int]] = []
+    end = 0
+    for t, (start, stop) in enumerate(record.spans.tolist()):
+        if stop <= max(start, end):  # a special token, or one that shares its letters with the last
+            continue
+        start = max(start, end)
+        if start > end:
+            found.append((record.text[end:start], -1))
+        found.append((record.text[start:stop], place.get(t, -1)))
+        end = stop
+    return [*found, (record.text[end:], -1)] if end < len(record.text) else found
 
 
 def _draws(record: AttackRecord, noise: Noise) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number
-from advlab.pictures.style import CLASSES, CLEAR, DASHES, NEUTRAL, SHAPES, UNITS, faded, label
+from advlab.pictures.style import CLEAR, DASHES, NEUTRAL, RUNS, SHAPES, UNITS, faded, label
 from advlab.pictures.tables import Columns
 from advlab.records import Estimate, Example
 from advlab.records.estimates import compare, share_of
@@ -32,7 +32,7 @@ def curves(grid: Grid) -> go.Figure:
     """Accuracy under attack against ε with Wilson bands; dotted: noise as long; line: majority."""
     figure = go.Figure()
     for k, row in enumerate(grid.rows):
-        colour, shape = CLASSES[k % len(CLASSES)], SHAPES[k % len(SHAPES)]
+        colour, shape = RUNS[k % len(RUNS)], SHAPES[k % len(SHAPES)]
         x = [0.0, *row.eps]
         rates = [row.clean, *row.robust]
         figure.add_scatter(
@@ -184,7 +184,7 @@ def frontier(
             textposition="top right" if hard[k].value <= middle else "top left",
             cliponaxis=False,
             marker={
-                "color": CLASSES[k % len(CLASSES)],
+                "color": RUNS[k % len(RUNS)],
                 "symbol": SHAPES[k % len(SHAPES)],
                 "size": 10 + 16 * (seconds[k] / longest) ** 0.5,
             },

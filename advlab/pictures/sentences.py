@@ -9,8 +9,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.pictures.style import UNITS
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
+
+STUCK = (
+    "The attack could not begin: no gradient came, since the loss is flat here (where a model is this"
+    " sure, it rounds to 0), and δ stayed where it was. That is no robustness. Try attacks that"
+    " compare scores: Auto-PGD with the DLR loss, DeepFool or FMN."
+)
+
+NO_WORD = "No vector went far enough to become another word"
 
 
 def number(value: float) -> str:
@@ -51,6 +60,12 @@ def units(raw: float, scale: Scale) -> str:
     )
 
 
+def at_eps(raw: float, record: AttackRecord) -> str:
+    """‘ε = 0.25 × mean norm’: a raw radius in the unit that the attack was asked in."""
+    unit = str(record.attack.get("unit", "norm"))
+    return f"ε = {number(record.scale.units(raw)[unit])} {UNITS[unit]}"
+
+
 def moved_words(record: AttackRecord, limit: int = 3) -> str:
     """The tokens that now stand nearest to another: ‘good’ → ‘bad’, … ; empty when none moved."""
     rows = np.flatnonzero(record.moved)
@@ -61,6 +76,8 @@ def moved_words(record: AttackRecord, limit: int = 3) -> str:
 
 def headline(record: AttackRecord) -> str:
     """What happened, in two or three sentences: the flip, and whether any of it is text."""
+    if record.stuck and not record.flipped:
+        return attack_sentence(record)
     return f"{attack_sentence(record)} {text_sentence(record)}".strip()
 
 
@@ -70,12 +87,13 @@ def attack_sentence(record: AttackRecord) -> str:
     before, after = float(clean.score[0]), float(record.attacked.score[0])
     if not record.perturbable.any():
         return "There is no word here that the attack may change."
+    if record.stuck and not record.flipped and record.right:
+        return STUCK
     if record.attack.get("targeted"):
         verb = "Reaches" if record.attacked.answers[0] == name else "Does not reach"
         return (
-            f"{verb} the target {name} within ε = {number(record.eps)} raw"
-            f" ({_share(record, record.eps)}): its probability goes from {percent(before)}"
-            f" to {percent(after)}."
+            f"{verb} the target {name} within {at_eps(record.eps, record)}: its probability goes from"
+            f" {percent(before)} to {percent(after)}."
         )
     if not record.right:
         return (
@@ -86,16 +104,13 @@ def attack_sentence(record: AttackRecord) -> str:
     if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
     if flip is not None and flip <= record.eps:
-        return f"Flips at ε = {number(flip)} raw ({_share(record, flip)})."
-    held = (
-        f"Holds at ε = {number(record.eps)} raw ({_share(record, record.eps)}):"
-        f" {name} goes from {percent(before)} to {percent(after)}."
-    )
+        return f"Flips at {at_eps(flip, record)}."
+    held = f"Holds at {at_eps(record.eps, record)}."
     if flip is not None:
-        return f"{held} It flips only at ε = {number(flip)} raw ({_share(record, flip)})."
+        return f"{held} It flips only at {at_eps(flip, record)}."
     end = float(record.curve.eps[-1])
     return (
-        f"{held} Nor does it flip up to ε = {number(end)} raw." if end > 1.01 * record.eps else held
+        f"{held} Nor does it flip up to {at_eps(end, record)}." if end > 1.01 * record.eps else held
     )
 
 
@@ -108,17 +123,15 @@ def text_sentence(record: AttackRecord) -> str:
     same = not record.round_trip.broken[0]
     if count == 0:
         if not record.flipped:
-            return "No token moved: read as text, the sentence is unchanged."
+            return f"{NO_WORD}: read as text, the sentence is unchanged."
         if same:
-            return (
-                "No token moved: read as text, the sentence is unchanged"
-                " and the prediction reverts."
-            )
-        return (
-            "No token moved, yet the text made from the tokens is split differently and is read"
-            f" as {read}."
-        )
-    plural = f"{count} tokens moved" if count > 1 else "1 token moved"
+            return f"{NO_WORD}: read as text, the sentence is unchanged and the prediction reverts."
+        return f"{NO_WORD}, yet as text the sentence is split differently and is read as {read}."
+    plural = (
+        f"{count} vectors came nearest to another word"
+        if count > 1
+        else "1 vector came nearest to another word"
+    )
     verdict = (
         f"the prediction stays {record.clean.answers[0]}"
         if same
@@ -289,8 +302,3 @@ def loss_sentence(record: AttackRecord) -> str:
         f" {number(float(record.losses[record.best_step]))} nats at step {record.best_step} of"
         f" {len(record.losses) - 1} (the one kept){flip}."
     )
-
-
-def _share(record: AttackRecord, raw: float) -> str:
-    share = raw / record.scale.mean_norm
-    return f"{percent(share)} of a word vector" if share < 2 else f"{number(share)} word vectors"

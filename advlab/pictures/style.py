@@ -1,6 +1,7 @@
 """What all pictures share without Plotly: colours, shapes, dashes, and how things are called.
 
-Colours are Okabe and Ito's, and every colour has a second sign: shape, dash or number.
+A colour means one thing on all pages: models and runs are Okabe and Ito's, answers have colours of
+their own, and so have for and against. Every colour has a second sign: shape, dash or number.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ SIDES = (  # models A, B and C
     ("#D55E00", "diamond", "dash"),
     ("#009E73", "square", "dot"),
 )
-CLASSES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 RUNS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # as sides, then more
+# answers: none of them the colour of a model, so that blue is always model A
+CLASSES = ("#5C6B7A", "#B58900", "#C2569B", "#8C5A3C", "#4B9BB0", "#A3A380", "#E08E79", "#999999")
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "hexagon")
 DASHES = {  # Plotly's name -> strokes and gaps of an SVG line
     "solid": "",
@@ -25,7 +27,8 @@ DASHES = {  # Plotly's name -> strokes and gaps of an SVG line
 }
 AHEAD = "#D55E00"  # δ's arrow, and what lies along it
 NEUTRAL = "#808080"  # visible on white and on near-black
-DIVERGING = ((0.0, "#f59322"), (0.5, "#e8eaeb"), (1.0, "#0877bd"))
+DIVERGING = ((0.0, "#5f9414"), (0.5, "#e8eaeb"), (1.0, "#7b3294"))  # against, for
+FLIPS = "#B3261E"  # of marks that tell flips from the rest
 CLEAR = "rgba(0,0,0,0)"
 UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}  # of ε
 

@@ -35,12 +35,18 @@ def reel(
     low, high = min(*spans, 0.0), max(*spans, 0.0)
     label = " / ".join(dict.fromkeys(row[0].record.reference for row in shown))
     modes, bars = _bars(shown)
+    chosen = [[m.epoch for m in lapse if m.chosen] for lapse in lapses]
+
+    def keepers(epoch: int) -> list[str]:
+        return [side(i) for i, found in zip(sides, chosen, strict=True) if epoch in found]
+
+    opened = max((e for found in chosen for e in found), default=epochs[-1])
     return Reel(
         control="epoch",
-        labels=[f"after epoch {e}" if e else "before training" for e in epochs],
+        labels=[_label(e, keepers(e)) for e in epochs],
         x=[float(e) for e in epochs],
         x_title="epoch",
-        start=len(epochs) - 1,
+        start=epochs.index(opened),
         charts=(
             Chart(f"Probability of {label}, clean", (0.0, 1.0), True, tuple(clean)),
             Chart(f"Probability of {label}, attacked", (0.0, 1.0), True, tuple(hard)),
@@ -63,6 +69,12 @@ def reel(
             for i, name, row, found in zip(sides, names, shown, bars, strict=True)
         ),
     )
+
+
+def _label(epoch: int, keepers: Sequence[str]) -> str:
+    """An epoch in words, with the models whose run kept its weights."""
+    name = f"after epoch {epoch}" if epoch else "before training"
+    return f"{name} (kept: {' and '.join(keepers)})" if keepers else name
 
 
 def _at(lapse: Sequence[Moment], epoch: int) -> Moment:
@@ -162,7 +174,17 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
         " on the clean sentence"
         f" and from {percent(float(first.attacked.score[0]))} to"
         f" {percent(float(last.attacked.score[0]))} under attack."
-        f" {_flips_sentence(first, last)}{most}"
+        f" {_flips_sentence(first, last)}{most}{_kept_sentence(lapse)}"
+    )
+
+
+def _kept_sentence(lapse: Sequence[Moment]) -> str:
+    """Which of the epochs the other views show, where it is not the last."""
+    found = [m.epoch for m in lapse if m.chosen]
+    if not found or found[-1] == lapse[-1].epoch:
+        return ""
+    return (
+        f" The run keeps epoch {found[-1]}, the best on validation: the other views show that one."
     )
 
 

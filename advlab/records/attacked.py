@@ -109,6 +109,16 @@ class AttackRecord:
         return bool(self.attacked.broken[0])
 
     @property
+    def stuck(self) -> bool:
+        """Whether no step moved δ although it had room: no gradient came, the loss is flat here."""
+        return bool(
+            self.eps > 0
+            and len(self.path) > 1
+            and self.perturbable.any()
+            and (self.path == self.path[0]).all()
+        )
+
+    @property
     def right(self) -> bool:
         """Whether the clean answer is the reference."""
         return self.clean.answers[0] == self.reference
@@ -121,3 +131,4 @@ class Moment:
     epoch: int  # 0 is before training
     record: AttackRecord
     words: np.ndarray  # (W,) integrated gradients of the margin on the clean sentence
+    chosen: bool = False  # whether the run keeps the weights of this epoch as its model

@@ -149,7 +149,7 @@ class Alarm:
     advice: str
 
 
-OUTCOMES = ("flipped", "robust", "wrong")
+OUTCOMES = ("flipped", "robust", "wrong", "no gradient")
 
 
 @dataclass(frozen=True)

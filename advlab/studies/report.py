@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.pictures import robustness
 from advlab.pictures.page import Band, Chart, Line, Section, Table, frame, versions
-from advlab.pictures.style import CLASSES
+from advlab.pictures.style import RUNS
 from advlab.pictures.tables import Columns, to_csv
 from advlab.studies.parts import slices_of
 
@@ -174,7 +174,7 @@ def _curves(grid: Grid) -> Chart:
     """Accuracy against ε: a band and a line a row, noise dotted."""
     shapes: list[Band | Line] = []
     for k, row in enumerate(grid.rows):
-        colour, dash = CLASSES[k % len(CLASSES)], ("", "8 4", "2 4", "8 4 2 4")[k % 4]
+        colour, dash = RUNS[k % len(RUNS)], ("", "8 4", "2 4", "8 4 2 4")[k % 4]
         x = [0.0, *row.eps]
         rates = [row.clean, *row.robust]
         noise = [row.clean.value, *(rate.value for rate in row.noisy)]

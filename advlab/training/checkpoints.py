@@ -42,6 +42,8 @@ class State:
     idle: int = 0  # epochs since then
     best_watched: float = 0.0  # best accuracy under many steps, where a one-step method is watched
 
+    told: tuple[str, ...] = ()  # alarms, each of which is told once
+
     seen_tokens: int = 0  # padding included
     padding: int = 0  # tokens
     step_seconds: float = 0.0  # of the passes of those steps that a plain one was timed beside
@@ -53,6 +55,7 @@ class State:
         found = json.loads(text)
         known: dict[str, Any] = {f.name: found[f.name] for f in fields(State) if f.name in found}
         known["best"] = _ranked(found.get("best"))
+        known["told"] = tuple(found.get("told", ()))
         return State(**known)
 
     def improves(self, rank: Ranked, epoch: int) -> bool:
@@ -62,6 +65,13 @@ class State:
         if better:
             self.best, self.best_epoch = rank, epoch
         return better
+
+    def tell(self, alarm: str) -> bool:
+        """Whether an alarm is still to be told, which is then remembered."""
+        if alarm in self.told:
+            return False
+        self.told = (*self.told, alarm)
+        return True
 
 
 def _ranked(best: Any) -> Ranked | None:

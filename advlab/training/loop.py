@@ -121,7 +121,8 @@ def train(
     judge = Judge(data, settings)
     chance = victim.task.chance(data)  # the loss of guessing
     warmup = Warmup(config, chance, total, state)
-    collapse, overfitting = CollapseWatch(chance, total), OverfittingWatch(method, judge, state)
+    collapse = CollapseWatch(chance, total, state)
+    overfitting = OverfittingWatch(method, judge, state)
     meter = CostMeter(state, settings.batch_size, total)
     report, save = Every(REPORT_EVERY), Every(CHECKPOINT_EVERY)
     reason = "done"
@@ -186,13 +187,14 @@ def train(
             keep_model(folder, victim, config.name or victim.name)
         keep_epoch(folder, victim, epoch, settings.epochs, settings.history)
         state.validated = epoch
-        save_checkpoint(folder, victim, optimizer, generator, state)
-        save.restart()
         meter.tick()
         values = judge.told(judged) | {"best": better, "strength": warmup.strength}
         yield _event("epoch", state, epoch=epoch, **values)
         yield from _alarms(state, overfitting.at_epoch(victim, warmup.strength, judged))
         yield from _alarms(state, collapse.at_epoch(epoch, state.step, judged))
+        # last: whoever is killed before it goes back beyond these events, and meets them again
+        save_checkpoint(folder, victim, optimizer, generator, state)
+        save.restart()
         if settings.patience and state.idle >= settings.patience:
             reason = "early stop"
             break

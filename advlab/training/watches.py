@@ -21,10 +21,12 @@ Alarm = dict[str, Any]  # name and message
 class CollapseWatch:
     """A model that gives up: its clean loss stays at chance, or every text gets the same class."""
 
-    def __init__(self, chance: float, total: int) -> None:
+    name = "collapse"
+
+    def __init__(self, chance: float, total: int, state: State) -> None:
         self.chance, self.total = chance, total  # the loss of guessing; steps of the whole run
+        self.state = state
         self.recent: deque[tuple[int, float]] = deque()  # step and clean loss, the last eighth
-        self.raised = False
 
     def at_step(self, step: int, strength: float, clean_loss: float) -> Alarm | None:
         """The alarm, when the clean loss was at chance for a tenth of the run at full ε."""
@@ -51,27 +53,27 @@ class CollapseWatch:
         return self._alarm("every validation text gets the same class")
 
     def _alarm(self, seen: str) -> Alarm | None:
-        if self.raised:
+        if not self.state.tell(self.name):
             return None
-        self.raised = True
         message = (
             f"Training has collapsed: {seen}. Lower ε, or let it rise more slowly "
             "(ε warm-up), or lower the learning rate."
         )
-        return {"name": "collapse", "message": message}
+        return {"name": self.name, "message": message}
 
 
 class OverfittingWatch:
     """Catastrophic overfitting of one-step methods: the model defeats one step, and many defeat it."""
 
+    name = "catastrophic overfitting"
+
     def __init__(self, method: Method, judge: Judge, state: State) -> None:
         self.method, self.judge, self.state = method, judge, state
         self.easy, self.hard = easy_and_hard(method, judge.attack)
-        self.raised = False
 
     def at_epoch(self, victim: Victim, strength: float, judged: Judgement) -> Alarm | None:
         """The alarm, when accuracy under many steps fell far below that under one."""
-        if not self.method.one_step or strength == 0 or self.raised:
+        if not self.method.one_step or strength == 0 or self.name in self.state.told:
             return None
         easy, hard = (
             judged.robust if attack == self.judge.attack else self.judge.accuracy(victim, attack)
@@ -79,15 +81,14 @@ class OverfittingWatch:
         )
         before = self.state.best_watched
         self.state.best_watched = max(before, hard.value)
-        self.raised = overfitted(easy, hard, before)
-        if not self.raised:
+        if not overfitted(easy, hard, before) or not self.state.tell(self.name):
             return None
         message = (
             f"Accuracy under one step is {easy.value:.0%}, but PGD-5 leaves "
             f"{hard.value:.0%} (before: {before:.0%}): the model has learnt to "
             "defeat the one step that it trains on. Take a smaller ε, or pgd or freelb."
         )
-        return {"name": "catastrophic overfitting", "message": message}
+        return {"name": self.name, "message": message}
 
 
 def easy_and_hard(method: Method, judge: PGD) -> tuple[FGM, PGD]:

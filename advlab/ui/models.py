@@ -7,8 +7,8 @@ request borrows a view that shares its weights, and few requests run at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from advlab.runs.config import home
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
+    from advlab.runs.config import RunConfig
 
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
 AT_ONCE = 2  # attacks that may run beside each other; more only make each other slow
@@ -41,6 +42,36 @@ def model_choices() -> dict[str, str]:
         id_: title if titles.count(title) == 1 else f"{title} · {id_[-4:]}"
         for id_, title in found.items()
     }
+
+
+def fitting_pair(ids: Sequence[str]) -> list[str]:
+    """Two models to open with: the newest that has another one of the same data beside it.
+
+    A plainly trained one stands first, then one that was trained otherwise. Without such a pair the
+    newest model alone: models of other data cannot be compared on its sentences.
+    """
+    configs = {}
+    for i in ids:
+        with suppress(AdvlabError):  # settings of another version
+            configs |= {} if i.startswith(LOCAL) else {i: jobs.run(i).config}
+    for newest, config in configs.items():
+        same = [
+            i
+            for i, other in configs.items()
+            if i != newest and _data_of(other) == _data_of(config) and other.task == config.task
+        ]
+        unlike = [i for i in same if configs[i].method["name"] != config.method["name"]]
+        plain = [i for i in unlike if configs[i].method["name"] == "plain"]
+        partner = next(iter(plain or unlike or same), None)
+        if partner is not None:
+            return sorted([newest, partner], key=lambda i: configs[i].method["name"] != "plain")
+    return list(ids[:1]) if configs else list(ids[:2])
+
+
+def _data_of(config: RunConfig) -> tuple[str | None, ...]:
+    """What decides which classes and texts a run knows; how many of them it used does not."""
+    data = config.data
+    return data.source, data.text_column, data.label_column, data.hub_config
 
 
 def model_folder(id_: str) -> Path:

@@ -26,13 +26,16 @@ def section(title: str, how: str) -> Iterator[None]:
     yield
 
 
-def said(text: str, *, large: bool = False) -> None:
-    """A sentence with nothing in it read as markup; right-to-left text keeps its direction."""
+def said(text: str, *, large: bool = False, hover: str = "") -> None:
+    """A sentence with nothing in it read as markup; right-to-left text keeps its direction.
+
+    `hover`: what the pointer is told besides.
+    """
     if text.strip():
         size = "1.2rem;font-weight:600" if large else "1rem"
+        style = f"font-size:{size};margin:0 0 .4rem;overflow-wrap:anywhere"
         st.html(
-            f'<p dir="auto" style="font-size:{size};margin:0 0 .4rem;overflow-wrap:anywhere">'
-            f"{html.escape(text)}</p>"
+            f'<p dir="auto" title="{html.escape(hover)}" style="{style}">{html.escape(text)}</p>'
         )
 
 

@@ -134,12 +134,37 @@ function chartOf(chart, reel, show) {
   return { svg, draw, move };
 }
 
+// What one model says, before and now, and the sentence with its words as dark as their δ is long.
+function headOf(panel) {
+  const box = node("div", "head"), says = node("div", "says"), text = node("div", "text");
+  box.append(node("div", "name", panel.name), says);
+  text.dir = "auto";
+  const marks = (panel.text || []).map(([piece, t]) => {
+    const kind = t < 0 ? "" : panel.fixed[t] === "shielded" ? "piece shielded" : "piece";
+    const mark = node("span", kind, piece);
+    text.append(mark);
+    return [mark, t];
+  }).filter(([, t]) => t >= 0);
+  if (panel.text) box.append(text);
+  if (panel.event) box.append(node("div", "", panel.event));
+
+  function move(frame, mode) {
+    const now = panel.said[frame], flipped = panel.flipped && panel.flipped[frame];
+    says.replaceChildren(panel.before && now !== panel.before ? `${panel.before} → ` : "",
+      node("span", flipped ? "flipped" : "", now));
+    for (const [mark, t] of marks) {
+      const length = panel.bars[mode.key][frame][t], share = Math.min(Math.abs(length) / mode.full, 1);
+      mark.style.background = `color-mix(in srgb, ${panel.colour} ${Math.round(60 * share)}%, transparent)`;
+      mark.title = panel.fixed[t] || `${mode.title} ${written(length, mode.share)}`;
+    }
+  }
+  return { box, move };
+}
+
 // The bars of one model.
 function panelOf(panel, reel) {
   const box = node("div", "panel");
   box.append(node("div", "name", panel.name));
-  const said = node("div", "", "");
-  box.append(said);
   const rows = panel.tokens.map((token, t) => {
     const row = node("div", "row"), fill = node("div", "fill"), value = node("span", "value");
     const track = node("div", "track");
@@ -157,7 +182,6 @@ function panelOf(panel, reel) {
   if (panel.left_out) box.append(node("div", "note", `${panel.left_out} tokens with shorter δ left out`));
 
   function move(frame, mode) {
-    said.textContent = panel.said[frame];
     const values = panel.bars[mode.key][frame];
     rows.forEach((row, t) => {
       if (panel.fixed[t]) return;
@@ -266,6 +290,8 @@ export default function (component) {
 
   const charts = reel.charts.map((chart) => chartOf(chart, reel, (f) => show(f)));
   const panels = reel.panels.map((panel) => panelOf(panel, reel));
+  const heads = reel.panels.map(headOf), top = node("div", "panels");
+  top.append(...heads.map((head) => head.box));
   const legend = node("div", "legend");
   for (const line of reel.charts[0].series) {
     const entry = node("span"), sample = drawn("svg", { width: 28, height: 10 });
@@ -295,7 +321,7 @@ export default function (component) {
   modes.append(full);
   const grid = node("div", "panels");
   grid.append(...panels.map((p) => p.box));
-  root.replaceChildren(now, bar, ...charts.flatMap((c, i) =>
+  root.replaceChildren(top, now, bar, ...charts.flatMap((c, i) =>
     [node("div", "title", reel.charts[i].title), c.svg]), legend, modes, grid);
 
   function show(f) {
@@ -307,6 +333,7 @@ export default function (component) {
     range.setAttribute("aria-valuetext", reel.labels[frame]);
     now.textContent = reel.labels[frame];
     charts.forEach((c) => c.move(frame));
+    heads.forEach((h) => h.move(frame, mode));
     panels.forEach((p) => p.move(frame, mode));
     choices.forEach((b, i) => b.setAttribute("aria-pressed", String(reel.modes[i] === mode)));
     full.textContent = `a whole bar: ${written(mode.full, mode.share)} ${mode.unit}`;

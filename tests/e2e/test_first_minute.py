@@ -36,7 +36,7 @@ def test_the_starter_pair_trains_through_a_reload_and_lands_on_a_sentence(
     expect(page.get_by_role("heading", name="Explore a sentence")).to_be_visible()
     sentence = page.get_by_role("textbox", name="Sentence")
     expect(sentence).not_to_have_value("")
-    expect(page.get_by_text("of a word vector").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".says").first).to_be_visible(timeout=60_000)
 
 
 def test_runs_are_listed_after_a_restart_of_the_server(server: Server, page: Page):

@@ -105,6 +105,29 @@ def test_a_sentence_is_looked_at_as_explore_would_on_each_epoch(run: Path) -> No
     assert {len(v) for v in table.values()} == {4}
 
 
+def test_the_epoch_that_the_run_keeps_is_opened_and_marked(run: Path) -> None:
+    victim = load_epoch(run, Victim.load(run / "model"), 2)  # as if the second had been the best
+    attack = PGD(0.5, steps=3)
+    lapse = [
+        look_at_epoch(run, victim, epoch, TEXT, label=1, attack=attack, chosen=2)
+        for epoch in kept(run)
+    ]
+    assert [m.chosen for m in lapse] == [False, False, True, False]
+    shown = explore(victim, TEXT, label=1, attack=attack)
+    np.testing.assert_array_equal(lapse[2].record.clean.score, shown.clean.score)
+    reel = through_training.reel(["one"], [lapse])
+    assert reel.labels[reel.start] == "after epoch 2 (kept: A)"
+    assert [label for label in reel.labels if "kept" in label] == [reel.labels[reel.start]]
+    assert "The run keeps epoch 2" in through_training.changed_sentence(lapse)
+
+
+def test_an_epoch_that_is_kept_needs_no_place_in_the_history(run: Path, tmp_path: Path) -> None:
+    victim = Victim.load(run / "model")
+    found = look_at_epoch(tmp_path, victim, 7, TEXT, label=1, attack=PGD(0.5, steps=3), chosen=7)
+    assert found.chosen
+    assert found.record.model_hash == victim.hash
+
+
 def moment(epoch: int, flip: float | None, words: np.ndarray) -> Moment:
     record = sample_record()
     right = replace(record, reference=record.clean.answers[0])

@@ -10,7 +10,8 @@ from advlab.attacks import PGD
 from advlab.attacks.norms import norm
 from advlab.capsule.legacy import as_reading
 from advlab.explain.explore import analyse, explore
-from advlab.pictures.reel import film, sweep
+from advlab.pictures.reel import film, pieces, sweep
+from advlab.pictures.sentences import number
 from advlab.records import AttackRecord, Frames
 
 
@@ -106,9 +107,7 @@ def test_models_with_other_scales_share_the_axis_of_the_unit_that_was_asked_for(
     )
     reel = sweep([record, big])
     assert reel.x[-1] == pytest.approx(record.eps)
-    assert "A: " in reel.labels[3]
-    assert "B: " in reel.labels[3]
-    assert "A: " not in sweep([record]).labels[3]
+    assert reel.labels[3] == f"ε = {number(reel.x[3])} × mean norm"
 
 
 def test_long_texts_keep_the_tokens_with_the_longest_delta_and_say_how_many_are_left_out():
@@ -167,3 +166,23 @@ def test_noise_behind_the_bars_is_as_long_as_delta_in_every_frame(attack: PGD):
         assert max(h for _, h in panel.noise[mode.key]) * grown <= mode.full * (1 + 1e-3)
     shots = analyse(victim, record, "film")
     rectangular(film([record], [shots], [noise]))
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "deberta"])
+def test_the_coloured_sentence_is_the_text_as_it_was_typed(kind: str):
+    record = explore(shared_victim(kind), "  The  film was good,\tagain!", attack=PGD(1.0, steps=2))
+    shown = [t for t in range(len(record.tokens)) if t != 2]  # one is left out
+    found = pieces(record, shown)
+    assert "".join(piece for piece, _ in found) == record.text
+    places = [k for _, k in found if k >= 0]
+    assert places == sorted(set(places))
+    assert all(not piece.strip() or k >= 0 or "film" in piece for piece, k in found)
+
+
+def test_the_reel_says_what_was_said_before_and_where_it_flips():
+    record = sample_record()
+    panel = sweep([record]).panels[0]
+    assert panel.before.startswith(record.clean.answers[0])
+    assert panel.flipped == record.curve.attacked.broken.tolist()
+    assert panel.said[0] == panel.before
+    assert panel.event.startswith("Flips at ε")

@@ -13,16 +13,16 @@ from advlab.pictures import answers, sentences, tables
 from advlab.records import Frames
 
 
-def test_headline_names_the_flip_in_raw_units_and_as_share_of_a_word_vector():
+def test_headline_names_the_flip_in_the_unit_that_was_asked_for():
     record = sample_record()
     text = sentences.headline(record)
     assert record.curve.flip_eps is not None
-    assert (
-        f"Flips at ε = {sentences.number(record.curve.flip_eps)} raw (29 % of a word vector)."
-        in text
-    )
-    assert "No token moved: read as text, the sentence is unchanged" in text
+    share = record.curve.flip_eps / record.scale.mean_norm
+    assert f"Flips at ε = {sentences.number(share)} × mean norm." in text
+    assert "No vector went far enough to become another word: read as text, the sentence is" in text
     assert text.endswith("the prediction reverts.")
+    raw = renamed(record, attack={**record.attack, "unit": "raw"})
+    assert f"Flips at ε = {sentences.number(record.curve.flip_eps)} raw." in sentences.headline(raw)
 
 
 def test_headline_says_that_a_model_holds_and_where_it_would_flip():
@@ -52,7 +52,7 @@ def test_moved_tokens_are_named_and_counted():
     record = sample_record(eps=6.0)
     count = int(record.moved.sum())
     assert count > 3
-    assert f"{count} tokens moved" in sentences.headline(record)
+    assert f"{count} vectors came nearest to another word" in sentences.headline(record)
     assert f"and {count - 3} more" in sentences.headline(record)
 
 

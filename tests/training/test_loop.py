@@ -419,6 +419,25 @@ def test_a_collapse_raises_one_alarm(texts: Path, tmp_path: Path) -> None:
     assert "ε" in alarms[0].values["message"]
 
 
+def test_an_alarm_is_told_once_wherever_the_run_is_killed(texts: Path, tmp_path: Path) -> None:
+    at_once = {"clean_start": 0.0, "eps_warmup": 0.0}
+    method = {"name": "pgd", "eps": 20.0, "steps": 2, "adv_weight": 1.0}
+    config = config_for(texts, method, epochs=4, lr=2e-2, **at_once)
+    told = [e.kind for e in run(config, tmp_path / "whole") if e.kind in ("alarm", "epoch")]
+    assert "alarm" in told
+    for place in range(len(told)):
+        folder = tmp_path / str(place)
+        before: list[Event] = []
+        for event in train(config, folder):  # killed as soon as that event is out
+            before.append(event)
+            if sum(e.kind in ("alarm", "epoch") for e in before) > place:
+                break
+        after = run(config, folder, resume=True)
+        since = next((int(n.values["message"].split()[3]) for n in of_kind(after, "note")), 0)
+        kept = [e for e in before if e.step <= since]  # the others are met again
+        assert [e.kind for e in kept + after if e.kind in ("alarm", "epoch")] == told
+
+
 @pytest.mark.parametrize("name", ["noise", "fgm", "fgsm", "pgd", "freelb"])
 def test_a_healthy_adversarial_run_raises_no_alarm(name: str, texts: Path, tmp_path: Path) -> None:
     events = run(config_for(texts, {"name": name}, epochs=5), tmp_path)

@@ -17,7 +17,7 @@ def test_a_cold_visit_attacks_a_sentence_under_two_models(two_models: Path):
     assert not app.error
     assert "first" in shown(app)
     assert "second" in shown(app)
-    assert "of a word vector" in shown(app)
+    assert "Random noise of the same length flips" in shown(app)
     assert len(app.get("plotly_chart")) == 2  # predictions of two models
 
 
@@ -118,7 +118,7 @@ def test_nonsense_in_a_link_leaves_defaults(two_models: Path):
 @pytest.mark.parametrize(
     ("view", "heading"),
     [
-        ("Overview", "Drag ε"),
+        ("Overview", "Five versions of the sentence"),
         ("Perturbation", "Where the perturbation sits"),
         ("Saliency", "Where the model looks"),
         ("Projection", "Is it text?"),
@@ -131,7 +131,9 @@ def test_every_tab_draws_itself_and_no_other(two_models: Path, view: str, headin
     assert not app.exception
     assert not app.error
     assert app.subheader[0].value == heading
-    assert ("Drag ε" in [h.value for h in app.subheader]) == (view == "Overview")
+    assert ("Five versions of the sentence" in [h.value for h in app.subheader]) == (
+        view == "Overview"
+    )
 
 
 @pytest.mark.parametrize(

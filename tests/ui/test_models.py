@@ -12,8 +12,18 @@ from advlab.model.card import CARD, files_digest
 from advlab.model.tiny import tiny_victim
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Example
+from advlab.runs import jobs
+from advlab.runs.config import DataConfig, RunConfig
 from advlab.ui.explore.capsule import model_of
-from advlab.ui.models import AT_ONCE, borrow, has_weights, load_victim, model_choices, weights_of
+from advlab.ui.models import (
+    AT_ONCE,
+    borrow,
+    fitting_pair,
+    has_weights,
+    load_victim,
+    model_choices,
+    weights_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +115,20 @@ def test_concurrent_borrowers_get_what_one_alone_gets():
         together = list(pool.map(gradient, texts))
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
     assert all(p.grad is None for p in load_victim("local:one").model.parameters())
+
+
+def test_the_pair_to_open_with_fits_each_other_and_the_data():
+    def made(source: str, method: str) -> str:
+        return jobs.submit(RunConfig(data=DataConfig(source), method={"name": method}))
+
+    plain = made("reviews", "plain")
+    older = made("reviews", "pgd")
+    newer = made("reviews", "fgm")
+    alone = made("headlines", "plain")  # the newest, and nothing to compare it with
+    ids = [run.id for run in jobs.runs()]
+    assert ids == [alone, newer, older, plain]
+    assert fitting_pair(ids) == [plain, newer]
+    assert fitting_pair([alone, older, newer]) == [older, newer]
+    assert fitting_pair([alone]) == [alone]
+    assert fitting_pair([alone, "local:one"]) == [alone]
+    assert fitting_pair(["local:one", "local:two"]) == ["local:one", "local:two"]

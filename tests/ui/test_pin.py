@@ -10,6 +10,7 @@ import pytest
 from explore_pages import page, widget
 from streamlit.testing.v1 import AppTest
 
+from advlab.records.measured import OUTCOMES
 from advlab.ui.explore import findings, many
 from advlab.ui.explore.request import Request
 
@@ -164,11 +165,11 @@ def test_examples_are_told_apart_by_outcome_once_they_were_attacked(two_models: 
     button.click().run()
     assert not app.exception
     table = app.dataframe[0].value
-    assert set(table["outcome"]) <= {"flipped", "robust", "wrong"}
+    assert set(table["outcome"]) <= set(OUTCOMES)
     button = next(b for b in app.button if b.key and b.key.endswith("attack_all"))
     assert button.disabled
     counts = table["outcome"].value_counts()
-    for outcome in ("flipped", "robust", "wrong"):
+    for outcome in OUTCOMES:
         widget(app, "button_group", "outcome").set_value(outcome).run()
         assert len(app.dataframe[0].value) == counts.get(outcome, 0)
         shown = app.dataframe[0].value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
-from advlab.ui.models import LOCAL, borrow, model_choices
+from advlab.ui.models import LOCAL, borrow, fitting_pair, model_choices
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -80,7 +79,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
     models = st.multiselect(
         "Models",
         list(titles),
-        default=_pair(list(titles)),
+        default=fitting_pair(list(titles)),
         format_func=titles.__getitem__,
         max_selections=most,
         key=f"{page}.models",
@@ -119,23 +118,6 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         **KEEP,
     )
     return Choice(tuple(models), titles, sources[source], int(texts), int(seed))
-
-
-def _pair(ids: list[str]) -> list[str]:
-    """The newest model and the newest other one of the same data; a plain one comes first."""
-    configs = {}
-    for i in ids:
-        with suppress(AdvlabError):  # settings of another version
-            configs |= {} if i.startswith(LOCAL) else {i: jobs.run(i).config}
-    if not configs:
-        return ids[:2]
-    newest, *others = configs
-    same = [i for i in others if configs[i].data == configs[newest].data]
-    plain_ones = [i for i in same if configs[i].method["name"] == "plain"]
-    unlike = [i for i in same if configs[i].method["name"] != configs[newest].method["name"]]
-    defended = configs[newest].method["name"] != "plain"
-    pair = [newest, *((plain_ones if defended else []) or unlike or same)[:1]]
-    return sorted(pair, key=lambda i: configs[i].method["name"] != "plain")
 
 
 def outcomes() -> Outcomes:

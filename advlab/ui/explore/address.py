@@ -35,8 +35,9 @@ def prefix() -> str:
 def write(wanted: Mapping[str, str]) -> None:
     """Put what is asked now into the address, and remember it."""
     for name in names():
-        if name in wanted and st.query_params.get(name) != wanted[name]:
-            st.query_params[name] = wanted[name]
-        elif name not in wanted and name in st.query_params:
+        if name not in wanted and name in st.query_params:
             del st.query_params[name]
+    # all at once: each message about the address is an entry in the browser's history
+    if changed := {k: v for k, v in wanted.items() if st.query_params.get(k) != v}:
+        st.query_params.update(changed)
     st.session_state[_MEMORY] = st.session_state[_WRITTEN] = dict(wanted)

@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings
+from advlab.pictures.style import UNITS
 from advlab.records import Example
 from advlab.settings import settings_of
 from advlab.tasks.names import own_name
-from advlab.ui import KEEP
+from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.address import arrived, prefix, write
 from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
@@ -19,7 +20,7 @@ from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for
-from advlab.ui.models import answers_of, has_weights, model_choices, weights_of
+from advlab.ui.models import answers_of, fitting_pair, has_weights, model_choices, weights_of
 
 # a phone shows two or three of the controls in a row, so that the first result stands higher
 NARROW = """<style>@media (max-width: 640px) {
@@ -47,26 +48,26 @@ def ask() -> Request | None:
         st.text_area(
             "Sentence",
             key=f"{turn}.text",
-            height=88,
+            height=68,
             **KEEP,
             help="Any text. Press Ctrl+Enter, or the button, to attack it.",
         )
         or ""
     )
     below = st.container()
-    st.html(NARROW)
-    with st.container(key="controls"):
-        columns = st.columns([6, 7, 4, 4, 5, 4], vertical_alignment="bottom")
     known, warnings = models_here(known, titles, has_weights)
     for warning in warnings:
         st.warning(warning)
     given = Request.of(known)
-    fold = st.expander("True class, a third model, attack settings, seed", icon=":material/tune:")
-    place, third = fold.columns(2)
-    models = _models((columns[0], columns[1], third), titles, known, turn)
+    _first_models(titles, known, turn)
+    line = st.container(horizontal=True, vertical_alignment="top")
+    fold = line.expander(_line(titles, given, turn), icon=":material/tune:", key="controls")
+    line.button("Attack", type="primary", icon=":material/bolt:")
+    columns = fold.columns([6, 7, 7])
+    models = _models(columns, titles, turn)
     with below:
         mark_unseen(models, [typed.strip()[:LIMIT]])
-    attack, seed = attack_controls(columns[2:5], fold, given, turn)
+    attack, seed = attack_controls(fold.columns([4, 4, 5]), fold, given, turn)
     labels = [OWN, *answers_of(models[0])]
     label_key = f"{turn}.label"
     if st.session_state.get(label_key) not in labels:
@@ -77,7 +78,7 @@ def ask() -> Request | None:
         st.session_state[label_key] = own_name(labels[1:], example.answer or OWN) or OWN
 
     label = (
-        place.selectbox(
+        fold.selectbox(
             "True class",
             labels,
             key=label_key,
@@ -87,7 +88,6 @@ def ask() -> Request | None:
         )
         or None
     )
-    columns[5].button("Attack", type="primary", icon=":material/bolt:", width="stretch")
     pick_example(models[0], use, attack, seed, key=f"{turn}.example")
     return None if attack is None else _request(typed, label, models, attack, seed, known)
 
@@ -119,37 +119,46 @@ def _request(
     return request
 
 
-def _models(
-    places: Sequence[Any], titles: Mapping[str, str], known: Mapping[str, str], turn: str
-) -> tuple[str, ...]:
-    """Up to three models, the second and third only beside the one before them."""
-    ids = list(titles)
-    others: list[str | None] = [None, *ids]
+def _first_models(titles: Mapping[str, str], known: Mapping[str, str], turn: str) -> None:
+    """What a first visit, or a link, sets the choices of models to."""
+    pair = fitting_pair(list(titles))
+    wanted = known if known.get("a") in titles else dict(zip("ab", pair, strict=False))
+    for letter in "abc":
+        choice = wanted.get(letter)
+        st.session_state.setdefault(f"{turn}.{letter}", choice if choice in titles else None)
 
-    def beside(place: Any, letter: str, wanted: str | None, **more: Any) -> str | None:
+
+def _line(titles: Mapping[str, str], given: Request, turn: str) -> str:
+    """The controls in a line: which models, which attack, which ε."""
+    chosen = [st.session_state.get(f"{turn}.{letter}") for letter in "abc"]
+    names = " and ".join(plain_text(titles[i], 40) for i in chosen if i and i in titles)
+    first = attack_settings(given.attack)
+    name = st.session_state.get(f"{turn}.attack", first["name"])
+    values = {k: st.session_state.get(f"{turn}.{name}.{k}", first.get(k)) for k in ("eps", "unit")}
+    eps = values["eps"]
+    size = "" if eps is None else f", ε = {eps:g} {UNITS.get(str(values['unit']), '')}"
+    return f"{names} · {ATTACKS[name].title}{size}"
+
+
+def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
+    """Up to three models, the second and third only beside the one before them."""
+    others: list[str | None] = [None, *titles]
+
+    def beside(place: Any, letter: str, **more: Any) -> str | None:
         return place.selectbox(
             f"Model {letter.upper()}",
             others,
             key=f"{turn}.{letter}",
             **KEEP,
             format_func=lambda i: "none" if i is None else titles[i],
-            index=_index(others, wanted, 0),
             **more,
         )
 
     a = places[0].selectbox(
-        "Model A",
-        ids,
-        key=f"{turn}.a",
-        **KEEP,
-        format_func=titles.__getitem__,
-        index=_index(ids, known.get("a"), len(ids) - 1),
+        "Model A", list(titles), key=f"{turn}.a", **KEEP, format_func=titles.__getitem__
     )
-    other = None if known else next((i for i in ids if i != a), None)
-    b = beside(places[1], "b", known.get("b") or other)
-    c = beside(
-        places[2], "c", known.get("c"), disabled=b is None, help="A third model beside A and B."
-    )
+    b = beside(places[1], "b")
+    c = beside(places[2], "c", disabled=b is None, help="A third model beside A and B.")
     return tuple(m for m in (a, b, c if b else None) if m)
 
 
@@ -205,7 +214,3 @@ def _no_models() -> None:
         icon=":material/model_training:",
     )
     st.page_link("pages/learn/start.py", label="Go to Start", icon=":material/home:")
-
-
-def _index(options: list[Any], wanted: Any, default: int) -> int:
-    return options.index(wanted) if wanted in options else default

@@ -8,6 +8,7 @@ import streamlit as st
 
 from advlab.pictures import answers, sentences, tables
 from advlab.pictures.reel import sweep
+from advlab.records import AttackRecord
 from advlab.ui.explore.results import Result
 from advlab.ui.parts import beside, chart, folded, said, section, table
 from advlab.ui.player import player
@@ -16,46 +17,51 @@ from advlab.ui.player import player
 def overview(results: Sequence[Result]) -> None:
     """Draw this view."""
     records = [result.record for result in results]
-    for _, result in beside(results):
-        record = result.record
-        said(sentences.headline(record), large=True)
-        said(f"{sentences.noise_sentence(record)} ε = {sentences.units(record.eps, record.scale)}.")
-        for note in record.notes:
-            said(note)
-    for i, result in beside(results):
-        record = result.record  # apart from the words, so that the charts stand level
-        chart(
-            answers.predictions(record),
-            f"predictions{i}",
-            f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
-        )
-        if fold := folded(f"predictions{i}.numbers"):
-            with fold:
-                names = answers.distinct(list(record.clean.parts))
-                percent = st.column_config.NumberColumn(format="percent")
-                table(
-                    answers.prediction_columns(record),
-                    f"predictions_table{i}",
-                    "Class probabilities",
-                    **dict.fromkeys(names, percent),
-                )
+    player(sweep(records), key="sweep")
     st.caption(
-        "How to read it: each row is one version of the sentence, each mark a class, the large mark"
-        f" the prediction. {_draws([len(r.noise) for r in records])} The last two rows read the"
-        " perturbed vectors as words."
+        "Drag ε: what each model says then, the words as dark as their δ is long, and the bars below in"
+        " numbers. Lines are the attack, a cross marks where the prediction flips."
+        f" {_draws([r.curve.draws for r in records])}"
     )
+    if fold := folded("curve.numbers"):
+        with fold:
+            for i, result in beside(results):
+                table(
+                    tables.curve_columns(result.record), f"curve_table{i}", "Probability against ε"
+                )
     with section(
-        "Drag ε",
-        "Move the slider, or the pointer over the chart: lines are the attack, a cross marks where"
-        f" the prediction flips. {_draws([r.curve.draws for r in records])} The bars are δ on each"
-        " token at that ε.",
+        "Five versions of the sentence",
+        "As it is, under random noise as long as δ, under the attack, and with every vector read as its"
+        " nearest word.",
     ):
-        player(sweep(records), key="sweep")
-        if fold := folded("curve.numbers"):
-            with fold:
-                for i, result in beside(results):
-                    record = result.record
-                    table(tables.curve_columns(record), f"curve_table{i}", "Probability against ε")
+        for _, result in beside(results):
+            record = result.record
+            said(sentences.text_sentence(record), large=True, hover=_units(record))
+            said(sentences.noise_sentence(record))
+            for note in record.notes:
+                said(note)
+        for i, result in beside(results):
+            record = result.record  # apart from the words, so that the charts stand level
+            chart(
+                answers.predictions(record),
+                f"predictions{i}",
+                f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
+            )
+            if fold := folded(f"predictions{i}.numbers"):
+                with fold:
+                    names = answers.distinct(list(record.clean.parts))
+                    percent = st.column_config.NumberColumn(format="percent")
+                    table(
+                        answers.prediction_columns(record),
+                        f"predictions_table{i}",
+                        "Class probabilities",
+                        **dict.fromkeys(names, percent),
+                    )
+        st.caption(
+            "How to read it: each row is one version of the sentence, each mark a class, the large mark"
+            f" the prediction. {_draws([len(r.noise) for r in records])} The last two rows read the"
+            " perturbed vectors as words."
+        )
 
 
 def _draws(counts: list[int]) -> str:
@@ -63,3 +69,8 @@ def _draws(counts: list[int]) -> str:
     known = sorted({n for n in counts if n})
     many = f"{' and '.join(map(str, known))} " if known else ""
     return f"Bands are the range of {many}random perturbations of the same length."
+
+
+def _units(record: AttackRecord) -> str:
+    """The attack's radius in all three units, for the pointer."""
+    return f"ε = {sentences.units(record.eps, record.scale)}"

@@ -12,6 +12,7 @@ from advlab.errors import AdvlabError
 from advlab.pictures import through_training as timelapse
 from advlab.pictures.style import side
 from advlab.runs import jobs
+from advlab.runs.standing import standing
 from advlab.training.epochs import ROOM, kept
 from advlab.ui.explore.results import Result
 from advlab.ui.models import LOCAL, borrow, weights_of
@@ -60,11 +61,14 @@ def _lapse(result: Result, name: str, place: Any) -> list[Any]:
         )
         return []
     files = f"{weights_of(result.model)}.{epochs[0]}-{epochs[-1]}.{len(epochs)}"
-    memory = _memory(result.key, files)
+    chosen = standing(jobs.events(result.model).events).best_epoch
+    if chosen is not None:
+        epochs = sorted({*epochs, chosen})
+    memory = _memory(result.key, f"{files}.{chosen}")
     for done, epoch in enumerate(epochs):
         if epoch not in memory:
             place.progress(done / len(epochs), f"{name}: epoch {epoch} of {epochs[-1]} …")
-            memory[epoch] = _moment(result, str(folder), epoch)
+            memory[epoch] = _moment(result, str(folder), epoch, chosen)
     return [memory[epoch] for epoch in epochs]
 
 
@@ -74,7 +78,7 @@ def _memory(key: str, files: str) -> dict[int, Any]:
     return {}
 
 
-def _moment(result: Result, folder: str, epoch: int) -> Any:
+def _moment(result: Result, folder: str, epoch: int, chosen: int | None) -> Any:
     from pathlib import Path
 
     from advlab.attacks import build_attack
@@ -91,4 +95,5 @@ def _moment(result: Result, folder: str, epoch: int) -> Any:
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=result.record.shield,
+            chosen=chosen,
         )
