@@ -122,6 +122,14 @@ class TrainConfig:
         label="ε schedule",
         advanced=True,
     )
+    tied_dropout: bool = setting(
+        True,
+        "The same dropout masks in all passes over a batch, so that δ is the maximum for the very "
+        "network that learns from it (FreeLB, arXiv:1909.11764, §3.3); else each pass draws its own, "
+        "which weakens δ and suits the few epochs of a pretrained model",
+        label="tied dropout masks",
+        advanced=True,
+    )
     clean_start: float = setting(
         0.2,
         "ε is 0 for this part of training; from scratch, only until the clean loss has left chance",

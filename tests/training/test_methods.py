@@ -736,6 +736,31 @@ def test_all_passes_over_a_batch_drop_the_same_units() -> None:
     assert not torch.equal(Place(victim, batch).logits(), place.logits())
 
 
+@pytest.mark.parametrize("site", ["words", "hidden"])
+def test_passes_drop_other_units_where_they_are_not_tied(site: Any) -> None:
+    victim, batch = training()
+    place = Place(victim, batch, site, tied=False)
+    first = place.logits()
+    assert not torch.equal(first, place.logits())
+    none = torch.zeros_like(place.like)
+    assert not torch.equal(place.probe(none), place.probe(none))
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_untied_masks_change_a_method_only_where_there_is_dropout(name: str) -> None:
+    for dropout in (0.0, 0.3):
+        losses = []
+        for tied in (True, False):
+            victim, batch = training(dropout=dropout)
+            torch.manual_seed(0)
+            dice = torch.Generator().manual_seed(0)
+            losses.append(
+                build_method({"name": name}).backward(victim, batch, Step(1.0, dice, tied))
+            )
+        several = name not in ("plain", "free")  # one pass a step has nothing to tie
+        assert (losses[0] == losses[1]) == (dropout == 0 or not several), losses
+
+
 @every_kind
 @pytest.mark.parametrize("name", [n for n in METHODS if n not in RANDOM_START])
 def test_more_padding_changes_no_gradient(kind: str, name: str) -> None:

@@ -25,6 +25,7 @@ class Step:
     # of ε, from 0 to 1: full ε from the first step collapses to a constant predictor
     strength: float = 1.0
     generator: torch.Generator | None = None  # of random starts; None: torch's own
+    tied: bool = True  # whether dropout masks are the same in all passes over the batch
     carry: dict[str, Any] = field(default_factory=dict)  # lives as long as the batch is replayed
 
 
@@ -121,5 +122,5 @@ class Adversarial(Method):
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         if self.spared(step):
             return Plain().backward(victim, batch, step)
-        place = Place(victim, batch, self.site, self.layer)
+        place = Place(victim, batch, self.site, self.layer, tied=step.tied)
         return play(place, lambda p: self.threat(p, step.strength), *self.parts(), step.generator)

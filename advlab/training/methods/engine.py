@@ -2,8 +2,9 @@
 
 `play` is min–max training on one batch: make δ (inner), fill `.grad` (outer). Gradients for δ come
 from `torch.autograd.grad`, or from a training pass that is made anyway, so parameters are touched by
-the training passes only. Dropout masks are the same in all passes over one batch (FreeLB, §3.3): at
-ε = 0 every method is plain training.
+the training passes only. With tied dropout the masks are the same in all passes over one batch (FreeLB,
+§3.3): δ is the maximum for the very network that then learns, and at ε = 0 every method is plain
+training. Without, each pass draws its own, as most published loops do.
 """
 
 from __future__ import annotations
@@ -77,15 +78,17 @@ class Outer:
 
 
 class TiedDice:
-    """Torch's random state at one point: each replay makes the same dropout masks."""
+    """Torch's random state at one point: each replay makes the same dropout masks, if `tied`."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, tied: bool = True) -> None:
+        self._device, self._tied = device, tied
         self._cpu = torch.get_rng_state()
         self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
     def replay(self) -> None:
-        """Go back to that point."""
+        """Go back to that point; nothing where masks are not tied."""
+        if not self._tied:
+            return
         torch.set_rng_state(self._cpu)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self._device)
@@ -98,9 +101,15 @@ class Place:
     """
 
     def __init__(
-        self, victim: Victim, batch: Batch, site: Site = "words", layer: int | None = None
+        self,
+        victim: Victim,
+        batch: Batch,
+        site: Site = "words",
+        layer: int | None = None,
+        *,
+        tied: bool = True,
     ) -> None:
-        self.victim, self.batch = victim, batch
+        self.victim, self.batch, self.tied = victim, batch, tied
         self.objective = victim.objective(batch, training=True)
         self.layer: int | None = None  # None: the word embeddings
         if site != "words":
@@ -113,7 +122,7 @@ class Place:
                 )
             chosen = depth // 2 if layer is None else layer
             self.layer = 0 if site == "sum" else chosen
-        self._dice = TiedDice(batch.input_ids.device)
+        self._dice = TiedDice(batch.input_ids.device, tied)
         self._above: TiedDice | None = None  # the state when the perturbed block is reached
         self._vectors: Tensor | None = None  # what δ is added to, with the graph of the clean pass
 
@@ -140,7 +149,7 @@ class Place:
             if not vectors.requires_grad:  # a frozen embedding table
                 vectors = vectors.detach().requires_grad_()
             vectors.retain_grad()
-        self._vectors, self._above = vectors, TiedDice(vectors.device)
+        self._vectors, self._above = vectors, TiedDice(vectors.device, self.tied)
         return vectors
 
     @property

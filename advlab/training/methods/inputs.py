@@ -154,7 +154,7 @@ class FreeAT(Adversarial):
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         if self.spared(step):
             return Plain().backward(victim, batch, step)
-        place = Place(victim, batch, self.site, self.layer)
+        place = Place(victim, batch, self.site, self.layer, tied=step.tied)
         threat = self.threat(place, step.strength)
         delta = step.carry.get("delta", begin(place, threat, Inner(start="zero"), step.generator))
         delta = delta.detach().requires_grad_()

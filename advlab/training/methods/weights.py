@@ -36,7 +36,7 @@ class SAM(Method):
     rho: float = setting(0.05, "Length of the step in weight space", unit="L2", low=0.0, label="ρ")
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
-        place = Place(victim, batch)
+        place = Place(victim, batch, tied=step.tied)
         weights = _trainable(victim)
         clean = place.objective.loss_of(place.logits()).mean()
         grads = torch.autograd.grad(clean, weights, allow_unused=True)
@@ -67,7 +67,7 @@ class AWP(PGD):
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         if self.spared(step):
             return Plain().backward(victim, batch, step)
-        place = Place(victim, batch, self.site, self.layer)
+        place = Place(victim, batch, self.site, self.layer, tied=step.tied)
         loss_of, w = place.objective.loss_of, self.adv_weight
         delta = ascend(place, self.threat(place, step.strength), self.parts()[0], step.generator)
         weights = [p for p in _trainable(victim) if p.ndim >= 2]
@@ -109,7 +109,7 @@ class TableAttack(Method):
         return strength * victim.scale.raw(self.eps, self.unit)
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
-        place = Place(victim, batch)
+        place = Place(victim, batch, tied=step.tied)
         table = victim.model.get_input_embeddings().weight
         if not table.requires_grad:
             raise SettingError(
