@@ -31,7 +31,7 @@ from transformers import (
     T5Config,
     T5ForConditionalGeneration,
 )
-from victims import D, word_tokenizer
+from victims import D, sizes_of, word_tokenizer
 
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Example, Reading
@@ -438,8 +438,34 @@ def _model(kind: str, tokenizer: Any, dropout: float) -> Any:
         "vocab_size": len(tokenizer),
         "pad_token_id": 0 if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
     }
-    both = common | {
+    if kind in TRANSLATIONS:
+        return _translator(kind, tokenizer, common, dropout)
+    common |= sizes_of(kind, dropout) | {"initializer_range": 0.3}
+    if kind == "bert":
+        return BertForQuestionAnswering(BertConfig(**common))
+    if kind == "gpt2":
+        return GPT2LMHeadModel(GPT2Config(**common, bos_token_id=0, eos_token_id=0))
+    return LlamaForCausalLM(LlamaConfig(**common))
+
+
+def _translator(kind: str, tokenizer: Any, common: dict[str, Any], dropout: float) -> Any:
+    common = common | {
         "d_model": D,
+        "decoder_start_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    if kind == "t5":
+        config = T5Config(
+            **common,
+            d_kv=8,
+            d_ff=32,
+            num_layers=2,
+            num_heads=2,
+            dropout_rate=dropout,
+            initializer_factor=1.0,
+        )
+        return T5ForConditionalGeneration(config)
+    common |= {
         "encoder_layers": 2,
         "decoder_layers": 2,
         "encoder_attention_heads": 2,
@@ -451,69 +477,12 @@ def _model(kind: str, tokenizer: Any, dropout: float) -> Any:
         "attention_dropout": 0.0,
         "init_std": 0.3,
         "scale_embedding": True,
-        "decoder_start_token_id": tokenizer.cls_token_id,
-        "eos_token_id": tokenizer.sep_token_id,
         "bos_token_id": tokenizer.cls_token_id,
         "forced_eos_token_id": None,
     }
-    if kind == "bert":
-        config = BertConfig(
-            **common,
-            hidden_size=D,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=40,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
-            initializer_range=0.3,
-        )
-        return BertForQuestionAnswering(config)
-    if kind == "t5":
-        config = T5Config(
-            **common,
-            d_model=D,
-            d_kv=8,
-            d_ff=32,
-            num_layers=2,
-            num_heads=2,
-            dropout_rate=dropout,
-            initializer_factor=1.0,
-            decoder_start_token_id=tokenizer.cls_token_id,
-            eos_token_id=tokenizer.sep_token_id,
-        )
-        return T5ForConditionalGeneration(config)
     if kind == "bart":
-        return BartForConditionalGeneration(BartConfig(**both))
-    if kind == "marian":
-        return MarianMTModel(MarianConfig(**both, decoder_vocab_size=len(tokenizer)))
-    if kind == "gpt2":
-        config = GPT2Config(
-            **common,
-            bos_token_id=0,
-            eos_token_id=0,
-            n_embd=D,
-            n_layer=2,
-            n_head=2,
-            n_positions=40,
-            resid_pdrop=dropout,
-            embd_pdrop=dropout,
-            attn_pdrop=dropout,
-            initializer_range=0.3,
-        )
-        return GPT2LMHeadModel(config)
-    config = LlamaConfig(
-        **common,
-        hidden_size=D,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        intermediate_size=32,
-        max_position_embeddings=40,
-        attention_dropout=dropout,
-        initializer_range=0.3,
-    )
-    return LlamaForCausalLM(config)
+        return BartForConditionalGeneration(BartConfig(**common))
+    return MarianMTModel(MarianConfig(**common, decoder_vocab_size=len(tokenizer)))
 
 
 def make_seam(kind: str, *, dropout: float = 0.0, task: Any = None, seed: int = 0) -> Victim:

@@ -199,45 +199,60 @@ def subword_tokenizer(kind: str, framed: bool = False) -> PreTrainedTokenizerFas
     return PreTrainedTokenizerFast(tokenizer_object=made, **roles)
 
 
-def tiny_model(kind: str, tokenizer: Any, *, labels: int = 3, dropout: float = 0.0) -> Any:
-    """Two layers, two heads, D=16, weights from torch's global dice."""
-    common = {
-        "vocab_size": len(tokenizer),
-        "num_labels": labels,
-        "initializer_range": 0.3,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    bert = common | {
+def sizes_of(kind: str, dropout: float) -> dict[str, Any]:
+    """What a configuration is told of its size: two layers, two heads, D=16, 40 positions."""
+    if kind == "distilbert":
+        return {
+            "dim": D,
+            "n_layers": 2,
+            "n_heads": 2,
+            "hidden_dim": 32,
+            "max_position_embeddings": 40,
+            "dropout": dropout,
+            "attention_dropout": dropout,
+        }
+    if kind == "gpt2":
+        return {
+            "n_embd": D,
+            "n_layer": 2,
+            "n_head": 2,
+            "n_positions": 40,
+            "resid_pdrop": dropout,
+            "embd_pdrop": dropout,
+            "attn_pdrop": dropout,
+        }
+    shared = {
         "hidden_size": D,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "intermediate_size": 32,
         "max_position_embeddings": 40,
-        "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": dropout,
+    }
+    if kind == "llama":
+        return shared | {"num_key_value_heads": 1, "attention_dropout": dropout}
+    return shared | {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+
+
+def tiny_model(kind: str, tokenizer: Any, *, labels: int = 3, dropout: float = 0.0) -> Any:
+    """A classifier of the sizes above, weights from torch's global dice."""
+    common: dict[str, Any] = sizes_of(kind, dropout) | {
+        "vocab_size": len(tokenizer),
+        "num_labels": labels,
+        "initializer_range": 0.3,
+        "pad_token_id": tokenizer.pad_token_id,
     }
     if kind == "bert":
-        return BertForSequenceClassification(BertConfig(**bert))
+        return BertForSequenceClassification(BertConfig(**common))
     if kind == "roberta":
         return RobertaForSequenceClassification(
-            RobertaConfig(**bert, bos_token_id=0, eos_token_id=2)
+            RobertaConfig(**common, bos_token_id=0, eos_token_id=2)
         )
     if kind == "distilbert":
-        config = DistilBertConfig(
-            **common,
-            dim=D,
-            n_layers=2,
-            n_heads=2,
-            hidden_dim=32,
-            max_position_embeddings=40,
-            dropout=dropout,
-            attention_dropout=dropout,
-            seq_classif_dropout=dropout,
-        )
+        config = DistilBertConfig(**common, seq_classif_dropout=dropout)
         return DistilBertForSequenceClassification(config)
     if kind == "deberta":
         config = DebertaV2Config(
-            **bert,
+            **common,
             relative_attention=True,
             pos_att_type=["p2c", "c2p"],
             position_biased_input=False,
@@ -246,33 +261,12 @@ def tiny_model(kind: str, tokenizer: Any, *, labels: int = 3, dropout: float = 0
         )
         return DebertaV2ForSequenceClassification(config)
     if kind == "electra":  # an embedding width below the hidden one, as the small ELECTRA has
-        return ElectraForSequenceClassification(ElectraConfig(**bert, embedding_size=12))
+        return ElectraForSequenceClassification(ElectraConfig(**common, embedding_size=12))
     if kind == "gpt2":
-        config = GPT2Config(
-            **common,
-            bos_token_id=0,
-            eos_token_id=0,
-            n_embd=D,
-            n_layer=2,
-            n_head=2,
-            n_positions=40,
-            resid_pdrop=dropout,
-            embd_pdrop=dropout,
-            attn_pdrop=dropout,
-        )
+        config = GPT2Config(**common, bos_token_id=0, eos_token_id=0)
         return GPT2ForSequenceClassification(config)
     if kind == "llama":
-        config = LlamaConfig(
-            **common,
-            hidden_size=D,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            intermediate_size=32,
-            max_position_embeddings=40,
-            attention_dropout=dropout,
-        )
-        return LlamaForSequenceClassification(config)
+        return LlamaForSequenceClassification(LlamaConfig(**common))
     raise ValueError(f"expected one of {KINDS}, got {kind!r}")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,6 +16,8 @@ from advlab.ui import plain_text
 from advlab.ui.explore.results import Result
 
 FORMATS = {"png": "PNG", "svg": "SVG"}
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -74,3 +76,22 @@ def beside(results: Sequence[Result]) -> Iterator[tuple[int, Result]]:
             if len(results) > 1:
                 st.markdown(f"**{side(i, plain_text(result.record.model, 60))}**")
             yield i, result
+
+
+def one_of(place: Any, title: str, names: Mapping[T, str], key: str, hint: str | None = None) -> T:
+    """A choice that stands in the page's link, the first where none is made; value -> its name.
+
+    `place`: streamlit itself, or a column.
+    """
+    first = next(iter(names))
+    chosen = place.segmented_control(
+        title,
+        list(names),
+        default=first,
+        required=True,
+        key=key,
+        format_func=names.__getitem__,
+        bind="query-params",
+        help=hint,
+    )
+    return first if chosen is None else chosen

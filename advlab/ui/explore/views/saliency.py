@@ -14,7 +14,7 @@ from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.records.estimates import rank_correlation
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
-from advlab.ui.parts import beside, chart, folded, said, section, table
+from advlab.ui.parts import beside, chart, folded, one_of, said, section, table
 
 ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more stand below
 SHOWN = {
@@ -111,18 +111,7 @@ def _controls(results: Sequence[Result]) -> Controls:
         format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
         bind="query-params",
     )
-    shown = (
-        st.segmented_control(
-            "Show",
-            list(SHOWN),
-            default="all",
-            required=True,
-            key="saliency.shown",
-            format_func=SHOWN.__getitem__,
-            bind="query-params",
-        )
-        or "all"
-    )
+    shown = one_of(st, "Show", SHOWN, "saliency.shown")
     options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
     settings = _settings([m for m in METHODS if m in methods])
     return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
@@ -344,18 +333,7 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
 
 
 def _layers(results: Sequence[Result], controls: Controls) -> None:
-    moved = (
-        st.segmented_control(
-            "Sentence",
-            [False, True],
-            default=False,
-            required=True,
-            key="saliency.layers",
-            format_func={False: "clean", True: "perturbed"}.__getitem__,
-            bind="query-params",
-        )
-        or False
-    )
+    moved = one_of(st, "Sentence", {False: "clean", True: "perturbed"}, "saliency.layers")
     options = {k: v for k, v in controls.options.items() if k != "baseline"}
     found: list[Layers | str] = []
     for result in results:
