@@ -49,7 +49,7 @@ def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
     )
 
 
-def check_blocks(victim: Victim) -> None:
+def check_blocks(victim: Victim, batch: Batch) -> None:
     """SettingError unless δ on the input of a block means what it says; tried once for a model.
 
     Every block must be given hidden states (B,T,H), and the blocks above one must make of them what
@@ -57,8 +57,14 @@ def check_blocks(victim: Victim) -> None:
     block is spread over several lists (XLM, Flaubert).
     """
     if victim.model not in _FAULTS:
-        with victim.analysing(), torch.no_grad():
-            _FAULTS[victim.model] = _fault(victim)
+        modes = [(module, module.training) for module in victim.model.modules()]
+        victim.model.eval()
+        try:
+            with torch.no_grad():
+                _FAULTS[victim.model] = _fault(victim, batch)
+        finally:
+            for module, training in modes:
+                module.training = training
     if fault := _FAULTS[victim.model]:
         raise SettingError(
             f"expected a model whose blocks can be fed with hidden states, but {victim.name} "
@@ -70,8 +76,10 @@ def check_blocks(victim: Victim) -> None:
 _FAULTS: WeakKeyDictionary[nn.Module, str] = WeakKeyDictionary()
 
 
-def _fault(victim: Victim) -> str:
-    batch = victim.encode(victim.task.probes(victim.reader))
+def _fault(victim: Victim, batch: Batch) -> str:
+    batch = batch.take(torch.arange(min(len(batch), 4), device=batch.input_ids.device))
+    if len(batch) == batch.input_ids.shape[1]:
+        batch = batch.repeat(2)  # so that exchanged axes show
     embeds = victim.embed(batch)
     whole = victim.output(embeds, batch)
     for layer in range(depth(victim)):

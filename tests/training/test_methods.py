@@ -237,6 +237,7 @@ def test_the_hidden_ascent_is_cheaper_the_later_the_layer() -> None:
     """Blocks run per training step: all of them in the two training passes, few in the ascent."""
     victim, batch = training()
     runs: list[int] = []
+    blocks.check_blocks(victim, batch)  # which it would be at the first batch, once
     for block in blocks.blocks_of(victim)[2]:
         block.register_forward_hook(lambda *_: runs.append(1))
     counts = []

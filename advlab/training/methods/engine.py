@@ -113,7 +113,7 @@ class Place:
         self.objective = victim.objective(batch, training=True)
         self.layer: int | None = None  # None: the word embeddings
         if site != "words":
-            blocks.check_blocks(victim)
+            blocks.check_blocks(victim, batch)
             depth = blocks.depth(victim)
             if site == "hidden" and layer is not None and not 0 <= layer < depth:
                 raise SettingError(
