@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -61,9 +62,11 @@ def _told(info: RunInfo, work: Callable[[Callable[[Event], None]], object]) -> d
         if event.kind == "alarm":
             seen["alarms"].append(dict(event.values))
 
+    before = os.umask(0o077)  # texts and models are their owner's alone
     try:
         work(watch)
     finally:
+        os.umask(before)
         bar.close()
     info = jobs.run(info.id)
     if info.status == "failed":

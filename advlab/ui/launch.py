@@ -144,6 +144,7 @@ def serve(
     one.
     """
     few_threads()
+    os.umask(0o077)  # texts and models are their owner's alone
     import streamlit as st
     from starlette.middleware import Middleware
 

@@ -13,7 +13,7 @@ from advlab.model.tiny import tiny_victim
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Example
 from advlab.ui.explore.capsule import model_of
-from advlab.ui.models import AT_ONCE, borrow, has_weights, load_victim, model_choices, weights_of
+from advlab.ui.models import TURNS, borrow, has_weights, load_victim, model_choices, weights_of
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_concurrent_borrowers_get_what_one_alone_gets():
 
     texts = [f"a good text {i}" for i in range(8)] * 4
     alone = [gradient(text) for text in texts]
-    with ThreadPoolExecutor(2 * AT_ONCE) as pool:
+    with ThreadPoolExecutor(2 * TURNS.at_once) as pool:
         together = list(pool.map(gradient, texts))
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
     assert all(p.grad is None for p in load_victim("local:one").model.parameters())

@@ -29,6 +29,7 @@ NARROW = """<style>@media (max-width: 640px) {
 }</style>"""
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
 OWN = ""  # no class was given: the attack is on what the model says itself
+STOPPED = "explore.stopped"  # the address of the request that was stopped
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
 
 
@@ -84,7 +85,13 @@ def ask() -> Request | None:
         )
         or None
     )
-    columns[5].button("Attack", type="primary", icon=":material/bolt:", width="stretch")
+    columns[5].button(
+        "Attack",
+        type="primary",
+        icon=":material/bolt:",
+        width="stretch",
+        on_click=lambda: st.session_state.pop(STOPPED, None),
+    )
     pick_example(models[0], use, attack, seed, key=f"{turn}.example")
     return None if attack is None else _request(typed, label, models, attack, seed, known)
 
