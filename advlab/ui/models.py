@@ -17,14 +17,12 @@ from advlab.errors import ModelError
 from advlab.model.card import files_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
-from advlab.ui.turns import Turns
+from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
 
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
-
-TURNS = Turns()
 
 
 def model_choices() -> dict[str, str]:

@@ -63,6 +63,16 @@ class Turns:
         self._count = 0
         self._mine = threading.local()
 
+    @property
+    def given(self) -> int:
+        """A number that grows with each turn that is asked for."""
+        return self._count
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is held."""
+        return bool(self._held)
+
     @contextmanager
     def turn(self, who: str | None = None, limit: float | None = LONGEST) -> Iterator[Turn]:
         """Wait for a turn and hold it; inside another one of the same thread, that one is used."""
@@ -121,6 +131,9 @@ class Turns:
             if len(self._served) > 1000:  # visitors come and go
                 self._served = {n: t for n, t in self._served.items() if n in here}
             self._changed.notify_all()
+
+
+TURNS = Turns()  # the server's
 
 
 def visitor() -> str:

@@ -13,7 +13,8 @@ from advlab.model.tiny import tiny_victim
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Example
 from advlab.ui.explore.capsule import model_of
-from advlab.ui.models import TURNS, borrow, has_weights, load_victim, model_choices, weights_of
+from advlab.ui.models import borrow, has_weights, load_victim, model_choices, weights_of
+from advlab.ui.turns import TURNS
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
-from advlab.ui.models import LOCAL, TURNS, borrow, model_choices
+from advlab.ui.models import LOCAL, borrow, model_choices
+from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
