@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import socket
+
+from advlab.errors import SettingError
 
 HELP = "Open the laboratory in a browser."
 EXAMPLES = """examples:
@@ -33,5 +36,17 @@ def run(args: argparse.Namespace) -> int:
     """Serve the app until interrupted."""
     from advlab.ui.launch import serve
 
+    if not 0 < args.port < 65536:
+        raise SettingError(f"expected --port from 1 to 65535, got {args.port}; try 8501")
+    family, place = socket.AF_INET6 if ":" in args.host else socket.AF_INET, (args.host, args.port)
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        raise SettingError(
+            f"cannot listen on {args.host}, port {args.port}: {error.strerror or error}; "
+            "choose another --port or --host"
+        ) from None
     serve(port=args.port, host=args.host, browser=not args.no_browser, allow=args.allow_host)
     return 0

@@ -58,10 +58,14 @@ def run(args: argparse.Namespace) -> int:
     """Clean and robust accuracy of models on the same texts; a stopped evaluation goes on."""
     from advlab.attacks import build_attack
     from advlab.runs.config import home
+    from advlab.runs.disk import telling
     from advlab.studies.alarms import alarms_of
     from advlab.studies.grid import grid
     from advlab.studies.kept import Outcomes
 
+    if args.report:  # now, rather than after minutes of work
+        with telling(Path(args.report)):
+            Path(args.report).mkdir(parents=True, exist_ok=True)
     settings = attack_given(args)
     attack, *_ = [build_attack(settings | {"eps": eps}) for eps in args.radii]  # each is checked
     victims = [open_model(name) for name in args.models]

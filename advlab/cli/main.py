@@ -23,6 +23,7 @@ from types import ModuleType
 
 from advlab import __version__
 from advlab.cli import app, attack, capsule, demo, evaluate, runs, sweep, train, transfer
+from advlab.cli.printing import any_terminal
 from advlab.errors import AdvlabError
 from advlab.runs.disk import trouble
 
@@ -73,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # one thread unless the user says otherwise: two threads beside another process are far slower
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    any_terminal()
     words = list(sys.argv[1:] if argv is None else argv)
     asked = next((word for word in words if not word.startswith("-")), "")
     args = make_parser(asked).parse_args(words)

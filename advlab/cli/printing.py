@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import math
 import sys
@@ -11,6 +13,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from advlab.records import Estimate, Event, Row
     from advlab.records.measured import Alarm
+
+
+# what a terminal without these signs shows in their place
+_PLAIN = {
+    **{"ε": "eps", "δ": "delta", "×": "x", "½": "1/2", "‖": "||", "λ": "lambda", "β": "beta"},
+    **{"–": "-", "−": "-", "…": "...", "“": '"', "”": '"', "→": "->", "✓": "ok", "✗": "no"},
+    **{"█": "#", "·": ".", "∞": "inf"},
+}
+
+
+def any_terminal() -> None:
+    """Let standard output and error take any text, whatever their encoding: ε becomes eps."""
+    codecs.register_error("advlab", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and "utf" not in stream.encoding.lower():
+            stream.reconfigure(errors="advlab")
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    escaped = (_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in signs)
+    return "".join(escaped), error.end
 
 
 class Progress:
@@ -96,7 +121,8 @@ def print_alarms(alarms: Sequence[Alarm]) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output; numbers that JSON lacks become null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str))
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    print(json.dumps(_finite(value), ensure_ascii=plain, allow_nan=False, default=str))
 
 
 def _finite(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -63,9 +64,11 @@ def _told(info: RunInfo, work: Callable[[Callable[[Event], None]], object]) -> d
         if event.kind == "note":
             seen["notes"].append(event.values.get("message", ""))
 
+    before = os.umask(0o077)  # texts and models are their owner's alone
     try:
         work(watch)
     finally:
+        os.umask(before)
         bar.close()
     info = jobs.run(info.id)
     if info.status == "failed":

@@ -314,7 +314,10 @@ def home() -> Path:
     """The user's data folder: `$ADVLAB_HOME`, or `~/.advlab`; made when missing."""
     import os
 
-    folder = Path(os.environ.get("ADVLAB_HOME") or Path.home() / ".advlab").expanduser()
+    own = Path.home() / ".advlab"
+    folder = Path(os.environ.get("ADVLAB_HOME") or own).expanduser()
     with telling(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder == own and folder.stat().st_mode & 0o077:  # made by an earlier release
+            folder.chmod(0o700)
     return folder.resolve()

@@ -27,7 +27,8 @@ def write_aside(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or a crash, finds the old content or the new, never a part."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with aside.open("xb") as file:
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -161,7 +162,7 @@ def trouble(error: OSError, place: Path) -> str:
         errno.EROFS: f"{place} may only be read; set ADVLAB_HOME to a folder that can be written",
         errno.EACCES: f"{where} may not be used; change its permissions or set ADVLAB_HOME",
         errno.EPERM: f"{where} may not be changed; change its permissions or set ADVLAB_HOME",
-        errno.ENOENT: f"{where} is gone; was the folder deleted meanwhile? Start anew",
+        errno.ENOENT: f"there is no {where}; check the path, and whether it was deleted meanwhile",
         errno.ENOTDIR: f"expected a folder, but a part of {where} is a file; choose another place",
         errno.EEXIST: f"expected a folder, but {where} is a file; choose another place",
         errno.EISDIR: f"expected a file, but {where} is a folder; choose another place",

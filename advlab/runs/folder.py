@@ -130,7 +130,7 @@ class EventWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._mend()
         except BaseException:
@@ -213,7 +213,8 @@ class RunFolder:
     def create(config: RunConfig, root: Path | None = None) -> RunFolder:
         """A new folder with its config.json."""
         folder = RunFolder.at(new_id(), root)
-        folder.path.mkdir(parents=True)
+        folder.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.path.mkdir(mode=0o700)
         folder.write_config(config)
         return folder
 

@@ -455,6 +455,9 @@ class Store:
         if not self._writable:  # to be looked at all the same
             name = f"{self.path.as_uri()}?mode=ro&immutable=1"
             return sqlite3.connect(name, uri=True, isolation_level=None)
+        if not self.path.exists():
+            with suppress(FileExistsError):  # made here, since SQLite would let all read it
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
         return sqlite3.connect(self.path, timeout=30, isolation_level=None)
 
     @contextmanager

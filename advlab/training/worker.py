@@ -229,6 +229,7 @@ def _deaf() -> Iterator[None]:
 
 def prepare_process() -> None:
     """Make the worker a good neighbour: before torch is imported, once, in its own process."""
+    os.umask(0o077)  # texts and models are their owner's alone
     for name, value in (("OMP_NUM_THREADS", "1"), ("OMP_WAIT_POLICY", "PASSIVE")):
         os.environ.setdefault(name, value)
     if hasattr(os, "nice"):

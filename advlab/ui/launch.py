@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.runs import jobs
+from advlab.ui import memory
 from advlab.ui.hosts import AllowedHosts, Application, Message, Receive, Send, all_added
 
 # No script that the server itself did not send, and no request to anywhere else: a token or a file
@@ -113,9 +114,12 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     """The scheduler lives as long as the server; workers outlive it."""
     jobs.ensure_scheduler()
     start_warming()
+    housekeeping = memory.Housekeeping()
+    housekeeping.start()
     try:
         yield
     finally:
+        housekeeping.stop()
         jobs.stop_scheduler()
 
 
@@ -144,6 +148,8 @@ def serve(
     one.
     """
     few_threads()
+    memory.few_pools()
+    os.umask(0o077)  # texts and models are their owner's alone
     import streamlit as st
     from starlette.middleware import Middleware
 
@@ -154,6 +160,7 @@ def serve(
     settings: dict[str, Any] = {
         "server.address": host,
         "server.headless": not browser,
+        "server.disconnectedSessionTTL": memory.SESSION_LEFT,
         # the middleware is stricter, and guards more than websockets
         "server.allowedHosts": ["*"],
         "server.corsAllowedOrigins": [f"https://{n}" for n in all_added(allow) if "*" not in n],

@@ -6,7 +6,6 @@ request borrows a view that shares its weights, and few requests run at once.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,15 +17,13 @@ from advlab.errors import AdvlabError, ModelError
 from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
+from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
     from advlab.runs.config import RunConfig
 
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
-AT_ONCE = 2  # attacks that may run beside each other; more only make each other slow
-
-_turns = threading.BoundedSemaphore(AT_ONCE)
 
 
 def model_choices() -> dict[str, str]:
@@ -106,10 +103,15 @@ def answers_of(id_: str) -> tuple[str, ...]:
 
 @contextmanager
 def borrow(id_: str) -> Iterator[Victim]:
-    """A view of a model for one request, in evaluation mode; waits for its turn."""
+    """A view of a model for one request, in evaluation mode; waits for its turn.
+
+    Each pass through the view looks at the turn: too long, or no longer wanted, it ends there.
+    """
     victim = load_victim(id_)
-    with _turns:
-        yield victim.view()
+    with TURNS.turn() as turn:
+        view = victim.view()
+        view.model.register_forward_pre_hook(lambda *_: turn.look())
+        yield view
 
 
 def weights_of(id_: str) -> str:

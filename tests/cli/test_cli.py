@@ -463,7 +463,7 @@ def test_an_action_without_a_run_or_with_an_unknown_one_is_refused(
 ) -> None:
     assert "expected a run's id or name" in said(capsys, "runs", action, status=2)[1]
     _, err = said(capsys, "runs", action, "nobody", "x", status=2)
-    assert "got 'nobody'" in err
+    assert "there is no run 'nobody'" in err
     assert "plain" in err
 
 

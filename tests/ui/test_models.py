@@ -16,7 +16,6 @@ from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig
 from advlab.ui.explore.capsule import model_of
 from advlab.ui.models import (
-    AT_ONCE,
     borrow,
     fitting_pair,
     has_weights,
@@ -24,6 +23,7 @@ from advlab.ui.models import (
     model_choices,
     weights_of,
 )
+from advlab.ui.turns import TURNS
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_concurrent_borrowers_get_what_one_alone_gets():
 
     texts = [f"a good text {i}" for i in range(8)] * 4
     alone = [gradient(text) for text in texts]
-    with ThreadPoolExecutor(2 * AT_ONCE) as pool:
+    with ThreadPoolExecutor(2 * TURNS.at_once) as pool:
         together = list(pool.map(gradient, texts))
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
     assert all(p.grad is None for p in load_victim("local:one").model.parameters())

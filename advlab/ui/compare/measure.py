@@ -19,6 +19,7 @@ from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.models import LOCAL, borrow, fitting_pair, model_choices
+from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -172,13 +173,16 @@ def measured(
         place = st.empty()
 
         def progress(share: float, what: str) -> None:
+            turn.give_way()
             text = f"{plain_text(what)} … Any click stops it; finished parts are kept."
             place.progress(min(max(share, 0.0), 1.0), text)
 
         try:
-            progress(0.0, "Loading")
-            found = work(progress)
-            told = choice.told() if choice and found is not None else ()
+            place.progress(0.0, "Waiting for a turn …")
+            with TURNS.turn(limit=None) as turn:
+                progress(0.0, "Loading")
+                found = work(progress)
+                told = choice.told() if choice and found is not None else ()
         except AdvlabError as error:
             place.empty()
             st.error(plain_text(str(error)), icon=":material/error:")

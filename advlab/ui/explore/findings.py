@@ -20,6 +20,7 @@ from advlab.studies.kept import Progress
 from advlab.tasks.names import own_name
 from advlab.ui.explore.results import Problem
 from advlab.ui.models import borrow, load_victim
+from advlab.ui.turns import check_work
 
 Question = tuple[str, str | None]  # a text, and its true class where it is known
 MOST = 512  # models with one attack and seed whose findings are kept
@@ -64,6 +65,7 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
 
     text, truth = question
     try:
+        check_work(attack, text, 1)
         with borrow(model) as victim:
             record = explore(victim, text, attack=attack, seed=seed)
             known = own_name(victim.head, truth) if truth and victim.head else truth

@@ -32,6 +32,7 @@ NARROW = """<style>@media (max-width: 640px) {
 }</style>"""
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
 OWN = ""  # no class was given: the attack is on what the model says itself
+STOPPED = "explore.stopped"  # the address of the request that was stopped
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
 
 
@@ -62,7 +63,12 @@ def ask() -> Request | None:
     _first_models(titles, known, turn)
     line = st.container(horizontal=True, vertical_alignment="top")
     fold = line.expander(_line(titles, given, turn), icon=":material/tune:", key="controls")
-    line.button("Attack", type="primary", icon=":material/bolt:")
+    line.button(
+        "Attack",
+        type="primary",
+        icon=":material/bolt:",
+        on_click=lambda: st.session_state.pop(STOPPED, None),
+    )
     columns = fold.columns([6, 7, 7])
     models = _models(columns, titles, turn)
     with below:

@@ -16,6 +16,7 @@ import streamlit as st
 from advlab.errors import AdvlabError
 from advlab.records import AttackRecord
 from advlab.ui.models import borrow, load_victim
+from advlab.ui.turns import check_work
 
 if TYPE_CHECKING:
     from advlab.ui.explore.request import Request
@@ -43,6 +44,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
     from advlab.attacks import attack_settings
 
     try:
+        check_work(request.attack, request.text, len(request.models))
         victim = load_victim(model)
         key = json.dumps(
             {

@@ -5,6 +5,7 @@ Only the open tab is drawn, in a fragment, so that changing tabs or tokens does 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -12,7 +13,7 @@ import streamlit as st
 from advlab.pictures.style import side
 from advlab.tasks.names import own_name
 from advlab.ui import plain_text
-from advlab.ui.explore.form import ask
+from advlab.ui.explore.form import STOPPED, ask
 from advlab.ui.explore.pin import pin_bar
 from advlab.ui.explore.results import Problem, Result, attacked
 from advlab.ui.explore.views.data import data
@@ -22,7 +23,9 @@ from advlab.ui.explore.views.perturbation import perturbation
 from advlab.ui.explore.views.projection import projection
 from advlab.ui.explore.views.saliency import saliency
 from advlab.ui.explore.views.training import through_training
+from advlab.ui.turns import work_of
 
+LONG_WORK = 10_000  # steps × restarts × tokens × models above which an attack can be stopped
 VIEWS: dict[str, Callable[[Sequence[Result]], None]] = {
     "Overview": overview,
     "Perturbation": perturbation,
@@ -42,8 +45,21 @@ def explore_page() -> None:
     if request.cut:
         st.caption(f"The text is long: the last {request.cut:,} characters are left out.")
     place = st.empty()  # always there, so that the picture below keeps its place meanwhile
-    with place, st.spinner("Attacking …", show_time=True):
-        found = [attacked(model, request) for model in request.models]
+    asked = json.dumps(request.query())
+    if st.session_state.get(STOPPED) == asked:
+        place.info("Stopped. Press Attack to try again, with fewer steps or a shorter text.")
+        return
+    with place.container(horizontal=True):
+        if work_of(request.attack, request.text, len(request.models)) > LONG_WORK:
+            st.button(
+                "Stop",
+                key="explore.stop",
+                icon=":material/stop:",
+                on_click=lambda: st.session_state.update({STOPPED: asked}),
+            )
+        with st.spinner("Attacking …", show_time=True):
+            found = [attacked(model, request) for model in request.models]
+    place.empty()
     for letter, one in zip("ABC", found, strict=False):
         if isinstance(one, Problem):
             st.error(f"Model {letter}: {plain_text(one.message)}", icon=":material/error:")
