@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from advlab.pictures import next_word, sentences, substitutions
+from advlab.pictures import next_look, next_word, openings, sentences, substitutions
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.views.round_trip import round_trip_html
-from advlab.ui.parts import beside, chart, folded, said, section, table
+from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 
 METRICS = {
     "l2": "L2: the distance in which δ is measured.",
@@ -32,6 +32,10 @@ def projection(results: Sequence[Result]) -> None:
         " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
         " no word.",
     ):
+        for _, result in beside(results):
+            said(openings.projection(result.record), large=True)
+            said(sentences.lost_stage(result.record))
+        pointed(next_look.after_projection([result.record for result in results]))
         for _, result in beside(results):
             st.html(round_trip_html(result.record))
     with section(
