@@ -11,7 +11,9 @@ from advlab.capsule import forecast, worth
 from advlab.capsule.format import BLOCK, Capsule
 from advlab.pictures.answers import common
 from advlab.pictures.page import Band, Bar, Chart, Line, Section, Table, frame
-from advlab.pictures.sentences import number, percent
+from advlab.pictures.sentences import alike, number, percent, units
+from advlab.pictures.text import cut, shield_sentence
+from advlab.records import Scale
 
 
 def page(capsule: Capsule, source: str) -> str:
@@ -25,7 +27,7 @@ def page(capsule: Capsule, source: str) -> str:
             Section(
                 "Probability against ε",
                 "Solid: the attack. Band: random noise as long. The vertical line is ε = "
-                f"{number(capsule.eps)} raw.",
+                f"{number(capsule.eps / capsule.mean_norm)} × mean norm.",
                 chart=_curve(capsule),
             ),
             Section(
@@ -42,8 +44,8 @@ def page(capsule: Capsule, source: str) -> str:
             Section("As text again", f"“{capsule.round_trip_text}”"),
             *_passports(capsule),
         ],
-        quote=capsule.text,
-        lead=capsule.headline,
+        quote=cut(capsule.text, capsule.shield),
+        lead=f"{capsule.headline} {shield_sentence(capsule.text, capsule.shield)}".strip(),
         provenance=Section("To repeat it", table=_settings(capsule)),
         block=(BLOCK, source),
     )
@@ -71,18 +73,19 @@ def _predictions(capsule: Capsule) -> Table:
 def _curve(capsule: Capsule) -> Chart:
     """P(class) against ε, above the range of the noise."""
     numbers = capsule.numbers
-    x, name = numbers["curve_eps"], f"P({capsule.reference})"
+    x, name = numbers["curve_eps"] / capsule.mean_norm, f"P({capsule.reference})"
+    own = capsule.eps / capsule.mean_norm
     return Chart(
-        f"{name} against ε, raw",
+        f"{name} against ε, × mean norm",
         [
             Band(x, numbers["curve_low"], numbers["curve_high"], "#808080", 0.35),
             Line(x, capsule.readings["curve"].score, "var(--a)"),
         ],
         x_ticks=_ticks(float(x[0]), float(x[-1])),
         y_ticks=_ticks(0.0, 1.0),
-        x_title="ε, raw",
+        x_title="ε, × mean norm",
         y_title=name,
-        mark=capsule.eps if x[0] <= capsule.eps <= x[-1] else None,
+        mark=own if x[0] <= own <= x[-1] else None,
     )
 
 
@@ -110,13 +113,14 @@ def _tokens(capsule: Capsule) -> Table:
     numbers = capsule.numbers
     norms, exits = numbers["delta_norm"] / capsule.mean_norm, numbers["exit_radius"]
     longest = float(norms.max()) or 1.0
+    sizes, free = alike(norms), numbers["perturbable"] > 0
     rows = []
     for t, token in enumerate(capsule.tokens):
         reach = np.isfinite(exits[t]) and exits[t] > 0
         share = percent(float(numbers["delta_norm"][t] / exits[t])) if reach else "–"
         moved = capsule.nearest[t] if capsule.nearest[t] != token else "itself"
         bar = Bar(float(norms[t]) / longest)
-        rows.append([token, bar, number(float(norms[t])), share, moved])
+        rows.append([token, bar, sizes[t], share, moved if free[t] else "not attacked"])
     return Table(["token", "", "‖δ‖ × mean norm", "of the way out", "nearest"], rows, (2, 3))
 
 
@@ -145,7 +149,7 @@ def _settings(capsule: Capsule) -> Table:
         ["tokenizer", capsule.tokenizer_hash],
         ["answer attacked", "the model's own" if capsule.label is None else capsule.label],
         ["seed", str(capsule.seed)],
-        ["ε, raw", number(capsule.eps)],
+        ["ε", units(capsule.eps, Scale(capsule.mean_norm, capsule.half_nn))],
         *([f"attack: {k}", str(v)] for k, v in capsule.attack.items()),
         *([k, v] for k, v in capsule.versions.items()),
     ]

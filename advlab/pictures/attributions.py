@@ -1,6 +1,6 @@
-"""Words by methods, by layers, by dimensions: attributions and δ as figures.
+"""Words by methods and by layers: attributions as figures.
 
-Signed values are blue for and orange against, symmetric about 0; magnitudes are Cividis. Every cell
+Signed values are purple for and green against, symmetric about 0; magnitudes are Cividis. Every cell
 has its number. No torch, no streamlit.
 """
 
@@ -16,7 +16,7 @@ from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent, signed
 from advlab.pictures.style import DIVERGING, label
 from advlab.pictures.tables import Columns
-from advlab.records import AttackRecord, Layers, Saliency
+from advlab.records import Layers, Saliency
 
 # what stands in the columns of one method; the difference has a sign even where the method has none
 SHOWN = {"all": ("clean", "pert.", "diff."), "both": ("clean", "pert."), "difference": ("diff.",)}
@@ -94,7 +94,7 @@ def attributions(
             side="bottom",
             showgrid=False,
         )
-    return _rows(figure, words)
+    return rows_down(figure, words)
 
 
 def layer_limits(found: Sequence[Layers], *, perturbed: bool = False) -> tuple[float, float]:
@@ -168,7 +168,7 @@ def layers(
             showgrid=False,
             title={"text": "layer, % of its total"},
         )
-    _rows(figure, names)
+    rows_down(figure, names)
     figure.update_layout(margin={"t": 30})
     if crowded:
         figure.update_layout(height=n * (90 + 24 * max(len(names), 2)))
@@ -248,7 +248,8 @@ def _heat(
     )
 
 
-def _rows(figure: go.Figure, words: Sequence[str]) -> go.Figure:
+def rows_down(figure: go.Figure, words: Sequence[str]) -> go.Figure:
+    """Names down the side, the first at the top, and room for them."""
     W = len(words)
     figure.update_yaxes(
         tickvals=list(range(W)),
@@ -262,118 +263,3 @@ def _rows(figure: go.Figure, words: Sequence[str]) -> go.Figure:
     figure.update_layout(margin={"t": 56})
     figure.update_annotations(font={"size": 12})
     return figure
-
-
-TOP = 32  # dimensions of δ that are drawn
-
-
-def delta_order(record: AttackRecord, top: int = TOP) -> np.ndarray:
-    """The dimensions that hold most of ‖δ‖², largest first."""
-    return (-(record.delta.astype(float) ** 2).sum(0)).argsort(kind="stable")[:top]
-
-
-def delta_limit(record: AttackRecord) -> float:
-    """Largest |δ| of any token and dimension, raw units; 1 where δ is zero."""
-    return float(np.abs(record.delta).max()) or 1.0
-
-
-def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
-    """Tokens by the dimensions with most of δ, and each token's share that these leave out."""
-    limit = limit or delta_limit(record)
-    dims, names = delta_order(record), [label(t, 14) for t in record.tokens]
-    values = record.delta[:, dims].astype(float)
-    figure = make_subplots(
-        rows=1,
-        cols=2,
-        shared_yaxes=True,
-        horizontal_spacing=0.02,
-        column_widths=[0.9, 0.1],
-        subplot_titles=["", "rest"],
-    )
-    figure.add_trace(
-        go.Heatmap(
-            z=values,
-            x=list(range(len(dims))),
-            y=list(range(len(names))),
-            zmin=-limit,
-            zmax=limit,
-            colorscale=[list(stop) for stop in DIVERGING],
-            showscale=False,
-            customdata=[
-                [
-                    f"{n}, dimension {d}: {signed(float(v))} raw"
-                    for d, v in zip(dims, row, strict=True)
-                ]
-                for n, row in zip(names, values, strict=True)
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        ),
-        row=1,
-        col=1,
-    )
-    figure.add_trace(_rest(residual(record)), row=1, col=2)
-    marks = list(range(0, len(dims), 8))
-    figure.update_xaxes(
-        row=1,
-        col=1,
-        tickvals=marks,
-        ticktext=[str(k + 1) for k in marks],
-        showgrid=False,
-        title={"text": "rank of the dimension"},
-    )
-    figure.update_xaxes(row=1, col=2, tickvals=[0], ticktext=["%"], showgrid=False)
-    _rows(figure, names)
-    figure.update_layout(margin={"t": 30})
-    return figure
-
-
-def _rest(left: np.ndarray) -> go.Heatmap:
-    """One column: the shares (T,) in other dimensions, in per cent; empty where there is no δ."""
-    return go.Heatmap(
-        z=left[:, None],
-        x=[0],
-        y=list(range(len(left))),
-        zmin=0.0,
-        zmax=1.0,
-        colorscale="Cividis",
-        showscale=False,
-        text=[[f"{100 * v:.0f}" if v == v else ""] for v in left],
-        texttemplate="%{text}",
-        textfont={"size": 11},
-        hovertemplate="%{text} % in other dimensions<extra></extra>",
-    )
-
-
-def residual(record: AttackRecord, top: int = TOP) -> np.ndarray:
-    """(T,) share of each token's ‖δ‖² outside the dimensions that are drawn; NaN where δ is 0."""
-    squares = record.delta.astype(float) ** 2
-    total = squares.sum(1)
-    kept = squares[:, delta_order(record, top)].sum(1)
-    return np.where(total > 0, 1 - kept / np.where(total > 0, total, 1.0), np.nan).clip(0, 1)
-
-
-def delta_sentence(record: AttackRecord) -> str:
-    """How much of δ the drawn dimensions hold, and how many hold half of it."""
-    squares = np.sort((record.delta.astype(float) ** 2).sum(0))[::-1]
-    total = squares.sum()
-    if total == 0:
-        return "δ is zero."
-    shares = squares.cumsum() / total
-    half = int(np.searchsorted(shares, 0.5)) + 1
-    top = min(TOP, len(squares))
-    return (
-        f"{top} of {len(squares)} dimensions hold {percent(float(shares[top - 1]))} of ‖δ‖²;"
-        f" half of it is in {half}."
-    )
-
-
-def delta_columns(record: AttackRecord) -> Columns:
-    """One row a token: δ in the drawn dimensions, and the share that they leave out."""
-    dims, left = delta_order(record), residual(record)
-    found: Columns = {
-        "token": list(record.tokens),
-        "rest, share": [float(v) if v == v else None for v in left],
-    }
-    for d in dims:
-        found[f"dim {d}, raw"] = record.delta[:, d].astype(float).tolist()
-    return found

@@ -125,12 +125,14 @@ def frame(
     heading: str,
     sections: Sequence[Section],
     *,
-    quote: str = "",
+    quote: Sequence[tuple[str, bool]] = (),
     lead: str = "",
     provenance: Section | None = None,
     block: tuple[str, str] | None = None,
 ) -> str:
     """The page. `quote` and `lead` stand under the heading, `provenance` at the foot.
+
+    `quote`: pieces of a text, each with whether it is dashed.
 
     `block`: the id of an inert block and the JSON in it, by which a program can read the page.
     Without Plotly's figures the page forbids itself everything but its own style sheet.

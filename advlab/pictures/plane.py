@@ -7,21 +7,25 @@ the arrow would shrink to about a pixel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
 from advlab.pictures.base import finish, square
-from advlab.pictures.sentences import number
-from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label
+from advlab.pictures.sentences import number, percent
+from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label, side
 from advlab.pictures.tables import Columns
+from advlab.pictures.text import Mark
 from advlab.records import AttackRecord, LocalPlane
 
-TINTS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7")  # neighbours' cells, in turn
+TINTS = ("#C9A66B", "#7FB0C9", "#A58BC0", "#C98F86", "#8FB58A")  # neighbours' cells, in turn
 
 
 def plane_figure(
     record: AttackRecord,
     plane: LocalPlane,
+    which: int = 0,
     *,
     lens: bool = False,
     width: float | None = None,
@@ -40,7 +44,7 @@ def plane_figure(
     figure.add_trace(_cells(plane))
     if not lens:
         _neighbours(figure, plane, width)
-    _arrow(figure, plane, label(record.tokens[plane.token]))
+    _arrow(figure, plane, label(record.tokens[plane.token]), SIDES[which][0])
     if np.isfinite(plane.exit_radius) and plane.exit_radius <= left + width:
         _exit_mark(figure, plane.exit_radius, 0.06 * width)
     if not lens and plane.delta > 0:
@@ -52,6 +56,35 @@ def plane_figure(
     finish(figure, 380)
     figure.update_layout(margin={"t": 40})
     return figure
+
+
+def marks(which: Sequence[int]) -> list[Mark]:
+    """What each sign of the pictures stands for; `which` are the models' places (A, B, C)."""
+    several = len(which) > 1
+    return [
+        *(
+            Mark(SIDES[i][0], f"the clean word{f' ({side(i)})' if several else ''}", round=True)
+            for i in which
+        ),
+        Mark(AHEAD, "δ, its head is the perturbed vector", line="solid"),
+        Mark(NEUTRAL, "where δ leaves the token's cell", line="dotted"),
+        Mark(AHEAD, "what the lens magnifies", line="dotted"),
+        Mark(NEUTRAL, "another word; faint: far out of this plane", round=True),
+        Mark(faded(NEUTRAL, 0.12), "the token's own cell"),
+        Mark(faded(TINTS[0], 0.3), "each other shade: another word's cell"),
+    ]
+
+
+def reach_sentence(record: AttackRecord, plane: LocalPlane) -> str:
+    """How long the token's δ is, and how far that is on its way to another word."""
+    name = f"‘{record.tokens[plane.token]}’"
+    size = f"δ moves {name} by {number(plane.delta / record.scale.mean_norm)} × mean norm"
+    if not np.isfinite(plane.exit_radius) or plane.exit_radius <= 0:
+        return f"{size}; no other word lies that way."
+    share = plane.delta / plane.exit_radius
+    if share > 1:
+        return f"{size}: beyond its cell, so it reads as another word."
+    return f"{size}, {percent(share)} of the way to another word."
 
 
 def magnification(
@@ -102,7 +135,7 @@ def _cells(plane: LocalPlane) -> go.Heatmap:
     )
 
 
-def _arrow(figure: go.Figure, plane: LocalPlane, own: str) -> None:
+def _arrow(figure: go.Figure, plane: LocalPlane, own: str, colour: str) -> None:
     """δ from the clean word vector, which is named."""
     figure.add_scatter(
         x=[0],
@@ -110,7 +143,7 @@ def _arrow(figure: go.Figure, plane: LocalPlane, own: str) -> None:
         mode="markers+text",
         text=[f"<b>{own}</b>"],
         textposition="bottom center",
-        marker={"color": SIDES[0][0], "size": 11},
+        marker={"color": colour, "size": 11},
         showlegend=False,
         hovertemplate=f"{own}: the clean word vector<extra></extra>",
     )

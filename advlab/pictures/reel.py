@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from advlab.pictures.sentences import attack_sentence, number, percent, token_kinds
+from advlab.pictures.sentences import at_eps, attack_sentence, number, percent, token_kinds
 from advlab.pictures.style import DASHES, SIDES, UNITS, side
+from advlab.pictures.text import pieces
 from advlab.records import AttackRecord, Frames, Noise, Reading
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
@@ -216,7 +217,7 @@ def _probability(i: int, record: AttackRecord) -> Series:
     marks: tuple[tuple[int, str], ...] = ()
     if curve.flip_eps is not None:
         at = int(np.searchsorted(curve.eps, curve.flip_eps))
-        marks = ((min(at, len(curve.eps) - 1), f"flips at ε = {number(curve.flip_eps)} raw"),)
+        marks = ((min(at, len(curve.eps) - 1), f"flips at {at_eps(curve.flip_eps, record)}"),)
     line = _line(i, record, curve.attacked.score, marks=marks)
     return Series(
         line.name, line.colour, line.dash, line.y, _short(curve.low), _short(curve.high), marks
@@ -293,22 +294,6 @@ def _panel(
         noise=behind,
         grown=grown,
     )
-
-
-def pieces(record: AttackRecord, shown: Sequence[int]) -> list[tuple[str, int]]:
-    """The text as it was typed, cut at its tokens: (piece, place among `shown` or −1)."""
-    place = {t: k for k, t in enumerate(shown)}
-    found: list[tuple[str, int]] = []
-    end = 0
-    for t, (start, stop) in enumerate(record.spans.tolist()):
-        if stop <= max(start, end):  # a special token, or one that shares its letters with the last
-            continue
-        start = max(start, end)
-        if start > end:
-            found.append((record.text[end:start], -1))
-        found.append((record.text[start:stop], place.get(t, -1)))
-        end = stop
-    return [*found, (record.text[end:], -1)] if end < len(record.text) else found
 
 
 def _draws(record: AttackRecord, noise: Noise) -> dict[str, np.ndarray]:

@@ -40,6 +40,17 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def alike(values: Sequence[float] | np.ndarray) -> list[str]:
+    """Numbers of one strip, all with as many decimals as the largest needs for three digits."""
+    sizes = [abs(float(v)) for v in values if np.isfinite(v)]
+    top = max(sizes, default=0.0)
+    places = int(np.clip(2 - np.floor(np.log10(top)), 0, 6)) if top > 0 else 0
+    return [
+        f"{float(v):.{places}f}".replace("-", "−") if np.isfinite(v) else number(float(v))
+        for v in values
+    ]
+
+
 def percent(value: float) -> str:
     """A share as a percentage; extremes keep what tells them from 0 and 100."""
     if 0 < value < 0.001:

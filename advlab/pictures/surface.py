@@ -16,9 +16,16 @@ from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL
 from advlab.pictures.tables import Columns
+from advlab.pictures.text import Mark
 from advlab.records import AttackRecord, Surface
 
-EDGE = "#CC79A7"  # the edge of the ball
+EDGE = "#F3B6D8"  # the edge of the ball
+MARKS = (
+    Mark(AHEAD, "δ, from the sentence", line="solid"),
+    Mark("#ffffff", "decision boundary", line="solid", edged=True),
+    Mark(EDGE, "edge of the ε ball", line="dotted", edged=True),
+)
+SOLID_MARKS = (MARKS[0], Mark("#000000", "decision boundary", line="dotted"), MARKS[2])
 ALIKE = 0.1  # shares of three pictures that differ by less tell the same story
 
 

@@ -41,6 +41,15 @@ def said(text: str, *, large: bool = False, hover: str = "") -> None:
         )
 
 
+def pointed(text: str) -> None:
+    """The one thing to look at next."""
+    if text:
+        st.html(
+            '<p dir="auto" style="margin:0 0 .4rem;overflow-wrap:anywhere"><strong>Next: </strong>'
+            f"{html.escape(text)}</p>"
+        )
+
+
 def chart(figure: Any, key: str, alt: str) -> None:
     """A figure with its text alternative, and a camera that saves it as an image."""
     kind = st.session_state.get("image_format", "png")

@@ -31,6 +31,14 @@ function written(value, share) {
   return text.replace("-", "−");
 }
 
+// Numbers of one strip, all with as many decimals as a whole bar needs for three digits.
+function alike(value, mode) {
+  const unit = mode.share ? 100 : 1, full = unit * mode.full;
+  const places = full > 0 ? Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(full)))) : 0;
+  const text = (unit * value).toFixed(mode.share ? Math.min(places, 1) : places);
+  return text.replace("-", "−") + (mode.share ? " %" : "");
+}
+
 function ticks(from, to, most) {
   const rough = (to - from) / most, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((k) => k * power).find((s) => s >= rough) || rough;
@@ -155,7 +163,7 @@ function headOf(panel) {
     for (const [mark, t] of marks) {
       const length = panel.bars[mode.key][frame][t], share = Math.min(Math.abs(length) / mode.full, 1);
       mark.style.background = `color-mix(in srgb, ${panel.colour} ${Math.round(60 * share)}%, transparent)`;
-      mark.title = panel.fixed[t] || `${mode.title} ${written(length, mode.share)}`;
+      mark.title = panel.fixed[t] || `${mode.title} ${alike(length, mode)}`;
     }
   }
   return { box, move };
@@ -196,7 +204,7 @@ function panelOf(panel, reel) {
           + ` to ${written(panel.noise[mode.key][t][1] * grown, mode.share)}`;
       }
       const other = panel.nearest ? panel.nearest[frame][t] : "";
-      row.value.textContent = written(values[t], mode.share) + (other ? ` → ${other}` : "");
+      row.value.textContent = alike(values[t], mode) + (other ? ` → ${other}` : "");
       row.value.classList.toggle("moved", Boolean(other));
     });
   }

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 from samples import Sample, renamed, sample, sample_maps, sample_planes, sample_record
 
-from advlab.pictures import answers, base
+from advlab.pictures import answers, base, dimensions
 from advlab.pictures import attributions as heatmaps
 from advlab.pictures import plane as planes
 from advlab.pictures.sentences import number
@@ -26,7 +26,7 @@ def every_figure(found: Sample) -> dict[str, go.Figure]:
         "saliency": attributions(found),
         "saliency change": attributions(found, shown="difference", rows="tokens"),
         "layers": heatmaps.layers(sample_layers(record), record.words),
-        "delta": heatmaps.delta(record),
+        "delta": dimensions.delta(record),
         "plane": planes.plane_figure(record, found.planes[0]),
         "lens": planes.plane_figure(record, found.planes[0], lens=True),
     }
@@ -124,15 +124,17 @@ def test_many_tokens_and_many_classes_still_draw():
 
 def test_the_heat_map_of_delta_keeps_its_largest_dimensions_and_owns_up_to_the_rest():
     record = sample_record(width=48)
-    shown = heatmaps.delta_order(record)
+    shown = dimensions.delta_order(record)
     sizes = np.linalg.norm(record.delta, axis=0)
     assert sizes[shown].min() >= np.delete(sizes, shown).max()
-    total = (record.delta[:, shown] ** 2).sum(1) + heatmaps.residual(record) * record.delta_norm**2
+    total = (record.delta[:, shown] ** 2).sum(1) + dimensions.residual(
+        record
+    ) * record.delta_norm**2
     moved = record.delta_norm > 0
     np.testing.assert_allclose(total[moved], record.delta_norm[moved] ** 2)
     still = renamed(record, delta=np.zeros_like(record.delta))
-    assert heatmaps.delta_sentence(still) == "δ is zero."
-    heatmaps.delta(still)
+    assert dimensions.delta_sentence(still) == "δ is zero."
+    dimensions.delta(still)
 
 
 def test_lens_and_true_scale_share_the_range_of_all_models_and_say_how_much_it_magnifies():

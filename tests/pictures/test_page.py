@@ -42,7 +42,9 @@ class Opened(HTMLParser):
 
 
 def test_whatever_a_text_holds_it_stays_text() -> None:
-    made = frame(HOSTILE, HOSTILE, PARTS, quote=HOSTILE, lead=HOSTILE, provenance=PARTS[0])
+    made = frame(
+        HOSTILE, HOSTILE, PARTS, quote=[(HOSTILE, True)], lead=HOSTILE, provenance=PARTS[0]
+    )
     found = Opened(made)
     assert {"svg", "td", "footer"} <= found.tags
     assert not found.tags & {"script", "img"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -157,3 +158,39 @@ def test_real_words_only_says_how_many_rows_it_leaves_out():
 def test_replacements_are_tried_and_told():
     app = opened("projection", models=["first", "second"])
     assert texts(app).count("single replacements the gradient") == 2
+
+
+OPENINGS = {  # view -> what its first sentence of each model may be about
+    "perturbation": "‖δ‖²",
+    "geometry": "δ",
+    "saliency": "speaks",
+    "projection": "Read as text",
+    "data": "seed 0",
+}
+
+
+@pytest.mark.parametrize("view", OPENINGS)
+def test_every_view_opens_with_its_answer_and_names_one_thing_to_look_at_next(view: str):
+    app = opened(view, models=["first", "second"])
+    said = [e.proto.body for e in app.get("html")]
+    assert OPENINGS[view] in " ".join(said[:4])
+    assert sum("<strong>Next: </strong>" in one for one in said) == 1
+    assert "`" not in " ".join(said)
+
+
+def test_the_overview_names_one_thing_to_look_at_next():
+    said = [e.proto.body for e in opened("overview").get("html")]
+    assert sum("<strong>Next: </strong>Look at ‘" in one for one in said) == 1
+
+
+def test_saliency_begins_with_one_coloured_sentence_a_model_before_any_picture():
+    app = opened("saliency", models=["first", "second"])
+    said = [e.proto.body for e in app.get("html")]
+    coloured = [one for one in said if "white-space:pre-wrap" in one]
+    assert len(coloured) == 2
+    assert "a slow film, but never dull" in re.sub(r"<[^>]+>", "", coloured[0])
+    assert "perturbed" in coloured[0]  # on hover
+    assert "Integrated gradients" in texts(app)
+    control(app, "saliency.methods").set_value(["saliency"]).run()
+    assert "Most sensitive at" in texts(app)
+    assert "speaks against it" not in texts(app)

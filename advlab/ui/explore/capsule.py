@@ -14,7 +14,9 @@ from advlab.capsule.format import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
 from advlab.model.card import files_digest, weights_hash
 from advlab.pictures import attack
-from advlab.pictures.sentences import number, percent
+from advlab.pictures.sentences import percent, units
+from advlab.pictures.text import quoted
+from advlab.records import Scale
 from advlab.ui import plain_text
 from advlab.ui.explore import request
 from advlab.ui.models import borrow, model_choices, model_folder
@@ -41,7 +43,7 @@ def opened() -> None:
     except AdvlabError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
         return
-    said(f"“{found.text}”", large=True)
+    st.html(quoted(found.text, found.shield))
     said(found.headline)
     if found.forecast is not None:
         said(
@@ -143,7 +145,7 @@ def _figures(found: Capsule) -> None:
         "weights": found.model_hash,
         "tokenizer": found.tokenizer_hash,
         "seed": found.seed,
-        "ε, raw": number(found.eps),
+        "ε": units(found.eps, Scale(found.mean_norm, found.half_nn)),
         **{f"attack: {k}": v for k, v in found.attack.items()},
         **found.versions,
     }

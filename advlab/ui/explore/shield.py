@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from advlab.pictures.sentences import number
+from advlab.pictures.sentences import alike, units
 from advlab.records import AttackRecord
 from advlab.ui.explore.request import Spans, merged
 from advlab.ui.token_strip import Token, token_strip
@@ -53,16 +53,15 @@ def locks(record: AttackRecord) -> None:
             st.session_state[_CHANGED] = True
 
     top = float(record.delta_norm.max()) or 1.0
+    sizes = alike(record.delta_norm / record.scale.mean_norm)
     token_strip(
         [
             Token(
                 text=t,
-                value="shielded"
-                if k in locked
-                else f"{number(float(record.delta_norm[k]) / record.scale.mean_norm)} ×",
+                value="shielded" if k in locked else f"{sizes[k]} ×",
                 weight=0.0 if k in locked else float(record.delta_norm[k]) / top,
-                title=f"{t}: ‖δ‖ {number(float(record.delta_norm[k]) / record.scale.mean_norm)} ×"
-                f" mean norm; click to {'free' if k in locked else 'shield'}",
+                title=f"{t}: ‖δ‖ = {units(float(record.delta_norm[k]), record.scale)};"
+                f" click to {'free' if k in locked else 'shield'}",
                 off=k not in words,
                 marked=k in locked,
             )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from advlab.attacks import ATTACKS
 from advlab.capsule.forecast import HIGHEST, Forecast
 from advlab.capsule.format import load, save
 from advlab.capsule.page import page
@@ -17,18 +18,23 @@ from advlab.pictures import (
     answers,
     attack,
     attributions,
+    dimensions,
     landscape,
+    next_look,
     next_word,
+    openings,
     sentences,
     surface,
     tables,
 )
 from advlab.pictures.page import Section, frame
+from advlab.pictures.text import shield_sentence
 from advlab.records import Saliency
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.models import load_victim
-from advlab.ui.parts import FORMATS, beside, section, table
+from advlab.ui.parts import FORMATS, beside, pointed, said, section, table
 
+SETTINGS = ("text", "shielded", "model", "weights", "seed", "ε", "seconds")
 PLANES = 6  # tokens whose plane the JSON holds
 Methods = tuple[tuple[str, ...], dict[str, str]]  # of attribution: names, and their options
 
@@ -36,6 +42,11 @@ Methods = tuple[tuple[str, ...], dict[str, str]]  # of attribution: names, and t
 def data(results: Sequence[Result]) -> None:
     """Draw this view."""
     methods = _methods()
+    for _, result in beside(results):
+        record = result.record
+        said(openings.data(record, ATTACKS[str(record.attack["name"])].title), large=True)
+        said(shield_sentence(record.text, record.shield))
+    pointed(next_look.after_data([result.record for result in results]))
     with section(
         "Settings and downloads",
         "Everything needed to repeat this: model, text, attack, seed. JSON holds every number of the"
@@ -83,9 +94,10 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
         record = result.record
         table(
             {
-                "setting": ["text", "model", "weights", "seed", "ε", "seconds", *record.attack],
+                "setting": [*SETTINGS, *record.attack],
                 "value": [
                     record.text,
+                    ", ".join(record.text[a:b] for a, b in record.shield) or "none",
                     record.model,
                     record.model_hash,
                     str(record.seed),
@@ -265,7 +277,7 @@ def _charts(result: Result) -> str:
                 record.tokens, record.delta_norm / record.scale.mean_norm, record.perturbable
             ),
         ),
-        ("δ by dimension", attributions.delta(record)),
+        ("δ by dimension", dimensions.delta(record)),
         (
             "Where the model looks",
             attributions.attributions(maps, record.words, attributions.limits([maps])),

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from advlab.pictures import landscape, sentences, surface
+from advlab.pictures import landscape, next_look, sentences
 from advlab.pictures import plane as planes
-from advlab.pictures.style import side
-from advlab.records import AttackRecord, Distances, Line, LocalPlane, Map, Surface
+from advlab.pictures.text import legend
+from advlab.records import AttackRecord, Distances, LocalPlane, Map
 from advlab.ui.explore.results import Result, analysed
-from advlab.ui.parts import beside, chart, folded, one_of, said, section, table
+from advlab.ui.explore.views.loss import straight_lines, surfaces
+from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.token_strip import Token, token_strip
 
-GRID, SMALL = 21, 11  # points a side of the loss surface, and of those that stand beside it
-SEEDS = (0, 1, 2)  # of the random directions
-PATIENCE = 0.4  # seconds after which what is there is drawn
 NO_TOKEN = "This model's δ leaves that token alone, or it splits the sentence otherwise."
 
 
@@ -32,10 +28,16 @@ def geometry(results: Sequence[Result]) -> None:
         said("There is no perturbed token to look at.")
         return
     with section(
+        "The loss around the sentence",
+        "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
+        " higher loss; every point is run through the model.",
+    ):
+        surfaces(results)
+    pointed(next_look.after_geometry([result.record for result in results]))
+    with section(
         "One token's neighbourhood",
-        "The arrow is δ, exact; the dotted square is what the lens magnifies. Each shade is where"
-        " another token would be nearest, measured in all dimensions; grey is the token's own cell,"
-        " the dotted mark its exit radius. Faint points lie far out of this plane.",
+        "The arrow is δ, exact. Each shade is where another token would be nearest, measured in all"
+        " dimensions.",
     ):
         token = _token(first)
         _planes(results, first, token)
@@ -46,19 +48,12 @@ def geometry(results: Sequence[Result]) -> None:
     ):
         _distances(results, first, token)
     with section(
-        "The loss around the sentence",
-        "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
-        " higher loss, the white line (black in 3-D) is the decision boundary, the pink one the edge"
-        " of the ε ball, orange is δ. Every point is run through the model.",
-    ):
-        _surfaces(results)
-    with section(
         "Straight ahead, or round the corner?",
         "The loss on the straight line from the sentence through δ to twice its length, at the"
         " attack's own steps by their length, and under random noise as long (bands). The cross is"
         " where the straight line first flips.",
     ):
-        _lines(results)
+        straight_lines(results)
     with section(
         "The map, for context only",
         "Words in the two main axes of the vocabulary. Such a map is drawn everywhere, and δ hardly"
@@ -110,15 +105,18 @@ def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
     there = [plane for plane in found if plane is not None]
     whole = max((planes.width_of(p) for p in there), default=None)
     near = max((planes.width_of(p, lens=True) for p in there), default=None)
+    if there:
+        st.html(legend(planes.marks([i for i, plane in enumerate(found) if plane is not None])))
     for i, result in beside(results):
         plane = found[i]
         if plane is None:
             said(NO_TOKEN)
             continue
         said(
-            f"‖δ‖ = {sentences.number(plane.delta)} raw, exit radius"
-            f" {sentences.number(plane.exit_radius)} raw. The lens magnifies"
-            f" {sentences.number(planes.magnification(plane, whole, near))} ×."
+            f"{planes.reach_sentence(result.record, plane)} The lens magnifies"
+            f" {sentences.number(planes.magnification(plane, whole, near))} ×.",
+            hover=f"‖δ‖ = {sentences.units(plane.delta, result.record.scale)}; exit radius"
+            f" {sentences.number(plane.exit_radius)} raw",
         )
         # beside each other where there is room for two, else one below the other
         two = st.columns(2) if len(results) == 1 else [st.container(), st.container()]
@@ -126,7 +124,12 @@ def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
             with column:
                 chart(
                     planes.plane_figure(
-                        result.record, plane, lens=lens, width=near if lens else whole, whole=whole
+                        result.record,
+                        plane,
+                        i,
+                        lens=lens,
+                        width=near if lens else whole,
+                        whole=whole,
                     ),
                     f"plane{i}.{lens}",
                     f"{'Lens' if lens else 'True scale'}: δ of one token, length"
@@ -173,142 +176,6 @@ def _distances(results: Sequence[Result], first: AttackRecord, token: int) -> No
                 )
 
 
-def _surfaces(results: Sequence[Result]) -> None:
-    asked = _surface_controls(len(results) > 1)
-    if asked is None:
-        return
-    seed, solid, linked = asked
-    ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
-    places: list[Any] = []
-    for i, _ in beside(results):
-        if i not in ready:
-            said("δ is zero: there is no direction to look along.")
-        places.append([st.empty(), st.empty(), st.empty(), st.empty()])
-    if not ready:
-        return
-    found = _grown(results, ready, places, seed, solid, linked)
-    small = {
-        i: [
-            found[i] if k == seed else analysed(results[i], "surface", seed=k, grid=SMALL)
-            for k in SEEDS
-        ]
-        for i in ready
-    }
-    top = _top([f for fs in small.values() for f in fs]) if linked else None
-    for i in ready:
-        words = surface.seeds_sentence(small[i])
-        with places[i][2]:
-            chart(surface.seeds(small[i], top), f"seeds{i}", words)
-        with places[i][3]:
-            said(words)
-    if fold := folded("seeds.numbers"):
-        with fold:
-            for i, _ in beside(results):
-                if i in ready:
-                    table(
-                        surface.seed_columns(small[i]),
-                        f"seeds_table{i}",
-                        "Three random directions compared",
-                    )
-                    table(
-                        surface.surface_columns(found[i]),
-                        f"surface_table{i}",
-                        "Loss and margin around the sentence",
-                    )
-
-
-def _surface_controls(several: bool) -> tuple[int, bool, bool] | None:
-    """Seed of the direction, whether in 3-D, whether in common colours; None: not to be drawn."""
-    left, middle, right = st.columns(3, vertical_alignment="bottom")
-    seed = one_of(
-        left,
-        "Random direction",
-        {k: str(k + 1) for k in SEEDS},
-        "surface.seed",
-        hint="One direction proves nothing: all three stand below.",
-    )
-    solid = one_of(middle, "Picture", {False: "flat", True: "3-D"}, "surface.solid")
-    linked = several and right.toggle(
-        "Same colours for all models", value=True, key="surface.linked", persist_state="session"
-    )
-    if not st.toggle(
-        "Draw the surface",
-        value=True,
-        key="surface.on",
-        persist_state="session",
-        help=f"{GRID} × {GRID} points, each run through the model. Switch off to stop.",
-    ):
-        return None
-    return seed, solid, linked
-
-
-def _grown(
-    results: Sequence[Result],
-    ready: list[int],
-    places: list[Any],
-    seed: int,
-    solid: bool,
-    linked: bool,
-) -> dict[int, Surface]:
-    """The surfaces, drawn coarse to fine: every row that is there, the gaps between fill up.
-
-    A chart is made anew whenever its numbers change, so it is drawn on the way only where one would
-    otherwise wait, and what is known already is drawn once.
-    """
-    draw = surface.relief if solid else surface.surface
-    parts: dict[int, list[Surface]] = {i: [] for i in ready}
-    found: dict[int, Surface] = {}
-    drawn = time.perf_counter()
-    for done, part in enumerate((0, 2, 1, 3), start=1):
-        for i in ready:
-            parts[i].append(
-                analysed(results[i], "surface", seed=seed, grid=GRID, part=part, parts=4)
-            )
-        if done < 4 and time.perf_counter() - drawn < PATIENCE:
-            continue
-        drawn = time.perf_counter()
-        found = {i: surface.joined(parts[i]) for i in ready}
-        top = _top(list(found.values())) if linked else None
-        for i in ready:
-            record = results[i].record
-            words = surface.surface_sentence(record, found[i])
-            with places[i][0]:
-                chart(
-                    draw(found[i], top), f"surface{i}.{done}", f"Loss around the sentence. {words}"
-                )
-            with places[i][1]:
-                said(words + ("" if done == 4 else f" ({done} of 4 parts drawn …)"))
-    return found
-
-
-def _top(found: Sequence[Surface]) -> float:
-    return max((float(f.loss.max()) for f in found), default=1.0) or 1.0
-
-
-def _lines(results: Sequence[Result]) -> None:
-    ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
-    if not ready:
-        said("δ is zero: there is no line to walk.")
-        return
-    found: list[Line] = [analysed(results[i], "line") for i in ready]
-    records = [results[i].record for i in ready]
-    words = " ".join(
-        side(i, landscape.line_sentence(r, one))
-        for i, r, one in zip(ready, records, found, strict=True)
-    )
-    said(words)
-    chart(landscape.lines(records, found, ready), "lines", f"Loss against the length of δ. {words}")
-    if fold := folded("lines.numbers"):
-        with fold:
-            for i, _ in beside(results):
-                if i in ready:
-                    table(
-                        landscape.line_columns(found[ready.index(i)]),
-                        f"lines_table{i}",
-                        "Loss on the straight line",
-                    )
-
-
 def _map(results: Sequence[Result]) -> None:
     for i, result in beside(results):
         found: Map = analysed(result, "map")
@@ -325,18 +192,19 @@ def _map(results: Sequence[Result]) -> None:
 
 
 def _strip(record: AttackRecord, choices: list[int]) -> list[Token]:
+    """The sentence to click on: under each token its ‖δ‖, × mean norm."""
     top = float(record.delta_norm.max()) or 1.0
+    sizes = sentences.alike(record.delta_norm / record.scale.mean_norm)
+    kinds = sentences.token_kinds(record)
     return [
         Token(
             text=t,
-            value=sentences.number(float(record.delta_norm[k])) if kind == "word" else kind,
+            value=f"{sizes[k]} ×" if kinds[k] == "word" else kinds[k],
             weight=float(record.delta_norm[k]) / top,
-            title=f"{t}: ‖δ‖ = {sentences.number(float(record.delta_norm[k]))} raw",
+            title=f"{t}: ‖δ‖ = {sentences.units(float(record.delta_norm[k]), record.scale)}",
             off=k not in choices,
         )
-        for k, (t, kind) in enumerate(
-            zip(record.tokens, sentences.token_kinds(record), strict=True)
-        )
+        for k, t in enumerate(record.tokens)
     ]
 
 

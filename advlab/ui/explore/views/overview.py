@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab.pictures import answers, sentences, tables
+from advlab.pictures import answers, next_look, sentences, tables
 from advlab.pictures.reel import sweep
 from advlab.records import AttackRecord
 from advlab.ui.explore.results import Result
-from advlab.ui.parts import beside, chart, folded, said, section, table
+from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.player import player
 
 
@@ -18,6 +18,7 @@ def overview(results: Sequence[Result]) -> None:
     """Draw this view."""
     records = [result.record for result in results]
     player(sweep(records), key="sweep")
+    pointed(next_look.after_overview(records))
     st.caption(
         "Drag ε: what each model says then, the words as dark as their δ is long, and the bars below in"
         " numbers. Lines are the attack, a cross marks where the prediction flips."

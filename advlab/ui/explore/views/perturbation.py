@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab.pictures import attributions, doubts, sentences, tables
+from advlab.pictures import dimensions, doubts, next_look, openings, sentences, tables
 from advlab.pictures.reel import film, sweep
 from advlab.pictures.style import side
-from advlab.records import Frames, Noise
+from advlab.records import AttackRecord, Frames, Noise
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.shield import locks
-from advlab.ui.parts import beside, chart, folded, said, section, table
+from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.player import player
 
 
@@ -25,7 +25,10 @@ def perturbation(results: Sequence[Result]) -> None:
         " the token is on its way to becoming another (100 %: it is one, and is named).",
     ):
         for _, result in beside(results):
-            said(sentences.distance_sentence(result.record))
+            record = result.record
+            said(openings.perturbation(record), large=True, hover=_length(record))
+            said(sentences.distance_sentence(record))
+        pointed(next_look.after_perturbation(records))
         frames: list[Frames] = [analysed(result, "sweep") for result in results]
         noise: list[Noise] = [analysed(result, "noise") for result in results]
         player(sweep(records, frames, noise), key="sweep_tokens")
@@ -59,11 +62,16 @@ def perturbation(results: Sequence[Result]) -> None:
                     )
     with section(
         "δ, dimension by dimension",
-        f"The {attributions.TOP} dimensions that hold most of δ, largest first, one colour range for"
+        f"The {dimensions.TOP} dimensions that hold most of δ, largest first, one colour range for"
         " all models; on the right what they leave out. A dimension by itself means nothing, but a"
         " perturbation of few dimensions looks unlike one of many.",
     ):
         _dimensions(results)
+
+
+def _length(record: AttackRecord) -> str:
+    """How long δ is on its longest token, in all three units, for the pointer."""
+    return f"longest ‖δ‖ = {sentences.units(float(record.delta_norm.max()), record.scale)}"
 
 
 def _lengths(results: Sequence[Result]) -> None:
@@ -86,18 +94,14 @@ def _lengths(results: Sequence[Result]) -> None:
 
 def _dimensions(results: Sequence[Result]) -> None:
     """δ by token and dimension, in one colour range."""
-    limit = max(attributions.delta_limit(result.record) for result in results)
+    limit = max(dimensions.delta_limit(result.record) for result in results)
     for i, result in beside(results):
         chart(
-            attributions.delta(result.record, limit),
+            dimensions.delta(result.record, limit),
             f"delta{i}",
-            f"δ by token and dimension. {attributions.delta_sentence(result.record)}",
+            f"δ by token and dimension. {dimensions.delta_sentence(result.record)}",
         )
-        said(
-            f"{attributions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw."
-        )
+        said(f"{dimensions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw.")
         if fold := folded(f"delta{i}.numbers"):
             with fold:
-                table(
-                    attributions.delta_columns(result.record), f"delta_table{i}", "δ by dimension"
-                )
+                table(dimensions.delta_columns(result.record), f"delta_table{i}", "δ by dimension")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.pictures.sentences import lost_stage, number, percent
+from advlab.pictures.sentences import alike, percent
+from advlab.pictures.style import FLIPS, NEUTRAL
 from advlab.records import AttackRecord
 
 _CHIP = (
@@ -30,7 +31,7 @@ def round_trip_html(record: AttackRecord) -> str:
     """Sentence → vectors → nearest tokens → text, with the prediction at each stage."""
     held = shielded_tokens(record)
     rows = np.flatnonzero(record.perturbable | held)
-    sizes = record.delta_norm / record.scale.mean_norm
+    sizes = dict(zip(rows, alike(record.delta_norm[rows] / record.scale.mean_norm), strict=True))
     stages = (
         (
             "1 · the sentence",
@@ -39,10 +40,7 @@ def round_trip_html(record: AttackRecord) -> str:
         ),
         (
             "2 · vectors (no text); ‖δ‖, × mean norm",
-            _chips(
-                ["shielded" if held[t] else f"+{number(float(sizes[t]))} ×" for t in rows],
-                dashed=True,
-            ),
+            _chips(["shielded" if held[t] else f"+{sizes[t]} ×" for t in rows], dashed=True),
             record.attacked,
         ),
         (
@@ -71,13 +69,12 @@ def round_trip_html(record: AttackRecord) -> str:
         )
         parts.append(
             '<div style="border-left:4px '
-            f"{'double #D55E00' if changed else 'solid #0072B2'};padding:2px 0 6px 10px;"
+            f"{f'double {FLIPS}' if changed else f'solid {NEUTRAL}'};padding:2px 0 6px 10px;"
             'margin-bottom:8px">'
             '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px">'
             f"<span>{title}</span><strong>{verdict}</strong></div>"
             f'<div dir="auto">{body}</div></div>'
         )
-    parts.append(f"<p><strong>{html.escape(lost_stage(record))}</strong></p>")
     return "".join(parts)
 
 
@@ -88,7 +85,7 @@ def _chips(
     for k, text in enumerate(texts[:_LIMIT]):
         style = _CHIP + ("border-style:dashed;opacity:.85;" if dashed else "")
         if marked is not None and marked[k]:
-            style += "border:2px solid #D55E00;font-weight:700;text-decoration:underline;"
+            style += f"border:2px solid {FLIPS};font-weight:700;text-decoration:underline;"
         chips.append(f'<span style="{style}">{html.escape(text)}</span>')
     if len(texts) > _LIMIT:
         chips.append(f"<span>… and {len(texts) - _LIMIT} more</span>")

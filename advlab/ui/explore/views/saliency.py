@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.pictures import attributions, sentences, tables
+from advlab.pictures import attributions, next_look, openings, sentences, tables
+from advlab.pictures.style import NEUTRAL
+from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
 from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.records.estimates import rank_correlation
-from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
-from advlab.ui.parts import beside, chart, folded, one_of, said, section, table
+from advlab.ui.explore.views.saliency_controls import Controls, saliency_controls
+from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 
+BEST = "integrated_gradients"  # colours the sentence where it is among the methods
 ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more stand below
-SHOWN = {
-    "all": "clean, perturbed, difference",
-    "both": "clean and perturbed",
-    "difference": "what changed",
-}
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What the controls say."""
-
-    methods: tuple[str, ...]
-    options: dict[str, Any]  # target, of, baseline
-    settings: dict[str, dict[str, float]]  # method -> its settings that are not at their default
-    rows: str
-    shown: str
 
 
 def saliency(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
         "Where the model looks",
-        "Blue words speak for the explained class, orange ones against it. Methods without a sign"
-        " (left) say how sensitive the model is, not what a word contributes.",
+        "The sentence as it was typed: the darker a word, the more it counts. Every method in numbers"
+        " below; those without a sign say how sensitive the model is, not what a word contributes.",
     ):
-        controls = _controls(results)
+        top = st.container()
+        controls = saliency_controls(results)
         if not controls.methods:
             said("Choose a method.")
             return
+        with top:
+            _sentences(results, controls)
         sets = [[_found(result, m, controls) for m in controls.methods] for result in results]
         _maps(results, sets, controls)
     with section(
@@ -76,114 +65,44 @@ def saliency(results: Sequence[Result]) -> None:
         _layers(results, controls)
 
 
-def _controls(results: Sequence[Result]) -> Controls:
-    from advlab.explain.saliency import DEFAULTS, METHODS
-    from advlab.tasks import TASKS
-
-    explains = TASKS[str(results[0].record.task["name"])].explains
-
-    methods = st.pills(
-        "Methods",
-        list(METHODS),
-        selection_mode="multi",
-        key="saliency.methods",
-        default=list(DEFAULTS),
-        format_func=lambda m: METHODS[m].title,
-        bind="query-params",
-    )
-    columns = st.columns(4)
-    target = columns[0].selectbox(
-        "Explain",
-        list(explains),
-        key="saliency.target",
-        format_func=lambda t: explains[t][0],
-        help=" ".join(f"{title.capitalize()}: {what}." for title, what in explains.values()),
-        bind="query-params",
-    )
-    with columns[1]:
-        of = _class(results)
-    with columns[2]:
-        baseline = _baseline(results)
-    rows = columns[3].selectbox(
-        "Rows",
-        ["words", "tokens"],
-        key="saliency.rows",
-        format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
-        bind="query-params",
-    )
-    shown = one_of(st, "Show", SHOWN, "saliency.shown")
-    options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
-    settings = _settings([m for m in METHODS if m in methods])
-    return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
-
-
-def _class(results: Sequence[Result]) -> str:
-    """The choice among the classes that every model has; empty for the clean prediction's."""
-    classes = [
-        n
-        for n in results[0].record.clean.parts
-        if all(n in result.record.clean.parts for result in results)
-    ]
-    if st.session_state.get("saliency.of", "") not in ("", *classes):
-        st.session_state["saliency.of"] = ""  # another model has other classes
-    return st.selectbox(
-        "of",
-        ["", *classes],
-        key="saliency.of",
-        bind="query-params",
-        format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
-    )
-
-
-def _baseline(results: Sequence[Result]) -> str:
-    """The choice among the baselines that every model has."""
-    from advlab.explain.targets import BASELINES
-
-    have: list[SaliencyChoices] = [analysed(result, "saliency_choices") for result in results]
-    shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
-    if st.session_state.get("saliency.baseline", shared[0]) not in shared:
-        st.session_state["saliency.baseline"] = shared[0]
-    return st.selectbox(
-        "Baseline",
-        shared,
-        key="saliency.baseline",
-        format_func=lambda b: BASELINES[b].title,
-        bind="query-params",
-        help="What stands for ‘no words’, for the methods that need it.",
-    )
-
-
-def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    from advlab.explain.saliency import LIMITS, METHODS
-
-    found: dict[str, dict[str, float]] = {}
-    with st.expander("Steps, samples, and what each method says"):
-        for m in methods:
-            known = METHODS[m]
-            st.markdown(
-                f"**{known.title}.** {known.meaning} {known.guard} *{plain_text(known.source)}*"
-            )
-            columns = st.columns(4) if known.settings else []
-            for column, (name, default) in zip(columns, known.settings.items(), strict=False):
-                low, high = LIMITS.get(name, (0, 2**31 - 1))
-                kind = type(default)
-                value = column.number_input(
-                    name,
-                    min_value=kind(low),
-                    max_value=kind(high),
-                    value=default,
-                    key=f"saliency.{m}.{name}",
-                    persist_state="session",
-                )
-                if value != default:
-                    found.setdefault(m, {})[name] = value
-    return found
-
-
 def _found(result: Result, method: str, controls: Controls) -> Saliency:
     return analysed(
         result, "saliency", method=method, **controls.options, **controls.settings.get(method, {})
     )
+
+
+def _sentences(results: Sequence[Result], controls: Controls) -> None:
+    """One coloured sentence a model, all in one range, by the method that says most."""
+    from advlab.explain.saliency import METHODS
+
+    signed = [m for m in controls.methods if METHODS[m].signed]
+    method = next((m for m in signed if m == BEST), [*signed, *controls.methods][0])
+    maps = [_found(result, method, controls) for result in results]
+    values = [np.abs(np.nan_to_num(m.clean.words)) for m in maps]
+    top = max((float(v.max(initial=0.0)) for v in values), default=0.0)
+    for i, result in beside(results):
+        found = maps[i]
+        if found.withheld:
+            said(f"{found.title} is not shown: {found.withheld}.")
+            continue
+        record, unit = result.record, sentences.unit_of(found)
+
+        def hover(w: int, found: Saliency = found, record: AttackRecord = record) -> str:
+            clean, moved = (sentences.signed(float(v.words[w])) for _, v in found.versions)
+            return f"{record.words[w]}: {clean} {sentences.unit_of(found)}, perturbed {moved}"
+
+        st.html(coloured(record, found.clean.words, top, hover, signed=found.signed))
+        said(openings.saliency(record, found), hover=f"{found.title}, {found.target}")
+        said(
+            f"Explained: {found.target}, by {found.title}. Darkest: {sentences.number(top)} {unit}."
+        )
+    known = [i for i, m in enumerate(maps) if not m.withheld]
+    if not known:
+        return
+    marks = [Mark(FOR, "speaks for it"), Mark(AGAINST, "speaks against it")]
+    st.html(legend(marks if maps[known[0]].signed else [Mark(NEUTRAL, "the model is sensitive")]))
+    if len(known) == len(maps):
+        pointed(next_look.after_saliency([result.record for result in results], maps))
 
 
 def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Controls) -> None:
@@ -333,7 +252,18 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
 
 
 def _layers(results: Sequence[Result], controls: Controls) -> None:
-    moved = one_of(st, "Sentence", {False: "clean", True: "perturbed"}, "saliency.layers")
+    moved = (
+        st.segmented_control(
+            "Sentence",
+            [False, True],
+            default=False,
+            required=True,
+            key="saliency.layers",
+            format_func={False: "clean", True: "perturbed"}.__getitem__,
+            bind="query-params",
+        )
+        or False
+    )
     options = {k: v for k, v in controls.options.items() if k != "baseline"}
     found: list[Layers | str] = []
     for result in results:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.pictures import next_look, openings
 from advlab.pictures import through_training as timelapse
 from advlab.pictures.style import side
 from advlab.runs import jobs
@@ -16,7 +17,7 @@ from advlab.runs.standing import standing
 from advlab.training.epochs import ROOM, kept
 from advlab.ui.explore.results import Result
 from advlab.ui.models import LOCAL, borrow, weights_of
-from advlab.ui.parts import said, section, table
+from advlab.ui.parts import pointed, said, section, table
 from advlab.ui.player import player
 
 
@@ -39,7 +40,10 @@ def through_training(results: Sequence[Result]) -> None:
         if not lapses:
             return
         for i, name, lapse in zip(sides, names, lapses, strict=True):
-            said(f"{side(i, name)}: {timelapse.changed_sentence(lapse)}")
+            whole = side(i, name) if len(results) > 1 else name
+            said(f"{whole}: {openings.training(lapse)}", large=True)
+            said(timelapse.changed_sentence(lapse))
+        pointed(next_look.after_training([side(i) for i in sides], lapses))
         player(timelapse.reel(names, lapses, sides), key="timelapse")
         with st.expander("Numbers"):
             for i, lapse in zip(sides, lapses, strict=True):

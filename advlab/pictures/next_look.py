@@ -1,0 +1,160 @@
+"""One thing to look at next, made from the record: a sentence for each view. Plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from advlab.pictures.sentences import at_eps, exit_share, number, percent
+from advlab.pictures.style import side
+from advlab.records import AttackRecord, Moment, Saliency
+
+STILL = "δ is zero here: raise ε, choose another attack or free some words."
+
+
+def after_overview(records: Sequence[AttackRecord]) -> str:
+    """The word whose vector moved furthest, of the model that flips first."""
+    i = _weakest(records)
+    found = _furthest(records[i])
+    if found is None:
+        return _still(records)
+    size = number(float(records[i].delta_norm[found]) / records[i].scale.mean_norm)
+    return (
+        f"Look at ‘{records[i].tokens[found]}’ in Geometry: its vector moved furthest{_of(records, i)},"
+        f" {size} × mean norm."
+    )
+
+
+def after_perturbation(records: Sequence[AttackRecord]) -> str:
+    """The token that is nearest to becoming another."""
+    i, t, share = _closest(records)
+    if t is None:
+        return _still(records)
+    name = f"‘{records[i].tokens[t]}’"
+    if share >= 1:
+        other = records[i].neighbours.tokens[t][0]
+        return f"Look at {name} in Projection: it reads as ‘{other}’ now{_of(records, i)}."
+    return (
+        f"Look at {name} in Projection: at {percent(share)} of the way it is the closest to"
+        f" becoming another word{_of(records, i)}."
+    )
+
+
+def after_geometry(records: Sequence[AttackRecord]) -> str:
+    """Whether the model looks where δ is longest."""
+    i = _weakest(records)
+    word = _word(records[i])
+    if word is None:
+        return _still(records)
+    return (
+        f"Look at ‘{records[i].words[word]}’ in Saliency: δ is longest there{_of(records, i)}; does"
+        " the model look there too?"
+    )
+
+
+def after_saliency(records: Sequence[AttackRecord], maps: Sequence[Saliency]) -> str:
+    """The word that counts most, beside the one that the attack moves furthest."""
+    i = _weakest(records)
+    values, word = np.abs(np.nan_to_num(maps[i].clean.words)), _word(records[i])
+    if word is None or not len(values) or not values.any():
+        return _still(records)
+    most = int(values.argmax())
+    name, moved = f"‘{records[i].words[most]}’", f"‘{records[i].words[word]}’"
+    if records[i].words[most] == records[i].words[word]:
+        return (
+            f"Look at {name} in Geometry: it counts most and the attack moves it furthest"
+            f"{_of(records, i)}."
+        )
+    return (
+        f"Look at {moved} in Perturbation: the attack moves it furthest{_of(records, i)}, though"
+        f" {name} counts most."
+    )
+
+
+def after_projection(records: Sequence[AttackRecord]) -> str:
+    """A word that was replaced, else the one that would be first."""
+    i, t, share = _closest(records)
+    if t is None or share <= 0:
+        return _still(records)
+    name = f"‘{records[i].tokens[t]}’"
+    if share >= 1:
+        other = records[i].neighbours.tokens[t][0]
+        return (
+            f"Look at {name} in Saliency: does it count as much as ‘{other}’ does{_of(records, i)}?"
+        )
+    return (
+        f"Look at {name} in Geometry: with δ {number(1 / share)} times as long it is the first to"
+        f" become another word{_of(records, i)}."
+    )
+
+
+def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> str:
+    """The epoch after which the attacked sentence changed most."""
+    best: tuple[float, int, int] | None = None
+    for i, lapse in enumerate(lapses):
+        scores = [float(m.record.attacked.score[0]) for m in lapse]
+        for k, rise in enumerate(np.abs(np.diff(scores)), start=1):
+            if best is None or rise > best[0]:
+                best = (float(rise), i, k)
+    if best is None:
+        return ""
+    _, i, k = best
+    before, after = lapses[i][k - 1].record, lapses[i][k].record
+    whose = f" of {names[i]}" if len(lapses) > 1 else ""
+    return (
+        f"Look at epoch {lapses[i][k].epoch}{whose}: there {after.reference} under attack changed most,"
+        f" from {percent(float(before.attacked.score[0]))} to"
+        f" {percent(float(after.attacked.score[0]))}."
+    )
+
+
+def after_data(records: Sequence[AttackRecord]) -> str:
+    """The capsule that is most worth keeping."""
+    i = _weakest(records)
+    record, flip = records[i], records[i].curve.flip_eps
+    if flip is None or not record.right:
+        return f"Keep the capsule{_of(records, i)}, and open it on another machine to verify it."
+    return (
+        f"Keep the capsule{_of(records, i)}: a flip at {at_eps(flip, record)} is a claim that another"
+        " machine can verify."
+    )
+
+
+def _weakest(records: Sequence[AttackRecord]) -> int:
+    """Whose δ is not zero and whose answer flips at the smallest ε; the first where none does."""
+
+    def rank(i: int) -> tuple[bool, float]:
+        flip = records[i].curve.flip_eps
+        size = np.inf if flip is None else flip / records[i].scale.mean_norm
+        return not (records[i].delta_norm > 0).any(), size
+
+    return min(range(len(records)), key=rank)
+
+
+def _furthest(record: AttackRecord) -> int | None:
+    """The token with the longest δ."""
+    return int(record.delta_norm.argmax()) if (record.delta_norm > 0).any() else None
+
+
+def _word(record: AttackRecord) -> int | None:
+    """The word with the longest δ."""
+    t = _furthest(record)
+    return int(record.word_of[t]) if t is not None and record.word_of[t] >= 0 else None
+
+
+def _closest(records: Sequence[AttackRecord]) -> tuple[int, int | None, float]:
+    """Model, token and share of the way of what is nearest to becoming another token."""
+    tops = [float(exit_share(record).max(initial=0.0)) for record in records]
+    i = int(np.argmax(tops))
+    return i, int(exit_share(records[i]).argmax()) if tops[i] > 0 else None, tops[i]
+
+
+def _of(records: Sequence[AttackRecord], i: int) -> str:
+    return f" in {side(i)}" if len(records) > 1 else ""
+
+
+def _still(records: Sequence[AttackRecord]) -> str:
+    if any(record.stuck for record in records):
+        return "Look at the film in Perturbation: no step moved δ, since no gradient came."
+    return STILL

@@ -1,0 +1,127 @@
+"""The sentence that each view opens with: its answer, from what was recorded. Plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from advlab.pictures.sentences import (
+    STUCK,
+    at_eps,
+    attack_sentence,
+    norm_share,
+    number,
+    percent,
+    signed,
+    unit_of,
+)
+from advlab.records import AttackRecord, Moment, Saliency, Surface
+
+FEW = 3  # words that are named
+
+
+def perturbation(record: AttackRecord) -> str:
+    """On which words δ sits: the fewest that hold half of ‖δ‖²."""
+    share = norm_share(record)
+    free = int(record.perturbable.sum())
+    if not share.any():
+        return STUCK if record.stuck else "δ is zero: no word was moved."
+    order = (-share).argsort(kind="stable")
+    half = int(np.searchsorted(share[order].cumsum(), 0.5)) + 1
+    held = percent(float(share[order[:half]].sum()))
+    if half == 1:
+        return f"One word holds {held} of ‖δ‖²: ‘{record.tokens[order[0]]}’."
+    if half <= FEW:
+        names = _listed([f"‘{record.tokens[t]}’" for t in order[:half]])
+        return f"{half} of {free} tokens hold {held} of ‖δ‖²: {names}."
+    return f"δ is spread: only {half} of {free} tokens together hold half of ‖δ‖²."
+
+
+def geometry(record: AttackRecord, found: Surface) -> str:
+    """Where along δ the prediction changes, and how much of the ball beside it is read otherwise."""
+    middle = int(np.abs(found.axis[found.rows]).argmin())
+    ahead = found.axis >= 0
+    over = np.flatnonzero(found.margin[middle][ahead] < 0)
+    inside = found.share <= 1
+    rest = percent(float((found.margin < 0)[inside].mean())) if inside.any() else "none"
+    name = record.clean.answers[0]
+    if not len(over):
+        way = (
+            f"Straight along δ, up to {number(float(found.axis[-1]))} × its length, it stays {name}"
+        )
+    elif over[0] == 0:
+        way = "The sentence itself stands beyond the boundary already"
+    else:
+        at = number(float(found.axis[ahead][over[0]]))
+        way = f"Straight along δ the answer changes at about {at} × its length"
+    return f"{way}; {rest} of the ε ball in this picture is not {name}."
+
+
+def saliency(record: AttackRecord, found: Saliency) -> str:
+    """Which word speaks most for what is explained, and which against it."""
+    values = np.nan_to_num(found.clean.words.astype(float))
+    if not len(values) or not values.any():
+        return "No word counts here: every value is 0."
+    unit = unit_of(found)
+    top = int(values.argmax()) if found.signed else int(np.abs(values).argmax())
+    name = f"‘{record.words[top]}’"
+    if not found.signed:
+        return f"Most sensitive at {name} ({number(float(abs(values[top])))} {unit})."
+    low = int(values.argmin())
+    lead = f"{name} speaks most for it ({signed(float(values[top]))} {unit})"
+    worst = f"‘{record.words[low]}’ most against it ({signed(float(values[low]))})"
+    if values[top] <= 0:
+        return f"No word speaks for it; {worst}."
+    return f"{lead}, {worst}." if values[low] < 0 else f"{lead}; no word speaks against it."
+
+
+def projection(record: AttackRecord) -> str:
+    """Whether the attack, read as text, is another sentence, and what the model says of that."""
+    if not record.perturbable.any():
+        return "There is no word here that the attack may change."
+    read = record.round_trip
+    says = f"{read.answers[0]} {percent(float(read.sure[0]))}"
+    count = int(record.moved.sum())
+    same = _letters(record.round_trip_text) == _letters(record.text)
+    if not count:
+        kept = "Read as text it is still the same sentence"
+        if not same:
+            kept = "Read as text no word is replaced, but it is written otherwise"
+        back = ", not what the attack made of the vectors" if record.flipped else ""
+        if record.flipped and read.answers[0] == record.attacked.answers[0]:
+            back = ", as under attack"
+        return f"{kept}: the model says {says}{back}."
+    many = "1 word is replaced" if count == 1 else f"{count} words are replaced"
+    flips = "flipped" if read.broken[0] else "not flipped"
+    return f"Read as text it is another sentence, {many}: the model says {says}, {flips}."
+
+
+def training(lapse: Sequence[Moment]) -> str:
+    """What training did to the ε that flips the sentence, first kept epoch against last."""
+    first, last = lapse[0].record, lapse[-1].record
+    ends = [f"epoch {m.epoch}" if m.epoch else "before training" for m in (lapse[0], lapse[-1])]
+    told = [
+        f"{attack_sentence(record)[:-1]} ({end})"
+        for record, end in zip((first, last), ends, strict=True)
+        if not (record.stuck and record.right)
+    ]
+    return "; then: ".join(told) + "." if told else STUCK
+
+
+def data(record: AttackRecord, attack: str) -> str:
+    """What has to be repeated, in a line. `attack`: its name, for people."""
+    verdict = "flips it" if record.flipped and record.right else "does not flip it"
+    return (
+        f"{attack} at {at_eps(record.eps, record)}, seed {record.seed}, {verdict}: all that it takes"
+        " to repeat this is here."
+    )
+
+
+def _letters(text: str) -> str:
+    """A text without its blanks and its case, which many tokenizers do not keep."""
+    return "".join(text.split()).casefold()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
