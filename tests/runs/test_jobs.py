@@ -62,14 +62,14 @@ def schedule(store: Store) -> Iterator[Callable[..., Scheduler]]:
     started: list[Scheduler] = []
 
     def start(**options: Any) -> Scheduler:
-        scheduler = Scheduler(store, command=fake_command, **({"poll": 0.05} | options))
-        scheduler.start()
-        started.append(scheduler)
-        return scheduler
+        one = Scheduler(store, command=fake_command, **({"poll": 0.05} | options))
+        one.start()
+        started.append(one)
+        return one
 
     yield start
-    for scheduler in started:
-        scheduler.stop()
+    for one in started:
+        one.stop()
 
 
 def until(store: Store, run_id: str, *statuses: str) -> RunInfo:
