@@ -295,6 +295,25 @@ def test_rename_and_delete_ask_and_then_do():
     assert not jobs.runs()
 
 
+def test_a_rename_is_a_form_that_enter_sends():
+    run_id = make("cancelled")
+    app = page(RUNS, run=str(run_id))
+    app.button(key="rename").click().run()
+    field, save = app.text_input(key=f"new-name.{run_id}"), app.button(key="save-name")
+    assert field.proto.form_id
+    assert field.proto.form_id == save.proto.form_id
+    assert save.proto.is_form_submitter
+
+
+def test_a_run_shows_the_hash_that_links_and_capsules_use():
+    run_id = make("done")
+    from advlab.ui.models import load_victim, weights_of
+
+    app = page(RUNS, run=str(run_id))
+    assert f"weights {load_victim(str(run_id)).hash}" in said(app)
+    assert weights_of(str(run_id)) == load_victim(str(run_id)).hash
+
+
 @pytest.mark.parametrize("wrong", ["0123456789ab", "../../etc", "<script>"])
 def test_a_wrong_run_in_the_address_is_said_and_the_list_stays(wrong: str):
     run_id = make("done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.runs import jobs
-from advlab.runs.config import TrainConfig
+from advlab.runs.config import RunConfig, TrainConfig
+from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
 from advlab.settings import plain
 from advlab.ui.train.run import diary, method_title
@@ -63,20 +65,21 @@ class Pace:
     same_data: bool
 
 
+def pass_seconds(run: RunInfo) -> float | None:
+    """Seconds that a text took in one pass of a finished run; None where the diary does not tell."""
+    now = standing(diary(run.id))
+    passes = (now.cost or 0.0) * now.epoch * (now.train_texts or 0)
+    return now.seconds / passes if run.status == "done" and now.seconds and passes else None
+
+
 def pace_of(model: str, data: str) -> Pace | None:
     """From the newest finished run of the model, one on the same data first; None without one."""
     found: list[Pace] = []
     for run in jobs.runs():
-        if run.status != "done":
-            continue
-        try:
-            config = run.config
-        except AdvlabError:  # settings of another version
-            continue
-        now = standing(diary(run.id))
-        passes = (now.cost or 0.0) * now.epoch * (now.train_texts or 0)
-        if config.model.source == model and now.seconds and passes:
-            found.append(Pace(now.seconds / passes, config.data.source == data))
+        seconds = pass_seconds(run) if run.status == "done" else None
+        with suppress(AdvlabError):  # settings of another version
+            if seconds is not None and run.config.model.source == model:
+                found.append(Pace(seconds, run.config.data.source == data))
     return next((p for p in found if p.same_data), found[0] if found else None)
 
 
@@ -114,8 +117,6 @@ def choose_preset(
     source: str, method: dict[str, Any] | None, train: TrainConfig | None, times: Sequence[str]
 ) -> None:
     """One card a preset; the one that the form below agrees with is marked. `times`: one for each."""
-    from advlab.runs.config import RunConfig
-
     for column, (name, preset), time in zip(
         st.columns(len(PRESETS)), PRESETS.items(), times, strict=True
     ):

@@ -14,11 +14,11 @@ from advlab.ui import plain_text
 from advlab.ui.explore.request import link
 from advlab.ui.launch import is_warm
 from advlab.ui.models import borrow
+from advlab.ui.train.actions import attempt
 from advlab.ui.train.reading import meanwhile
 from advlab.ui.train.run import (
     EVERY,
     RUNS,
-    attempt,
     badge,
     chart,
     diary,
