@@ -10,6 +10,7 @@ from advlab.runs.disk import trouble
 from advlab.ui import plain_text
 from advlab.ui.history import one_step_a_page
 from advlab.ui.launch import prepare_session
+from advlab.ui.pages import PAGES, START
 
 # drawn here, since Streamlit fetches its own icons for the tab from a font server
 ICON = (
@@ -28,70 +29,18 @@ st.set_page_config(page_title="advlab", page_icon=ICON, layout="wide")
 
 page = st.navigation(
     {
-        "": [
+        group: [
             st.Page(
-                "pages/learn/start.py",
-                title="Start",
-                icon=":material/home:",
-                default=True,
-                help="What advlab is, and the two models to begin with.",
+                one.script,
+                title=one.title,
+                icon=f":material/{one.icon}:",
+                url_path=one.address or None,
+                default=one is START,
+                help=one.about,
             )
-        ],
-        "Train": [
-            st.Page(
-                "pages/train/new.py",
-                title="New run",
-                icon=":material/add_circle:",
-                url_path="new",
-                help="Choose data, model and method, and start a training run.",
-            ),
-            st.Page(
-                "pages/train/runs.py",
-                title="Runs",
-                icon=":material/monitoring:",
-                url_path="runs",
-                help="All runs, live: losses, accuracy, cost; pause, resume, compare, download.",
-            ),
-        ],
-        "Explore": [
-            st.Page(
-                "pages/explore/explore.py",
-                title="Sentence",
-                icon=":material/search_insights:",
-                url_path="explore",
-                help="Attack one sentence and see what the perturbation is.",
-            ),
-            st.Page(
-                "pages/explore/many.py",
-                title="Many sentences",
-                icon=":material/table_rows:",
-                url_path="many",
-                help="The same attack on a selection of sentences, as a table to sort and open.",
-            ),
-            st.Page(
-                "pages/explore/capsule.py",
-                title="Open a capsule",
-                icon=":material/inventory_2:",
-                url_path="capsule",
-                help="A saved sentence: read it, and check its figures on this machine.",
-            ),
-        ],
-        "Compare": [
-            st.Page(
-                "pages/compare/robustness.py",
-                title="Robustness",
-                icon=":material/shield:",
-                url_path="robustness",
-                help="Models under attack on the same texts: curves, differences, parts, alarms.",
-            ),
-            st.Page(
-                "pages/compare/questions.py",
-                title="Questions",
-                icon=":material/help:",
-                url_path="questions",
-                help="Convergence, local optima, cost, carry-over, settings: measured, not guessed.",
-            ),
-        ],
+            for one in lines
+        ]
+        for group, lines in PAGES.items()
     }
 )
 st.html(CAPTIONS)

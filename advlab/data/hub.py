@@ -138,7 +138,7 @@ def _probe(name: str) -> None:
     raise DataError(
         f"the public data set {name!r} is not on this machine, and the hub at {endpoint} cannot be "
         f"reached ({reason}). Where there is a network, fetch it once with "
-        f"`hf download {name} --repo-type dataset --local-dir FOLDER`, copy FOLDER here and give "
+        f"“hf download {name} --repo-type dataset --local-dir FOLDER”, copy FOLDER here and give "
         f"hub:FOLDER; downloads are kept in {config.HF_DATASETS_CACHE}. Or give a local "
         "CSV, TSV or JSONL file"
     )

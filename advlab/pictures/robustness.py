@@ -65,7 +65,9 @@ def curves(grid: Grid) -> go.Figure:
     figure.add_hline(y=grid.majority, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
     unit = UNITS.get(str(grid.rows[0].attack.get("unit", "norm")), "")
     figure.update_xaxes(title={"text": f"ε ({unit})"}, rangemode="tozero", nticks=8)
-    figure.update_yaxes(title={"text": "right"}, range=[-0.02, 1.02], tickformat=".0%", nticks=6)
+    figure.update_yaxes(
+        title={"text": "texts read right (%)"}, range=[-0.02, 1.02], tickformat=".0%", nticks=6
+    )
     return finish(figure, 400, legend_rows=len(grid.rows))
 
 
@@ -201,8 +203,10 @@ def frontier(
             hovertemplate=f"{label(name)}: clean {clean[k]}, robust {hard[k]},"
             f" {seconds[k]:.0f} s<extra></extra>",
         )
-    figure.update_xaxes(title={"text": "right under attack"}, tickformat=".0%", nticks=6)
-    figure.update_yaxes(title={"text": "right when clean"}, tickformat=".0%", nticks=6)
+    figure.update_xaxes(
+        title={"text": "right under attack (% of texts)"}, tickformat=".0%", nticks=6
+    )
+    figure.update_yaxes(title={"text": "right when clean (% of texts)"}, tickformat=".0%", nticks=6)
     return finish(figure, 380)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.errors import RunError
-from advlab.runs.config import RunConfig, home
+from advlab.runs.config import STARTER_GROUP, RunConfig, home
 from advlab.runs.disk import telling, write_aside
 from advlab.runs.folder import RUN_ID, RunFolder, clean_name, run_path, utf8
 from advlab.runs.processes import start_of
@@ -215,17 +215,25 @@ class Store:
             ).fetchall()
         return [self._info(row) for row in rows if _is_id(row["id"])]
 
-    def claim(self, limit: int) -> RunInfo | None:
-        """Take the next queued run, unless `limit` runs are running; at most one caller gets it."""
+    def claim(self, limit: int, together: int = 1) -> RunInfo | None:
+        """Take the next queued run, unless `limit` runs are running; at most one caller gets it.
+
+        `together`: so many runs of the starter group may run beside each other, while no other runs.
+        """
         with self._open() as db:  # most polls end here, without the write lock
             if not db.execute("SELECT 1 FROM runs WHERE status = 'queued' LIMIT 1").fetchone():
                 return None
         with self._write() as db:
-            running = db.execute("SELECT count(*) FROM runs WHERE status = 'running'").fetchone()[0]
+            running = [
+                r["grp"] for r in db.execute("SELECT grp FROM runs WHERE status = 'running'")
+            ]
             row = db.execute(
-                "SELECT id FROM runs WHERE status = 'queued' ORDER BY turn LIMIT 1"
+                "SELECT id, grp FROM runs WHERE status = 'queued' ORDER BY turn LIMIT 1"
             ).fetchone()
-            if row is None or running >= limit:
+            if row is None:
+                return None
+            pair = {row["grp"], *running} == {STARTER_GROUP}
+            if len(running) >= (max(limit, together) if pair else limit):
                 return None
             db.execute(
                 "UPDATE runs SET status = 'running', started = ?, finished = NULL, error = NULL,"

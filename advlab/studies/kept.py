@@ -125,3 +125,19 @@ class Outcomes:
     def _path(self, key: str) -> Path:
         assert self.folder is not None
         return self.folder / key[:2] / f"{key}.json"
+
+
+class NotKeptError(LookupError):
+    """Something is not on disk that was only to be read."""
+
+
+@dataclass
+class OnlyKept(Outcomes):
+    """Outcomes that are read and never made: `NotKeptError` for the first that is not there."""
+
+    def kept(self, what: Mapping[str, Any], n: int, make: Callable[[int], list[Any]]) -> list[Any]:
+        """The n values stored for `what`."""
+        found = self.get(key_of(what), n)
+        if found is None:
+            raise NotKeptError
+        return found

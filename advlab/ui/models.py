@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,18 +116,30 @@ def borrow(id_: str) -> Iterator[Victim]:
 
 
 def weights_of(id_: str) -> str:
-    """The hash of a model's weights: what a link names it by on another machine.
+    """The hash of a model's weights, `Victim.hash`: what links, capsules and reports name it by.
 
-    `Victim.hash` where the model's card tells it, else the digest of its files.
+    The model is loaded where its card does not tell it. ModelError where it cannot be.
     """
     folder = model_folder(id_)
-    return weights_hash(folder) or files_digest(folder)
+    return weights_hash(folder) or _loaded_hash(files_digest(folder), str(folder))
 
 
 def has_weights(id_: str, wanted: str) -> bool:
-    """Whether a link's hash is this model's. Links from before cards told it hold the digest."""
-    folder = model_folder(id_)
-    return bool(wanted) and wanted in (weights_hash(folder), files_digest(folder))
+    """Whether a link's hash is this model's. Older links hold the digest of the files."""
+    with suppress(AdvlabError):  # a broken model is not the one
+        return bool(wanted) and wanted in (files_digest(model_folder(id_)), weights_of(id_))
+    return False
+
+
+@lru_cache(maxsize=256)
+def _loaded_hash(files: str, folder: str) -> str:
+    """The hash of a model whose card does not tell it; the files' own tells when to look again."""
+    from advlab.ui.launch import warm_up
+
+    warm_up()
+    from advlab.model.victim import Victim
+
+    return Victim.load(folder).hash
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model…")

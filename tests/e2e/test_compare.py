@@ -38,6 +38,7 @@ def test_robustness_is_measured_once_and_read_by_view(
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{server.url}/robustness")
     count = page.get_by_label("Texts", exact=True)
+    page.get_by_text("Models, texts, attacks, ε").click(timeout=60_000)
     expect(count).to_be_visible(timeout=60_000)
     count.fill("40")
     count.press("Enter")

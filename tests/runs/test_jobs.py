@@ -18,8 +18,8 @@ import pytest
 
 from advlab.errors import RunError, SettingError
 from advlab.records import Event
-from advlab.runs import jobs
-from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.runs import jobs, scheduler
+from advlab.runs.config import STARTER_GROUP, DataConfig, ModelConfig, RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo, Scheduler, Store
 from advlab.runs.processes import alive, send, start_of
 from advlab.runs.scheduler import settle, worker_environment
@@ -62,14 +62,14 @@ def schedule(store: Store) -> Iterator[Callable[..., Scheduler]]:
     started: list[Scheduler] = []
 
     def start(**options: Any) -> Scheduler:
-        scheduler = Scheduler(store, command=fake_command, **({"poll": 0.05} | options))
-        scheduler.start()
-        started.append(scheduler)
-        return scheduler
+        one = Scheduler(store, command=fake_command, **({"poll": 0.05} | options))
+        one.start()
+        started.append(one)
+        return one
 
     yield start
-    for scheduler in started:
-        scheduler.stop()
+    for one in started:
+        one.stop()
 
 
 def until(store: Store, run_id: str, *statuses: str) -> RunInfo:
@@ -167,6 +167,72 @@ def test_a_claim_stops_at_the_limit(store: Store) -> None:
     for _ in range(3):
         store.enqueue(config())
     assert [store.claim(2) is not None for _ in range(3)] == [True, True, False]
+
+
+def test_starter_runs_go_beside_each_other_and_beside_no_other(store: Store) -> None:
+    pair = [store.enqueue(config(), group=STARTER_GROUP) for _ in range(3)]
+    other = store.enqueue(config(), group="sweep")
+    assert [getattr(store.claim(1, together=2), "id", None) for _ in range(3)] == [*pair[:2], None]
+    store.finish(pair[0], 1, "done")
+    assert store.claim(1, together=2).id == pair[2]  # type: ignore[union-attr]
+    for run_id in pair[1:]:
+        assert store.claim(1, together=2) is None
+        store.finish(run_id, 1, "done")
+    assert store.claim(1, together=2).id == other  # type: ignore[union-attr]
+    store.enqueue(config(), group=STARTER_GROUP)
+    assert store.claim(1, together=2) is None
+
+
+def test_a_starter_run_passes_nobody_in_the_queue(store: Store) -> None:
+    first = store.enqueue(config(), group=STARTER_GROUP)
+    between = store.enqueue(config())
+    second = store.enqueue(config(), group=STARTER_GROUP)
+    assert store.claim(1, together=2).id == first  # type: ignore[union-attr]
+    assert store.claim(1, together=2) is None
+    assert [store.get(i).position for i in (between, second)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("usable", "setting", "together"), [(1, None, 1), (2, None, 2), (8, None, 2), (8, "1", 1)]
+)
+def test_two_cores_train_both_starters_at_once(
+    monkeypatch: pytest.MonkeyPatch, usable: int, setting: str | None, together: int
+) -> None:
+    monkeypatch.setattr(scheduler, "cores", lambda: usable)
+    monkeypatch.delenv("ADVLAB_MAX_RUNS", raising=False)
+    if setting:
+        monkeypatch.setenv("ADVLAB_MAX_RUNS", setting)
+    assert scheduler.starters_together() == together
+
+
+@pytest.mark.parametrize(
+    ("quota", "share"), [("100000 100000", 1.0), ("150000 100000", 1.5), ("50000 0", None)]
+)
+def test_cores_are_those_that_a_container_may_use(
+    tmp_path: Path, quota: str, share: float | None
+) -> None:
+    bound = scheduler.cores(tmp_path / "absent")
+    assert bound >= 1
+    (tmp_path / "cpu.max").write_text(quota)
+    found = scheduler.cores(tmp_path / "cpu.max")
+    assert found == (bound if share is None else min(bound, share))
+    (tmp_path / "cpu.max").write_text("max 100000")
+    assert scheduler.cores(tmp_path / "cpu.max") == bound
+
+
+def test_the_pair_is_trained_at_once_by_the_real_scheduler(
+    store: Store, schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "cores", lambda: 2)
+    monkeypatch.delenv("ADVLAB_MAX_RUNS", raising=False)
+    pair = [store.enqueue(config(steps=2000, delay=0.01), group=STARTER_GROUP) for _ in range(2)]
+    schedule()
+    for run_id in pair:
+        at_step(store, run_id, 1)
+    assert [store.get(i).status for i in pair] == ["running"] * 2
+    for run_id in pair:
+        store.request(run_id, "cancel")
+        until(store, run_id, "cancelled")
 
 
 def test_only_the_attempt_that_runs_can_finish(store: Store) -> None:

@@ -17,8 +17,11 @@ from streamlit.testing.v1 import AppTest
 
 from advlab.records import Dataset, Event, Example
 from advlab.runs import jobs
-from advlab.runs.config import DataConfig, RunConfig
+from advlab.runs.config import STARTER_GROUP, DataConfig, RunConfig, starter_pair
+from advlab.runs.standing import standing
 from advlab.training import worker
+from advlab.ui.pages import PAGES
+from advlab.ui.train import presets, reading
 
 ROOT = places.ROOT
 START, NEW, RUNS = "pages/learn/start.py", "pages/train/new.py", "pages/train/runs.py"
@@ -195,22 +198,39 @@ def test_the_pair_lands_on_a_sentence_that_flips_the_plain_model_alone(
     assert starter.landing(pair) == cold | {"text": texts[1]}  # type: ignore[arg-type]
 
 
-def test_a_finished_model_leads_from_the_first_page_to_explore():
-    make("done")
-    assert "Attack one sentence, two models side by side" in said(page(START))
+@pytest.mark.parametrize("state", ["none", "done"])
+def test_the_first_page_leads_to_every_page_with_a_line_on_each(state: str):
+    make(state)
+    app = page(START)
+    lines = [line for group in PAGES.values() for line in group][1:]
+    assert len(lines) == len(list((ROOT / "pages").rglob("*.py"))) - 1
+    shown = said(app)
+    links = [str(link.proto.label) for link in app.get("page_link")]
+    for line in lines:
+        assert f"**{line.title}**" in links
+        assert line.about in shown
 
 
-def test_the_first_page_counts_the_training_methods_once_torch_is_there(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    from advlab.training.methods import METHODS
-    from advlab.ui.learn import start
-
-    make("done")
-    monkeypatch.setattr(start, "is_warm", lambda: False)
-    assert "any model, any training method." in said(page(START))
-    monkeypatch.setattr(start, "is_warm", lambda: True)
-    assert f"any model, {len(METHODS)} training methods." in said(page(START))
+def test_while_the_pair_trains_it_is_told_what_is_trained_and_how_far_delta_goes():
+    pair = [jobs.open_here(c, group=STARTER_GROUP) for c in starter_pair()]
+    assert "Still ε is 0" in reading.delta(pair[1], standing(()))
+    for run in pair:
+        with run.folder.writer() as diary:
+            diary.append(
+                Event("start", 0, 1.0, {"epochs": 3, "parameters": 173442, "train_texts": 2856})
+            )
+            values = {"clean_loss": 0.31, "adv_loss": 0.52, "delta_norm": 0.3, "embed_norm": 2.0}
+            diary.append(Event("step", 5, 2.0, values))
+        jobs.Store().advance(run.id, 1, 5, 10, {})
+    app = page(START)
+    assert not app.exception
+    shown = said(app).replace("\\", "")
+    assert "Two small networks of 173,442 numbers each" in shown
+    assert "the same 2,856 reviews in the same order, 3 times over" in shown
+    assert "By now δ is 0.15 of a word vector long" in shown
+    assert "raises the loss from 0.31 to 0.52 nats" in shown
+    assert "here 0.3 of the length of one word vector" in shown
+    assert len(reading.PICTURE.split()) < 70  # still short
 
 
 @pytest.mark.parametrize(
@@ -275,6 +295,25 @@ def test_rename_and_delete_ask_and_then_do():
     assert not jobs.runs()
 
 
+def test_a_rename_is_a_form_that_enter_sends():
+    run_id = make("cancelled")
+    app = page(RUNS, run=str(run_id))
+    app.button(key="rename").click().run()
+    field, save = app.text_input(key=f"new-name.{run_id}"), app.button(key="save-name")
+    assert field.proto.form_id
+    assert field.proto.form_id == save.proto.form_id
+    assert save.proto.is_form_submitter
+
+
+def test_a_run_shows_the_hash_that_links_and_capsules_use():
+    run_id = make("done")
+    from advlab.ui.models import load_victim, weights_of
+
+    app = page(RUNS, run=str(run_id))
+    assert f"weights {load_victim(str(run_id)).hash}" in said(app)
+    assert weights_of(str(run_id)) == load_victim(str(run_id)).hash
+
+
 @pytest.mark.parametrize("wrong", ["0123456789ab", "../../etc", "<script>"])
 def test_a_wrong_run_in_the_address_is_said_and_the_list_stays(wrong: str):
     run_id = make("done")
@@ -303,7 +342,7 @@ def test_the_table_lists_every_run():
 def test_a_new_run_is_submitted_as_chosen():
     jobs.open_here(config("busy"))
     app = page(NEW)
-    app.selectbox(key="method.name").set_value("freelb").run()
+    app.pills(key="method.name").set_value("freelb").run()
     app.number_input(key="method.freelb.steps").set_value(2)
     app.number_input(key="train.scratch.epochs").set_value(1)
     app.text_input(key="run.name").set_value("mine").run()
@@ -316,10 +355,83 @@ def test_a_new_run_is_submitted_as_chosen():
     assert run.config.train.epochs == 1
 
 
+def test_a_preset_fills_the_form_and_says_so(monkeypatch: pytest.MonkeyPatch):
+    jobs.open_here(config("busy"))
+    app = page(NEW)
+    assert not app.exception
+    in_use = {b.key for b in app.button if b.label == "In use"}
+    assert in_use == {"preset.standard"}  # what the form holds when nothing was chosen
+    app.button(key="preset.strong").click().run()
+    assert not app.exception
+    assert {b.key for b in app.button if b.label == "In use"} == {"preset.strong"}
+    app.button(key="start").click().run()
+    run = jobs.runs()[0]
+    strong = presets.PRESETS["strong"]
+    assert run.config.method == strong.settings()
+    assert run.config.train == strong.train("tiny")
+
+
+def test_a_preset_stays_in_use_for_a_model_with_other_defaults_and_ends_with_a_change():
+    app = page(NEW)
+    app.button(key="preset.quick").click().run()
+    app.radio(key="model.kind").set_value("minilm").run()
+    quick = presets.PRESETS["quick"].train("minilm")
+    assert app.number_input(key="train.pretrained.1.epochs").value == quick.epochs
+    assert [b.key for b in app.button if b.label == "In use"] == ["preset.quick"]
+    app.number_input(key="train.pretrained.1.epochs").set_value(7).run()
+    assert not [b.key for b in app.button if b.label == "In use"]
+
+
+def test_every_method_is_in_sight_and_told_in_words():
+    from advlab.training.methods import METHODS
+
+    app = page(NEW)
+    shown = said(app)
+    assert app.pills(key="method.name").options == [m.title for m in METHODS.values()]
+    for method in METHODS.values():
+        assert method.gist in shown
+        assert not set(method.gist) & set("δελθρβγξ½∇_=‖`")
+    app.pills(key="method.name").set_value("freelb").run()
+    assert not app.exception
+    assert not [c.value for c in app.caption if "`" in c.value.replace("\\`", "`")]
+
+
+def test_minutes_are_told_from_runs_that_ended_here_or_not_at_all():
+    quick = presets.PRESETS["quick"]
+    assert presets.pace_of("tiny", "reviews") is None
+    assert "not known" in presets.minutes(quick, "tiny", 1000, None)
+    other = presets.Pace(0.001, same_data=False)
+    # 1,000 texts × 3 of 8 epochs × 2 passes at a millisecond
+    assert presets.minutes(quick, "tiny", 1000, other) == "about 5 s, judged by other texts"
+    slow = presets.Pace(0.1, same_data=True)
+    assert presets.minutes(quick, "tiny", 1000, slow) == "about 10 min"
+
+
+def test_the_pace_is_that_of_the_newest_run_of_the_model_on_the_same_texts():
+    run = jobs.open_here(config("timed"))
+    with run.folder.writer() as diary:
+        diary.append(Event("start", 0, 0.0, {"epochs": 2, "steps": 4, "train_texts": 500}))
+        diary.append(Event("epoch", 4, 1.0, {"epoch": 2}))
+        diary.append(Event("end", 4, 9.0, {"reason": "done", "seconds": 4.0, "cost": 2.0}))
+    jobs.Store().finish(run.id, 1, "done")
+    found = page(NEW)
+    assert not found.exception
+    assert presets.rounded(5400) == "1.5 h"
+    pace = paced("tiny", "reviews")
+    assert pace == (4.0 / (2.0 * 2 * 500), True)
+    assert paced("tiny", "messages") == (pace[0], False)
+    assert paced("small", "reviews") is None
+
+
 def test_a_pretrained_model_brings_its_own_training_defaults():
     app = page(NEW)
     app.radio(key="model.kind").set_value("minilm").run()
     assert app.number_input(key="train.pretrained.lr").value == pytest.approx(3e-5)
+
+
+def paced(model: str, data: str) -> Any:
+    found = presets.pace_of(model, data)
+    return None if found is None else (found.seconds, found.same_data)
 
 
 def upload(app: AppTest, name: str, content: bytes) -> AppTest:

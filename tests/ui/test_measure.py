@@ -4,7 +4,8 @@ from pathlib import Path
 
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig
-from advlab.ui.compare.measure import Choice, _pair
+from advlab.ui.compare.measure import Choice
+from advlab.ui.models import fitting_pair
 
 
 def run(name: str, method: str, data: str = "reviews") -> str:
@@ -15,12 +16,12 @@ def run(name: str, method: str, data: str = "reviews") -> str:
 def test_plain_training_on_the_same_data_comes_first() -> None:
     plain, other = run("plain", "plain"), run("other", "plain", "messages")
     fgm = run("fgm", "fgm")
-    assert _pair([fgm, other, plain]) == [plain, fgm]
-    assert _pair([plain, other, fgm]) == [plain, fgm]
-    assert _pair([other, fgm, plain]) == [other]  # nothing else was trained on its data
+    assert fitting_pair([fgm, other, plain]) == [plain, fgm]
+    assert fitting_pair([plain, other, fgm]) == [plain, fgm]
+    assert fitting_pair([other, fgm, plain]) == [other]  # nothing else was trained on its data
     pgd = run("pgd", "pgd")
-    assert _pair([pgd, fgm]) == [pgd, fgm]
-    assert _pair(["local:a", "local:b", "local:c"]) == ["local:a", "local:b"]
+    assert fitting_pair([pgd, fgm]) == [pgd, fgm]
+    assert fitting_pair(["local:a", "local:b", "local:c"]) == ["local:a", "local:b"]
 
 
 def test_the_same_texts_are_drawn_each_time_and_all_have_labels() -> None:
@@ -45,3 +46,27 @@ def test_it_is_told_which_texts_are_used_and_what_each_run_knows_of_them(tmp_pat
     )
     assert told[1] == "None of these texts stands in the training texts of first."
     assert "of these 18 texts stand in the training texts of other." in told[2]
+
+
+ALARMS = """
+from advlab.records.measured import Alarm
+from advlab.ui.compare.measure import tell
+
+few = "with 40 texts an interval is ± 13 points wide"
+tell([
+    Alarm("too few texts", "plain", few, "Use more texts."),
+    Alarm("no gradient", "plain", "9 of 40 texts", "Attack the margin."),
+    Alarm("too few texts", "fgm", few, "Use more texts."),
+    Alarm("no gradient", "fgm", "11 of 40 texts", "Attack the margin."),
+])
+"""
+
+
+def test_an_alarm_of_several_models_is_told_once_with_their_names() -> None:
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_string(ALARMS).run()
+    assert [w.value.replace("\\", "") for w in app.warning] == [
+        "too few texts (plain, fgm): with 40 texts an interval is ± 13 points wide. Use more texts.",
+        "no gradient (plain, fgm): plain: 9 of 40 texts; fgm: 11 of 40 texts. Attack the margin.",
+    ]

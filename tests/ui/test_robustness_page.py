@@ -3,7 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import places
+import pytest
 from explore_pages import widget
+
+from advlab.attacks import PGD
+from advlab.pictures.robustness import curves
+from advlab.records import Event
+from advlab.runs import jobs
+from advlab.runs.config import DataConfig, RunConfig
+from advlab.ui.compare.grids import seconds_for
+from advlab.ui.compare.measure import Choice
 
 
 def test_the_page_measures_and_a_second_time_reads_what_the_first_wrote(two_models: Path) -> None:
@@ -30,3 +39,55 @@ def test_the_page_measures_and_a_second_time_reads_what_the_first_wrote(two_mode
     next(b for b in app.button if b.label == "Measure").click().run()
     assert [f.stat().st_mtime_ns for f in files] == stamps
     assert app.dataframe[0].value.to_json() == first
+    # another visit opens with it, and attacks nothing
+    again = AppTest.from_file(file, default_timeout=120).run()
+    assert not again.exception
+    assert again.dataframe[0].value.to_json() == first
+    assert [f.stat().st_mtime_ns for f in files] == stamps
+    told_again = " ".join(c.value for c in again.caption).replace("\\", "")
+    assert "Texts: 10, drawn at random, of the " in told_again
+
+
+def test_a_first_look_is_one_click_away_and_says_how_long_it_takes(two_models: Path) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    file = str(places.ROOT / "pages" / "compare" / "robustness.py")
+    app = AppTest.from_file(file, default_timeout=120).run()
+    assert not app.exception
+    assert not app.subheader  # how fast these models are is not known: nothing began by itself
+    look = next(b for b in app.button if b.key == "robustness.look")
+    assert look.label == "A first look: 40 texts, a minute or more"
+    look.click().run()
+    assert not app.exception
+    assert "How much is left" in [h.value for h in app.subheader]
+    captions = " ".join(c.value for c in app.caption).replace("\\", "")
+    assert "A first look: the checks for misleading figures are made when you measure." in captions
+    assert "Texts: 40, drawn at random" in captions
+    assert list(app.dataframe[0].value["model"]) == ["first (folder)", "second (folder)"]
+    # what is kept is shown at once by the next visit
+    again = AppTest.from_file(file, default_timeout=120).run()
+    assert "How much is left" in [h.value for h in again.subheader]
+
+
+def test_a_grid_takes_as_long_as_its_passes_at_the_pace_of_the_models_training() -> None:
+    choice = Choice(("0123456789ab", "local:x"), {}, DataConfig("reviews"), 40, 0)
+    assert seconds_for(choice, 40, [PGD()], [0.1]) is None  # no such runs
+    run = jobs.open_here(RunConfig("timed"))
+    with run.folder.writer() as diary:
+        diary.append(Event("start", 0, 0.0, {"epochs": 2, "steps": 4, "train_texts": 500}))
+        diary.append(Event("epoch", 4, 1.0, {"epoch": 2}))
+        diary.append(Event("end", 4, 9.0, {"reason": "done", "seconds": 4.0, "cost": 2.0}))
+    jobs.Store().finish(run.id, 1, "done")
+    one = Choice((run.id,), {}, DataConfig("reviews"), 40, 0)
+    steps = PGD().steps
+    assert seconds_for(one, 30, [PGD()], [0.1, 0.2]) == pytest.approx(
+        (steps + 5 / 3) * 2 * 30 * 4.0 / (2.0 * 2 * 500)
+    )
+
+
+def test_axes_of_the_curves_have_units(measured) -> None:
+    grid, _ = measured
+    figure = curves(grid)
+    assert figure.layout.xaxis.title.text == "ε (× mean norm)"
+    assert figure.layout.yaxis.title.text == "texts read right (%)"
+    assert figure.layout.yaxis.tickformat == ".0%"

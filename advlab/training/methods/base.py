@@ -34,6 +34,7 @@ class Method:
     """A training method."""
 
     title: ClassVar[str]  # as people write it
+    gist: ClassVar[str]  # what it does, in words without formulas
     quoted: ClassVar[str | None] = None  # the setting whose number people add to the title
     replays: ClassVar[int] = 1  # optimiser steps on each batch
     one_step: ClassVar[bool] = False  # one-step ascent may overfit to itself: watched in training
@@ -48,6 +49,9 @@ class Plain(Method):
     """Plain training: the loss of the clean text alone. The baseline of every comparison."""
 
     title: ClassVar[str] = "Plain"
+    gist: ClassVar[str] = (
+        "Learns from the texts as they are. The baseline that every other method is compared with."
+    )
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         loss = victim.objective(batch, training=True)(victim.embed(batch)).mean()

@@ -31,6 +31,10 @@ class Noise(Adversarial):
     """
 
     title: ClassVar[str] = "Noise (R3F)"
+    gist: ClassVar[str] = (
+        "Adds random noise to the word vectors and asks for the same answer. Shows what "
+        "noise alone can do."
+    )
 
     weight: float = setting(
         1.0, "Weight λ of the symmetric divergence", low=0.0, high=100.0, label="weight λ"
@@ -49,6 +53,10 @@ class FGM(Adversarial):
     """
 
     title: ClassVar[str] = "FGM"
+    gist: ClassVar[str] = (
+        "Pushes each text's word vectors once, the way that hurts most, and learns from the "
+        "text and from the pushed one."
+    )
 
     one_step: ClassVar[bool] = True
     adv_weight: float = setting(0.5, _SHARE, low=0.0, high=0.9, label="share of the perturbed loss")
@@ -62,6 +70,10 @@ class FGSM(FGM):
     """One signed gradient step: ½L(x) + ½L(x + ε·sign g) (Goodfellow et al. 2015, arXiv:1412.6572)."""
 
     title: ClassVar[str] = "FGSM"
+    gist: ClassVar[str] = (
+        "As FGM, but every number of a word vector moves by the same amount: many tiny "
+        "changes, no long one."
+    )
 
     p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm of δ")
     eps: float = setting(0.015, "Radius of the ball that holds δ", low=0.0, label="ε")
@@ -76,6 +88,10 @@ class PGD(Adversarial):
     """
 
     title: ClassVar[str] = "PGD"
+    gist: ClassVar[str] = (
+        "Looks for the worst nearby word vectors in several small steps, and learns from the "
+        "text and from what it found. The usual choice."
+    )
     quoted: ClassVar[str | None] = "steps"
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
@@ -108,6 +124,9 @@ class Hidden(PGD):
     """
 
     title: ClassVar[str] = "HIDDEN"
+    gist: ClassVar[str] = (
+        "PGD inside the network: what is pushed is the input of a layer, not the word vectors."
+    )
     quoted: ClassVar[str | None] = None
 
     site: Site = setting(
@@ -124,6 +143,10 @@ class FastAT(Adversarial):
     """
 
     title: ClassVar[str] = "FAST"
+    gist: ClassVar[str] = (
+        "One push from a random start, and learns from the pushed text alone. Fast, but may "
+        "learn to beat that one push only."
+    )
 
     one_step: ClassVar[bool] = True
     step_size: float = setting(1.25, "Length of the ascent step", unit="× ε", low=0.0, high=10.0)
@@ -141,6 +164,10 @@ class FreeAT(Adversarial):
     """
 
     title: ClassVar[str] = "FREE"
+    gist: ClassVar[str] = (
+        "Uses each batch several times over; every pass moves the weights and the push at "
+        "once, so that no pass is lost."
+    )
 
     one_step: ClassVar[bool] = True  # between two optimiser steps
     replays_m: int = setting(3, "Replays m of each batch", low=1, high=20, label="replays m")
@@ -174,6 +201,10 @@ class FreeLB(Adversarial):
     """
 
     title: ClassVar[str] = "FreeLB"
+    gist: ClassVar[str] = (
+        "Looks in several steps and learns from every one of them, not from the last alone. "
+        "Made for pretrained language models."
+    )
     quoted: ClassVar[str | None] = "steps"
 
     steps: int = setting(3, "Ascent steps K; a training step costs K passes", low=1, high=50)
@@ -199,6 +230,7 @@ class FreeLBPlus(FreeLB):
     """
 
     title: ClassVar[str] = "FREELB++"
+    gist: ClassVar[str] = "FreeLB with more steps, and with no ball that holds the push back."
     quoted: ClassVar[str | None] = None
 
     steps: int = setting(10, "Ascent steps K; a training step costs K passes", low=1, high=50)
@@ -215,6 +247,10 @@ class VAT(Adversarial):
     """
 
     title: ClassVar[str] = "VAT"
+    gist: ClassVar[str] = (
+        "Finds the push that changes the answer most, without asking for the label, and "
+        "teaches the model to answer the same."
+    )
 
     steps: int = setting(1, "Power iterations", low=1, high=20)
     start_size: float = setting(
@@ -238,6 +274,10 @@ class TRADES(Adversarial):
     """
 
     title: ClassVar[str] = "TRADES"
+    gist: ClassVar[str] = (
+        "Learns from the text as it is and pays for answers that change nearby: one number "
+        "weighs accuracy against robustness."
+    )
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
@@ -267,6 +307,10 @@ class SMART(Adversarial):
     """
 
     title: ClassVar[str] = "SMART"
+    gist: ClassVar[str] = (
+        "Keeps answers from changing in a tiny box around each word vector. Made for "
+        "fine-tuning pretrained models."
+    )
 
     p: P = setting("linf", "Norm of δ", label="norm of δ")
     ball: Ball = setting(

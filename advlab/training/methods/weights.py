@@ -32,6 +32,10 @@ class SAM(Method):
     """
 
     title: ClassVar[str] = "SAM"
+    gist: ClassVar[str] = (
+        "Pushes the weights, not the text: looks for minima that are flat. Often more "
+        "accurate, no defence against attacks."
+    )
 
     rho: float = setting(0.05, "Length of the step in weight space", unit="L2", low=0.0, label="ρ")
 
@@ -58,6 +62,10 @@ class AWP(PGD):
     """
 
     title: ClassVar[str] = "AWP"
+    gist: ClassVar[str] = (
+        "PGD, with the weights pushed to their worst as well, against overfitting to the "
+        "attack. The slowest."
+    )
     quoted: ClassVar[str | None] = None
 
     gamma: float = setting(
@@ -98,6 +106,10 @@ class TableAttack(Method):
     """
 
     title: ClassVar[str] = "TABLE"
+    gist: ClassVar[str] = (
+        "A common mistake, for contrast: shifts the embedding table of the whole batch "
+        "instead of each text's own vectors."
+    )
 
     eps: float = setting(0.5, "Length of the table's step, for the whole batch", low=0.0, label="ε")
     unit: Unit = setting(

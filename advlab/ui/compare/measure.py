@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.records import Dataset, Example
+from advlab.records.measured import Alarm
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
 from advlab.settings import plain
@@ -145,10 +146,19 @@ def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
     return found
 
 
-def tell(alarm: Any) -> None:
-    """An alarm, with its evidence and what to do."""
-    text = plain_text(f"{alarm.model}: {alarm.name}: {alarm.evidence}. {alarm.advice}")
-    st.warning(text, icon=":material/warning:")
+def tell(alarms: Sequence[Alarm]) -> None:
+    """Alarms with their evidence and what to do; one that several models raise is told once."""
+    together: dict[str, list[Alarm]] = {}
+    for alarm in alarms:
+        together.setdefault(alarm.name, []).append(alarm)
+    for name, same in together.items():
+        models = ", ".join(dict.fromkeys(a.model for a in same))
+        evidence = list(dict.fromkeys(a.evidence for a in same))
+        if len(evidence) > 1:
+            evidence = list(dict.fromkeys(f"{a.model}: {a.evidence}" for a in same))
+        advice = " ".join(dict.fromkeys(a.advice for a in same))
+        text = plain_text(f"{name} ({models}): {'; '.join(evidence)}. {advice}")
+        st.warning(text, icon=":material/warning:")
 
 
 def measured(
@@ -159,17 +169,22 @@ def measured(
     label: str = "Measure",
     hint: str = "",
     choice: Choice | None = None,
+    opening: Callable[[Progress], Any] | None = None,
 ) -> Any:
     """What `work` found for these settings, or for the last ones measured; None before that.
 
     `work` gets a function that shows progress; a click anywhere stops it there, and finished parts
     are read back when it is asked for again. Errors are shown, not raised. Of a `choice` it is said
-    which texts were used.
+    which texts were used. `opening`: what is shown before anything was measured here; it may be
+    None, and is asked once for each choice.
     """
     slot = f"{page}.found"
     wanted = json.dumps(key, sort_keys=True)
     kept = st.session_state.get(slot)
-    if st.button(label, type="primary", icon=":material/science:", key=f"{page}.go"):
+    pressed = st.button(label, type="primary", icon=":material/science:", key=f"{page}.go")
+    first = kept is None and opening is not None and st.session_state.get(f"{slot}.for") != wanted
+    if pressed or first:
+        st.session_state[f"{slot}.for"] = wanted  # what is stopped is not begun again by itself
         place = st.empty()
 
         def progress(share: float, what: str) -> None:
@@ -181,7 +196,7 @@ def measured(
             place.progress(0.0, "Waiting for a turn …")
             with TURNS.turn(limit=None) as turn:
                 progress(0.0, "Loading")
-                found = work(progress)
+                found = work(progress) if pressed or opening is None else opening(progress)
                 told = choice.told() if choice and found is not None else ()
         except AdvlabError as error:
             place.empty()
@@ -189,12 +204,14 @@ def measured(
             return None
         place.empty()
         if found is not None:
-            kept = st.session_state[slot] = (wanted, found, told)
+            kept = st.session_state[slot] = (wanted if pressed else "", found, told)
     if kept is None:
         if hint:
             st.caption(hint)
         return None
-    if kept[0] != wanted:
+    if not kept[0]:
+        st.caption(hint)
+    elif kept[0] != wanted:
         st.caption("The settings have changed since this was measured.")
     for sentence in kept[2]:
         st.caption(plain_text(sentence))

@@ -175,8 +175,7 @@ def cost() -> None:
         return
     whole, models = found
     # a model that always answers one class loses nothing under attack: that is no gain
-    for alarm in of_outcomes(whole, precision=1.0):
-        tell(alarm)
+    tell(of_outcomes(whole, precision=1.0))
     times = [trained(m) for m in models]
     seconds, costs = [t for t, _ in times], [c for _, c in times]
     said(questions.cost_sentence(whole, costs))
@@ -247,8 +246,7 @@ def carry() -> None:
         table(
             questions.kinds_columns(kinds), "carry.table", "Accuracy by kind of attack, intervals"
         )
-    for alarm in alarms:
-        tell(alarm)
+    tell(alarms)
     left, right = st.columns(2)
     for side, one, title, how in (
         (

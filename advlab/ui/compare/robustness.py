@@ -2,65 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
-from advlab.attacks import ATTACKS, Attack, build_attack
+from advlab.attacks import ATTACKS, Attack, attack_settings, build_attack
 from advlab.errors import AdvlabError
 from advlab.pictures import robustness, tables
-from advlab.records import Example
-from advlab.records.measured import Alarm, Grid
 from advlab.runs import jobs
 from advlab.runs.standing import standing
-from advlab.settings import plain
-from advlab.studies.alarms import alarms_of
-from advlab.studies.grid import grid
-from advlab.studies.kept import Progress
-from advlab.studies.parts import slices_of, word_counts
+from advlab.studies.parts import slices_of
 from advlab.studies.report import report
 from advlab.ui import KEEP, plain_text
-from advlab.ui.compare.measure import MOST_TEXTS, Choice, ask, measured, outcomes, tell, victims_for
+from advlab.ui.compare.grids import Measured, first_look_button, opened, seconds_for, take
+from advlab.ui.compare.measure import Choice, ask, measured, tell
 from advlab.ui.explore import request
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table
+from advlab.ui.train.presets import rounded
 from advlab.ui.train.run import diary
 
 VIEWS = ("Curves", "Differences", "Parts", "Cost", "Texts")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A grid with what the page tells of it."""
-
-    grid: Grid
-    examples: Sequence[Example]
-    known: dict[str, int]  # how often each word stands in the training texts
-    alarms: Sequence[Alarm]
-    models: dict[str, str]  # weights' hash -> model id
-    groups: dict[str, str]  # weights' hash -> the run's name without its seed
-    told: tuple[str, ...] = ()  # which texts these are, in sentences
-
-
 def robustness_page() -> None:
-    """Everything on the page."""
-    choice = ask("robustness", count=400)
-    chosen = _attacks() if choice else None
+    """Everything on the page: what was measured first, with the choices folded above it."""
+    with st.expander(
+        "Models, texts, attacks, ε", icon=":material/tune:", key="robustness.controls"
+    ):
+        choice = ask("robustness", count=400)
+        chosen = _attacks() if choice else None
     if choice is None or chosen is None:
         return
     attacks, eps = chosen
+    key = choice.key | {"attacks": [attack_settings(a) for a in attacks], "eps": eps}
     found: Measured | None = measured(
         "robustness",
-        choice.key | {"attacks": [plain(a) for a in attacks], "eps": eps},
-        lambda progress: _measure(choice, attacks, eps, progress),
-        choice=choice,
-        hint="Every text is attacked at every ε that it still stands. Finished work is kept on disk: a"
-        " second time, or after a stop, it goes on from there.",
+        key,
+        lambda progress: take(choice, attacks, eps, progress, last=key),
+        hint=_told(choice, attacks, eps),
+        opening=lambda progress: opened(choice, progress),
     )
     if found is not None:
         _results(found)
+    else:
+        first_look_button(choice)
+
+
+def _told(choice: Choice, attacks: list[Attack], eps: list[float]) -> str:
+    """What Measure will do, and how long that takes."""
+    seconds = seconds_for(choice, choice.count, attacks, eps)
+    long = f", at most about {rounded(seconds)}" if seconds else ""
+    return (
+        f"{choice.count:,} texts{long}. Every text is attacked at every ε that it still stands. "
+        "Finished work is kept on disk: a second time, or after a stop, it goes on from there."
+    )
 
 
 def _attacks() -> tuple[list[Attack], list[float]] | None:
@@ -97,54 +93,13 @@ def _attacks() -> tuple[list[Attack], list[float]] | None:
     return attacks, eps
 
 
-def _measure(
-    choice: Choice, attacks: list[Attack], eps: list[float], progress: Progress
-) -> Measured | None:
-    """The grid, and what the checks of each model say of it."""
-    data, examples = choice.texts()
-    kept = outcomes()
-
-    def told(share: float, what: str) -> None:
-        progress(share, f"{what}: {kept.made} batches attacked, {kept.read} read back")
-
-    victims = victims_for(choice, data)
-    if not victims:
-        return None
-    whole = grid(
-        list(victims.values()),
-        examples,
-        attacks,
-        eps,
-        seed=choice.seed,
-        data=data.name,
-        outcomes=kept,
-        progress=told,
-    )
-    alarms: list[Alarm] = []
-    for victim in victims.values():
-        told(1.0, victim.name)
-        own = replace(whole, rows=tuple(r for r in whole.rows if r.model == victim.name))
-        more = len(examples) < min(len(data.test), MOST_TEXTS)
-        alarms += alarms_of(own, [victim], examples, attacks, more=more)
-    models = {victim.hash: model for model, victim in victims.items()}
-    groups = {h: title for h, model in models.items() if (title := without_seed(model))}
-    known = word_counts(data.train)
-    return Measured(whole, examples, known, alarms, models, groups, choice.told())
-
-
-def without_seed(model: str) -> str:
-    """What a run has in common with those that differ in their seed alone; “” for a folder."""
-    if model.startswith(LOCAL):
-        return ""
-    config = jobs.run(model).config
-    same = replace(config, name="", train=replace(config.train, seed=0)).fingerprint
-    return f"{config.method['name']} · {same[:4]}"
-
-
 def _results(found: Measured) -> None:
-    for alarm in found.alarms:
-        tell(alarm)
-    if not found.alarms:
+    for sentence in found.told:
+        st.caption(plain_text(sentence))
+    tell(found.alarms or ())
+    if found.alarms is None:
+        st.caption("A first look: the checks for misleading figures are made when you measure.")
+    elif not found.alarms:
         said(
             "No alarm: none of the checks of the attack, the models and the outcomes found anything."
         )
@@ -205,7 +160,7 @@ def _curves(found: Measured) -> None:
                 lambda name=name: report(
                     found.grid,
                     found.examples,
-                    found.alarms,
+                    found.alarms or (),
                     known=found.known,
                     used={"texts used": " ".join(found.told)},
                     more=[("Over seeds", seeds, "Mean, lowest and highest.")]

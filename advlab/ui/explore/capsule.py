@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -12,14 +11,13 @@ import streamlit as st
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
-from advlab.model.card import files_digest, weights_hash
 from advlab.pictures import attack
 from advlab.pictures.sentences import percent, units
 from advlab.pictures.text import quoted
 from advlab.records import Scale
 from advlab.ui import plain_text
 from advlab.ui.explore import request
-from advlab.ui.models import borrow, model_choices, model_folder
+from advlab.ui.models import borrow, model_choices, weights_of
 from advlab.ui.parts import chart, said, table
 
 
@@ -204,19 +202,9 @@ def model_of(wanted: str, titles: Iterable[str]) -> list[str]:
     """The first of these models whose weights have this hash, if any. Broken ones are passed by."""
     for id_ in titles:
         with suppress(AdvlabError):
-            folder = model_folder(id_)
-            found = weights_hash(folder) or _loaded_hash(files_digest(folder), str(folder))
-            if found == wanted:
+            if weights_of(id_) == wanted:
                 return [id_]
     return []
-
-
-@lru_cache(maxsize=256)
-def _loaded_hash(files: str, folder: str) -> str:
-    """The hash of a model whose card does not tell it; the files' own tells when to look again."""
-    from advlab.model.victim import Victim
-
-    return Victim.load(folder).hash
 
 
 def link(found: Capsule, model: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings
+from advlab.errors import AdvlabError
 from advlab.pictures.style import UNITS
 from advlab.records import Example
 from advlab.settings import settings_of
@@ -117,12 +118,20 @@ def _request(
         if known.get("text") == text:
             shield(text, Request.of(known).shield)
     request = Request(text, label, models, attack, seed, len(whole) - len(text), shielded(text))
-    beside = {"weights": ".".join(weights_of(m) for m in models), "pin": pinned()}
+    beside = {"weights": ".".join(_weights(m) for m in models), "pin": pinned()}
     write(request.query() | {k: v for k, v in beside.items() if v})
     if not text:
         st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
         return None
     return request
+
+
+def _weights(model: str) -> str:
+    """What a link names the model's weights by; empty for one that cannot be loaded."""
+    try:
+        return weights_of(model)
+    except AdvlabError:
+        return ""
 
 
 def _first_models(titles: Mapping[str, str], known: Mapping[str, str], turn: str) -> None:

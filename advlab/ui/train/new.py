@@ -14,6 +14,7 @@ from advlab.runs import jobs
 from advlab.runs.config import (
     SCRATCH,
     Augmentation,
+    DataConfig,
     ModelConfig,
     Regularisation,
     RunConfig,
@@ -24,7 +25,8 @@ from advlab.settings import plain, settings_of
 from advlab.ui import plain_text
 from advlab.ui.forms import form_for
 from advlab.ui.launch import warm_up
-from advlab.ui.train.data import choose_data
+from advlab.ui.train.data import choose_data, read, stamp_of
+from advlab.ui.train.presets import PRESETS, Preset, choose_preset, minutes, pace_of, used
 from advlab.ui.train.run import RUNS
 
 MODELS = {
@@ -36,25 +38,52 @@ MODELS = {
 
 
 def new_page() -> None:
-    """Everything on the page."""
+    """Everything on the page: three choices and the start, then every setting for who wants it."""
     st.title("New run", anchor=False)
-    st.markdown("What is learnt, by which network, and with which training method.")
+    st.markdown("What is learnt, by which network, and how it is made robust.")
     parts: dict[str, Any] = {}  # field of `RunConfig` -> its settings; None where they do not fit
     st.subheader("1 · Data", anchor=False)
     parts["data"] = choose_data()
     st.subheader("2 · Model", anchor=False)
     source, parts["model"] = _model()
-    st.subheader("3 · Method", anchor=False)
-    parts["method"] = _method()
+    st.subheader("3 · How thoroughly", anchor=False)
+    cards = st.container()  # drawn last: they say which of them the form agrees with
+    st.subheader("4 · Start", anchor=False)
+    start = st.container()
+    st.subheader("Or set everything yourself", anchor=False)
+    _form(parts, source)
+    with cards:
+        _presets(parts, source)
+    with start:
+        _start(parts)
+
+
+def _form(parts: dict[str, Any], source: str) -> None:
+    """The method and every setting of the training, filled from the preset used last."""
+    preset, suffix = used()
+    st.markdown("**Method**")
+    parts["method"] = _method(preset, suffix)
+    st.markdown("**Training**")
+    scratch = "scratch" if source in SCRATCH else "pretrained"
+    defaults = plain(preset.train(source))
+    parts["train"] = form_for(TrainConfig, f"train.{scratch}{suffix}", defaults)
     with st.expander("Regularisation and augmentation, with any method", icon=":material/blur_on:"):
         parts["regularise"] = form_for(Regularisation, "regularise")
         st.caption("Augmentation: chances for each word of the texts that are changed.")
         parts["augment"] = form_for(Augmentation, "augment")
-    st.subheader("4 · Training", anchor=False)
-    scratch = "scratch" if source in SCRATCH else "pretrained"
-    parts["train"] = form_for(TrainConfig, f"train.{scratch}", plain(TrainConfig.for_model(source)))
-    st.subheader("5 · Start", anchor=False)
-    _start(parts)
+
+
+def _presets(parts: Mapping[str, Any], source: str) -> None:
+    """The cards, each with the time that it takes on the chosen data."""
+    data = parts["data"]
+    texts = None
+    if data is not None:
+        whole = replace(data, limit=None, seed=DataConfig.seed)  # as it was read above
+        found = read(whole, stamp_of(whole))
+        texts = None if found is None else min(len(found.train), data.limit or len(found.train))
+    pace = pace_of(source, data.source) if data is not None else None
+    times = [minutes(preset, source, texts, pace) for preset in PRESETS.values()]
+    choose_preset(source, parts["method"], parts["train"], times)
 
 
 def _model() -> tuple[str, ModelConfig | None]:
@@ -87,28 +116,37 @@ def _model() -> tuple[str, ModelConfig | None]:
     return source, model if source else None
 
 
-def _method() -> dict[str, Any] | None:
+def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
     """The training method with its settings, as a run keeps it."""
     with st.spinner("Loading PyTorch (once, a few seconds)…"):
         warm_up()
     from advlab.training.methods import METHODS
 
-    name = st.selectbox(
-        "Training method",
-        list(METHODS),
-        index=list(METHODS).index("pgd"),
-        key="method.name",
-        format_func=lambda n: f"{n} – {(inspect.getdoc(METHODS[n]) or '').splitlines()[0]}",
-        persist_state="session",
+    name = (
+        st.pills(
+            "Training method",
+            list(METHODS),
+            default=preset.method,
+            required=True,
+            key=f"method.name{suffix}",
+            format_func=lambda n: METHODS[n].title,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        or preset.method
     )
-    about = (inspect.getdoc(METHODS[name]) or "").partition("\n\n")[2]
-    if about:
-        st.caption(plain_text(about))
+    st.markdown(METHODS[name].gist)
+    with st.expander(f"All {len(METHODS)} methods in words", icon=":material/menu_book:"):
+        st.markdown("\n".join(f"- **{plain_text(m.title)}**: {m.gist}" for m in METHODS.values()))
+    given = preset.settings() if name == preset.method else {}
     if settings_of(METHODS[name]):
-        method = form_for(METHODS[name], f"method.{name}")
+        values = {k: v for k, v in given.items() if k != "name"}
+        method = form_for(METHODS[name], f"method.{name}{suffix}", values)
     else:
         method = METHODS[name]()
         st.caption("This method has no settings of its own.")
+    formulas = (inspect.getdoc(METHODS[name]) or "").replace("`", "")
+    st.caption(plain_text(f"In formulas: {formulas}"))
     return None if method is None else {"name": name} | plain(method)
 
 
@@ -122,7 +160,7 @@ def _start(parts: Mapping[str, Any]) -> None:
             ("the method", "method"),
             ("the regularisation", "regularise"),
             ("the augmentation", "augment"),
-            ("the training settings", "train"),
+            ("the training", "train"),
         )
         if parts[part] is None
     ]
@@ -138,7 +176,7 @@ def _start(parts: Mapping[str, Any]) -> None:
     if waiting:
         st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
     if missing:
-        st.caption(f"Before it can start, see to {', '.join(missing)} above.")
+        st.caption(f"Before it can start, see to {', '.join(missing)}.")
     pressed = st.button(
         "Start run",
         type="primary",

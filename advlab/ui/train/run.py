@@ -6,7 +6,6 @@ person is about to press is redrawn under the pointer.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import Standing, standing
 from advlab.ui import plain_text
 from advlab.ui.launch import warm_up
+from advlab.ui.models import weights_of
 
 EVERY = 2.0  # seconds between polls of a run that is queued or running
 EXPLORE = "pages/explore/explore.py"
@@ -46,7 +46,12 @@ CHART = {"displayModeBar": False}
 
 def percent(rate: Estimate | None) -> str:
     """A share as people read it; a dash while unknown."""
-    return "–" if rate is None else f"{rate.value:.1%}".replace("%", " %")
+    return "–" if rate is None else share(rate.value)
+
+
+def share(value: float, digits: int = 1) -> str:
+    """A share in per cent: 92.4 %."""
+    return f"{value:.{digits}%}".replace("%", " %")
 
 
 def duration(seconds: float | None) -> str:
@@ -138,7 +143,7 @@ def numbers(now: Standing) -> None:
             "Clean accuracy",
             percent(now.test or now.clean),
             help=("On the test texts" if tested else "On the validation texts, kept epoch")
-            + (f". Most frequent class: {now.majority:.1%}" if now.majority is not None else ""),
+            + (f". Most frequent class: {share(now.majority)}" if now.majority is not None else ""),
         )
         st.metric(
             "Robust accuracy",
@@ -239,135 +244,33 @@ def panel(info: RunInfo) -> None:
         numbers(now)
         charts(events, f"panel.{info.id}")
     elif info.status == "queued":
-        st.caption("Runs start in the order in which they were submitted, one at a time.")
+        st.caption("Runs start in the order in which they were submitted.")
     for note in now.notes:
         st.caption(f":material/info: {plain_text(note)}")
-
-
-# -- what can be done with a run ---------------------------------------------------------------
-
-
-def actions(info: RunInfo) -> None:
-    """Buttons for what fits the run's state."""
-    with st.container(horizontal=True):
-        if info.active:
-            asked = info.request is not None
-            st.button(
-                "Pause",
-                key="pause",
-                icon=":material/pause:",
-                disabled=asked,
-                on_click=attempt,
-                args=(jobs.pause, info.id),
-                help="Stops after this step and writes a checkpoint to go on from",
-            )
-            st.button(
-                "Cancel",
-                key="cancel",
-                icon=":material/stop:",
-                disabled=info.request == "cancel",
-                on_click=attempt,
-                args=(jobs.cancel, info.id),
-            )
-        if info.resumable:
-            st.button(
-                "Resume",
-                key="resume",
-                icon=":material/play_arrow:",
-                type="primary",
-                on_click=attempt,
-                args=(jobs.resume, info.id),
-                help=plain_text(info.folder.outlook().capitalize()),
-            )
-        if info.folder.has_model and not info.active:
-            open_in_explore(info)
-            st.download_button(
-                "Download",
-                key="download",
-                icon=":material/download:",
-                data=lambda: model_zip(info.id),
-                file_name=info.folder.download_name(info.name),
-                mime="application/zip",
-                on_click="ignore",
-                help="The model as a zip of a Hugging Face folder: opens without advlab",
-            )
-        if st.button("Rename", key="rename", icon=":material/edit:"):
-            rename(info.id, info.name)
-        if info.status != "running" and st.button("Delete", key="delete", icon=":material/delete:"):
-            delete(info.id, info.name)
-
-
-def open_in_explore(info: RunInfo) -> None:
-    """To the Explore page, this model beside its twin where it has one."""
-    twin = (
-        next(
-            (r.id for r in jobs.runs(group=info.group) if r.id != info.id and r.folder.has_model),
-            None,
-        )
-        if info.group
-        else None
-    )
-    pair = {"a": info.id} if twin is None else {"a": twin, "b": info.id}
-    if st.button("Open in Explore", key="explore", icon=":material/search_insights:"):
-        st.switch_page(EXPLORE, query_params=pair)
-
-
-def attempt(action: Callable[[str], None], run_id: str) -> None:
-    """Do it; a state that changed meanwhile is told, not raised."""
-    try:
-        action(run_id)
-    except AdvlabError as error:
-        st.toast(plain_text(str(error)), icon=":material/error:")
-
-
-def model_zip(run_id: str) -> io.BytesIO:
-    """The zip of a run's model, made when it is asked for."""
-    target = io.BytesIO()
-    jobs.folder(run_id).zip_to(target)
-    target.seek(0)
-    return target
-
-
-@st.dialog("Rename run")
-def rename(run_id: str, name: str) -> None:
-    """Ask for another name."""
-    key = f"new-name.{run_id}"
-    st.text_input("Name", value=name, max_chars=200, key=key)
-
-    def save() -> None:
-        attempt(lambda id_: jobs.rename(id_, st.session_state[key] or ""), run_id)
-        st.rerun()  # the whole page, which closes the dialog
-
-    st.button("Save", type="primary", key="save-name", on_click=save)
-
-
-@st.dialog("Delete run?")
-def delete(run_id: str, name: str) -> None:
-    """Ask before the files are gone."""
-    st.markdown(
-        f"**{plain_text(name, 80)}** with its model, checkpoints and events. This cannot be undone."
-    )
-
-    def for_good() -> None:
-        attempt(jobs.delete, run_id)
-        st.session_state.get("diaries", {}).pop(run_id, None)
-        st.query_params.pop("run", None)
-        st.rerun()
-
-    with st.container(horizontal=True):
-        st.button("Delete for good", type="primary", key="delete-for-good", on_click=for_good)
-        if st.button("Keep it", key="keep"):
-            st.rerun()
 
 
 def details(info: RunInfo) -> None:
     """The settings as JSON and the end of the worker's log, folded."""
     with st.expander("Settings and log", icon=":material/description:"):
-        st.caption(f"Run {info.id} · {when(info.created)} · {plain_text(str(info.folder.path))}")
+        weights = _weights(info)
+        st.caption(
+            f"Run {info.id} · {when(info.created)} · {plain_text(str(info.folder.path))}"
+            + (f" · weights {weights}" if weights else "")
+        )
         st.code(info.config_json, language="json", height=280)
         if info.folder.log.is_file():
             st.caption("Last lines that the worker printed")
             st.code(_end_of(info.folder.log) or "nothing", language=None, height=200)
+
+
+def _weights(info: RunInfo) -> str:
+    """The hash by which links, capsules and reports name the kept weights; empty without any."""
+    if not info.folder.has_model or info.active:
+        return ""
+    try:
+        return weights_of(info.id)
+    except AdvlabError:  # Explore names what is wrong with a model
+        return ""
 
 
 def _end_of(file: Path, size: int = 8000) -> str:

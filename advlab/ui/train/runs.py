@@ -15,18 +15,19 @@ from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
 from advlab.settings import plain
 from advlab.ui import plain_text
+from advlab.ui.train.actions import actions
 from advlab.ui.train.run import (
     BADGES,
     EVERY,
     NEW,
     RUNS,
-    actions,
     badge,
     chart,
     details,
     diary,
     panel,
     percent,
+    share,
     summary,
     watch,
     when,
@@ -105,7 +106,9 @@ def _row(run: RunInfo) -> None:
     ):
         st.query_params["run"] = run.id
         st.rerun()
-    state = f"{run.status} {run.progress or 0:.0%}" if run.status == "running" else run.status
+    state = (
+        f"{run.status} {share(run.progress or 0.0, 0)}" if run.status == "running" else run.status
+    )
     state = f"place {run.position} in the queue" if run.position else state
     st.caption(plain_text(f"{state} · {summary(run)}{_scores(run)}"))
 

@@ -14,9 +14,11 @@ from advlab.ui import plain_text
 from advlab.ui.explore.request import link
 from advlab.ui.launch import is_warm
 from advlab.ui.models import borrow
+from advlab.ui.train.actions import attempt
+from advlab.ui.train.reading import meanwhile
 from advlab.ui.train.run import (
+    EVERY,
     RUNS,
-    attempt,
     badge,
     chart,
     diary,
@@ -84,6 +86,10 @@ def _telling(plain: str, robust: str, eps: float, texts: tuple[str, ...]) -> str
 def follow_pair(pair: Pair) -> None:
     """Both runs live, side by side, with what can be done when one stopped."""
     st.subheader("Training the starter pair", anchor=False)
+    under_way = any(run.active for run in pair)
+    st.fragment(meanwhile, run_every=EVERY if under_way else None, key="meanwhile")(
+        *(run.id for run in pair)
+    )
     for column, run in zip(st.columns(2, gap="medium"), pair, strict=True):
         with column, st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -115,7 +121,7 @@ def follow_pair(pair: Pair) -> None:
                     icon=":material/monitoring:",
                     query_params={"run": run.id},
                 )
-    if any(run.active for run in pair):
+    if under_way:
         st.caption("You may close this page: the runs go on. When both are done, a sentence opens.")
 
 

@@ -1,0 +1,128 @@
+"""What can be done with a run: pause, cancel, resume, open, download, rename, delete."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import streamlit as st
+
+from advlab.errors import AdvlabError
+from advlab.runs import jobs
+from advlab.runs.jobs import RunInfo
+from advlab.ui import plain_text
+from advlab.ui.train.run import EXPLORE
+
+
+def actions(info: RunInfo) -> None:
+    """Buttons for what fits the run's state."""
+    with st.container(horizontal=True):
+        if info.active:
+            asked = info.request is not None
+            st.button(
+                "Pause",
+                key="pause",
+                icon=":material/pause:",
+                disabled=asked,
+                on_click=attempt,
+                args=(jobs.pause, info.id),
+                help="Stops after this step and writes a checkpoint to go on from",
+            )
+            st.button(
+                "Cancel",
+                key="cancel",
+                icon=":material/stop:",
+                disabled=info.request == "cancel",
+                on_click=attempt,
+                args=(jobs.cancel, info.id),
+            )
+        if info.resumable:
+            st.button(
+                "Resume",
+                key="resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=attempt,
+                args=(jobs.resume, info.id),
+                help=plain_text(info.folder.outlook().capitalize()),
+            )
+        if info.folder.has_model and not info.active:
+            open_in_explore(info)
+            st.download_button(
+                "Download",
+                key="download",
+                icon=":material/download:",
+                data=lambda: model_zip(info.id),
+                file_name=info.folder.download_name(info.name),
+                mime="application/zip",
+                on_click="ignore",
+                help="The model as a zip of a Hugging Face folder: opens without advlab",
+            )
+        if st.button("Rename", key="rename", icon=":material/edit:"):
+            rename(info.id, info.name)
+        if info.status != "running" and st.button("Delete", key="delete", icon=":material/delete:"):
+            delete(info.id, info.name)
+
+
+def open_in_explore(info: RunInfo) -> None:
+    """To the Explore page, this model beside its twin where it has one."""
+    twin = (
+        next(
+            (r.id for r in jobs.runs(group=info.group) if r.id != info.id and r.folder.has_model),
+            None,
+        )
+        if info.group
+        else None
+    )
+    pair = {"a": info.id} if twin is None else {"a": twin, "b": info.id}
+    if st.button("Open in Explore", key="explore", icon=":material/search_insights:"):
+        st.switch_page(EXPLORE, query_params=pair)
+
+
+def attempt(action: Callable[[str], None], run_id: str) -> None:
+    """Do it; a state that changed meanwhile is told, not raised."""
+    try:
+        action(run_id)
+    except AdvlabError as error:
+        st.toast(plain_text(str(error)), icon=":material/error:")
+
+
+def model_zip(run_id: str) -> io.BytesIO:
+    """The zip of a run's model, made when it is asked for."""
+    target = io.BytesIO()
+    jobs.folder(run_id).zip_to(target)
+    target.seek(0)
+    return target
+
+
+@st.dialog("Rename run")
+def rename(run_id: str, name: str) -> None:
+    """Ask for another name."""
+    key = f"new-name.{run_id}"
+
+    def save() -> None:
+        attempt(lambda id_: jobs.rename(id_, st.session_state[key] or ""), run_id)
+        st.rerun()  # the whole page, which closes the dialog
+
+    with st.form("rename", border=False):  # Enter saves, as in any form
+        st.text_input("Name", value=name, max_chars=200, key=key)
+        st.form_submit_button("Save", type="primary", key="save-name", on_click=save)
+
+
+@st.dialog("Delete run?")
+def delete(run_id: str, name: str) -> None:
+    """Ask before the files are gone."""
+    st.markdown(
+        f"**{plain_text(name, 80)}** with its model, checkpoints and events. This cannot be undone."
+    )
+
+    def for_good() -> None:
+        attempt(jobs.delete, run_id)
+        st.session_state.get("diaries", {}).pop(run_id, None)
+        st.query_params.pop("run", None)
+        st.rerun()
+
+    with st.container(horizontal=True):
+        st.button("Delete for good", type="primary", key="delete-for-good", on_click=for_good)
+        if st.button("Keep it", key="keep"):
+            st.rerun()

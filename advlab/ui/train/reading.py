@@ -1,0 +1,66 @@
+"""What there is to read while the starter pair trains: what is trained, what δ is, what comes next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from advlab.runs import jobs
+from advlab.runs.jobs import RunInfo
+from advlab.runs.standing import Standing, standing
+from advlab.ui import plain_text
+from advlab.ui.train.run import diary
+
+
+def meanwhile(plain: str, robust: str) -> None:
+    """Three short paragraphs with the numbers of this moment, under one bar for both runs."""
+    runs = jobs.run(plain), jobs.run(robust)
+    st.progress(
+        sum(run.progress or 0.0 for run in runs) / 2,
+        " · ".join(
+            f"{name} {run.progress or 0:.0%}".replace("%", " %")
+            for name, run in zip(("plain", "adversarial"), runs, strict=True)
+        ),
+    )
+    one, two = (standing(diary(run.id)) for run in runs)
+    for column, title, text in zip(
+        st.columns(3, gap="medium"),
+        ("What is being trained", "What δ is", "How to read the picture that comes"),
+        (trained(runs[0], one), delta(runs[1], two), PICTURE),
+        strict=True,
+    ):
+        column.markdown(f"**{title}**")
+        column.markdown(plain_text(text))
+
+
+def trained(run: RunInfo, now: Standing) -> str:
+    """The two networks and their texts."""
+    size = f" of {now.parameters:,} numbers each" if now.parameters else ""
+    texts = f"the same {now.train_texts:,} reviews" if now.train_texts else "the same reviews"
+    return (
+        f"Two small networks{size}. They begin alike and read {texts} in the same order, "
+        f"{run.config.train.epochs} times over, to learn which are positive. One thing differs: the "
+        "second also learns from each review pushed the way that misleads it most."
+    )
+
+
+def delta(run: RunInfo, now: Standing) -> str:
+    """What δ is, and how long it is by now."""
+    eps = float(run.config.method["eps"])
+    text = (
+        "A network reads a word as a vector, a row of numbers. δ is what is added to the vectors of a "
+        "review to raise the loss most. It may be ε long in all, here "
+        f"{eps:g} of the length of one word vector, and ε rises to that from 0. "
+    )
+    if not now.delta_norm or not now.embed_norm:
+        return text + "Still ε is 0: at first the network learns from clean reviews alone."
+    text += f"By now δ is {now.delta_norm / now.embed_norm:.2f} of a word vector long"
+    if now.clean_loss is None or now.adv_loss is None:
+        return text + "."
+    return text + f", and raises the loss from {now.clean_loss:.2f} to {now.adv_loss:.2f} nats."
+
+
+PICTURE = (
+    "One review opens under both models, with its words coloured by how far δ moves them. Draw ε up "
+    "from 0 and watch the two answers: the plain model should change its mind at a smaller ε. Then "
+    "ask what δ did: as a rule no vector comes near enough to another word to be read as it."
+)
