@@ -13,7 +13,7 @@ from advlab.pictures.style import side
 from advlab.pictures.text import legend
 from advlab.records import AttackRecord, Line, Surface
 from advlab.ui.explore.results import Result, analysed
-from advlab.ui.parts import beside, chart, folded, said, table
+from advlab.ui.parts import beside, chart, folded, one_of, said, table
 
 GRID, SMALL = 21, 11  # points a side of the loss surface, and of those that stand beside it
 SEEDS = (0, 1, 2)  # of the random directions
@@ -71,31 +71,14 @@ def surfaces(results: Sequence[Result]) -> None:
 def _surface_controls(several: bool) -> tuple[int, bool, bool] | None:
     """Seed of the direction, whether in 3-D, whether in common colours; None: not to be drawn."""
     left, middle, right = st.columns(3, vertical_alignment="bottom")
-    seed = (
-        left.segmented_control(
-            "Random direction",
-            list(SEEDS),
-            default=0,
-            required=True,
-            key="surface.seed",
-            format_func=lambda k: str(k + 1),
-            bind="query-params",
-            help="One direction proves nothing: all three stand below.",
-        )
-        or 0
+    seed = one_of(
+        left,
+        "Random direction",
+        {k: str(k + 1) for k in SEEDS},
+        "surface.seed",
+        hint="One direction proves nothing: all three stand below.",
     )
-    solid = (
-        middle.segmented_control(
-            "Picture",
-            [False, True],
-            default=False,
-            required=True,
-            key="surface.solid",
-            format_func={False: "flat", True: "3-D"}.__getitem__,
-            bind="query-params",
-        )
-        or False
-    )
+    solid = one_of(middle, "Picture", {False: "flat", True: "3-D"}, "surface.solid")
     linked = several and right.toggle(
         "Same colours for all models", value=True, key="surface.linked", persist_state="session"
     )

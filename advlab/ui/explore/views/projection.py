@@ -13,7 +13,7 @@ from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.views.round_trip import round_trip_html
-from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
+from advlab.ui.parts import beside, chart, folded, one_of, pointed, said, section, table
 
 METRICS = {
     "l2": "L2: the distance in which δ is measured.",
@@ -137,42 +137,9 @@ def _swaps(results: Sequence[Result]) -> None:
 
 def _nearest(results: Sequence[Result], whole: bool) -> None:
     columns = st.columns(3)
-    metric = (
-        columns[0].segmented_control(
-            "Metric",
-            list(METRICS),
-            default="l2",
-            required=True,
-            key="metric",
-            format_func={"l2": "L2", "cosine": "cosine", "dot": "dot"}.__getitem__,
-            bind="query-params",
-        )
-        or "l2"
-    )
-    space = (
-        columns[1].segmented_control(
-            "Space",
-            list(SPACES),
-            default="nearest",
-            required=True,
-            key="space",
-            format_func=SPACES.__getitem__,
-            bind="query-params",
-        )
-        or "nearest"
-    )
-    clean = (
-        columns[2].segmented_control(
-            "Sentence",
-            [False, True],
-            default=False,
-            required=True,
-            key="nearest.clean",
-            format_func={False: "perturbed", True: "clean"}.__getitem__,
-            bind="query-params",
-        )
-        or False
-    )
+    metric = one_of(columns[0], "Metric", {"l2": "L2", "cosine": "cosine", "dot": "dot"}, "metric")
+    space = one_of(columns[1], "Space", SPACES, "space")
+    clean = one_of(columns[2], "Sentence", {False: "perturbed", True: "clean"}, "nearest.clean")
     st.caption(METRICS[metric])
     for i, result in beside(results):
         record = result.record

@@ -11,6 +11,7 @@ import streamlit as st
 from advlab.records import SaliencyChoices
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
+from advlab.ui.parts import one_of
 
 SHOWN = {
     "all": "clean, perturbed, difference",
@@ -66,18 +67,7 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
         bind="query-params",
     )
-    shown = (
-        st.segmented_control(
-            "Show",
-            list(SHOWN),
-            default="all",
-            required=True,
-            key="saliency.shown",
-            format_func=SHOWN.__getitem__,
-            bind="query-params",
-        )
-        or "all"
-    )
+    shown = one_of(st, "Show", SHOWN, "saliency.shown")
     options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
     settings = _settings([m for m in METHODS if m in methods])
     return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
