@@ -32,6 +32,8 @@ VIEWS: dict[str, Callable[[Sequence[Result]], None]] = {
     "Training": through_training,
     "Data": data,
 }
+# counted in letters, so that columns go below each other where the reader's are large
+WRAP = """<style>.st-key-views [data-testid="stColumn"] { min-width: min(100%, 10rem) }</style>"""
 
 
 def explore_page() -> None:
@@ -71,7 +73,9 @@ def explore_page() -> None:
 @st.fragment
 def explore_view(results: Sequence[Result]) -> None:
     """Everything that was found about one sentence under up to three models."""
-    tabs = st.tabs(list(VIEWS), key="view", on_change="rerun", bind="query-params")
+    st.html(WRAP)
+    with st.container(key="views"):
+        tabs = st.tabs(list(VIEWS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, VIEWS.values(), strict=True):
         if tab.open:
             with tab:
