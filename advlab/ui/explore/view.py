@@ -32,8 +32,11 @@ VIEWS: dict[str, Callable[[Sequence[Result]], None]] = {
     "Training": through_training,
     "Data": data,
 }
-# counted in letters, so that columns go below each other where the reader's are large
-WRAP = """<style>.st-key-views [data-testid="stColumn"] { min-width: min(100%, 10rem) }</style>"""
+# counted in letters, so that columns go below each other where the reader's are large; on a phone
+# Streamlit puts them there itself
+WRAP = """<style>@media (min-width: 641px) {
+.st-key-views [data-testid="stColumn"] { min-width: min(100%, 10rem) }
+}</style>"""
 
 
 def explore_page() -> None:
