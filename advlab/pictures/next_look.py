@@ -113,10 +113,11 @@ def after_data(records: Sequence[AttackRecord]) -> str:
     """The capsule that is most worth keeping."""
     i = _weakest(records)
     record, flip = records[i], records[i].curve.flip_eps
+    whose = f" of {side(i)}" if len(records) > 1 else ""
     if flip is None or not record.right:
-        return f"Keep the capsule{_of(records, i)}, and open it on another machine to verify it."
+        return f"Keep the capsule{whose}, and open it on another machine to verify it."
     return (
-        f"Keep the capsule{_of(records, i)}: a flip at {at_eps(flip, record)} is a claim that another"
+        f"Keep the capsule{whose}: a flip at {at_eps(flip, record)} is a claim that another"
         " machine can verify."
     )
 

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.pictures.sentences import (
-    STUCK,
-    at_eps,
-    attack_sentence,
-    norm_share,
-    number,
-    percent,
-    signed,
-    unit_of,
-)
+from advlab.pictures.sentences import STUCK, at_eps, norm_share, number, percent, signed, unit_of
+from advlab.pictures.through_training import flips_sentence
 from advlab.records import AttackRecord, Moment, Saliency, Surface
 
 FEW = 3  # words that are named
@@ -98,15 +90,18 @@ def projection(record: AttackRecord) -> str:
 
 
 def training(lapse: Sequence[Moment]) -> str:
-    """What training did to the ε that flips the sentence, first kept epoch against last."""
+    """Whether training made the sentence harder to flip, first kept epoch against last."""
     first, last = lapse[0].record, lapse[-1].record
-    ends = [f"epoch {m.epoch}" if m.epoch else "before training" for m in (lapse[0], lapse[-1])]
-    told = [
-        f"{attack_sentence(record)[:-1]} ({end})"
-        for record, end in zip((first, last), ends, strict=True)
-        if not (record.stuck and record.right)
-    ]
-    return "; then: ".join(told) + "." if told else STUCK
+    if not first.right or not last.right:
+        return flips_sentence(first, last)
+    before, after = (
+        float("inf") if r.curve.flip_eps is None else r.curve.flip_eps / r.scale.mean_norm
+        for r in (first, last)
+    )
+    if before == after:
+        return flips_sentence(first, last)
+    way = "harder" if after > before else "easier"
+    return f"Training made it {way} to flip. {flips_sentence(first, last)}"
 
 
 def data(record: AttackRecord, attack: str) -> str:

@@ -174,7 +174,7 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
         " on the clean sentence"
         f" and from {percent(float(first.attacked.score[0]))} to"
         f" {percent(float(last.attacked.score[0]))} under attack."
-        f" {_flips_sentence(first, last)}{most}{_kept_sentence(lapse)}"
+        f"{most}{_kept_sentence(lapse)}"
     )
 
 
@@ -188,7 +188,7 @@ def _kept_sentence(lapse: Sequence[Moment]) -> str:
     )
 
 
-def _flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
+def flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
     """How the smallest flipping ε changed; where none was found, that it does not flip up to which."""
     before, after = _flip(first), _flip(last)
     found = [_flips(record) for record in (first, last)]

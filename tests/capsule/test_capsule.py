@@ -38,7 +38,7 @@ from advlab.errors import DataError
 from advlab.explain.explore import analyse, explore
 from advlab.pictures import attack as capsule_figures
 from advlab.pictures.page import versions
-from advlab.pictures.sentences import headline, percent
+from advlab.pictures.sentences import headline, number, percent
 from advlab.records import AttackRecord, Reading
 
 TEXT = TEXTS[1]
@@ -450,6 +450,25 @@ def test_the_page_can_be_opened_again_as_the_same_capsule() -> None:
         assert again.headline == found.headline
         assert again.changed == ()
         np.testing.assert_array_equal(again.numbers["delta"], found.numbers["delta"])
+
+
+def test_the_page_shows_shielded_words_in_the_sentence_and_names_them() -> None:
+    victim = shared_victim("bert")
+    record = explore(victim, TEXT, attack=PGD(0.3, steps=2), shield=[(0, 5)])
+    source = save(record, victim.tokenizer_hash)
+    made = page(load(source.encode()), source)
+    assert f'<span class="held">{TEXT[:5]}</span>' in made
+    assert f"Shielded from the attack (dashed): ‘{TEXT[:5]}’." in made
+    assert "not attacked" in made
+    assert "Shielded" not in page(load(saved().encode()), saved())
+
+
+def test_the_page_counts_epsilon_in_one_unit_and_all_three_in_the_settings() -> None:
+    found = load(saved().encode())
+    made = page(found, saved()).partition("<script")[0]
+    assert "ε, × mean norm" in made
+    assert "ε, raw" not in made
+    assert f"{number(found.eps)} raw = {number(found.eps / found.mean_norm)} × mean norm" in made
 
 
 def test_the_page_draws_within_its_frame_and_asks_for_nothing() -> None:

@@ -14,7 +14,7 @@ from advlab.errors import ModelError
 from advlab.explain.explore import explore
 from advlab.explain.through_training import look_at_epoch
 from advlab.model.victim import Victim
-from advlab.pictures import through_training
+from advlab.pictures import openings, through_training
 from advlab.records import Moment
 from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from advlab.training.epochs import ROOM, keep_epoch, kept, load_epoch, wanted
@@ -148,7 +148,7 @@ def test_where_nothing_flips_it_no_smallest_eps_is_claimed(
 ) -> None:
     words = np.zeros(len(sample_record().words))
     lapse = [moment(0, before, words), moment(3, after, words)]
-    text = through_training.changed_sentence(lapse)
+    text = openings.training(lapse)
     assert said in text
     assert ("The smallest ε" in text) == (before is not None and after is not None)
 

@@ -95,8 +95,12 @@ def test_projection_opens_with_whether_it_is_another_sentence():
 def test_training_and_data_open_with_what_flips():
     before, after = sample_record(), robust_record()
     said = openings.training([moment(0, before), moment(3, after)])
-    assert said.startswith("Flips at ε = ")
-    assert "(before training); then: Holds at ε = 0.50 × mean norm (epoch 3)." in said
+    assert said.startswith("Training made it harder to flip. Before, ε = ")
+    assert said.endswith("after, it does not flip up to 0.50.")
+    back = openings.training([moment(0, after), moment(3, before)])
+    assert back.startswith("Training made it easier to flip. Before, it does not flip up to ε = ")
+    same = openings.training([moment(0, before), moment(3, before)])
+    assert same.startswith("The smallest ε that flips it goes from ")
     assert openings.data(before, "PGD").startswith("PGD at ε = 0.50 × mean norm, seed ")
     assert "does not flip it" in openings.data(after, "PGD")
 

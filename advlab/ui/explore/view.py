@@ -35,6 +35,11 @@ VIEWS: dict[str, Callable[[Sequence[Result]], None]] = {
     "Training": through_training,
     "Data": data,
 }
+# counted in letters, so that columns go below each other where the reader's are large; on a phone
+# Streamlit puts them there itself
+WRAP = """<style>@media (min-width: 641px) {
+.st-key-views [data-testid="stColumn"] { min-width: min(100%, 10rem) }
+}</style>"""
 
 
 def explore_page() -> None:
@@ -87,7 +92,9 @@ def explore_page() -> None:
 @st.fragment
 def explore_view(results: Sequence[Result]) -> None:
     """Everything that was found about one sentence under up to three models."""
-    tabs = st.tabs(list(VIEWS), key="view", on_change="rerun", bind="query-params")
+    st.html(WRAP)
+    with st.container(key="views"):
+        tabs = st.tabs(list(VIEWS), key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, VIEWS.values(), strict=True):
         if tab.open:
             with tab:

@@ -21,7 +21,7 @@ METRICS = {
     "dot": "Dot product: favours long vectors; not a distance.",
 }
 LEFT_OUT = {False: "special and unused", True: "special, unused, pieces and punctuation"}
-SPACES = {"nearest": "word vectors", "embedded": "as the first layer gets them"}
+SPACES = {"nearest": "word vectors", "embedded": "first layer's input"}
 
 
 def projection(results: Sequence[Result]) -> None:

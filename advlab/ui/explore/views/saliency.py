@@ -25,8 +25,9 @@ def saliency(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
         "Where the model looks",
-        "The sentence as it was typed: the darker a word, the more it counts. Every method in numbers"
-        " below; those without a sign say how sensitive the model is, not what a word contributes.",
+        "The sentence as it was typed: the stronger a word's colour, the more it counts. Every method"
+        " in numbers below; those without a sign say how sensitive the model is, not what a word"
+        " contributes.",
     ):
         top = st.container()
         controls = saliency_controls(results)
@@ -94,7 +95,7 @@ def _sentences(results: Sequence[Result], controls: Controls) -> None:
         st.html(coloured(record, found.clean.words, top, hover, signed=found.signed))
         said(openings.saliency(record, found), hover=f"{found.title}, {found.target}")
         said(
-            f"Explained: {found.target}, by {found.title}. Darkest: {sentences.number(top)} {unit}."
+            f"Explained: {found.target}, by {found.title}. Strongest: {sentences.number(top)} {unit}."
         )
     known = [i for i, m in enumerate(maps) if not m.withheld]
     if not known:
