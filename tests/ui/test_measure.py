@@ -18,7 +18,8 @@ def test_plain_training_on_the_same_data_comes_first() -> None:
     fgm = run("fgm", "fgm")
     assert fitting_pair([fgm, other, plain]) == [plain, fgm]
     assert fitting_pair([plain, other, fgm]) == [plain, fgm]
-    assert fitting_pair([other, fgm, plain]) == [other]  # nothing else was trained on its data
+    assert fitting_pair([other, fgm, plain]) == [plain, fgm]  # nothing else has the data of `other`
+    assert fitting_pair([other]) == [other]
     pgd = run("pgd", "pgd")
     assert fitting_pair([pgd, fgm]) == [pgd, fgm]
     assert fitting_pair(["local:a", "local:b", "local:c"]) == ["local:a", "local:b"]

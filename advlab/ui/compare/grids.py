@@ -30,8 +30,9 @@ from advlab.ui.train.presets import pass_seconds, rounded
 
 FEW = 40  # texts of the first look
 RADII = [0.1, 0.25, 0.5]  # its ε, × mean norm
-PATIENCE = 10.0  # seconds: a first look that takes longer waits to be asked for
+PATIENCE = 30.0  # seconds: a first look that takes longer waits to be asked for
 SLOT = "robustness.found"
+LAST = "robustness.json"  # in the data folder: what was measured last
 
 
 @dataclass(frozen=True)
@@ -164,15 +165,13 @@ def seconds_for(
 def _note(settings: dict[str, Any], alarms: Sequence[Alarm]) -> None:
     """Remember what was measured last; the outcomes themselves are kept already."""
     known = {"settings": settings, "alarms": [dataclasses.asdict(a) for a in alarms]}
-    file = home() / "outcomes" / "last.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(file, json.dumps(known).encode())
+    write_aside(home() / LAST, json.dumps(known).encode())
 
 
 def _last(choice: Choice) -> Measured | None:
     """The last measurement, where all its models are still there and all of it is kept."""
     try:
-        known = json.loads((home() / "outcomes" / "last.json").read_bytes())
+        known = json.loads((home() / LAST).read_bytes())
         settings = known["settings"]
         models = tuple(settings["models"])
         if not set(models) <= set(choice.titles):

@@ -94,8 +94,6 @@ def _attacks() -> tuple[list[Attack], list[float]] | None:
 
 
 def _results(found: Measured) -> None:
-    for sentence in found.told:
-        st.caption(plain_text(sentence))
     tell(found.alarms or ())
     if found.alarms is None:
         st.caption("A first look: the checks for misleading figures are made when you measure.")
@@ -135,6 +133,8 @@ def _results(found: Measured) -> None:
         "Cost": lambda: _costs(found, max(e, 0)),
         "Texts": lambda: _examples(found),
     }[view]()
+    for sentence in found.told:
+        st.caption(plain_text(sentence))
 
 
 def _curves(found: Measured) -> None:
