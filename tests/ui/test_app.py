@@ -426,7 +426,7 @@ def test_the_pace_is_that_of_the_newest_run_of_the_model_on_the_same_texts():
 def test_a_pretrained_model_brings_its_own_training_defaults():
     app = page(NEW)
     app.radio(key="model.kind").set_value("minilm").run()
-    assert app.number_input(key="train.pretrained.lr").value == pytest.approx(3e-5)
+    assert app.number_input(key="train.pretrained.lr").value == pytest.approx(5e-5)
 
 
 def paced(model: str, data: str) -> Any:
