@@ -176,8 +176,8 @@ class TrainConfig:
         """Defaults that suit the model: from scratch 8 epochs at 1e-3, pretrained 3 at 5e-5.
 
         A pretrained model has few steps for a strong δ: ε rises over half of them, and dropout masks
-        are not tied. FreeLB (ε 0.5) on MiniLM, 3,000 sentences of SST-2, seed 0, then read 83.7 % of dev
-        clean and 44.0 % under PGD-10 at ε = 0.25, plain training 82.7 and 17.7.
+        are not tied. FreeLB (ε 0.5) on MiniLM, 3,000 sentences of SST-2, seed 0, then read 83.7 % of
+        dev clean and 44.0 % under PGD-10 at ε = 0.25, plain training 82.7 and 17.7.
         """
         base: dict[str, Any] = {}
         if source not in SCRATCH:
