@@ -174,8 +174,8 @@ def test_choosing_a_token_moves_the_picture(two_models: Path):
     chooser.select(other).run()
     assert not app.exception
     after = [c.proto.spec for c in app.get("plotly_chart")]
-    assert after[:2] == before[:2]  # the loss around the sentence is of no single token
-    assert all(a != b for a, b in zip(after[2:5], before[2:5], strict=True))
+    assert after[:4] == before[:4]  # two models' loss around the sentence, of no single token
+    assert all(a != b for a, b in zip(after[4:8], before[4:8], strict=True))
 
 
 def test_a_failure_is_told_without_a_traceback(two_models: Path, monkeypatch: pytest.MonkeyPatch):
