@@ -135,7 +135,11 @@ def first_look_button(choice: Choice) -> None:
         f"A first look: {FEW} texts, {long}", icon=":material/visibility:", key="robustness.look"
     ):
         place = st.empty()
-        found = first_look(choice, lambda share, what: place.progress(share, plain_text(what)))
+
+        def progress(share: float, what: str) -> None:
+            place.progress(min(max(share, 0.0), 1.0), plain_text(what))
+
+        found = first_look(choice, progress)
         place.empty()
         if found is not None:
             st.session_state[SLOT] = ("", found, ())
