@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from advlab.attacks import ATTACKS
@@ -252,6 +253,20 @@ def _page(result: Result, methods: Methods, foretold: Forecast | None) -> str:
 
 def _charts(result: Result) -> str:
     """The main charts of a record as one page with Plotly in it."""
+    sections = [
+        Section(
+            title,
+            plot=figure.to_html(
+                full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}
+            ),
+        )
+        for k, (title, figure) in enumerate(_figures(result))
+    ]
+    return frame("advlab", result.record.text, sections, lead=result.record.model)
+
+
+def _figures(result: Result) -> list[tuple[str, go.Figure]]:
+    """The charts with their titles."""
     record = result.record
     maps = [
         analysed(result, "saliency", method=m)
@@ -289,13 +304,4 @@ def _charts(result: Result) -> str:
             ("Loss around the sentence", surface.surface(analysed(result, "surface"))),
             ("Loss by length", landscape.lines([record], [analysed(result, "line")])),
         ]
-    sections = [
-        Section(
-            title,
-            plot=figure.to_html(
-                full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}
-            ),
-        )
-        for k, (title, figure) in enumerate(figures)
-    ]
-    return frame("advlab", record.text, sections, lead=record.model)
+    return figures
