@@ -141,7 +141,7 @@ def train(
                 group["lr"] = settings.lr * lr_share(step, total, settings)
             strength = warmup.at(step)
 
-            given = Step(strength, generator, settings.tied_dropout)
+            given = Step(strength, generator, tied=settings.tied_dropout)
             told: list[dict[str, float]] = []  # the losses of each replay
             grad_norm = 0.0
             for _ in range(method.replays):

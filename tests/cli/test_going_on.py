@@ -68,7 +68,9 @@ def test_a_killed_training_is_resumed_to_the_byte(data: str) -> None:
     whole = said(*words, "--name", "whole")
     killed_when(
         start(*words, "--name", "killed"),
-        lambda: any(r.name == "killed" and epochs_of(r) for r in jobs.runs()),
+        lambda: any(
+            r.name == "killed" and epochs_of(r) and r.folder.checkpoint_step() for r in jobs.runs()
+        ),
     )
     run = next(r for r in jobs.runs() if r.name == "killed")
     assert (run.status, run.folder.checkpoint_step() is not None) == ("interrupted", True)

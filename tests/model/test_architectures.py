@@ -13,6 +13,7 @@ from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
 from advlab.records import Example
 from advlab.training.methods import build_method
+from advlab.training.methods.base import Step
 
 # refused when loaded, and what the reason names
 REFUSED = {
@@ -44,7 +45,7 @@ def trained(victim: Victim, method: str) -> dict[str, float]:
     twin.model.train().requires_grad_(True)
     dice = torch.Generator().manual_seed(0)
     told = build_method({"name": method}).backward(
-        twin, twin.encode(LABELLED), strength=1.0, generator=dice, carry={}
+        twin, twin.encode(LABELLED), Step(generator=dice)
     )
     grads = [p.grad for p in twin.model.parameters() if p.grad is not None]
     assert grads

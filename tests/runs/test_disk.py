@@ -112,6 +112,7 @@ def test_a_loadable_checkpoint_and_a_model_stand_wherever_training_stops(tmp_pat
         keep_model(home, victim, "m")
 
     first = tmp_path / "first"
+    first.mkdir()
     save(first, 3, 0)
     limit, going, found = 0, True, set()
     while going:

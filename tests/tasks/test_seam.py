@@ -28,7 +28,7 @@ from advlab.attacks.universal import Universal
 from advlab.capsule.format import load, save
 from advlab.errors import DataError, ModelError, SettingError
 from advlab.explain.explore import ANALYSES, analyse, explore
-from advlab.explain.subject import Stage
+from advlab.explain.subject import Subject
 from advlab.model.blocks import blocks_of
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Example
@@ -391,16 +391,16 @@ def test_what_must_stand_is_read_as_it_is_whatever_reference_is_given(kind: str)
     broke = 0
     for given in examples_of(kind):
         bare = replace(given, answers=(), place=None)
-        stages = [Stage.set(victim, example, attack) for example in (bare, given)]
+        stages = [Subject.set(victim, example, attack) for example in (bare, given)]
         own, other = stages
         assert own.answer == other.answer != given.answer
         dice = torch.Generator().manual_seed(0)
-        T = max(stage.embeds.shape[1] for stage in stages)
+        T = max(subject.embeds.shape[1] for subject in stages)
         delta = torch.randn(8, T, 16, generator=dice).double() * torch.arange(8).reshape(-1, 1, 1)
         found = []
-        for stage in stages:
-            free = stage.batch.perturbable.unsqueeze(-1)
-            found.append(stage.read(delta[:, : free.shape[1]] * free))
+        for subject in stages:
+            free = subject.batch.perturbable.unsqueeze(-1)
+            found.append(subject.read(delta[:, : free.shape[1]] * free))
         alone, beside = found
         np.testing.assert_allclose(beside.hold, alone.margin, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(beside.broken, alone.broken)

@@ -36,6 +36,7 @@ from advlab.training.checkpoints import State
 from advlab.training.judging import Judgement, Ranked
 from advlab.training.loop import epoch_batches, prepare, train
 from advlab.training.methods import build_method
+from advlab.training.methods.base import Step
 from advlab.training.methods.inputs import FreeAT
 from advlab.training.warmup import eps_strength, lr_share
 from advlab.training.watches import easy_and_hard, overfitted
@@ -561,9 +562,9 @@ def test_an_earned_eps_is_judged_once_a_batch_and_by_perturbed_batches_alone(
 ) -> None:
     """With losses planted above the mark, ε waits one step a batch: free's replays do not add up."""
 
-    def planted(method: Any, *_: Any, carry: dict[str, Any], **__: Any) -> dict[str, float]:
-        carry.setdefault("spared", plain)
-        return {"clean_loss": 0.1} if carry["spared"] else {"clean_loss": 0.1, "adv_loss": 9.0}
+    def planted(method: Any, victim: Any, batch: Any, step: Step) -> dict[str, float]:
+        step.carry.setdefault("spared", plain)
+        return {"clean_loss": 0.1} if step.carry["spared"] else {"clean_loss": 0.1, "adv_loss": 9.0}
 
     monkeypatch.setattr(training, "REPORT_EVERY", 0.0)
     strengths = {}

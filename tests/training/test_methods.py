@@ -712,12 +712,14 @@ def test_at_weight_zero_gradients_equal_plain_training(name: str, settings: dict
 )
 def test_a_step_costs_the_passes_that_it_says(method: Any, passes: tuple[int, int]) -> None:
     victim, batch = training()
+    blocks.check_blocks(victim, batch)  # which it would be at the first batch, once
     forward, backward, real = [], [], victim.output
 
     def counting(embeds: Tensor, one: Batch) -> Tensor:
         forward.append(1)
         logits = real(embeds, one)
-        logits.register_hook(backward.append)  # fires when a gradient reaches these logits
+        if logits.requires_grad:
+            logits.register_hook(backward.append)  # fires when a gradient reaches these logits
         return logits
 
     victim.output = counting  # type: ignore[method-assign]
@@ -756,7 +758,7 @@ def test_untied_masks_change_a_method_only_where_there_is_dropout(name: str) -> 
             torch.manual_seed(0)
             dice = torch.Generator().manual_seed(0)
             losses.append(
-                build_method({"name": name}).backward(victim, batch, Step(1.0, dice, tied))
+                build_method({"name": name}).backward(victim, batch, Step(1.0, dice, tied=tied))
             )
         several = name not in ("plain", "free")  # one pass a step has nothing to tie
         assert (losses[0] == losses[1]) == (dropout == 0 or not several), losses

@@ -25,8 +25,8 @@ class Step:
     # of ε, from 0 to 1: full ε from the first step collapses to a constant predictor
     strength: float = 1.0
     generator: torch.Generator | None = None  # of random starts; None: torch's own
-    tied: bool = True  # whether dropout masks are the same in all passes over the batch
     carry: dict[str, Any] = field(default_factory=dict)  # lives as long as the batch is replayed
+    tied: bool = True  # whether dropout masks are the same in all passes over the batch
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def test_a_file_that_calls_the_classes_0_and_1_is_read_and_the_reading_is_told(
     same = json_of(
         capsys, "evaluate", str(learnt / "model"), "--data", str(learnt / "data.csv"), *FEW
     )
-    assert f"{same['models'][0]['clean_accuracy']['value']:.1%}" in out
+    assert f"{100 * same['models'][0]['clean_accuracy']['value']:.1f} %" in out
 
 
 def test_data_of_other_classes_is_refused(
