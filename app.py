@@ -21,8 +21,11 @@ ICON = (
     '<circle cx="16" cy="16" r="2.5" fill="#fff"/></svg>'
 )
 
-# captions at 60 % miss the 4.5:1 that small text needs
-CAPTIONS = '<style>[data-testid="stCaptionContainer"] { opacity: 0.8 !important }</style>'
+# captions at 60 % miss the 4.5:1 that small text needs; what the frame holds is not to be seen
+STYLE = """<style>
+[data-testid="stCaptionContainer"] { opacity: 0.8 !important }
+.st-key-frame { display: none }
+</style>"""
 
 prepare_session()
 st.set_page_config(page_title="advlab", page_icon=ICON, layout="wide")
@@ -43,10 +46,11 @@ page = st.navigation(
         for group, lines in PAGES.items()
     }
 )
-st.html(CAPTIONS)
+with st.container(key="frame"):
+    st.html(STYLE)
+    one_step_a_page()
 try:
     page.run()
-    one_step_a_page()
 except AdvlabError as error:
     st.error(plain_text(str(error)), icon=":material/error:")
 except OSError as error:
