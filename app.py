@@ -24,7 +24,7 @@ ICON = (
 # captions at 60 % miss the 4.5:1 that small text needs; what the frame holds is not to be seen
 STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 0.8 !important }
-.st-key-frame { display: none }
+[data-testid="stLayoutWrapper"]:has(> .st-key-frame) { display: none }
 </style>"""
 
 prepare_session()

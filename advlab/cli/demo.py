@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = "The main job without a browser: train, compare, attack."
 EXAMPLES = """examples:
-  advlab demo                                 about a minute on a free core
+  advlab demo                                 a minute or two on a free core
   advlab demo --json > demo.json              the same as one JSON object
   advlab demo --seed 1
 """

@@ -225,7 +225,7 @@ def attack_help() -> str:
 def _no_models() -> None:
     st.info(
         "There is no trained model yet. Train the starter pair on the first page: a plain and a"
-        " robust model, in about a minute.",
+        " robust model, in a minute or two.",
         icon=":material/model_training:",
     )
     st.page_link("pages/learn/start.py", label="Go to Start", icon=":material/home:")
