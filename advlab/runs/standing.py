@@ -10,14 +10,8 @@ from typing import Any
 from advlab.records import Estimate, Event
 from advlab.runs.folder import timeline
 
-_NUMBERS = {
-    "epochs",
+_OF_A_STEP = (
     "epoch",
-    "steps",
-    "majority",
-    "parameters",
-    "train_texts",
-    "eval_eps",
     "clean_loss",
     "adv_loss",
     "delta_norm",
@@ -25,8 +19,9 @@ _NUMBERS = {
     "texts_per_second",
     "eta",
     "cost",
-    "seconds",
-}
+)
+_OF_A_START = ("epochs", "steps", "majority", "parameters", "train_texts", "eval_eps")
+_NUMBERS = {*_OF_A_START, *_OF_A_STEP, "seconds"}
 
 
 @dataclass(frozen=True)
@@ -66,20 +61,9 @@ def standing(events: Sequence[Event]) -> Standing:
     for event in events:
         values = _sound(event.values)
         if event.kind == "start":
-            found |= _some(values, "epochs", "steps", "majority", "parameters", "train_texts")
-            found |= _some(values, "eval_eps")
+            found |= _some(values, *_OF_A_START)
         elif event.kind == "step":
-            found |= _some(
-                values,
-                "epoch",
-                "clean_loss",
-                "adv_loss",
-                "delta_norm",
-                "embed_norm",
-                "texts_per_second",
-                "eta",
-                "cost",
-            )
+            found |= _some(values, *_OF_A_STEP)
         elif event.kind == "epoch":
             found["epoch"] = float(values.get("epoch", 0))
             if values.get("best", True):

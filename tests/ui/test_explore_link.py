@@ -141,3 +141,11 @@ def test_other_weights_under_the_same_name_are_told(three_models: Path):
 def test_a_model_whose_weights_are_nowhere_is_told(three_models: Path):
     app = page(**whole_link(b="local:gone", c="", weights="0123.4567"))
     assert any("gone" in w.value and "not here" in w.value for w in app.warning)
+
+
+def test_a_link_whose_first_model_is_not_here_keeps_its_others(three_models: Path):
+    app = page(**whole_link(a="gone"))
+    assert any("not here" in warning.value for warning in app.warning)
+    chosen = [widget(app, "selectbox", letter).value for letter in "abc"]
+    assert chosen[1:] == ["local:second", "local:third"]
+    assert chosen[0].startswith("local:")

@@ -23,14 +23,6 @@ from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for
 from advlab.ui.models import answers_of, fitting_pair, has_weights, model_choices, weights_of
 
-# a phone shows two or three of the controls in a row, so that the first result stands higher
-NARROW = """<style>@media (max-width: 640px) {
-.st-key-controls [data-testid="stHorizontalBlock"] { gap: .5rem }
-.st-key-controls [data-testid="stColumn"] { min-width: calc(27% - .5rem) !important; flex: 1 1 0 }
-.st-key-controls [data-testid="stColumn"]:nth-child(5) { flex: 1.5 1 0 }
-.st-key-controls [data-testid="stColumn"]:nth-child(-n+2) { min-width: calc(50% - .5rem) !important }
-.st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
-}</style>"""
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
 OWN = ""  # no class was given: the attack is on what the model says itself
 STOPPED = "explore.stopped"  # the address of the request that was stopped
@@ -137,10 +129,13 @@ def _weights(model: str) -> str:
 def _first_models(titles: Mapping[str, str], known: Mapping[str, str], turn: str) -> None:
     """What a first visit, or a link, sets the choices of models to."""
     pair = fitting_pair(list(titles))
-    wanted = known if known.get("a") in titles else dict(zip("ab", pair, strict=False))
+    wanted: dict[str, str] = dict(zip("ab", pair, strict=False))
+    if any(
+        known.get(letter) for letter in "abc"
+    ):  # a link's other models stay where one is not here
+        wanted = {"a": pair[0]} | {k: known[k] for k in "abc" if known.get(k) in titles}
     for letter in "abc":
-        choice = wanted.get(letter)
-        st.session_state.setdefault(f"{turn}.{letter}", choice if choice in titles else None)
+        st.session_state.setdefault(f"{turn}.{letter}", wanted.get(letter))
 
 
 def _line(titles: Mapping[str, str], given: Request, turn: str) -> str:

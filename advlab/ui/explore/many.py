@@ -19,7 +19,7 @@ from advlab.ui import plain_text
 from advlab.ui.explore.address import remembered
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.explore.findings import attack_all
-from advlab.ui.explore.form import KEEP, NARROW, attack_controls
+from advlab.ui.explore.form import KEEP, attack_controls
 from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.explore.unseen import mark_unseen
@@ -27,6 +27,14 @@ from advlab.ui.models import model_choices
 from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
+# a phone shows two or three of the controls in a row, so that the first result stands higher
+NARROW = """<style>@media (max-width: 640px) {
+.st-key-controls [data-testid="stHorizontalBlock"] { gap: .5rem }
+.st-key-controls [data-testid="stColumn"] { min-width: calc(27% - .5rem) !important; flex: 1 1 0 }
+.st-key-controls [data-testid="stColumn"]:nth-child(5) { flex: 1.5 1 0 }
+.st-key-controls [data-testid="stColumn"]:nth-child(-n+2) { min-width: calc(50% - .5rem) !important }
+.st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
+}</style>"""
 OWN_TEXTS = "my own sentences"
 _OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
