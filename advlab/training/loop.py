@@ -42,7 +42,8 @@ STOPPED = {"pause": "paused", "cancel": "cancelled"}  # how a run ends that is a
 def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     """The data and the untrained (or pretrained) model that a run begins with."""
     data = load_data(config.data)
-    task = build_task(config.task, smoothing=config.train.label_smoothing)
+    smoothing = config.train.label_smoothing
+    task = build_task(config.task, **{"smoothing": smoothing} | config.asking)
     source, seed, length = config.model.source, config.train.seed, config.model.max_length
     if source in SCRATCH:
         victim = tiny_victim(source, data, seed=seed, max_length=length, task=task)
@@ -182,6 +183,7 @@ def train(
                 yield _event("end", state, reason=STOPPED[asked], seconds=state.seconds)
                 return
 
+        judge.settle(victim)
         judged = judge(victim)
         if better := state.improves(judged.rank(settings.choose, epoch), epoch):
             keep_model(folder, victim, config.name or victim.name)
