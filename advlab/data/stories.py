@@ -302,16 +302,17 @@ PLANS: dict[str, tuple[Plan, ...]] = {
     for needs in ("one", "none")
 } | {
     "two": (
-        Ordered("carry", "what", "where", "Where did {what} go first?", last=False),
-        Ordered("carry", "what", "where", "Where did {what} go last?", last=True),
-        Ordered("visit", "who", "whom", "Whom did {who} see first?", last=False),
-        Ordered("visit", "who", "whom", "Whom did {who} see last?", last=True),
+        *(
+            Ordered("carry", "what", "where", f"Where did {{what}} go {which}?", which == "last")
+            for which in 2 * ("first", "last")
+        ),
+        *(
+            Ordered("visit", "who", "whom", f"Whom did {{who}} see {which}?", which == "last")
+            for which in 2 * ("first", "last")
+        ),
         Bridge("buy", "what", "who", "visit", "who", "whom", "Whom did the buyer of {what} see?"),
         Bridge(
             "buy", "who", "what", "carry", "what", "where", "Where did the purchase of {who} go?"
-        ),
-        Bridge(
-            "give", "what", "whom", "visit", "who", "whom", "Whom did the receiver of {what} see?"
         ),
     )
 }

@@ -1,10 +1,10 @@
 """Extractive question answering: the answer is a span of the text, or there is none.
 
-The output is (B,T,2): the logits of each token as the first and as the last of the answer, −∞ where no
-answer can be: on padding, special tokens and the question. The text's first special token (BERT's [CLS])
-stands for "no answer". Heads of transformers score padding like any other token, and average their loss
-over the batch, so both are done here. Answers are compared as SQuAD compares them: one is broken when
-another text, after normalisation, scores higher.
+The output is (B,T,2): the logits of each token as the first and as the last of the answer, −∞ where
+no answer can be: on padding, special tokens and the question. The text's first special token
+(BERT's [CLS]) stands for "no answer". Heads of transformers score padding like any other token, and
+average their loss over the batch, so both are done here. Answers are compared as SQuAD compares
+them: one is broken when another text, after normalisation, scores higher.
 """
 
 from __future__ import annotations

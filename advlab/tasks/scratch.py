@@ -1,4 +1,4 @@
-"""What tasks share that make a tiny model from scratch: its tokenizer, learnt from the training texts."""
+"""What tasks share to make a tiny model from scratch: a tokenizer, learnt from the training texts."""
 
 from __future__ import annotations
 

@@ -1,17 +1,18 @@
 """A tiny reader for questions, from scratch: a BERT whose first weights know what to look at.
 
-With the usual random start a BERT of this size learns "an answer of the right type" and stays there for
-minutes (16 % exact match after 727 steps, measured on stories like the built-in ones). Two things are
-hard to find by chance: which words of the text stand in the question, and what stands in their sentence.
-Here attention begins with both. After it nothing is special: all weights are ordinary ones of a BERT, all
-are trained, and any program opens the folder.
+With the usual random start a BERT of this size learns "an answer of the right type" and stays there
+for minutes (16 % exact match after 727 steps, measured on stories like the built-in ones). Two
+things are hard to find by chance: which words of the text stand in the question, and what stands in
+their sentence. Here attention begins with both. After it nothing is special: all weights are
+ordinary ones of a BERT, all are trained, and any program opens the folder.
 
 - Places have room of their own: the position table is zero but for the last D/heads dimensions, and is
   there a sinusoid of wavelengths 12 to 240 tokens. Type vectors are zero there.
 - In every layer queries equal keys, so that a token looks at tokens like itself (as in mimetic
-  initialisation, Trockman and Kolter 2023, 2305.09828). One head compares places alone, with a logit of
-  about 10 for the same place, which falls off over a sentence: "what stands near me". The others compare
-  random parts of the words, with about 8 for the same word: "do I stand in the question?".
+  initialisation, Trockman and Kolter 2023, 2305.09828). One head compares places alone, with a
+  logit of about 10 for the same place, which falls off over a sentence: "what stands near me". The
+  others compare random parts of the words, with about 8 for the same word: "do I stand in the
+  question?".
 """
 
 from __future__ import annotations

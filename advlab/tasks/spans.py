@@ -64,7 +64,7 @@ def known_in(tokens: Tokens, example: Example, null: int, longest: int) -> Known
 
 
 def covering(tokens: Tokens, start: int, end: int) -> tuple[int, int] | None:
-    """The first and the last token that share a character with a stretch; None where some is cut off."""
+    """The first and the last token that share a character with a stretch; None where it is cut."""
     inside = [
         i
         for i, ((s, e), part) in enumerate(zip(tokens.spans, tokens.segment, strict=True))

@@ -1,10 +1,10 @@
 """Answers compared as SQuAD compares them: exact match and token F1 after normalisation.
 
-As the official scripts of SQuAD 1.1 and 2.0 do it (Rajpurkar et al. 2016, 1606.05250; 2018, 1806.03822):
-lower case, ASCII punctuation deleted (not spaced: `twenty-five` is `twentyfive`, and ’ and – stay), the
-words a, an and the replaced by a blank, blanks collapsed. The best of several known answers counts, for
-each measure by itself. An answer that normalises to nothing is "no answer": it is right, with F1 1, where
-the other normalises to nothing too, and has F1 0 otherwise.
+As the official scripts of SQuAD 1.1 and 2.0 do it (Rajpurkar et al. 2016, 1606.05250; 2018,
+1806.03822): lower case, ASCII punctuation deleted (not spaced: `twenty-five` is `twentyfive`, and ’
+and – stay), the words a, an and the replaced by a blank, blanks collapsed. The best of several
+known answers counts, for each measure by itself. An answer that normalises to nothing is "no
+answer": it is right, with F1 1, where the other normalises to nothing too, and has F1 0 otherwise.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def best_threshold(
 ) -> float:
     """The lead that "no answer" must have over the best span, for the highest mean quality.
 
-    `leads`: its score less the best span's; `answered`: the quality of that span, 0 to 1, where there
-    is an answer; `missing`: whether there is none, where silence has quality 1. As SQuAD 2.0's search, but
-    half-way between two examples, and the nearest to 0 of equally good ones.
+    `leads`: its score less the best span's; `answered`: the quality of that span, 0 to 1, where
+    there is an answer; `missing`: whether there is none, where silence has quality 1. As SQuAD
+    2.0's search, but half-way between two examples, and the nearest to 0 of equally good ones.
     """
     order = sorted(range(len(leads)), key=lambda i: leads[i])
     value = float(sum(missing))  # silent on all
