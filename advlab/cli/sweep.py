@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     from advlab.studies import sweep
 
     model = build(ModelConfig, given(args, ModelConfig))
-    train = TrainConfig.for_model(model.source, **given(args, TrainConfig))
+    method = next((name for name in args.methods if name != "plain"), "plain")
+    train = TrainConfig.for_model(model.source, method, **given(args, TrainConfig))
     base = RunConfig(data=build(DataConfig, given(args, DataConfig)), model=model, train=train)
     asked = sweep.Sweep(
         tuple(args.methods), tuple(args.eps), tuple(args.steps), tuple(args.seeds), base

@@ -98,5 +98,5 @@ def configuration(args: argparse.Namespace) -> RunConfig:
         method=method_settings(method),
         regularise=build(Regularisation, given(args, Regularisation)),
         augment=build(Augmentation, given(args, Augmentation)),
-        train=TrainConfig.for_model(model.source, **given(args, TrainConfig)),
+        train=TrainConfig.for_model(model.source, args.method, **given(args, TrainConfig)),
     )
