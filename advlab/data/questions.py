@@ -311,8 +311,10 @@ def _standing(
     if start is not None and text[start : start + len(words)] == words:
         return words, start, False
     if start is not None and end is not None and start < end <= len(text):
-        there = text[start:end].strip()  # tokenised answers differ from the text in blanks
-        if there and "".join(there.split()) == "".join(words.split()):
+        there = text[
+            start:end
+        ].strip()  # tokenised answers differ from the text in signs and blanks
+        if there and re.sub(r"[\W_]", "", there) == re.sub(r"[\W_]", "", words):
             return there, text.index(there, start), False
     words = words.strip()
     count = text.count(words)

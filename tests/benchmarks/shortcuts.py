@@ -1,11 +1,11 @@
-"""How far does one get in the built-in stories without reading them? Prints a Markdown table.
+"""How far does one get in the built-in stories without reading? Prints a Markdown table.
 
 python tests/benchmarks/shortcuts.py                 what can be counted, in seconds
-python tests/benchmarks/shortcuts.py --train         and the reader itself with a part hidden, in minutes
+python tests/benchmarks/shortcuts.py --train         and the reader itself, a part hidden, in minutes
 
-Each shortcut learns from the training questions whatever it can and answers the test questions that have
-an answer; the figure is its exact match. `position` alone is judged by sentences. A corpus that teaches
-reading leaves all of them far below a reader: 1 of some 4.5 sentences, 1 of some 4 people.
+Each shortcut learns from the training questions whatever it can and answers the test questions that
+have an answer; the figure is its exact match. `position` alone is judged by sentences. A corpus that
+teaches reading leaves all of them far below a reader: 1 of some 4.5 sentences, 1 of some 4 people.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The built-in stories teach reading: what is asked stands there, has rivals, and no shortcut finds it."""
+"""The built-in stories teach reading: what is asked has rivals, and no shortcut finds it."""
 
 from __future__ import annotations
 

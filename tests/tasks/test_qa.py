@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -299,6 +300,29 @@ def test_a_decoder_reads_the_perturbed_text_too(kind: str) -> None:
 def test_heads_that_search_with_a_beam_are_refused_by_the_name_of_the_simple_one(kind: str) -> None:
     with pytest.raises(ModelError, match=r"\w+ForQuestionAnsweringSimple"):
         make_reader(kind)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "xlnet"])
+def test_a_reader_is_saved_and_opened_with_its_settings(kind: str, tmp_path: Path) -> None:
+    victim = make_reader(kind, where="both", threshold=0.75)
+    victim.model.float()
+    victim.save(tmp_path / "reader")
+    again = Victim.load(tmp_path / "reader")
+    assert again.task == victim.task
+    assert again.notes == ()
+    mine, theirs = (output(v, TEXTS)[0] for v in (victim, again))
+    torch.testing.assert_close(mine, theirs)
+
+
+def test_a_folder_with_a_beam_head_is_refused_and_a_new_head_is_told(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of("xlnet")
+    model_of("xlnet beams", tokenizer).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    task = build_task("qa")
+    with pytest.raises(ModelError, match="XLNetForQuestionAnsweringSimple"):
+        Victim.load(tmp_path, task=task)
+    trained = Victim.load(tmp_path, task=task, head=())
+    assert "the head is new, drawn from seed 0: qa_outputs.bias, qa_outputs.weight" in trained.notes
 
 
 # ---- what is broken -----------------------------------------------------------------------------
