@@ -1,4 +1,4 @@
-"""Stories: four or five short sentences, and a question whose answer is a part of them, or is missing.
+"""Stories: three to five short sentences, and a question whose answer is a part of them, or is missing.
 
 A story is a list of facts (a kind with its parts: who, what, whom, where, when, price), told in the
 order in which they happened. Few people, things and places are used again and again on purpose, so that
@@ -51,9 +51,9 @@ FORMS: dict[str, tuple[str, ...]] = {
         "{what} was brought to {where} by {who} {when}.",
     ),
     "give": (
-        "{who} gave {what} to {whom} in {where} {when}.",
-        "{when}, {who} gave {whom} {what} in {where}.",
-        "{whom} got {what} from {who} in {where} {when}.",
+        "{who} gave {what} to {whom} {when}.",
+        "{when}, {who} gave {whom} {what}.",
+        "{whom} got {what} from {who} {when}.",
     ),
     "visit": (
         "{who} visited {whom} in {where} {when}.",
@@ -61,9 +61,9 @@ FORMS: dict[str, tuple[str, ...]] = {
         "in {where}, {who} visited {whom} {when}.",
     ),
     "buy": (
-        "{who} bought {what} in {where} for {price} {when}.",
-        "{when}, {who} paid {price} for {what} in {where}.",
-        "{what} was bought by {who} in {where} {when} for {price}.",
+        "{who} bought {what} in {where} for {price}.",
+        "{who} paid {price} for {what} in {where}.",
+        "{what} was bought by {who} in {where} for {price}.",
     ),
 }
 SLOT = re.compile(r"\{(\w+)\}")
@@ -82,7 +82,6 @@ QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("whom", "To whom did {who} hand {what}?"),
         ("who", "Who handed {what} to {whom}?"),
         ("what", "What did {who} hand to {whom}?"),
-        ("where", "Where did {who} hand over {what}?"),
         ("when", "When was {what} handed to {whom}?"),
     ),
     "visit": (
@@ -96,7 +95,6 @@ QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("where", "Where did {who} purchase {what}?"),
         ("what", "What did {who} purchase in {where}?"),
         ("who", "Who purchased {what} in {where}?"),
-        ("when", "When did {who} purchase {what}?"),
     ),
 }
 SHARES = {"one": 0.62, "two": 0.33, "none": 0.05}  # of the questions, by the facts they need
@@ -141,8 +139,8 @@ def some(options: Sequence[T], count: int, dice: random.Random) -> list[T]:
 
 
 def facts_of(mostly: Sequence[str], dice: random.Random) -> list[Fact]:
-    """Four or five facts, most of the kinds that are named, of few people, things and places."""
-    count = 4 + int(dice.random() * 2)
+    """Three to five facts, most of the kinds that are named, of few people, things and places."""
+    count = 3 + int(dice.random() * 3)
     mostly = mostly if len(mostly) > 1 else (*mostly, pick(list(FORMS), dice))
     months = sorted(some(MONTHS, count, dice), key=MONTHS.index)
     pools = {
@@ -155,10 +153,10 @@ def facts_of(mostly: Sequence[str], dice: random.Random) -> list[Fact]:
     facts = []
     for month in months:
         kind = pick(mostly, dice) if dice.random() < 0.75 else pick(list(FORMS), dice)
-        parts = {name: pick(pools[name], dice) for name in PARTS[kind] if name != "when"}
+        parts = {name: pick(pools.get(name, [month]), dice) for name in PARTS[kind]}
         while parts.get("whom") == parts["who"]:
             parts["whom"] = pick(pools["whom"], dice)
-        facts.append(Fact(kind, parts | {"when": month}))
+        facts.append(Fact(kind, parts))
     return facts
 
 
@@ -399,7 +397,7 @@ def dataset(seed: int = 14) -> Dataset:
 
 
 ABOUT = (
-    "11,000 invented stories of four or five sentences, each with a question. Every asked fact has a "
+    "11,000 invented stories of three to five sentences, each with a question. Every asked fact has a "
     "rival that shares a name with it; a third of the questions needs two facts, and one in twenty has "
     "no answer."
 )
