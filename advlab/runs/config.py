@@ -266,15 +266,13 @@ class RunConfig:
 
     name: str = ""
     task: str = "classification"
-    asking: dict[str, Any] = field(
-        default_factory=dict
-    )  # the task's own settings, where they differ
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
     regularise: Regularisation = Regularisation()
     augment: Augmentation = field(default_factory=Augmentation)
     train: TrainConfig = TrainConfig()
+    task_settings: dict[str, Any] = field(default_factory=dict)  # other than the task's defaults
 
     def to_json(self) -> str:
         """One JSON object, keys in a fixed order."""

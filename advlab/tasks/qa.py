@@ -42,6 +42,7 @@ from advlab.tasks.spans import (
     span_scores,
 )
 from advlab.tasks.tokens import Reader, Tokens, padded
+from advlab.tasks.windows import windows_of
 
 BEHIND = 1e3  # logits: how far an answer that the text does not have stands behind the best one
 SENTENCE = re.compile(r"[.!?。！？]+(?=\s|$)")
@@ -81,6 +82,14 @@ class QuestionAnswering:
         0.0, "Share of each target spread over all places, in training only", low=0.0, high=0.9
     )
     rivals: int = setting(8, "So many best other spans are the rivals", low=1, high=100)
+    window: int = setting(
+        0,
+        "Texts longer than this are read in overlapping windows, one δ a token; 0: in one piece, cut "
+        "where the model reads no further",
+        unit="tokens",
+        low=0,
+    )
+    overlap: int = setting(64, "By how much windows overlap", unit="tokens", low=0)
 
     name: ClassVar[str] = "qa"
     title: ClassVar[str] = "Question answering"
@@ -146,20 +155,55 @@ class QuestionAnswering:
 
     def forward(self, model: Any, embeds: Tensor, batch: Batch) -> Tensor:
         """(B,T,D) -> (B,T,2), −∞ where no answer can be."""
-        more = {}
-        if model.config.is_encoder_decoder:
-            # its decoder reads the text too, one token behind: perturbed as the encoder's is
-            first = torch.full_like(batch.input_ids[:, :1], model.config.decoder_start_token_id)
-            more["decoder_inputs_embeds"] = torch.cat([self.embed(model, first), embeds[:, :-1]], 1)
-        return _logits(model, batch, inputs_embeds=embeds, **more)
+        return self._read(model, batch, inputs_embeds=embeds)
 
     def from_ids(self, model: Any, batch: Batch) -> Tensor:
         """(1,T,2) of one unpadded text."""
-        return _logits(model, batch, input_ids=batch.input_ids)
+        return self._read(model, batch, input_ids=batch.input_ids)
+
+    def _read(self, model: Any, batch: Batch, **text: Tensor) -> Tensor:
+        """(B,T,2) of texts as ids or as embeddings, in windows if they are asked for."""
+        kinds, null = batch.target["kinds"], batch.target["null"]
+        if self.window:
+            mask = batch.attention_mask
+            found = windows_of(batch.segment, mask, null, self.window, self.overlap)
+            part = {name: found.gather(values) for name, values in text.items()}
+            out = found.scatter(self._logits(model, found.mask, found.gather(kinds), part))
+        else:
+            out = self._logits(model, batch.attention_mask, kinds, text)
+        return out.masked_fill(~_allowed(batch).unsqueeze(-1), -torch.inf)
+
+    def _logits(self, model: Any, mask: Tensor, kinds: Tensor, text: dict[str, Tensor]) -> Tensor:
+        """(B,T,2) the model's own logits, of pads too.
+
+        ModelError for a head that searches with a beam: it has no logits of every token.
+        """
+        more: dict[str, Tensor] = {}
+        # transformers takes zeros where types are left out; RoBERTa has one type only, others none
+        if (
+            _takes(type(model), "token_type_ids")
+            and getattr(model.config, "type_vocab_size", 2) > 1
+        ):
+            more["token_type_ids"] = kinds
+        if model.config.is_encoder_decoder and "inputs_embeds" in text:
+            # its decoder reads the text too, one token behind: perturbed as the encoder's is
+            first = torch.full_like(mask[:, :1], model.config.decoder_start_token_id)
+            behind = [self.embed(model, first), text["inputs_embeds"][:, :-1]]
+            more["decoder_inputs_embeds"] = torch.cat(behind, 1)
+        found = model(attention_mask=mask, **text, **more)
+        if getattr(found, "start_logits", None) is None:
+            kind = type(model).__name__
+            raise ModelError(
+                f"expected start and end logits of every token, got a head that searches with a beam "
+                f"({kind}), which has no loss of a single text; open it as {kind}Simple"
+            )
+        return torch.stack([found.start_logits, found.end_logits], -1)
 
     def probes(self, reader: Reader) -> Sequence[Example]:
         """Three questions of different length, to texts of different length."""
-        texts = ("a first text", "a second, longer text to be padded against", "short words")
+        texts = ["a first text", "a second, longer text to be padded against", "short words"]
+        if self.window:
+            texts[1] = " ".join(texts[:2] * self.window)[: 4 * self.window]
         return [
             Example(text, text, (text.split()[-1],), "what " * i + "is it", None)
             for i, text in enumerate(texts)
@@ -375,25 +419,6 @@ def _null(tokens: Tokens, reader: Reader) -> int:
 def _takes(kind: type, name: str) -> bool:
     """Whether models of a class take an argument."""
     return name in inspect.signature(kind.forward).parameters  # type: ignore[attr-defined]
-
-
-def _logits(model: Any, batch: Batch, **text: Tensor) -> Tensor:
-    """(B,T,2) of a text as ids or as embeddings, −∞ where no answer can be.
-
-    ModelError for a head that searches with a beam: it has no logits of every token.
-    """
-    # transformers takes zeros where types are left out; RoBERTa has one type only, others none
-    if _takes(type(model), "token_type_ids") and getattr(model.config, "type_vocab_size", 2) > 1:
-        text["token_type_ids"] = batch.target["kinds"]
-    found = model(attention_mask=batch.attention_mask, **text)
-    if getattr(found, "start_logits", None) is None:
-        kind = type(model).__name__
-        raise ModelError(
-            f"expected start and end logits of every token, got a head that searches with a beam "
-            f"({kind}), which has no loss of a single text; open it as {kind}Simple"
-        )
-    out = torch.stack([found.start_logits, found.end_logits], -1)
-    return out.masked_fill(~_allowed(batch).unsqueeze(-1), -torch.inf)
 
 
 def _np(column: Tensor) -> np.ndarray:

@@ -10,8 +10,8 @@ ordinary ones of a BERT, all are trained, and any program opens the folder.
   there a sinusoid of wavelengths 12 to 240 tokens. Type vectors are zero there.
 - In every layer queries equal keys, so that a token looks at tokens like itself (as in mimetic
   initialisation, Trockman and Kolter 2023, 2305.09828). One head compares places alone, with a
-  logit of about 10 for the same place, which falls off over a sentence: "what stands near me". The
-  others compare random parts of the words, with about 8 for the same word: "do I stand in the
+  logit of about 12 for the same place, which falls off over a sentence: "what stands near me". The
+  others compare random parts of the words, with about 11 for the same word: "do I stand in the
   question?".
 """
 
@@ -26,7 +26,7 @@ from torch import Tensor
 
 WAVES = (12.0, 240.0)  # tokens: the shortest and the longest
 TYPES = 0.6  # length of a type vector; words and places have 1
-SAME_PLACE, SAME_WORD = 10.0, 8.0  # logits of attention
+SAME_PLACE, SAME_WORD = 12.0, 11.0  # logits of attention
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def pair(seed: int) -> tuple[RunConfig, RunConfig]:
     plain = RunConfig(
         "Starter: plain",
         task="qa",
-        asking={"where": "both"},
+        task_settings={"where": "both"},
         data=DataConfig("stories"),
         model=ModelConfig("tiny", max_length=128),
         regularise=Regularisation(dropout=0.0),

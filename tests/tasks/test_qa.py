@@ -46,6 +46,7 @@ from advlab.records import Example
 from advlab.records.examples import NO_ANSWER
 from advlab.tasks import QuestionAnswering, build_task
 from advlab.tasks.base import broken_in, margin_in
+from advlab.tasks.tokens import Reader
 
 ENCODERS = ("bert", "roberta", "deberta", "distilbert", "electra", "albert")
 KINDS = (*ENCODERS, "t5", "bart", "xlnet")
@@ -325,6 +326,93 @@ def test_a_folder_with_a_beam_head_is_refused_and_a_new_head_is_told(tmp_path: P
     assert "the head is new, drawn from seed 0: qa_outputs.bias, qa_outputs.weight" in trained.notes
 
 
+# ---- long texts ---------------------------------------------------------------------------------
+
+LONG = Example(
+    "long",
+    "we saw the film and it was not a very good film but an actor was great and the plot was slow "
+    "and we would not see it again and the second scene was dull",
+    ("the second scene",),
+    "what was dull",
+)
+
+
+@pytest.mark.parametrize("kind", [*ENCODERS, "bart"])
+def test_a_long_text_is_read_in_windows_as_each_of_them_alone_would_be(kind: str) -> None:
+    victim = asked(shared(kind), window=20, overlap=6)
+    victim.reader = Reader(victim.tokenizer, 60)
+    out, batch = output(victim, [LONG, *TEXTS])
+    T, room = int(batch.attention_mask[0].sum()), None
+    assert T > 40 > 20
+    before = int((batch.segment[0] == 0).nonzero()[0])
+    after = 1
+    room = 20 - before - after
+    plain = asked(shared(kind), window=0)
+    places = list(range(before, T - after))
+    seen: dict[int, tuple[float, Tensor]] = {}
+    for start in range(0, len(places) - 6, room - 6):
+        part = places[start : start + room]
+        rows = torch.tensor([[*range(before), *part, T - 1]])
+        alone = replace(
+            batch,
+            input_ids=batch.input_ids[:1].gather(1, rows),
+            attention_mask=torch.ones_like(rows),
+            segment=batch.segment[:1].gather(1, rows),
+            target={
+                "kinds": batch.target["kinds"][:1].gather(1, rows),
+                "null": batch.target["null"][:1],
+            },
+        )
+        with torch.no_grad():
+            found = plain.output(plain.embed(alone), alone)[0]
+        for i, t in enumerate(part):
+            most = min(i, len(part) - 1 - i) + 0.01 * len(part)
+            if t not in seen or most > seen[t][0]:
+                seen[t] = most, found[before + i] - found[0]
+    for t, (_, wanted) in seen.items():
+        torch.testing.assert_close(out[0, t], wanted, rtol=1e-9, atol=1e-9)
+    assert (out[0, 0] == 0).all()
+    assert sorted(seen) == places
+
+
+def test_a_token_of_two_windows_has_one_delta_and_both_gradients() -> None:
+    victim = asked(shared("bert"), window=20, overlap=8)
+    victim.reader = Reader(victim.tokenizer, 60)
+    batch = victim.encode([LONG])
+    embeds = victim.embed(batch).detach().requires_grad_()
+    (grad,) = torch.autograd.grad(victim.objective(batch)(embeds).sum(), embeds)
+    assert grad.shape == embeds.shape
+    assert grad[0][batch.segment[0] == 0].norm(dim=-1).gt(0).all()
+    attack = PGD(2.0, steps=4).at(victim.scale)
+    found = attack(victim.objective(batch), victim.embed(batch).detach(), batch.perturbable)
+    assert found.losses[-1] > found.losses[0]
+
+
+def test_short_texts_are_read_in_windows_as_they_are_in_one_piece() -> None:
+    whole, parts = shared("bert"), asked(shared("bert"), window=30, overlap=4)
+    (mine, batch), (theirs, _) = output(parts, TEXTS), output(whole, TEXTS)
+    for task in (whole.task,):
+        torch.testing.assert_close(task.loss(mine, batch), task.loss(theirs, batch))
+        torch.testing.assert_close(
+            margin_in(task.scores(mine, batch)), margin_in(task.scores(theirs, batch))
+        )
+
+
+def test_a_reader_in_windows_reads_more_than_its_places() -> None:
+    victim = Victim(
+        shared("bert").model,
+        tokenizer_of("bert"),
+        task=build_task("qa", window=24, overlap=8),
+        name="bert",
+        max_length=300,
+    )
+    assert victim.max_length == 300 > victim.model.config.max_position_embeddings
+    found = victim.encode([replace(LONG, text=" ".join([LONG.text] * 4))])
+    assert found.input_ids.shape[1] > 100
+    with pytest.raises(SettingError, match="make the window larger"):
+        asked(victim, window=12, overlap=8).answers(victim.embed(found), found)
+
+
 # ---- what is broken -----------------------------------------------------------------------------
 
 
@@ -446,8 +534,6 @@ def test_an_answer_is_found_among_the_pieces_of_words(kind: str) -> None:
     tokenizer = subword_tokenizer(kind, framed=kind == "bytes")
     text = "It's a wonderful Film; the acting was wonderful, and the plotting was not!"
     task = QuestionAnswering()
-    from advlab.tasks.tokens import Reader
-
     reader = Reader(tokenizer, 128)
     for answer in ("wonderful", "the acting", "acting was wonderful, and", "Film"):
         example = Example("0", text, (answer,), "what was it like", text.index(answer))
