@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? Three, written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? All are written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from advlab.data import grammar, headlines, messages, reviews
+from advlab.data import grammar, headlines, messages, reviews, stories
 from advlab.records import Dataset, Example
 
 SHOWN = 40  # examples among which a telling one is looked for
@@ -112,6 +112,9 @@ CORPORA: dict[str, Corpus] = {
                 "Comets pay price for slow start in home derby",
                 "Stage comedy about football coach breaks box-office record",
             ),
+        ),
+        Corpus(
+            "stories", "Stories: questions about them", stories.ABOUT, (), stories.dataset, (), "qa"
         ),
     )
 }

@@ -31,6 +31,22 @@ STARTERS: dict[str, Starter] = {
         TrainConfig(epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=0.25),
         "invented reviews of films, food, places and things",
     )
+    "qa": Starter(
+        "stories",
+        {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
+        TrainConfig(
+            epochs=4,
+            batch_size=32,
+            lr=2e-3,
+            weight_decay=0.01,
+            clean_start=0.6,
+            eps_warmup=0.3,
+            eval_limit=64,
+            eval_eps=0.25,
+        ),
+        "invented stories, each with a question",
+        settings={"where": "both"},
+    ),
 }
 
 

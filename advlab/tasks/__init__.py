@@ -7,9 +7,10 @@ from typing import Any
 from advlab.errors import SettingError, unknown
 from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
+from advlab.tasks.qa import QuestionAnswering
 from advlab.tasks.tokens import Reader, Tokens
 
-TASKS: dict[str, type[Task]] = {"classification": Classification}
+TASKS: dict[str, type[Task]] = {"classification": Classification, "qa": QuestionAnswering}
 
 
 def build_task(name: str, **settings: Any) -> Task:
@@ -24,6 +25,7 @@ __all__ = [
     "Batch",
     "Classification",
     "Objective",
+    "QuestionAnswering",
     "Reader",
     "Task",
     "Tokens",

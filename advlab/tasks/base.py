@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
@@ -253,6 +253,10 @@ class Task(Protocol):
 
     def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
         """KL(p‖q) of each example's two outputs: (B,)."""
+        ...
+
+    def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Task:
+        """The task with what it chooses by the outputs of validation texts; most choose nothing."""
         ...
 
     # people
