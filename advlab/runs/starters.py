@@ -30,7 +30,7 @@ STARTERS: dict[str, Starter] = {
         {"name": "fgm", "eps": 0.3},
         TrainConfig(epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=0.25),
         "invented reviews of films, food, places and things",
-    )
+    ),
     "qa": Starter(
         "stories",
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
