@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,6 +53,12 @@ class DataConfig:
     )
     seed: int = setting(
         0, "Seed of the train/validation/test split and of the limit", low=0, advanced=True
+    )
+    task: str = setting(
+        "classification",
+        "What the rows of a file are for: classification, qa, translation or dialogue; a built-in "
+        "corpus has its own",
+        advanced=True,
     )
 
 
@@ -265,7 +271,6 @@ class RunConfig:
     """All that decides a run. `name` is for people and changes nothing."""
 
     name: str = ""
-    task: str = "classification"
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
@@ -273,6 +278,11 @@ class RunConfig:
     augment: Augmentation = field(default_factory=Augmentation)
     train: TrainConfig = TrainConfig()
     task_settings: dict[str, Any] = field(default_factory=dict)  # other than the task's defaults
+
+    @property
+    def task(self) -> str:
+        """What the model is asked, by its name among the tasks."""
+        return self.data.task
 
     def to_json(self) -> str:
         """One JSON object, keys in a fixed order."""
@@ -289,6 +299,9 @@ class RunConfig:
             ) from None
         if not isinstance(values, dict):
             raise SettingError("expected settings as a JSON object; start the run anew")
+        if "task" in values:  # where it stood once
+            data = {"task": values["task"]} | dict(values.get("data", {}))
+            values = {k: v for k, v in values.items() if k != "task"} | {"data": data}
         return build(RunConfig, values)
 
     @property
@@ -296,29 +309,6 @@ class RunConfig:
         """12 hex digits of everything but the name."""
         rest = {k: v for k, v in plain(self).items() if k != "name"}
         return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
-
-
-STARTER_EPS = 0.25  # × mean word-vector norm: where the starter pair is compared
-STARTER_GROUP = "starter"  # ties the two runs together in the queue
-
-
-def starter_pair(seed: int = 0) -> tuple[RunConfig, RunConfig]:
-    """The two runs of the first minute: plain and adversarial, alike in everything else.
-
-    Many texts and few passes: dropout would cost a sixth more time and gain nothing (plain, seed 0:
-    92.8 % of the test texts with the model's own 0.1, 94.5 % without).
-    """
-    train = TrainConfig(
-        epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=STARTER_EPS, seed=seed
-    )
-    plain = RunConfig(
-        "Starter: plain",
-        data=DataConfig("reviews"),
-        regularise=Regularisation(dropout=0.0),
-        train=train,
-    )
-    robust = replace(plain, name="Starter: adversarial (FGM)", method={"name": "fgm", "eps": 0.3})
-    return plain, robust
 
 
 def home() -> Path:

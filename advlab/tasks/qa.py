@@ -19,14 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.errors import SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.examples import NO_ANSWER
 from advlab.records.reading import Reading
 from advlab.settings import check, setting
 from advlab.tasks import span_start, squad
 from advlab.tasks.base import Batch, Column, Explained, broken_in, margin_in
-from advlab.tasks.scratch import learn_tokenizer
+from advlab.tasks.scratch import learn_tokenizer, shape_of
 from advlab.tasks.span_explained import EXPLAINED, explained
 from advlab.tasks.span_head import allowed, read_text
 from advlab.tasks.spans import (
@@ -102,13 +101,13 @@ class QuestionAnswering:
         counts = [len(SENTENCE.findall(e.text)) for e in data.train[:1000]]
         return sum(math.log(max(n, 2)) for n in counts) / max(len(counts), 1)
 
-    def scratch(self, size: str, data: Dataset, *, seed: int, max_length: int) -> tuple[Any, Any]:
+    def scratch(
+        self, size: str, data: Dataset, *, seed: int = 0, max_length: int = 128
+    ) -> tuple[Any, Any]:
         """A BERT of three layers with a start of its own, and a tokenizer of texts and questions."""
-        if size not in span_start.SIZES:
-            raise SettingError(unknown("model size", size, span_start.SIZES))
+        shape = shape_of(size)
         texts = [text for e in data.train for text in (e.text, e.beside)]
-        tokenizer = learn_tokenizer(texts, 7000)
-        shape = span_start.SIZES[size]
+        tokenizer = learn_tokenizer(texts, shape.vocabulary)
         return span_start.reader(shape, tokenizer, seed=seed, max_length=max_length), tokenizer
 
     # ---- tensors --------------------------------------------------------------------------------

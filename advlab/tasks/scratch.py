@@ -1,12 +1,35 @@
-"""What tasks share to make a tiny model from scratch: a tokenizer, learnt from the training texts."""
+"""What tiny models from scratch share: their sizes, and a tokenizer learnt from the training texts.
+
+Their word vectors have length 1: `ModelConfig.unit_norm` keeps them there while training.
+"""
 
 from __future__ import annotations
 
 import string
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
+from advlab.errors import SettingError, unknown
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a tiny transformer. The parameter count depends on the vocabulary that is found."""
+
+    vocabulary: int  # at most this many tokens
+    D: int
+    layers: int = 2
+    heads: int = 4
+
+
+SHAPES: dict[str, Shape] = {
+    "tiny": Shape(vocabulary=7000, D=64),  # 0.55 M parameters at a full vocabulary
+    "small": Shape(vocabulary=7000, D=128),  # 1.3 M
+}
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -58,3 +81,16 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
         special_tokens=[(t, vocab[t]) for t in ("[CLS]", "[SEP]")],
     )
     return BertTokenizer(tokenizer_object=whole, do_lower_case=True)
+
+
+def shape_of(size: str) -> Shape:
+    """The shape called `size`; SettingError names the choices."""
+    if size not in SHAPES:
+        raise SettingError(unknown("model size", size, SHAPES))
+    return SHAPES[size]
+
+
+def unit_rows(embeddings: nn.Embedding) -> None:
+    """Every non-zero row to length 1, in place."""
+    weight = embeddings.weight.data
+    weight.div_(weight.norm(dim=1, keepdim=True).clamp_min(1e-6))

@@ -23,6 +23,7 @@ from advlab.ui.turns import TURNS
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
     from advlab.runs.config import RunConfig
+    from advlab.tasks import Task
 
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
 
@@ -100,6 +101,16 @@ def answers_of(id_: str) -> tuple[str, ...]:
         return load_victim(id_).head
     except AdvlabError:
         return ()  # whoever attacks it is told why
+
+
+def task_of(id_: str) -> Task:
+    """What a model is asked; classification for one that cannot be loaded."""
+    from advlab.tasks import build_task
+
+    try:
+        return load_victim(id_).task
+    except AdvlabError:
+        return build_task("classification")  # whoever attacks it is told why
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from advlab.attacks import FGM, PGD
 from advlab.attacks.evaluate import wilson
 from advlab.data import load_data
 from advlab.errors import DataError, ModelError, RunError, SettingError
-from advlab.model.tiny import learn_tokenizer
 from advlab.model.victim import Victim
 from advlab.records import Event
 from advlab.runs.config import (
@@ -30,6 +29,7 @@ from advlab.runs.config import (
     RunConfig,
     TrainConfig,
 )
+from advlab.tasks.scratch import learn_tokenizer
 from advlab.training import judging, meters
 from advlab.training import loop as training
 from advlab.training.augment import synonyms_of

@@ -18,20 +18,10 @@ from advlab.tasks import QuestionAnswering
 from advlab.training import loop
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = stories.dataset()
-    data = replace(
-        whole, train=whole.train[:96], validation=whole.validation[:60], test=whole.test[:32]
-    )
-    monkeypatch.setattr(loop, "load_data", lambda config: data)
-
-
 def config_for(method: dict[str, Any], **settings: Any) -> RunConfig:
     return RunConfig(
         "test",
-        task="qa",
-        data=DataConfig("stories"),
+        data=DataConfig("stories", task="qa", limit=96),
         model=ModelConfig("tiny", max_length=96),
         method=method,
         train=TrainConfig(epochs=2, batch_size=32, lr=2e-3, eval_limit=16, seed=1),
@@ -81,7 +71,7 @@ def test_the_threshold_is_chosen_by_validation_texts_and_kept(tmp_path: Path) ->
     victim = Victim.load(tmp_path / "model")
     task = victim.task
     assert isinstance(task, QuestionAnswering)
-    validation = list(stories.dataset().validation[:60])
+    validation = list(stories.dataset().validation)
     batch = victim.encode(validation)
 
     def right(threshold: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.runs import jobs
-from advlab.runs.config import STARTER_GROUP, starter_pair
+from advlab.runs.starters import STARTER_GROUP, starter_pair
 from advlab.ui.pages import PAGES, START
 from advlab.ui.train.run import EXPLORE
 from advlab.ui.train.runs import recent
