@@ -9,26 +9,25 @@ them: one is broken when another text, after normalisation, scores higher.
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.errors import ModelError, SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.examples import NO_ANSWER
 from advlab.records.reading import Reading
 from advlab.settings import check, setting
 from advlab.tasks import span_start, squad
 from advlab.tasks.base import Batch, Column, Explained, broken_in, margin_in
-from advlab.tasks.scratch import learn_tokenizer
+from advlab.tasks.scratch import learn_tokenizer, shape_of
+from advlab.tasks.span_explained import EXPLAINED, explained
+from advlab.tasks.span_head import allowed, read_text
 from advlab.tasks.spans import (
     ANYWHERE,
     LOST,
@@ -38,26 +37,12 @@ from advlab.tasks.spans import (
     filled_up,
     known_in,
     marked,
-    same_as,
     span_scores,
 )
 from advlab.tasks.tokens import Reader, Tokens, padded
-from advlab.tasks.windows import windows_of
 
 BEHIND = 1e3  # logits: how far an answer that the text does not have stands behind the best one
 SENTENCE = re.compile(r"[.!?。！？]+(?=\s|$)")
-EXPLAINED = {
-    "margin": (
-        "span margin",
-        "the score of the answer minus that of the best other answer, what a flip changes",
-    ),
-    "start": ("start logit", "that the answer begins where it does"),
-    "end": ("end logit", "that the answer ends where it does"),
-    "probability": (
-        "log-probability",
-        "of the answer's start and end, among all places where they may be",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -116,13 +101,13 @@ class QuestionAnswering:
         counts = [len(SENTENCE.findall(e.text)) for e in data.train[:1000]]
         return sum(math.log(max(n, 2)) for n in counts) / max(len(counts), 1)
 
-    def scratch(self, size: str, data: Dataset, *, seed: int, max_length: int) -> tuple[Any, Any]:
+    def scratch(
+        self, size: str, data: Dataset, *, seed: int = 0, max_length: int = 128
+    ) -> tuple[Any, Any]:
         """A BERT of three layers with a start of its own, and a tokenizer of texts and questions."""
-        if size not in span_start.SIZES:
-            raise SettingError(unknown("model size", size, span_start.SIZES))
+        shape = shape_of(size)
         texts = [text for e in data.train for text in (e.text, e.beside)]
-        tokenizer = learn_tokenizer(texts, 7000)
-        shape = span_start.SIZES[size]
+        tokenizer = learn_tokenizer(texts, shape.vocabulary)
         return span_start.reader(shape, tokenizer, seed=seed, max_length=max_length), tokenizer
 
     # ---- tensors --------------------------------------------------------------------------------
@@ -155,49 +140,12 @@ class QuestionAnswering:
 
     def forward(self, model: Any, embeds: Tensor, batch: Batch) -> Tensor:
         """(B,T,D) -> (B,T,2), −∞ where no answer can be."""
-        return self._read(model, batch, inputs_embeds=embeds)
+        return read_text(model, batch, self.window, self.overlap, inputs_embeds=embeds)
 
     def from_ids(self, model: Any, batch: Batch) -> Tensor:
         """(1,T,2) of one unpadded text."""
-        return self._read(model, batch, input_ids=batch.input_ids)
-
-    def _read(self, model: Any, batch: Batch, **text: Tensor) -> Tensor:
-        """(B,T,2) of texts as ids or as embeddings, in windows if they are asked for."""
-        kinds, null = batch.target["kinds"], batch.target["null"]
-        if self.window:
-            mask = batch.attention_mask
-            found = windows_of(batch.segment, mask, null, self.window, self.overlap)
-            part = {name: found.gather(values) for name, values in text.items()}
-            out = found.scatter(self._logits(model, found.mask, found.gather(kinds), part))
-        else:
-            out = self._logits(model, batch.attention_mask, kinds, text)
-        return out.masked_fill(~_allowed(batch).unsqueeze(-1), -torch.inf)
-
-    def _logits(self, model: Any, mask: Tensor, kinds: Tensor, text: dict[str, Tensor]) -> Tensor:
-        """(B,T,2) the model's own logits, of pads too.
-
-        ModelError for a head that searches with a beam: it has no logits of every token.
-        """
-        more: dict[str, Tensor] = {}
-        # transformers takes zeros where types are left out; RoBERTa has one type only, others none
-        if (
-            _takes(type(model), "token_type_ids")
-            and getattr(model.config, "type_vocab_size", 2) > 1
-        ):
-            more["token_type_ids"] = kinds
-        if model.config.is_encoder_decoder and "inputs_embeds" in text:
-            # its decoder reads the text too, one token behind: perturbed as the encoder's is
-            first = torch.full_like(mask[:, :1], model.config.decoder_start_token_id)
-            behind = [self.embed(model, first), text["inputs_embeds"][:, :-1]]
-            more["decoder_inputs_embeds"] = torch.cat(behind, 1)
-        found = model(attention_mask=mask, **text, **more)
-        if getattr(found, "start_logits", None) is None:
-            kind = type(model).__name__
-            raise ModelError(
-                f"expected start and end logits of every token, got a head that searches with a beam "
-                f"({kind}), which has no loss of a single text; open it as {kind}Simple"
-            )
-        return torch.stack([found.start_logits, found.end_logits], -1)
+        ids = batch.input_ids
+        return read_text(model, batch, self.window, self.overlap, input_ids=ids)
 
     def probes(self, reader: Reader) -> Sequence[Example]:
         """Three questions of different length, to texts of different length."""
@@ -216,8 +164,8 @@ class QuestionAnswering:
         found = -log.gather(1, places).squeeze(1).mean(1)
         if not (training and self.smoothing):
             return found
-        allowed = _allowed(batch).unsqueeze(-1)
-        evenly = -log.masked_fill(~allowed, 0.0).sum(1).mean(1) / allowed.sum((1, 2))
+        places = allowed(batch).unsqueeze(-1)
+        evenly = -log.masked_fill(~places, 0.0).sum(1).mean(1) / places.sum((1, 2))
         return (1 - self.smoothing) * found + self.smoothing * evenly
 
     def scores(self, out: Tensor, batch: Batch) -> Tensor:
@@ -238,7 +186,7 @@ class QuestionAnswering:
 
     def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
         """KL(p‖q) of each example, the mean of those of starts and of ends: (B,)."""
-        outside = ~_allowed(batch).unsqueeze(-1)
+        outside = ~allowed(batch).unsqueeze(-1)
         p, q = (x.log_softmax(1).masked_fill(outside, 0.0) for x in (p, q))
         return (p.exp() * (p - q)).sum(1).mean(1)
 
@@ -343,56 +291,7 @@ class QuestionAnswering:
 
         Left open, `of` is the model's own answer, and `against` the best that says something else.
         """
-        if kind not in EXPLAINED:
-            raise SettingError(unknown("target", kind, EXPLAINED))
-        spans = self._spans(out.detach(), batch)
-        tokens, null = batch.tokens[0], batch.target["null"]
-        first, text = self._chosen(of.get("of"), spans, batch)
-        ends = [
-            int(x) for x in ends_of(torch.tensor([first], device=null.device), null, self.longest)
-        ]
-        if kind in ("start", "end"):
-            side = ("start", "end").index(kind)
-            words = f"{kind} logit of “{text}”"
-            return Explained(words, lambda o: o[:, ends[side], side], text)
-        if kind == "probability":
-
-            def value(o: Tensor) -> Tensor:
-                log = o.log_softmax(1)
-                return log[:, ends[0], 0] + log[:, ends[1], 1]
-
-            return Explained(f"log p(start) + log p(end) of “{text}”", value, text)
-        alike = [*same_as(tokens, bare(text), self.longest)]
-        rest = spans.clone()
-        rest[0, [*alike, first]] = -torch.inf
-        other, rival = self._chosen(of.get("against"), rest, batch)
-        if other in (*alike, first):
-            raise SettingError(
-                f"expected two different answers for a margin, got “{text}” twice; choose another"
-            )
-
-        def lead(o: Tensor) -> Tensor:
-            each = self._spans(o, batch.repeat(len(o)))
-            return each[:, first] - each[:, other]
-
-        return Explained(f"score of “{text}” − score of “{rival}”", lead, text)
-
-    def _chosen(self, answer: str | int | None, spans: Tensor, batch: Batch) -> tuple[int, str]:
-        """The best span that says an answer, and the answer; SettingError where the text has none."""
-        tokens, null = batch.tokens[0], batch.target["null"]
-        if answer is not None:
-            numbers = [*same_as(tokens, bare(str(answer)), self.longest)]
-            if not numbers:
-                raise SettingError(
-                    f"expected an answer that stands in the text, got “{answer}”; copy it from there, "
-                    f"or write {NO_ANSWER}"
-                )
-            return max(numbers, key=lambda n: float(spans[0, n])), str(answer)
-        best = spans.argmax(1)
-        if not int(best):
-            return 0, NO_ANSWER
-        start, end = (int(x) for x in ends_of(best, null, self.longest))
-        return int(best), tokens.text[tokens.spans[start][0] : tokens.spans[end][1]]
+        return explained(kind, self._spans, out, batch, self.longest, **of)
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """Exact match and token F1 as SQuAD has them; of characters too, where words have no blanks."""
@@ -403,22 +302,10 @@ class QuestionAnswering:
         return found
 
 
-def _allowed(batch: Batch) -> Tensor:
-    """(B,T) bool: where an answer may begin and end, the token of "no answer" among them."""
-    places = torch.arange(batch.segment.shape[1], device=batch.segment.device)
-    return (batch.segment == 0) | (places == batch.target["null"].unsqueeze(1))
-
-
 def _null(tokens: Tokens, reader: Reader) -> int:
     """The place of the token that stands for "no answer": [CLS], or else the first."""
     mark = reader.tokenizer.cls_token_id
     return tokens.ids.index(mark) if mark in tokens.ids else 0
-
-
-@lru_cache
-def _takes(kind: type, name: str) -> bool:
-    """Whether models of a class take an argument."""
-    return name in inspect.signature(kind.forward).parameters  # type: ignore[attr-defined]
 
 
 def _np(column: Tensor) -> np.ndarray:

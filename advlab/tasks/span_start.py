@@ -18,43 +18,33 @@ ordinary ones of a BERT, all are trained, and any program opens the folder.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from advlab.tasks.scratch import Shape, unit_rows
+
 WAVES = (12.0, 240.0)  # tokens: the shortest and the longest
 TYPES = 0.6  # length of a type vector; words and places have 1
 SAME_PLACE, SAME_WORD = 12.0, 11.0  # logits of attention
+LAYERS = 3  # one more than a classifier has: an answer is found in three steps
 
 
-@dataclass(frozen=True)
-class Size:
-    """Of a reader; a layer more than a classifier's, since three steps make an answer."""
-
-    D: int
-    layers: int = 3
-    heads: int = 4
-
-
-SIZES = {"tiny": Size(64), "small": Size(128)}
-
-
-def reader(size: Size, tokenizer: Any, *, seed: int, max_length: int) -> Any:
+def reader(shape: Shape, tokenizer: Any, *, seed: int, max_length: int) -> Any:
     """A BERT with two logits a token, in evaluation mode; weights drawn from `seed`."""
     from transformers import BertConfig, BertForQuestionAnswering
 
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=size.D,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        intermediate_size=4 * size.D,
+        hidden_size=shape.D,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=shape.heads,
+        intermediate_size=4 * shape.D,
         max_position_embeddings=max_length + 2,
         pad_token_id=tokenizer.pad_token_id,
         # BERT's 0.02 suits a width of 768; at these widths it leaves the layers almost silent
-        initializer_range=0.4 / size.D**0.5,
+        initializer_range=0.4 / shape.D**0.5,
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -69,8 +59,7 @@ def design(model: Any) -> None:
     embeddings, config = model.bert.embeddings, model.config
     D, heads = config.hidden_size, config.num_attention_heads
     own = D // heads  # dimensions of a head, and those that places have for themselves
-    words = embeddings.word_embeddings.weight
-    words.div_(words.norm(dim=1, keepdim=True).clamp_min(1e-6))
+    unit_rows(embeddings.word_embeddings)
     embeddings.position_embeddings.weight.zero_()
     embeddings.position_embeddings.weight[:, D - own :] = waves(config.max_position_embeddings, own)
     types = embeddings.token_type_embeddings.weight

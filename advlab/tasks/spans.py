@@ -54,7 +54,8 @@ def known_in(tokens: Tokens, example: Example, null: int, longest: int) -> Known
     if example.place is not None and example.text == tokens.text:
         covered = covering(tokens, example.place, example.place + len(first))
         if covered is None:
-            return Known(LOST, LOST, tuple(same))
+            sign = ANYWHERE if same else LOST
+            return Known(sign, sign, tuple(same))
         own = normalised(tokens.text[tokens.spans[covered[0]][0] : tokens.spans[covered[1]][1]])
         if covered[1] - covered[0] < longest and own in map(normalised, said):
             same = sorted({*same, number(*covered, longest)})

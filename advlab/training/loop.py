@@ -100,7 +100,7 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
 
-    lengths = _lengths(victim, data.train)
+    lengths, cut = _lengths(victim, data.train)
     per_epoch = math.ceil(len(lengths) / settings.batch_size)
     total = per_epoch * settings.epochs
     # before any checkpoint is read: ε's scale is measured here, and must not move with the embeddings
@@ -117,6 +117,10 @@ def train(
     if not state.step:
         for note in victim.notes:
             yield _event("note", state, message=f"{config.model.source}: {note}")
+        if cut:
+            message = f"{cut:,} of {len(lengths):,} training texts are longer than "
+            message += f"{victim.max_length} tokens: what stands behind is not read"
+            yield _event("note", state, message=message)
 
     texts = TrainingTexts(data.train, victim, config)
     judge = Judge(data, settings)
@@ -251,9 +255,10 @@ def _facts(
     }
 
 
-def _lengths(victim: Victim, examples: Sequence[Example]) -> list[int]:
-    """How many tokens each text has."""
-    return [len(tokens) for tokens in victim.reader.tokens_of(examples)]
+def _lengths(victim: Victim, examples: Sequence[Example]) -> tuple[list[int], int]:
+    """How many tokens each text has, and how many texts are cut."""
+    tokens = victim.reader.tokens_of(examples)
+    return [len(t) for t in tokens], sum(t.cut for t in tokens)
 
 
 def _clip(

@@ -30,42 +30,16 @@ from advlab.attacks.evaluate import evaluate
 from advlab.data import stories
 from advlab.model.victim import Victim
 from advlab.records import Example
-from advlab.runs.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
+from advlab.runs.config import RunConfig
+from advlab.runs.starters import starter_pair
 from advlab.training import loop
 
 RADII = (0.125, 0.25, 0.5)
 PLACES = ("both", "context", "question")
 
 
-def pair(seed: int) -> tuple[RunConfig, RunConfig]:
-    """The starter pair: alike in all but the method."""
-    train = TrainConfig(
-        epochs=4,
-        batch_size=32,
-        lr=2e-3,
-        weight_decay=0.01,
-        eps_warmup=0.3,
-        clean_start=0.6,
-        eval_limit=64,
-        eval_eps=0.25,
-        seed=seed,
-    )
-    plain = RunConfig(
-        "Starter: plain",
-        task="qa",
-        task_settings={"where": "both"},
-        data=DataConfig("stories"),
-        model=ModelConfig("tiny", max_length=128),
-        regularise=Regularisation(dropout=0.0),
-        train=train,
-    )
-    method = {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75}
-    return plain, replace(plain, name="Starter: adversarial (PGD-2)", method=method)
-
-
 def trained(config: RunConfig, folder: Path) -> tuple[Victim, float]:
     """The model that a run keeps, and the CPU seconds of its training."""
-    loop.load_data = lambda *_, **__: stories.dataset()  # type: ignore[assignment]
     began = time.process_time()
     for event in loop.train(config, folder):
         if event.kind == "start":
@@ -101,7 +75,7 @@ def main() -> None:
     head = [f"{where} {eps:g}" for where in PLACES for eps in RADII]
     print(f"| model | CPU s | EM | F1 | {' | '.join(head)} | noise {RADII[1]:g} |")
     print("|---" * (5 + len(head)) + "|")
-    for config in pair(args.seed):
+    for config in starter_pair(args.seed, task="qa"):
         with tempfile.TemporaryDirectory() as folder:
             victim, seconds = trained(config, Path(folder))
         found = quality(victim, test)

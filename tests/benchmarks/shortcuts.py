@@ -158,7 +158,7 @@ def trained(hide: str, seed: int) -> float:
     """The exact match of the starter's reader, trained and tested with a part hidden."""
     from advlab.attacks.evaluate import survives
     from advlab.model.victim import Victim
-    from advlab.runs.config import starter_pair
+    from advlab.runs.starters import starter_pair
     from advlab.training import loop
 
     def hidden(example: Example) -> Example:

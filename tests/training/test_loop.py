@@ -677,3 +677,13 @@ def test_a_real_run_that_overfits_to_its_one_step_is_caught(texts: Path, tmp_pat
             told.append(event.values["name"])
             break
     assert told == ["catastrophic overfitting"]
+
+
+def test_texts_that_are_cut_are_told(texts: Path, tmp_path: Path) -> None:
+    config = replace(config_for(texts, epochs=1), model=ModelConfig(max_length=10))
+    [note] = of_kind(run(config, tmp_path), "note")
+    said = re.fullmatch(
+        r"(\d+) of 1\d\d training texts are longer than 10 tokens: .*", note.values["message"]
+    )
+    assert said
+    assert int(said[1]) > 10
