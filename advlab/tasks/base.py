@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -269,4 +269,13 @@ class Task(Protocol):
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """What people quote of an answer beside its bit, headline first: exact, f1, chrf, …"""
+        ...
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A task whose answer is written token by token, so that one output may tell a part of it only."""
+
+    def astray(self, out: Tensor, batch: Batch) -> Tensor:
+        """(B,…) -> (B,) bool: the model answers otherwise than the batch's reference; ask `answers`."""
         ...

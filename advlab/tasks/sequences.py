@@ -1,0 +1,200 @@
+"""An answer that is written token by token: what translation and dialogue share.
+
+Teacher forcing gives (B,U,V) logits for U places, at each of which the model has read what the answer
+should be so far; `labels` (B,U) are the tokens wanted there, NONE where nothing is. The loss is a mean
+over an example's own tokens, in nats, so examples of any length weigh alike.
+
+An answer stands while enough of its tokens are the model's first choice there (`keep`). If all must be,
+the answer stands exactly as long as greedy decoding writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  its usual name
+
+from advlab.records import Example
+from advlab.records.reading import Reading
+from advlab.tasks.base import broken_in, margin_in
+from advlab.tasks.tokens import Reader
+
+NONE = -100  # a place where nothing is wanted
+
+# ---- numbers ------------------------------------------------------------------------------------
+
+
+def count(labels: Tensor) -> Tensor:
+    """(B,U) -> (B,) how many tokens are wanted, at least 1."""
+    return (labels != NONE).sum(1).clamp_min(1)
+
+
+def nats(out: Tensor, labels: Tensor) -> Tensor:
+    """(B,U,V) -> (B,U) −log p of each wanted token, 0 where nothing is wanted."""
+    return F.cross_entropy(out.transpose(1, 2), labels, reduction="none", ignore_index=NONE)
+
+
+def loss(out: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """(B,U,V) -> (B,) mean nats of an example's own tokens.
+
+    `smoothing` is the share of each label that is spread over all tokens that can be written (Szegedy
+    et al. 2016, 1512.00567); a logit of −∞ marks one that cannot.
+    """
+    lost = nats(out, labels)
+    if smoothing:
+        log = out.log_softmax(-1)
+        possible = out.isfinite()
+        spread = -log.masked_fill(~possible, 0).sum(-1) / possible.sum(-1)
+        lost = (1 - smoothing) * lost + smoothing * spread * (labels != NONE)
+    return lost.sum(1) / count(labels)
+
+
+def duels(out: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(B,U,V) -> the logit of each wanted token and that of its best rival, both (B,U).
+
+    A rival that ties with it and comes first in the vocabulary is what greedy decoding takes: it leads
+    by a bit.
+    """
+    places = labels.clamp_min(0).unsqueeze(-1)
+    own = out.gather(2, places).squeeze(-1)
+    rival, which = out.scatter(2, places, -torch.inf).max(-1)
+    tied = (rival == own) & (which < places.squeeze(-1))
+    above = torch.nextafter(rival.detach(), torch.full_like(rival, torch.inf))
+    return own, torch.where(tied, rival + (above - rival).detach(), rival)
+
+
+def scores(out: Tensor, labels: Tensor, keep: float = 1.0) -> Tensor:
+    """(B,U,V) -> (B,2) the logits of a wanted token and of its best rival, at the place that decides.
+
+    It is the place of the k-th smallest margin of n: where that is below 0, fewer than `keep` · n
+    tokens are the first choice. An example of which nothing is wanted cannot be broken.
+    """
+    own, rival = duels(out, labels)
+    wanted = labels != NONE
+    margins = (own - rival).detach().masked_fill(~wanted, torch.inf)
+    n = wanted.sum(1)
+    k = n - (keep * n - 1e-6).ceil().clamp_min(1).long()  # from 0
+    place = margins.argsort(1).gather(1, k.clamp_min(0).unsqueeze(1))
+    pair = torch.cat([own.gather(1, place), rival.gather(1, place)], 1)
+    nothing = pair.new_tensor([0.0, -torch.inf]).expand_as(pair)
+    return torch.where((n > 0).unsqueeze(1), pair, nothing)
+
+
+def divergence(p: Tensor, q: Tensor, labels: Tensor) -> Tensor:
+    """KL(p‖q) of two outputs (B,U,V), mean over an example's own tokens: (B,)."""
+    p, q = p.log_softmax(-1), q.log_softmax(-1)
+    apart = (p.exp() * (p - q).masked_fill(~p.isfinite(), 0)).sum(-1)
+    return (apart * (labels != NONE)).sum(1) / count(labels)
+
+
+def astray(out: Tensor, labels: Tensor) -> Tensor:
+    """(B,U,V) -> (B,) bool: greedy decoding writes something else, or nobody says what is wanted."""
+    there = labels != NONE
+    return ((out.argmax(-1) != labels) & there).any(1) | ~there.any(1)
+
+
+# ---- tokens and texts ---------------------------------------------------------------------------
+
+
+def wanted(example: Example, reader: Reader, longest: int) -> list[int]:
+    """The ids of its first answer with the end, cut after `longest`; [] where no answer is known."""
+    if example.answer is None:
+        return []
+    # as the tokenizer writes targets: those of many languages begin or end with their code
+    ids = reader.tokenizer(text_target=example.answer, add_special_tokens=False)["input_ids"]
+    return [*ids, reader.ending][:longest]
+
+
+def block(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """Rows of different length as one (B,most), filled up on the right."""
+    most = max(map(len, rows), default=0)
+    return torch.tensor([[*row, *[fill] * (most - len(row))] for row in rows], dtype=torch.long)
+
+
+def spelled(ids: Sequence[int], reader: Reader) -> str:
+    """Written ids as the text that they spell: up to the end, without special tokens."""
+    ids = list(ids)
+    if reader.ending in ids:
+        ids = ids[: ids.index(reader.ending)]
+    plain = [i for i in ids if i not in reader.marks]
+    return reader.tokenizer.decode(plain, clean_up_tokenization_spaces=False).strip()
+
+
+def ends(ids: Sequence[int], reader: Reader) -> list[int]:
+    """Where each of the ids ends in the text that they spell, in characters; never falling."""
+    whole = len(spelled(ids, reader))
+    found = [min(len(spelled(ids[: i + 1], reader)), whole) for i in range(len(ids))]
+    return list(accumulate(found, max))
+
+
+def greedy(
+    first: Tensor, step: Callable[[Tensor], Tensor], ending: int, longest: int
+) -> list[list[int]]:
+    """The likeliest token after each other, up to the end or `longest` of them.
+
+    `first` (B,V) are the logits of the first token; `step` is given the last token of each row (B,1)
+    and gives those of the next.
+    """
+    rows, logits = [], first
+    over = torch.zeros(len(first), dtype=torch.bool, device=first.device)
+    for _ in range(longest):
+        rows.append(logits.argmax(-1))
+        over |= rows[-1] == ending
+        if over.all() or len(rows) == longest:
+            break
+        logits = step(rows[-1].unsqueeze(1))
+    table = torch.stack(rows, 1).tolist() if rows else [[] for _ in range(len(first))]
+    return [row[: row.index(ending) + 1] if ending in row else row for row in table]
+
+
+# ---- people -------------------------------------------------------------------------------------
+
+
+def read(
+    out: Tensor, labels: Tensor, held_out: Tensor, held: Tensor, keep: float, reader: Reader
+) -> Reading:
+    """N versions, of labels (N,U) and of what must stand (N,U').
+
+    `answers` are what must stand, where it is not `astray`; elsewhere the first choices behind its
+    words, true up to the first that differs: the victim then lets the model write.
+    `parts`: nats (N,U) of the reference's tokens, ends (N,U) where they end in its text; held_nats,
+    held_ends and held_lead (N,U') of the answer that must stand, the last over its best rival, below 0
+    where greedy decoding leaves it. All are 0 beyond the last token.
+    """
+    standing = scores(held_out, held, keep)
+    attacked = loss(out, labels)
+    own, rival = duels(held_out, held)
+    choice = held_out.argmax(-1).masked_fill(held == NONE, reader.ending)
+    sure = held_out.log_softmax(-1).amax(-1).masked_fill(held == NONE, 0).sum(1) / count(held)
+    said = {row: spelled(row, reader) for row in map(tuple, choice.tolist())}
+    return Reading(
+        tuple(said[row] for row in map(tuple, choice.tolist())),
+        _np((-attacked).exp()),
+        _np(sure.exp()),
+        _np(margin_in(scores(out, labels, keep))),
+        _np(attacked),
+        _np(margin_in(standing)),
+        _np(broken_in(standing)),
+        {
+            "nats": _np(nats(out, labels)),
+            "ends": _ends(labels, reader),
+            "held_nats": _np(nats(held_out, held)),
+            "held_ends": _ends(held, reader),
+            "held_lead": _np((own - rival).masked_fill(held == NONE, 0)),
+        },
+    )
+
+
+def _ends(labels: Tensor, reader: Reader) -> np.ndarray:
+    """(N,U); many rows are of one text."""
+    rows = [tuple(i for i in row if i != NONE) for row in labels.tolist()]
+    found = {row: ends(row, reader) for row in set(rows)}
+    return block([found[row] for row in rows], 0).numpy().reshape(labels.shape)
+
+
+def _np(column: Tensor) -> np.ndarray:
+    return column.detach().cpu().numpy()
