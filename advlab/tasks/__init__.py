@@ -8,8 +8,9 @@ from advlab.errors import SettingError, unknown
 from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
 from advlab.tasks.tokens import Reader, Tokens
+from advlab.tasks.translation import Translation
 
-TASKS: dict[str, type[Task]] = {"classification": Classification}
+TASKS: dict[str, type[Task]] = {"classification": Classification, "translation": Translation}
 
 
 def build_task(name: str, **settings: Any) -> Task:
@@ -27,5 +28,6 @@ __all__ = [
     "Reader",
     "Task",
     "Tokens",
+    "Translation",
     "build_task",
 ]

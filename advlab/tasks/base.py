@@ -139,6 +139,15 @@ class Objective:
             return self.judge(embeds).flipped
 
 
+def in_training(batch: Batch) -> Batch:
+    """The batch as a training method is given it: δ may stand where the task's target `training` says.
+
+    A decoder's input may be perturbed only there, since nobody has it when the model is used.
+    """
+    allowed = batch.target.get("training")
+    return batch if allowed is None else replace(batch, perturbable=allowed)
+
+
 def alike(batch: Batch, held: Batch) -> bool:
     """Whether two batches are of the same tokens and differ in their targets alone."""
     return torch.equal(batch.input_ids, held.input_ids)

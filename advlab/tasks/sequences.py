@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its usual name
 
+from advlab.errors import SettingError
 from advlab.records import Example
 from advlab.records.reading import Reading
 from advlab.tasks.base import broken_in, margin_in
@@ -100,13 +101,15 @@ def astray(out: Tensor, labels: Tensor) -> Tensor:
 # ---- tokens and texts ---------------------------------------------------------------------------
 
 
-def wanted(example: Example, reader: Reader, longest: int) -> list[int]:
-    """The ids of its first answer with the end, cut after `longest`; [] where no answer is known."""
-    if example.answer is None:
-        return []
-    # as the tokenizer writes targets: those of many languages begin or end with their code
-    ids = reader.tokenizer(text_target=example.answer, add_special_tokens=False)["input_ids"]
-    return [*ids, reader.ending][:longest]
+def wanted(examples: Sequence[Example], reader: Reader, longest: int) -> list[list[int]]:
+    """The ids of each first answer with the end, cut after `longest`; [] where no answer is known."""
+    texts = [e.answer or "" for e in examples]
+    # as the tokenizer writes targets: those of many languages are told apart
+    found = reader.tokenizer(text_target=texts, add_special_tokens=False)["input_ids"]
+    return [
+        [*ids, reader.ending][:longest] if e.answers else []
+        for ids, e in zip(found, examples, strict=True)
+    ]
 
 
 def block(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
@@ -151,6 +154,51 @@ def greedy(
     return [row[: row.index(ending) + 1] if ending in row else row for row in table]
 
 
+# ---- what is explained --------------------------------------------------------------------------
+
+
+def shown(token: int, reader: Reader) -> str:
+    """One written token, as people read it."""
+    return "end" if token == reader.ending else reader.tokenizer.decode([token]).strip()
+
+
+def place_of(out: Tensor, labels: Tensor, of: str | int | None, reader: Reader) -> int:
+    """The place of one wanted token of the only example: by its number, its text, or nearest to change.
+
+    SettingError where there is none such.
+    """
+    there = (labels[0] != NONE).nonzero().flatten().tolist()
+    words = [shown(int(labels[0, i]), reader) for i in there]
+    if of is None and there:
+        own, rival = duels(out[:1], labels[:1])
+        return there[int((own - rival)[0, there].argmin())]
+    if isinstance(of, int) and 0 <= of < len(there):
+        return there[of]
+    if of in words:
+        return there[words.index(str(of))]
+    raise SettingError(
+        f"expected one of the answer's tokens ({' '.join(words)}; or 0 to {len(words) - 1}), got "
+        f"{of!r}; choose one of them"
+    )
+
+
+def foil_of(logits: Tensor, token: int, against: str | int | None, reader: Reader) -> int:
+    """What a token is compared with at its place, logits (V,): another's first token, else its rival.
+
+    SettingError where it is the token itself, or nothing.
+    """
+    if against is None:
+        return int(
+            logits.index_fill(0, torch.tensor(token, device=logits.device), -torch.inf).argmax()
+        )
+    ids = reader.tokenizer(text_target=str(against), add_special_tokens=False)["input_ids"]
+    if not ids or ids[0] == token:
+        raise SettingError(
+            f"expected another token than “{shown(token, reader)}”, got {against!r}; choose another"
+        )
+    return ids[0]
+
+
 # ---- people -------------------------------------------------------------------------------------
 
 
@@ -190,10 +238,14 @@ def read(
 
 
 def _ends(labels: Tensor, reader: Reader) -> np.ndarray:
-    """(N,U); many rows are of one text."""
-    rows = [tuple(i for i in row if i != NONE) for row in labels.tolist()]
-    found = {row: ends(row, reader) for row in set(rows)}
-    return block([found[row] for row in rows], 0).numpy().reshape(labels.shape)
+    """(N,U), 0 where nothing is wanted; many rows are of one text."""
+    found = {row: _ends_of(row, reader) for row in set(map(tuple, labels.tolist()))}
+    return np.array([found[row] for row in map(tuple, labels.tolist())]).reshape(labels.shape)
+
+
+def _ends_of(labels: Sequence[int], reader: Reader) -> list[int]:
+    told = iter(ends([i for i in labels if i != NONE], reader))
+    return [0 if i == NONE else next(told) for i in labels]
 
 
 def _np(column: Tensor) -> np.ndarray:

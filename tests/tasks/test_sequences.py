@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -149,17 +148,17 @@ def test_padding_behind_the_answer_changes_nothing() -> None:
 def test_what_is_wanted_ends_with_the_end_and_is_cut_where_it_is_too_long() -> None:
     reader = reader_of()
     example = Example("0", "the film", ("great dull plot",))
-    ids = sequences.wanted(example, reader, 9)
+    ids, unknown = sequences.wanted([example, Example("0", "the film")], reader, 9)
+    assert unknown == []
     assert len(ids) == 4
     assert ids[-1] == reader.ending == reader.tokenizer.sep_token_id
-    assert sequences.wanted(example, reader, 2) == ids[:2]
+    assert sequences.wanted([example], reader, 2) == [ids[:2]]
     assert sequences.spelled(ids, reader) == sequences.spelled(ids[:3], reader) == example.answer
-    assert sequences.wanted(Example("0", "the film"), reader, 9) == []
 
 
 def test_tokens_end_where_their_text_ends() -> None:
     reader = reader_of()
-    ids = sequences.wanted(Example("0", "", ("great dull plot",)), reader, 9)
+    ids = sequences.wanted([Example("0", "", ("great dull plot",))], reader, 9)[0]
     assert sequences.ends(ids, reader) == [5, 10, 15, 15]
     text = sequences.spelled(ids, reader)
     cut = [text[a:b].strip() for a, b in pairwise([0, *sequences.ends(ids, reader)])]
@@ -186,8 +185,7 @@ def test_greedy_writes_the_first_choices_up_to_the_end(longest: int) -> None:
 
 def test_a_reading_tells_each_token_of_the_reference_and_of_what_must_stand() -> None:
     reader = reader_of()
-    words: Any = [("great dull plot",), ("great dull plot",)]
-    rows = [sequences.wanted(Example("0", "", w), reader, 9) for w in words]
+    rows = sequences.wanted([Example("0", "", ("great dull plot",))] * 2, reader, 9)
     labels = sequences.block(rows, NONE)
     V = len(reader.tokenizer)
     out = F.one_hot(labels, V).double() * 4
