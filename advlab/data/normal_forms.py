@@ -22,6 +22,17 @@ from advlab.records import Dataset, Example
 T = TypeVar("T")
 SEED = 21
 SIZES = {"train": 8000, "validation": 400, "test": 800}
+TITLE = "Normal forms: words to digits"
+ABOUT = (
+    "9,200 dates in six wordings, clock times and numbers to 999,999, in English words; each has one "
+    "right answer in single digits, so that an exact match means something."
+)
+SHOWCASE = (
+    "the third of may nineteen eighty four",
+    "a quarter to seven in the evening",
+    "minus twelve thousand and six",
+    "forty two euros and seven cents",
+)
 
 ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -214,7 +225,7 @@ def build() -> Dataset:
             Example(f"normal-forms-{part}-{i}", e.text, e.answers, more=e.more)
             for i, e in enumerate(mine, 1)
         )
-    return Dataset("normal-forms", (), **splits, about=__doc__.split("\n", 1)[0])
+    return Dataset("normal-forms", (), **splits, about=ABOUT)
 
 
 def alignment(words: Words, length: int) -> str:

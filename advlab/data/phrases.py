@@ -23,6 +23,16 @@ T = TypeVar("T")
 SEED = 22
 SIZES = {"train": 10_000, "validation": 400, "test": 1000}
 LANGUAGES = ("german", "chinese")
+TITLE = "Phrases: English to German and Chinese"
+ABOUT = (
+    "11,400 short English sentences, half to be put into German and half into Chinese, in which every "
+    "article, ending and measure word must agree: a wrong one is an error that one can read."
+)
+SHOWCASE = (
+    "to german : my old dog looks for the red lamp",
+    "to chinese : a small cat needs a book",
+    "to german : in the evening the boy sells a beautiful picture",
+)
 
 
 class Noun(NamedTuple):
@@ -259,4 +269,4 @@ def build() -> Dataset:
             Example(f"phrases-{part}-{i}", e.text, e.answers, more=e.more)
             for i, e in enumerate(mine, 1)
         )
-    return Dataset("phrases", (), **splits, about=(__doc__ or "").split("\n", 1)[0])
+    return Dataset("phrases", (), **splits, about=ABOUT)

@@ -94,6 +94,17 @@ def tiny_victim(
     """A new model of `size` ("tiny" or "small") for this data, weights drawn from `seed`."""
     from transformers import BertConfig, BertForSequenceClassification
 
+    if task is not None and hasattr(task, "scratch"):
+        model, tokenizer = task.scratch(size, data, seed=seed, max_length=max_length)
+        known = words_of(tokenizer, [e.text for e in data.train])
+        return Victim(
+            model,
+            tokenizer,
+            name=f"{size} ({data.name})",
+            max_length=max_length,
+            task=task,
+            known=known,
+        )
     if size not in SHAPES:
         raise SettingError(unknown("model size", size, SHAPES))
     shape = SHAPES[size]

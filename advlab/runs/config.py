@@ -264,6 +264,9 @@ class RunConfig:
 
     name: str = ""
     task: str = "classification"
+    asking: dict[str, Any] = field(
+        default_factory=dict
+    )  # the task's own settings, where they differ
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     method: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})

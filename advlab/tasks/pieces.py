@@ -142,4 +142,7 @@ def tiny_translator(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BartForConditionalGeneration(config)
+    with torch.no_grad():  # word vectors of length 1, as training keeps them
+        rows = model.get_input_embeddings().weight
+        rows.div_(rows.norm(dim=1, keepdim=True).clamp_min(1e-6))
     return model.eval(), tokenizer

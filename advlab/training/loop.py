@@ -43,7 +43,8 @@ STOPPED = {"pause": "paused", "cancel": "cancelled"}  # how a run ends that is a
 def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     """The data and the untrained (or pretrained) model that a run begins with."""
     data = load_data(config.data)
-    task = build_task(config.task, smoothing=config.train.label_smoothing)
+    smoothing = config.train.label_smoothing
+    task = build_task(config.task, **{"smoothing": smoothing} | config.asking)
     source, seed, length = config.model.source, config.train.seed, config.model.max_length
     if source in SCRATCH:
         victim = tiny_victim(source, data, seed=seed, max_length=length, task=task)

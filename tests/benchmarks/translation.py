@@ -15,6 +15,7 @@ its training pairs 10,000 are used, of its 1,000 test pairs the first --texts.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import tempfile
@@ -144,6 +145,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--methods", nargs="+", default=["plain", "freelb"], choices=METHODS)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--asking", type=json.loads, default={}, help="settings of the task")
     parser.add_argument("--texts", type=int, default=800)
     parser.add_argument("--eps", type=float, nargs="+", default=[0.25, 0.5])
     args = parser.parse_args()
@@ -154,6 +156,7 @@ def main() -> None:
         config = RunConfig(
             name,
             task="translation",
+            asking=args.asking,
             data=DataConfig(args.corpus),
             model=recipe["model"],
             method=METHODS[name],

@@ -129,3 +129,12 @@ def test_the_words_without_their_order_do_not_tell_the_answer() -> None:
     for example in EVERY:
         seen[tuple(sorted(example.text.split()))].add(example.answers[0])
     assert sum(len(answers) > 1 for answers in seen.values()) > 100
+
+
+@pytest.mark.parametrize("corpus", [forms, phrases])
+def test_what_is_shown_first_is_of_the_kind_and_not_among_the_training_texts(corpus) -> None:
+    known = {e.text for e in corpus.build().train}
+    words = {word for text in known for word in text.split()}
+    for text in corpus.SHOWCASE:
+        assert text not in known
+        assert set(text.split()) <= words
