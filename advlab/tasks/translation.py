@@ -24,6 +24,7 @@ from advlab.records.reading import Reading
 from advlab.settings import setting
 from advlab.tasks import sequences
 from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.output_vectors import heard, worst_output
 from advlab.tasks.pieces import tiny_translator
 from advlab.tasks.sequences import NONE
 from advlab.tasks.tokens import Reader, Tokens, padded
@@ -55,6 +56,14 @@ class Translation:
     )
     place: Literal["source", "both"] = setting(
         "source", "Where δ stands in training: on the source, or on the decoder's input too"
+    )
+    mle: float = setting(
+        0.0,
+        "Adversarial MLE (Wang et al. 2019, arXiv:1906.03805): in training the output vector of each "
+        "true token is at its worst within this share of its own length",
+        low=0.0,
+        high=1.0,
+        advanced=True,
     )
     longest: int = setting(
         64, "Tokens of an answer; longer references are cut", unit="tokens", low=2, high=1024
@@ -133,13 +142,17 @@ class Translation:
         decoder = model.get_decoder()
         # Marian and Pegasus scale what their decoder is given, but not what their encoder is
         given = embeds[:, S:] / scale_of(decoder)
-        out = model(
-            inputs_embeds=embeds[:, :S],
-            attention_mask=batch.target["mask"],
-            decoder_inputs_embeds=given,
-            use_cache=False,
-        )
-        return _written(model, out.logits)
+        with heard(model) as hidden:
+            out = model(
+                inputs_embeds=embeds[:, :S],
+                attention_mask=batch.target["mask"],
+                decoder_inputs_embeds=given,
+                use_cache=False,
+            )
+        logits = _written(model, out.logits)
+        if self.mle and model.training:
+            return worst_output(model, logits, hidden[-1], batch.target["labels"], self.mle)
+        return logits
 
     def from_ids(self, model: Any, batch: Batch) -> Tensor:
         """(1,U,V) of one unpadded text."""

@@ -356,3 +356,38 @@ def test_guessing_without_the_source_costs_the_entropy_of_the_words() -> None:
         normal_forms.build(), train=(Example("0", "", ("a b",)), Example("1", "", ("a c",)))
     )
     assert Translation().chance(data) == pytest.approx(1.5 * np.log(2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_adversarial_mle_is_the_worst_output_vector_of_the_true_token(kind: str) -> None:
+    """The closed form is reached by δ = −ε h/‖h‖ and by no δ of a thousand others is undercut."""
+    share = 0.3
+    plain, worst = make_translator(kind), make_translator(kind, mle=share)
+    batch = plain.encode(EXAMPLES[:2])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            worst.output(worst.embed(batch), batch), plain.output(plain.embed(batch), batch)
+        )
+        plain.model.train()
+        worst.model.train()
+        given: list[Tensor] = []
+        head = plain.model.get_output_embeddings()
+        handle = head.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+        clean = plain.output(plain.embed(batch), batch)
+        handle.remove()
+        found = worst.output(worst.embed(batch), batch)
+    labels, h = batch.target["labels"], given[0]
+    w = head.weight.detach()[labels.clamp_min(0)]
+    dice = torch.Generator().manual_seed(0)
+    deltas = torch.randn(1000, *w.shape, generator=dice, dtype=w.dtype)
+    deltas[0] = -h
+    deltas *= share * w.norm(dim=-1, keepdim=True) / deltas.norm(dim=-1, keepdim=True)
+    moved = (deltas * h).sum(-1)
+    lost = (found - clean).gather(2, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1)
+    here = labels != NONE
+    torch.testing.assert_close(lost[here], moved[0][here], rtol=1e-4, atol=1e-5)
+    assert (moved.amin(0)[here] >= lost[here] - 1e-5).all()
+    others = torch.ones_like(found, dtype=torch.bool)
+    others.scatter_(2, labels.clamp_min(0).unsqueeze(-1), False)
+    torch.testing.assert_close(found[others], clean[others])
+    assert not worst.model.get_output_embeddings()._forward_pre_hooks
