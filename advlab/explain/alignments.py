@@ -16,7 +16,7 @@ from torch import Tensor
 from advlab.errors import SettingError
 from advlab.model.victim import Victim
 from advlab.records import Example
-from advlab.tasks import Batch
+from advlab.tasks import crossing
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,16 @@ def align(victim: Victim, example: Example) -> Alignment:
         said = victim.answers(victim.embed(batch), batch)[0]
         batch = victim.encode([Example(example.id, example.text, (said,))])
     view = victim.view()
-    tokens, labels = batch.tokens[0], batch.target["labels"][0]
-    places = (labels >= 0).nonzero().flatten()
+    tokens, ids = batch.tokens[0], crossing.written(batch)
     words = torch.tensor(tokens.word_of)
-    attention = _by_word(_attention(view, batch)[places], words)
-    gradient = _by_word(_gradient(view, batch, places), words)
+    attention = _by_word(crossing.attention(view.model, batch), words)
+    gradient = _by_word(crossing.gradient(view.task, view.model, batch), words)
     gradient = gradient / np.maximum(gradient.sum(1, keepdims=True), 1e-12)
     truth = true_alignment(example)
-    if truth is not None and len(truth) != len(places) - 1:  # cut into other tokens, before the end
+    if truth is not None and len(truth) != len(ids) - 1:  # cut into other tokens, before the end
         truth = None
     return Alignment(
-        tuple(victim.tokenizer.decode([i]).strip() for i in labels[places].tolist()),
+        tuple(victim.tokenizer.decode([i]).strip() for i in ids),
         tokens.words,
         attention,
         gradient,
@@ -84,33 +83,6 @@ def alignment_error(strength: np.ndarray, truth: Sequence[set[int]]) -> float | 
     if not rows:
         return None
     return float(np.mean([int(strength[u].argmax()) not in true for u, true in rows]))
-
-
-@torch.no_grad()
-def _attention(view: Victim, batch: Batch) -> Tensor:
-    """(U,S), the heads' mean in the middle of the decoder's layers."""
-    view.model.set_attn_implementation("eager")  # other implementations keep no weights
-    S = batch.target["mask"].shape[1]
-    found = view.model(
-        input_ids=batch.input_ids[:, :S],
-        attention_mask=batch.target["mask"],
-        decoder_input_ids=batch.input_ids[:, S:],
-        output_attentions=True,
-        use_cache=False,
-    ).cross_attentions
-    return found[len(found) // 2][0].mean(0)
-
-
-def _gradient(view: Victim, batch: Batch, places: Tensor) -> Tensor:
-    """(U,S) |e·∂ log p/∂e| of each written token; one row a token, all in one pass."""
-    S, n = batch.target["mask"].shape[1], len(places)
-    many = batch.repeat(n)
-    embeds = view.embed(many).detach().requires_grad_()
-    log = view.output(embeds, many).log_softmax(-1)
-    rows = torch.arange(n, device=places.device)
-    wanted = log[rows, places, batch.target["labels"][0, places]]
-    (grad,) = torch.autograd.grad(wanted.sum(), embeds)
-    return (grad * embeds).sum(-1).abs()[:, :S].detach()
 
 
 def _by_word(strength: Tensor, word_of: Tensor) -> np.ndarray:
