@@ -391,3 +391,12 @@ def test_adversarial_mle_is_the_worst_output_vector_of_the_true_token(kind: str)
     others.scatter_(2, labels.clamp_min(0).unsqueeze(-1), False)
     torch.testing.assert_close(found[others], clean[others])
     assert not worst.model.get_output_embeddings()._forward_pre_hooks
+
+
+def test_a_capital_is_no_new_word_to_a_translator_that_reads_lower_case() -> None:
+    from advlab.model.unseen import unseen, words_of
+
+    victim = make_translator("bart")
+    victim.known = words_of(victim.tokenizer, [e.text for e in EXAMPLES])
+    assert unseen(victim, ["The old Dog sings"]) == ()
+    assert [u.word for u in unseen(victim, ["The old Zebra"])] == ["zebra"]
