@@ -294,7 +294,8 @@ def _written(model: Any, logits: Tensor) -> Tensor:
     pad, end = model.config.pad_token_id, model.config.eos_token_id
     if pad is None or pad in (end if isinstance(end, list) else [end]):
         return logits
-    return logits.index_fill(-1, torch.tensor(pad, device=logits.device), -torch.inf)
+    # in place: of a large vocabulary a copy costs as much as the layer itself
+    return logits.index_fill_(-1, torch.tensor(pad, device=logits.device), -torch.inf)
 
 
 def _beams(

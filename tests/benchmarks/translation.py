@@ -81,7 +81,13 @@ def trained(data: Dataset, config: RunConfig, folder: Path) -> tuple[Victim, flo
     for event in loop.train(config, folder):
         if event.kind in ("epoch", "alarm"):
             told = event.values
-            print(event.kind, event.step, told.get("validation_loss"), told.get("message", ""))
+            print(
+                event.kind,
+                event.step,
+                round(time.process_time() - started),
+                told.get("validation_loss"),
+                told.get("message", ""),
+            )
     return Victim.load(folder / "model"), time.process_time() - started
 
 
