@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from advlab.data import grammar, headlines, messages, reviews, stories
+from advlab.data import grammar, headlines, messages, normal_forms, phrases, reviews, stories
 from advlab.records import Dataset, Example
 
 SHOWN = 40  # examples among which a telling one is looked for
@@ -121,6 +121,24 @@ CORPORA: dict[str, Corpus] = {
             stories.dataset,
             (),
             "qa",
+        ),
+        Corpus(
+            "normal-forms",
+            "Normal forms: dates, times, numbers in words to digits",
+            normal_forms.ABOUT,
+            (),
+            normal_forms.build,
+            (),
+            "translation",
+        ),
+        Corpus(
+            "phrases",
+            "Phrases: English to German and to Chinese",
+            phrases.ABOUT,
+            (),
+            phrases.build,
+            (),
+            "translation",
         ),
     )
 }
