@@ -228,6 +228,32 @@ def support(talk: Talk) -> None:
     talk.say("it works now.", f"i am glad that the {device} works.", "glad")
 
 
+# worth exploring first: histories that are in no split
+SHOWCASE = tuple(
+    written(turns)
+    for turns in (
+        (
+            "i need a ticket to cork at four.",
+            "from which city?",
+            "from bern and on monday.",
+            "your ticket from bern to cork on monday at four is booked.",
+            "to lyon, not to cork.",
+        ),
+        (
+            "the museum is north of the station. the park is west of the station. "
+            "the pool is north of the station.",
+            "thank you, where do you want to go?",
+            "from the park to the station.",
+        ),
+        (
+            "my printer makes a noise and my camera is too hot.",
+            "which one first, the printer or the camera?",
+            "the camera, please.",
+        ),
+        ("hello, i would like a table at the lotus for four people.",),
+    )
+)
+
 # ---- the corpus ---------------------------------------------------------------------------------
 
 TALKS: tuple[Callable[[Talk], None], ...] = (booking, directions, support, booking, directions)

@@ -94,6 +94,17 @@ def tiny_victim(
     """A new model of `size` ("tiny" or "small") for this data, weights drawn from `seed`."""
     from transformers import BertConfig, BertForSequenceClassification
 
+    scratch = getattr(task, "scratch", None)
+    if scratch:
+        model, tokenizer = scratch(size, data, seed=seed, max_length=max_length)
+        return Victim(
+            model,
+            tokenizer,
+            name=f"{size} ({data.name})",
+            max_length=max_length,
+            task=task,
+            known=words_of(tokenizer, [e.text for e in data.train]),
+        )
     if size not in SHAPES:
         raise SettingError(unknown("model size", size, SHAPES))
     shape = SHAPES[size]

@@ -7,9 +7,10 @@ from typing import Any
 from advlab.errors import SettingError, unknown
 from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
+from advlab.tasks.dialogue import Dialogue
 from advlab.tasks.tokens import Reader, Tokens
 
-TASKS: dict[str, type[Task]] = {"classification": Classification}
+TASKS: dict[str, type[Task]] = {"classification": Classification, "dialogue": Dialogue}
 
 
 def build_task(name: str, **settings: Any) -> Task:
@@ -23,6 +24,7 @@ __all__ = [
     "TASKS",
     "Batch",
     "Classification",
+    "Dialogue",
     "Objective",
     "Reader",
     "Task",

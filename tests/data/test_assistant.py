@@ -134,3 +134,13 @@ def test_an_advice_needs_the_device_that_is_meant() -> None:
         fault = next(f for f in sorted(assistant.FAULTS, key=first.find) if f in first)
         hits.append(assistant.FAULTS[fault][0] in example.answers[0])
     assert 0.3 < sum(hits) / len(hits) < 0.7
+
+
+def test_what_is_shown_first_was_not_learnt_and_holds_known_words_alone() -> None:
+    data = corpus()
+    learnt = {normal_form(e.text) for e in data.train}
+    used = {w for e in data.train for w in words(e.text)}
+    for text in assistant.SHOWCASE:
+        assert normal_form(text) not in learnt
+        assert set(words(text)) <= used
+        assert turns_of(text)[-1].speaker == "User"
