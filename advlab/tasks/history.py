@@ -19,7 +19,7 @@ from advlab.tasks.tokens import Reader, Tokens
 
 MARKS = {USER: "<user>", BOT: "<bot>"}
 ROLES = {USER: "user", BOT: "assistant"}
-KNOWN = 20_000  # histories whose tokens are kept: training meets them again
+KNOWN = 10_000  # histories whose tokens are kept: training meets them again
 PROBE = "0v0"  # stands for a reply where a template is asked what it writes around one
 
 
@@ -79,6 +79,7 @@ class HistoryReader(Reader):
     def __init__(self, tokenizer: Any, max_length: int, **known: Any) -> None:
         super().__init__(tokenizer, max_length, **known)
         self._known: dict[str, History] = {}
+        self._replies: dict[str, list[int]] = {}
         # whether the tokenizer has marks of its own for the two speakers, or a chat template
         self.marked = set(MARKS.values()) <= set(tokenizer.all_special_tokens)
         self.templated = not self.marked and bool(getattr(tokenizer, "chat_template", None))
@@ -95,18 +96,21 @@ class HistoryReader(Reader):
         self._blank, probe, after = rest.partition(PROBE)
         if self._blank.strip() or not probe:  # whole turns look otherwise than those to be written
             self._blank = ""
-        ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
-        self.ending = next((i for i in ids if i in self.marks), self.ending)
+        self.ending = next((i for i in self._ids(after) if i in self.marks), self.ending)
 
     def reply(self, answer: str) -> list[int]:
         """The ids of a reply as they follow a history, without the end."""
-        before, behind = (
-            self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            for text in (self._before, self._before + self._blank + answer)
-        )
-        if behind[: len(before)] == before:
-            return behind[len(before) :]
-        return self.tokenizer(self._blank + answer, add_special_tokens=False)["input_ids"]
+        if len(self._replies) > KNOWN:
+            self._replies.clear()
+        if answer not in self._replies:
+            before = self._ids(self._before)
+            behind = self._ids(self._before + self._blank + answer)
+            own = behind[len(before) :] if behind[: len(before)] == before else None
+            self._replies[answer] = self._ids(self._blank + answer) if own is None else own
+        return self._replies[answer]
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def tokens_of(self, examples: Sequence[Example]) -> list[Tokens]:
         """The tokens of many histories, each with the mark of the reply; oldest turns are cut."""

@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from advlab.attacks import PGD, RandomNoise
-from advlab.attacks.evaluate import by_length, survives
+from advlab.attacks import PGD
+from advlab.attacks.evaluate import by_length, first_broken, first_noisy
 from advlab.data import assistant
 from advlab.model.victim import Victim
 from advlab.records import Estimate, Example
@@ -109,10 +109,12 @@ def replies(victim: Victim, examples: Sequence[Example], eps: float) -> tuple[li
 
 def measure(name: str, victim: Victim, test: Sequence[Example], seconds: float) -> None:
     """Print the rows of one model."""
-    told = [name, f"{seconds:.0f}", cell(share_of(survives(victim, test)))]
-    told += [cell(share_of(survives(victim, test, PGD(e, steps=10)))) for e in RADII]
-    told.append(cell(share_of(survives(victim, test, RandomNoise(0.25, draws=3)))))
-    some = test[:400]
+    first = first_broken(victim, test, PGD(max(RADII), steps=10), RADII)
+    told = [name, f"{seconds:.0f}", cell(share_of([k >= 0 for k in first]))]
+    told += [cell(share_of([k > place for k in first])) for place in range(len(RADII))]
+    noisy = first_noisy(victim, test, PGD(0.25), (0.25,), draws=3)
+    told.append(cell(share_of([k > 0 for k in noisy])))
+    some = test[:300]
     targets = other_replies(some)
     told += [cell(met(victim, targets, eps)) for eps in RADII[1:]]
     (clean, plain), (shaken, under) = replies(victim, some, 0.0), replies(victim, some, 0.25)
@@ -121,7 +123,7 @@ def measure(name: str, victim: Victim, test: Sequence[Example], seconds: float) 
     print("| " + " | ".join(told) + " |", flush=True)
     kinds = sorted({e.more[0][1] for e in test})
     held = [e for e in test if e.more[1][1] == "yes"]
-    right = dict(zip([e.id for e in test], survives(victim, test), strict=True))
+    right = {e.id: k >= 0 for e, k in zip(test, first, strict=True)}
     print(f"{name}, held-out pairs: {cell(share_of([right[e.id] for e in held]))}")
     for kind in kinds:
         mine = [right[e.id] for e in test if e.more[0][1] == kind]
