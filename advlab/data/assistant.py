@@ -282,7 +282,7 @@ def examples(seed: int) -> dict[str, list[Example]]:
     return made
 
 
-def dataset(seed: int = 5) -> Dataset:
+def build(seed: int = 5) -> Dataset:
     """The corpus."""
     made = examples(seed)
     return Dataset(

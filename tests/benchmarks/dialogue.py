@@ -4,8 +4,9 @@
     python tests/benchmarks/dialogue.py 0 --models plain --keep FOLDER
 
 Test split, exact match, PGD-10 in one L2 ball a history; CPU seconds of one thread. Targeted: PGD-10
-lowers the loss of another reply of the same kind, and a hit is that reply word for word; `untrained` is
-the control. Perplexity is per token of the reply under teacher forcing.
+lowers the loss of another reply of the same kind, and a hit is that reply word for word; controls are
+the `untrained` model and the ε at which half of the targets are met. Perplexity is per token of the
+reply under teacher forcing.
 """
 
 from __future__ import annotations
@@ -89,6 +90,13 @@ def met(victim: Victim, targets: Sequence[Example], eps: float) -> Estimate:
     return share_of(hits)
 
 
+def half_met(victim: Victim, targets: Sequence[Example]) -> str:
+    """The first ε of a few at which half of the targets are met."""
+    tried = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
+    found = next((e for e in tried if met(victim, targets, e).value >= 0.5), None)
+    return f"> {tried[-1]:g}" if found is None else f"{found:g}"
+
+
 def replies(victim: Victim, examples: Sequence[Example], eps: float) -> tuple[list[str], float]:
     """Greedy replies under PGD-10 (0: clean), and the perplexity of the references there."""
     said, nats, tokens = [""] * len(examples), [], []
@@ -117,6 +125,7 @@ def measure(name: str, victim: Victim, test: Sequence[Example], seconds: float) 
     some = test[:300]
     targets = other_replies(some)
     told += [cell(met(victim, targets, eps)) for eps in RADII[1:]]
+    told.append(half_met(victim, targets[:100]))
     (clean, plain), (shaken, under) = replies(victim, some, 0.0), replies(victim, some, 0.25)
     told += [f"{plain:.3f} → {under:.2f}", cell(flip_rate(clean, shaken))]
     told += [f"{distinct(clean, 2):.3f} → {distinct(shaken, 2):.3f}"]
@@ -137,13 +146,14 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the runs")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    corpus = assistant.dataset()
+    corpus = assistant.build()
     loop.load_data = lambda *_, **__: corpus
     print(
         "| model | CPU s | exact | ε 0.125 | ε 0.25 | ε 0.5 | noise 0.25 | targeted 0.25 "
-        "| targeted 0.5 | perplexity, under 0.25 | flipped at 0.25 | distinct-2, under 0.25 |"
+        "| targeted 0.5 | half met at | perplexity, under 0.25 | flipped at 0.25 "
+        "| distinct-2, under 0.25 |"
     )
-    print("|" + "---|" * 12, flush=True)
+    print("|" + "---|" * 13, flush=True)
     with tempfile.TemporaryDirectory() as scrap:
         for name in asked.models:
             config = starter(name, asked.seed)

@@ -14,7 +14,7 @@ from advlab.records.turns import turns_of
 
 @lru_cache
 def corpus() -> Dataset:
-    return assistant.dataset()
+    return assistant.build()
 
 
 def kind(example: Example) -> str:
@@ -47,7 +47,7 @@ def test_it_is_the_same_everywhere() -> None:
     data = corpus()
     assert data.fingerprint == "76ee76cbc43b"
     assert [len(part) for part in (data.train, data.validation, data.test)] == [8000, 400, 800]
-    again = assistant.dataset()
+    again = assistant.build()
     assert again.fingerprint == data.fingerprint
 
 

@@ -19,7 +19,7 @@ from advlab.tasks.dialogue_start import learn_words, scratch
 
 
 def small_data() -> Dataset:
-    made = assistant.dataset()
+    made = assistant.build()
     return Dataset("assistant", (), made.train[:2000], made.validation[:8], made.test[:8])
 
 
@@ -106,7 +106,7 @@ def test_every_word_of_the_corpus_is_one_token_and_replies_are_spelled_as_they_a
     None
 ):
     reader = made().reader
-    for example in assistant.dataset().test[:200]:
+    for example in assistant.build().test[:200]:
         ids = reader.reply(example.answers[0])
         assert reader.tokenizer.unk_token_id not in ids
         assert reader.tokenizer.decode(ids) == example.answers[0]
