@@ -100,33 +100,34 @@ class HistoryReader(Reader):
 
     def reply(self, answer: str) -> list[int]:
         """The ids of a reply as they follow a history, without the end."""
-        if len(self._replies) > KNOWN:
-            self._replies.clear()
-        if answer not in self._replies:
-            before = self._ids(self._before)
-            behind = self._ids(self._before + self._blank + answer)
-            own = behind[len(before) :] if behind[: len(before)] == before else None
-            self._replies[answer] = self._ids(self._blank + answer) if own is None else own
-        return self._replies[answer]
+        if answer in self._replies:
+            return self._replies[answer]
+        before = self._ids(self._before)
+        behind = self._ids(self._before + self._blank + answer)
+        own = behind[len(before) :]
+        if behind[: len(before)] != before:
+            own = self._ids(self._blank + answer)
+        if len(self._replies) < KNOWN:
+            self._replies[answer] = own
+        return own
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def tokens_of(self, examples: Sequence[Example]) -> list[Tokens]:
         """The tokens of many histories, each with the mark of the reply; oldest turns are cut."""
-        if len(self._known) > KNOWN:
-            self._known.clear()
         found: list[Tokens] = []
         for example in examples:
             known = self._known.get(example.text) or self.tokens(example)
-            self._known[example.text] = known
+            if len(self._known) < KNOWN:
+                self._known[example.text] = known
             found.append(known)
         return found
 
     def tokens(self, example: Example) -> History:
         """The tokens of one history. DataError where there is none, or it does not end with a user."""
-        turns = turns_of(example.text)
-        if turns and turns[-1].speaker != USER:
+        turns = turns_of(example.text) or [Turn(USER, "", 0)]
+        if turns[-1].speaker != USER:
             raise DataError(
                 f"expected a history that ends with what the user says, got one that ends with "
                 f"“{BOT}: {turns[-1].text[:40]}”; add a line that begins with “{USER}:”"

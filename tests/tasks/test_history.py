@@ -9,6 +9,7 @@ from victims import subword_tokenizer
 from advlab.errors import DataError, ModelError
 from advlab.records import Example
 from advlab.records.turns import Turn, turns_of, written
+from advlab.tasks import history
 from advlab.tasks.history import HistoryReader
 
 TEXT = "User: i saw a film\nBot: was it slow?\nUser: not the second scene"
@@ -115,3 +116,22 @@ def test_the_bots_turns_are_foretold_from_the_place_before_them() -> None:
     for place, i in tokens.said[:-1]:
         assert tokens.ids[place + 1] == i
     assert tokens.said[-1] == (tokens.said[-2][0] + 1, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_silence_is_a_turn_of_the_user_in_which_nothing_is_said(kind: str) -> None:
+    reader = shared_speaker(kind).reader
+    tokens = reader.tokens(Example("", " \n"))
+    assert tokens.words == ()
+    assert set(tokens.segment) == {-1}
+    assert len(tokens) >= 2
+
+
+def test_no_more_histories_and_replies_are_kept_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "KNOWN", 2)
+    reader = HistoryReader(tokenizer_of("gpt2"), 50)
+    texts = ("a", "the film", "poor plot", "we saw it")
+    found = reader.tokens_of([Example("", text) for text in texts])
+    assert [t.text for t in found] == list(texts)
+    assert [reader.reply(text) for text in texts] == [reader.reply(text) for text in texts]
+    assert len(reader._known) == len(reader._replies) == 2
