@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ import torch
 from speakers import EXAMPLES, KINDS, make_speaker, shared_speaker
 from torch import Tensor
 
-from advlab.attacks import PGD
+from advlab.attacks import ATTACKS, PGD, Minimal, build_attack
+from advlab.attacks.norms import norm
 from advlab.errors import SettingError
 from advlab.explain.explore import ANALYSES, analyse, explore
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Example
 from advlab.records.turns import turns_of
+from advlab.studies.alarms import alarms_of
+from advlab.studies.grid import grid
 from advlab.tasks.base import broken_in
 from advlab.tasks.dialogue import Dialogue
 from advlab.training.methods import Step, build_method
@@ -285,3 +289,65 @@ def test_the_way_back_to_text_keeps_the_turns() -> None:
     victim = shared_speaker("llama")
     record = explore(victim, EXAMPLES[1].text, attack=PGD(0.01, steps=2), points=5, draws=3)
     assert record.round_trip_text == EXAMPLES[1].text
+
+
+# ---- attacks and whole data sets -----------------------------------------------------------------
+
+
+@lru_cache
+def taught() -> Victim:
+    """A model that has learnt the replies of the examples by heart: for reading only."""
+    victim = make_speaker("gpt2")
+    batch = victim.encode(EXAMPLES)
+    optimizer = torch.optim.AdamW(victim.model.parameters(), lr=1e-2)
+    for _ in range(80):
+        optimizer.zero_grad()
+        victim.objective(batch)(victim.embed(batch)).mean().backward()
+        optimizer.step()
+    victim.model.requires_grad_(False)
+    victim.forget()
+    victim._scale = victim.measure_scale()
+    return victim
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_keeps_to_its_ball_and_to_what_was_said(name: str) -> None:
+    victim = shared_speaker("qwen2")
+    batch = victim.encode(EXAMPLES)
+    objective = victim.objective(batch)
+    attack = build_attack({"name": name, "eps": 0.5}).brief(2, 2).at(victim.scale)
+    with victim.analysing():
+        found = attack(
+            objective,
+            victim.embed(batch).detach(),
+            batch.perturbable,
+            torch.Generator().manual_seed(0),
+            flips=objective.flips,
+        )
+    assert not found.delta[~batch.perturbable].any()
+    if not isinstance(attack, Minimal):
+        assert (norm(found.delta, attack.p, attack.ball) <= attack.eps * (1 + 1e-9)).all()
+
+
+def test_a_grid_and_its_alarms_are_made_of_replies() -> None:
+    victim, attack = taught(), PGD(0.5, steps=3)
+    found = grid([victim], EXAMPLES, [attack], (0.01, 5.0), noise_draws=2)
+    assert found.rows[0].right.all()
+    assert (found.rows[0].broken < 2).any()
+    names = {alarm.name for alarm in alarms_of(found, [victim], EXAMPLES, [attack])}
+    assert not names & {"outputs are random", "no gradient"}
+
+
+def test_a_target_is_met_when_the_chosen_reply_is_the_greedy_one() -> None:
+    victim = taught()
+    wrong = [replace(EXAMPLES[0], answers=EXAMPLES[1].answers)]
+    for examples, met in ((EXAMPLES[:1], True), (wrong, False)):
+        batch = victim.encode(examples)
+        objective = victim.objective(batch, targeted=True)
+        assert objective.flips(victim.embed(batch)).tolist() == [met]
+    found = PGD(6.0, steps=20, targeted=True).at(victim.scale)(
+        objective, victim.embed(batch).detach(), batch.perturbable, flips=objective.flips
+    )
+    assert int(found.first_flip) >= 0
+    said = victim.answers(victim.embed(batch) + found.flip_delta, batch)
+    assert said == list(EXAMPLES[1].answers)
