@@ -14,11 +14,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from advlab.data.grammar import normal_form, shuffled
 from advlab.records import Dataset, Example
 from advlab.records.turns import written
 
+T = TypeVar("T")
 SIZES = {"train": 8000, "validation": 400, "test": 800}
 ABOUT = (
     "9,200 invented talks with an assistant who books tables, tickets and rooms, shows the way and "
@@ -120,7 +122,7 @@ class Talk:
         """One of them."""
         return options[int(self.rng.random() * len(options))]
 
-    def some(self, options: Sequence[str], n: int) -> list[str]:
+    def some(self, options: Sequence[T], n: int) -> list[T]:
         """`n` different ones, in a random order."""
         return shuffled(options, self.rng)[:n]
 

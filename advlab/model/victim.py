@@ -76,7 +76,7 @@ class Victim:
             self.check_identity()
 
     def _reader(self) -> Reader:
-        known = {"head": self.head} | ends_of(self.model)
+        known: dict[str, Any] = {"head": self.head} | ends_of(self.model)
         if isinstance(self.task, LaysOut):
             return self.task.reader(self.tokenizer, self.max_length, self.most_tokens, **known)
         return Reader(self.tokenizer, self.max_length, **known)

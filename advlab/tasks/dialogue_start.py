@@ -65,15 +65,13 @@ class Attention:
 
     @staticmethod
     def of(layer: Any) -> Attention:
-        """Those of a layer of Llama, without their biases' values."""
+        """Those of a layer of Llama; its biases become 0."""
         at = layer.self_attn
-        for part in (at.q_proj, at.k_proj, at.v_proj, at.o_proj):
+        parts = (at.q_proj, at.k_proj, at.v_proj, at.o_proj)
+        for part in parts:
             part.bias.data.zero_()
-        return Attention(
-            *(p.weight.data for p in (at.q_proj, at.k_proj, at.v_proj, at.o_proj)),
-            at.q_proj.bias.data,
-            at.k_proj.bias.data,
-        )
+        q, k, v, o = (part.weight.data for part in parts)
+        return Attention(q, k, v, o, at.q_proj.bias.data, at.k_proj.bias.data)
 
 
 def scratch(size: str, data: Dataset, *, seed: int, max_length: int) -> tuple[Any, Any]:
