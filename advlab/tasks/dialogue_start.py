@@ -2,9 +2,9 @@
 
 A reply is found by looking up: what did the user say behind this word, what stood two words behind that
 place? Drawn at random, three layers had not learnt in two CPU minutes to follow a word at a distance:
-questions after a way stayed at chance. So the weights begin where looking up works, and training decides
-what to look for (mimetic initialisation, Trockman and Kolter 2023, arXiv:2305.09828; the two steps are the induction
-heads of Olsson et al. 2022, arXiv:2209.11895):
+directions stayed at chance. So the weights begin where looking up works, and training decides what to
+look for (mimetic initialisation, Trockman and Kolter 2023, arXiv:2305.09828; the two steps are the
+induction heads of Olsson et al. 2022, arXiv:2209.11895):
 
 - A word's vector lies in the first quarter of the width; a head is a quarter wide.
 - First layer: three heads look one, two and three words back, by their biases alone, and copy what
