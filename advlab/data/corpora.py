@@ -12,7 +12,16 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from advlab.data import grammar, headlines, messages, normal_forms, phrases, reviews, stories
+from advlab.data import (
+    assistant,
+    grammar,
+    headlines,
+    messages,
+    normal_forms,
+    phrases,
+    reviews,
+    stories,
+)
 from advlab.records import Dataset, Example
 
 SHOWN = 40  # examples among which a telling one is looked for
@@ -139,6 +148,15 @@ CORPORA: dict[str, Corpus] = {
             phrases.build,
             (),
             "translation",
+        ),
+        Corpus(
+            "assistant",
+            "Assistant: bookings, directions, support",
+            assistant.ABOUT,
+            (),
+            assistant.build,
+            (),
+            "dialogue",
         ),
     )
 }

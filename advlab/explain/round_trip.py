@@ -25,7 +25,7 @@ def round_trips(subject: Subject, ids: Tensor) -> RoundTrips:
     victim = subject.victim
     distinct, place = ids.unique(dim=0, return_inverse=True)  # many rows may spell the same
     rows = replace(subject.batch.repeat(len(distinct)), input_ids=distinct)
-    texts = [victim.reader.spell(row[subject.written].tolist()) for row in distinct]
+    texts = [victim.reader.retold(subject.tokens, row.tolist()) for row in distinct]
     again = victim.reader.tokens_of([replace(subject.example, text=text) for text in texts])
     tokens = [tuple(victim.vocabulary.texts(one.ids)) for one in again]
     order = place.tolist()

@@ -30,7 +30,7 @@ from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
 from advlab.settings import plain
 from advlab.tasks import Batch, Objective, Reader, Task, build_task
-from advlab.tasks.base import Writes, alike, carried
+from advlab.tasks.base import LaysOut, Writes, alike, carried
 from advlab.tasks.names import named_alike, told
 
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
@@ -78,7 +78,10 @@ class Victim:
             self.check_identity()
 
     def _reader(self) -> Reader:
-        return Reader(self.tokenizer, self.max_length, self.head, **ends_of(self.model))
+        known: dict[str, Any] = {"head": self.head} | ends_of(self.model)
+        if isinstance(self.task, LaysOut):
+            return self.task.reader(self.tokenizer, self.max_length, self.most_tokens, **known)
+        return Reader(self.tokenizer, self.max_length, **known)
 
     # ---- loading and saving -----------------------------------------------------------------
 

@@ -50,6 +50,14 @@ STARTERS: dict[str, Starter] = {
         "dates, times and numbers, from words to digits",
         length=64,
     ),
+    "dialogue": Starter(
+        "assistant",
+        {"name": "pgd", "eps": 0.3, "steps": 2},
+        TrainConfig(
+            epochs=4, lr=3e-3, weight_decay=0.01, eps_warmup=0.5, eval_limit=64, eval_eps=0.25
+        ),
+        "talks with an assistant: bookings, directions, support",
+    ),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from advlab.errors import SettingError, unknown
 from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
+from advlab.tasks.dialogue import Dialogue
 from advlab.tasks.qa import QuestionAnswering
 from advlab.tasks.tokens import Reader, Tokens
 from advlab.tasks.translation import Translation
@@ -15,6 +16,7 @@ TASKS: dict[str, type[Task]] = {
     "classification": Classification,
     "qa": QuestionAnswering,
     "translation": Translation,
+    "dialogue": Dialogue,
 }
 
 
@@ -29,6 +31,7 @@ __all__ = [
     "TASKS",
     "Batch",
     "Classification",
+    "Dialogue",
     "Objective",
     "QuestionAnswering",
     "Reader",

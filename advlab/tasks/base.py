@@ -301,3 +301,12 @@ class Writes(Protocol):
     def astray(self, out: Tensor, batch: Batch) -> Tensor:
         """(B,…) -> (B,) bool: the model answers otherwise than the batch's reference; ask `answers`."""
         ...
+
+
+@runtime_checkable
+class LaysOut(Protocol):
+    """A task that lays out a text for the model with more around it than the tokenizer adds."""
+
+    def reader(self, tokenizer: Any, max_length: int, most: int | None, **known: Any) -> Reader:
+        """The reader of its texts; `most` tokens can be read in all (None: any number)."""
+        ...

@@ -222,3 +222,7 @@ class Reader:
     def spell(self, ids: Sequence[int]) -> str:
         """Ids as the text that they spell."""
         return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=True)
+
+    def retold(self, tokens: Tokens, ids: Sequence[int]) -> str:
+        """The text that other `ids` (T) spell in the places of its tokens."""
+        return self.spell([i for i, own in zip(ids, tokens.written, strict=False) if own])

@@ -17,6 +17,7 @@ import torch
 from advlab.attacks.text.edits import synonym, typo
 from advlab.model.victim import Victim
 from advlab.records import Example
+from advlab.records.turns import MARK, turns_of
 from advlab.runs.config import SCRATCH, Augmentation, RunConfig
 
 _WORD = re.compile(r"\w[\w'’-]*|[^\w\s]+|\s+")
@@ -31,11 +32,26 @@ def augmented(
     """The example with its text changed, or as it is. `neighbours`: own-embedding synonyms."""
     if generator.random() >= settings.augmented:
         return example
-    pieces = _WORD.findall(example.text)
+    if not MARK.search(example.text):
+        return replace(example, text=_changed(settings, example.text, generator, neighbours or {}))
+    lines = [  # turn by turn: a changed mark would give what is said to the other speaker
+        f"{turn.speaker}: {_changed(settings, turn.text, generator, neighbours or {})}"
+        for turn in turns_of(example.text)
+    ]
+    return replace(example, text="\n".join(lines))
+
+
+def _changed(
+    settings: Augmentation,
+    text: str,
+    generator: random.Random,
+    neighbours: Mapping[str, Sequence[str]],
+) -> str:
+    pieces = _WORD.findall(text)
     places = [i for i, piece in enumerate(pieces) if piece[0].isalnum()]
     for place in places:
         if generator.random() < settings.synonyms:
-            pieces[place] = synonym(pieces[place], generator, neighbours or {})
+            pieces[place] = synonym(pieces[place], generator, neighbours)
         if generator.random() < settings.typos:
             pieces[place] = typo(pieces[place], generator)
     for here, there in itertools.pairwise(places):
@@ -43,9 +59,8 @@ def augmented(
             pieces[here], pieces[there] = pieces[there], pieces[here]
     kept = [i for i in places if generator.random() >= settings.word_dropout] or places[:1]
     gone = set(places) - set(kept)
-    text = "".join(piece for i, piece in enumerate(pieces) if i not in gone)
-    text = re.sub(r" {2,}", " ", text).strip()
-    return replace(example, text=text) if text else example
+    made = "".join(piece for i, piece in enumerate(pieces) if i not in gone)
+    return re.sub(r" {2,}", " ", made).strip() or text
 
 
 def generator_for(seed: int, epoch: int, place: int) -> random.Random:

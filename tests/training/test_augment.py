@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from advlab.attacks.text.edits import BUILT_IN, synonym, typo
 from advlab.records import Example
+from advlab.records.turns import turns_of
 from advlab.runs.config import Augmentation
 from advlab.training.augment import augmented, generator_for
 
@@ -31,6 +32,16 @@ def test_nothing_is_changed_at_rate_zero_and_no_text_becomes_empty(text: str, se
     if text.strip():
         assert words(changed(text, seed)) == words(text)
         assert changed(text, seed, word_dropout=0.9, word_swap=0.5, synonyms=0.5, typos=0.5).strip()
+
+
+def test_the_turns_of_a_history_stay_with_their_speakers_and_none_is_emptied() -> None:
+    text = "User: I need a ticket.\nBot: From which city?\nUser: From Bern, please."
+    for seed in range(20):
+        rates = dict.fromkeys(("word_dropout", "word_swap", "synonyms", "typos"), 0.8)
+        made = turns_of(changed(text, seed, **rates))
+        assert [turn.speaker for turn in made] == ["User", "Bot", "User"]
+        assert "ticket" not in made[1].text + made[2].text
+        assert all(words(turn.text) for turn in made)
 
 
 def test_dropping_leaves_words_out_and_keeps_the_order() -> None:
