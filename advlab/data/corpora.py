@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? Three, written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? All are written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
@@ -114,13 +114,7 @@ CORPORA: dict[str, Corpus] = {
             ),
         ),
         Corpus(
-            "stories",
-            "Stories: an answer to a question",
-            stories.ABOUT,
-            (),
-            stories.dataset,
-            (),
-            "qa",
+            "stories", "Stories: questions about them", stories.ABOUT, (), stories.dataset, (), "qa"
         ),
     )
 }

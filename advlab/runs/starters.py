@@ -35,9 +35,16 @@ STARTERS: dict[str, Starter] = {
         "stories",
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
         TrainConfig(
-            epochs=4, lr=2e-3, weight_decay=0.01, clean_start=0.6, eval_limit=64, eval_eps=0.25
+            epochs=4,
+            batch_size=32,
+            lr=2e-3,
+            weight_decay=0.01,
+            clean_start=0.6,
+            eps_warmup=0.3,
+            eval_limit=64,
+            eval_eps=0.25,
         ),
-        "invented stories, a question to each",
+        "invented stories, each with a question",
         settings={"where": "both"},
     ),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from advlab.data import load_data
+from advlab.data import fitted, load_data
 from advlab.errors import RunError
 from advlab.model.tiny import tiny_victim
 from advlab.model.unseen import words_of
@@ -43,7 +43,7 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     """The data and the untrained (or pretrained) model that a run begins with."""
     data = load_data(config.data)
     smoothing = config.train.label_smoothing
-    task = build_task(config.task, **{"smoothing": smoothing} | config.task_settings)
+    task = build_task(fitted(config.data).task, **{"smoothing": smoothing} | config.task_settings)
     source, seed, length = config.model.source, config.train.seed, config.model.max_length
     if source in SCRATCH:
         victim = tiny_victim(source, data, seed=seed, max_length=length, task=task)

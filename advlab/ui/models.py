@@ -18,6 +18,7 @@ from advlab.errors import AdvlabError, ModelError
 from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
+from advlab.ui.memory import set_aside
 from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
@@ -163,4 +164,5 @@ def _load(id_: str, files: str, folder: str, title: str) -> Victim:
     victim = Victim.load(folder, name=title)
     victim.model.eval().requires_grad_(False)
     _ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
+    set_aside()
     return victim

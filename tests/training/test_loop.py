@@ -247,6 +247,15 @@ def test_another_seed_gives_another_run(
     assert any(not torch.equal(other[k], same[k]) for k in same)
 
 
+def test_the_cost_of_a_step_is_told_once_it_is_more_than_chance() -> None:
+    state = State(step=5, step_seconds=0.6, plain_seconds=1.0)  # one timing: any ratio may come
+    meter = meters.CostMeter(state, batch_size=16, total=1000)
+    assert meter.readings()["cost"] is None
+    state.step = meters.FIRST + (meters.TIMINGS - 1) * meters.PLAIN_EVERY
+    state.step_seconds, state.plain_seconds = 6.0, 3.0
+    assert meter.readings()["cost"] == 2.0
+
+
 def test_how_often_progress_is_reported_changes_nothing(
     finished: tuple[list[Event], Path], texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
