@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? All are written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? Three, written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from advlab.data import grammar, headlines, messages, reviews, stories
+from advlab.data import grammar, headlines, messages, normal_forms, phrases, reviews, stories
 from advlab.records import Dataset, Example
 
 SHOWN = 40  # examples among which a telling one is looked for
@@ -114,7 +114,31 @@ CORPORA: dict[str, Corpus] = {
             ),
         ),
         Corpus(
-            "stories", "Stories: questions about them", stories.ABOUT, (), stories.dataset, (), "qa"
+            "stories",
+            "Stories: an answer to a question",
+            stories.ABOUT,
+            (),
+            stories.dataset,
+            (),
+            "qa",
+        ),
+        Corpus(
+            "normal-forms",
+            "Normal forms: dates, times, numbers in words to digits",
+            normal_forms.ABOUT,
+            (),
+            normal_forms.build,
+            (),
+            "translation",
+        ),
+        Corpus(
+            "phrases",
+            "Phrases: English to German and to Chinese",
+            phrases.ABOUT,
+            (),
+            phrases.build,
+            (),
+            "translation",
         ),
     )
 }

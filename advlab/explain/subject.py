@@ -134,9 +134,7 @@ class Subject:
         """(N,T,D), with what `output` makes of them -> what the model says to N versions."""
         victim, N = self.victim, len(out)
         batch, held = self.batch.repeat(N), self.held.repeat(N)
-        with torch.no_grad():
-            held_out = victim.output_held(out, self.embeds + deltas, batch, held)
-        return victim.task.read(out, batch, held_out, held, victim.reader)
+        return victim.reading(out, self.embeds + deltas, batch, held)
 
     def read(self, deltas: Tensor) -> Reading:
         """(N,T,D) -> what the model says to N versions."""

@@ -70,3 +70,21 @@ def most_tokens(config: Any, tokenizer: Any) -> int | None:
     if isinstance(own, int | float) and math.isfinite(own) and 0 < own < UNLIMITED:
         limits.append(int(own))
     return min(limits, default=None)
+
+
+def ends_of(model: Any) -> dict[str, Any]:
+    """`opening` and `ending` of what a model writes, as its configurations say.
+
+    What a decoder has read before its first token, the code of a language among it; and the end.
+    """
+    places = (getattr(model, "generation_config", None), model.config)
+
+    def said(name: str) -> int | None:
+        found = (getattr(place, name, None) for place in places)
+        values = [v[0] if isinstance(v, list | tuple) and v else v for v in found]
+        return next((v for v in values if isinstance(v, int)), None)
+
+    opening = []
+    if getattr(model.config, "is_encoder_decoder", False):
+        opening = [said("decoder_start_token_id"), said("forced_bos_token_id")]
+    return {"opening": [i for i in opening if i is not None], "ending": said("eos_token_id")}

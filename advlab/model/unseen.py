@@ -86,6 +86,8 @@ def _read(tokenizer: Any, word: str) -> tuple[str, ...]:
 def _cut(tokenizer: Any, text: str) -> list[str]:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or "BertPreTokenizer" not in str(backend.pre_tokenizer):
+        if "Lowercase" in str(getattr(backend, "normalizer", None)):
+            text = text.lower()
         return re.findall(r"\w+", text)  # other kinds cut where their pieces end, not their words
     plain = backend.normalizer.normalize_str(text) if backend.normalizer else text
     words = [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(plain)]

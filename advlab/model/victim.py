@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,14 @@ from advlab.errors import ModelError, SettingError
 from advlab.model.card import write_card
 from advlab.model.folder import open_folder, told_as_model_errors
 from advlab.model.sources import _quiet
-from advlab.model.tokenizer import check_tokenizer, most_tokens
+from advlab.model.tokenizer import check_tokenizer, ends_of, most_tokens
 from advlab.model.unseen import write_words
 from advlab.model.vocabulary import Vocabulary, measured_scale
 from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
 from advlab.settings import plain
 from advlab.tasks import Batch, Objective, Reader, Task, build_task
-from advlab.tasks.base import alike, carried
+from advlab.tasks.base import Writes, alike, carried
 from advlab.tasks.names import named_alike, told
 
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
@@ -68,14 +69,16 @@ class Victim:
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         self.most_tokens = most_tokens(model.config, tokenizer)  # it can read; None: any number
-        most = (
-            None if getattr(self.task, "window", 0) else self.most_tokens
-        )  # in windows: any number
+        # in windows any number of tokens is read
+        most = None if getattr(self.task, "window", 0) else self.most_tokens
         self.max_length = min(max_length, most or max_length)
-        self.reader = Reader(tokenizer, self.max_length, self.head)
+        self.reader = self._reader()
         self.vocabulary = Vocabulary(tokenizer, rows)
         if check:
             self.check_identity()
+
+    def _reader(self) -> Reader:
+        return Reader(self.tokenizer, self.max_length, self.head, **ends_of(self.model))
 
     # ---- loading and saving -----------------------------------------------------------------
 
@@ -191,13 +194,24 @@ class Victim:
             here, there = (
                 b.repeat(len(part)) if len(b) == 1 else b.take(places) for b in (batch, held)
             )
-            out = self.output(part, here)
-            rows.append(
-                self.task.read(
-                    out, here, self.output_held(out, part, here, there), there, self.reader
-                )
-            )
+            rows.append(self.reading(self.output(part, here), part, here, there))
         return joined(rows)
+
+    @torch.no_grad()
+    def reading(self, out: Tensor, embeds: Tensor, batch: Batch, held: Batch) -> Reading:
+        """What the task reads of the output (N,…) of N versions (N,T,D), as `read` does.
+
+        Where the output does not tell the whole answer, the model writes it.
+        """
+        held_out = self.output_held(out, embeds, batch, held)
+        found = self.task.read(out, batch, held_out, held, self.reader)
+        if not isinstance(self.task, Writes):
+            return found
+        rows = self.task.astray(held_out, held).nonzero().flatten()
+        if not len(rows):
+            return found
+        said = dict(zip(rows.tolist(), self.answers(embeds[rows], batch.take(rows)), strict=True))
+        return replace(found, answers=tuple(said.get(i, a) for i, a in enumerate(found.answers)))
 
     def output_held(self, out: Tensor, embeds: Tensor, batch: Batch, held: Batch) -> Tensor:
         """The output (B,…) for `held`: the batch's texts with another answer, perturbed alike.
@@ -309,7 +323,8 @@ class Victim:
         if head == self.head:
             return self
         twin = copy.copy(self)
-        twin.head, twin.reader = head, Reader(self.tokenizer, self.max_length, head)
+        twin.head = head
+        twin.reader = twin._reader()
         twin.notes = (*self.notes, told(self.head, head))
         return twin
 

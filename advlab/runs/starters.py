@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advlab.errors import SettingError, unknown
-from advlab.runs.config import DataConfig, Regularisation, RunConfig, TrainConfig
+from advlab.runs.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
 
 STARTER_GROUP = "starter"  # begins the group that ties the two runs together in the queue
 
@@ -21,6 +21,7 @@ class Starter:
     words: str  # the method and what it is trained on, for the page that offers it
     robust: dict[str, Any] = field(default_factory=dict)  # what its training has otherwise
     settings: dict[str, Any] = field(default_factory=dict)  # the task's own
+    length: int = 128  # tokens of a text, at most
 
 
 STARTERS: dict[str, Starter] = {
@@ -35,17 +36,19 @@ STARTERS: dict[str, Starter] = {
         "stories",
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
         TrainConfig(
-            epochs=4,
-            batch_size=32,
-            lr=2e-3,
-            weight_decay=0.01,
-            clean_start=0.6,
-            eps_warmup=0.3,
-            eval_limit=64,
-            eval_eps=0.25,
+            epochs=4, lr=2e-3, weight_decay=0.01, clean_start=0.6, eval_limit=64, eval_eps=0.25
         ),
-        "invented stories, each with a question",
+        "invented stories, a question to each",
         settings={"where": "both"},
+    ),
+    "translation": Starter(
+        "normal-forms",
+        {"name": "freelb", "eps": 0.5, "steps": 2},
+        TrainConfig(
+            epochs=8, batch_size=64, lr=3e-3, weight_decay=0.01, eval_limit=64, eval_eps=0.25
+        ),
+        "dates, times and numbers, from words to digits",
+        length=64,
     ),
 }
 
@@ -58,6 +61,7 @@ def starter_pair(seed: int = 0, task: str = "classification") -> tuple[RunConfig
     plain = RunConfig(
         "Starter: plain" if task == "classification" else f"Starter {task}: plain",
         data=DataConfig(start.corpus, task=task),
+        model=ModelConfig(max_length=start.length),
         regularise=Regularisation(dropout=0.0),
         train=replace(start.train, seed=seed),
         task_settings=dict(start.settings),

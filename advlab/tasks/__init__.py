@@ -9,8 +9,13 @@ from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
 from advlab.tasks.qa import QuestionAnswering
 from advlab.tasks.tokens import Reader, Tokens
+from advlab.tasks.translation import Translation
 
-TASKS: dict[str, type[Task]] = {"classification": Classification, "qa": QuestionAnswering}
+TASKS: dict[str, type[Task]] = {
+    "classification": Classification,
+    "qa": QuestionAnswering,
+    "translation": Translation,
+}
 
 
 def build_task(name: str, **settings: Any) -> Task:
@@ -29,5 +34,6 @@ __all__ = [
     "Reader",
     "Task",
     "Tokens",
+    "Translation",
     "build_task",
 ]

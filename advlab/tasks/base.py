@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -137,6 +137,15 @@ class Objective:
         """(B,) bool: the reference is broken (targeted: it is met)."""
         with torch.no_grad():
             return self.judge(embeds).flipped
+
+
+def in_training(batch: Batch) -> Batch:
+    """The batch as a training method is given it: δ may stand where the task's target `training` says.
+
+    A decoder's input may be perturbed only there, since nobody has it when the model is used.
+    """
+    allowed = batch.target.get("training")
+    return batch if allowed is None else replace(batch, perturbable=allowed)
 
 
 def alike(batch: Batch, held: Batch) -> bool:
@@ -282,4 +291,13 @@ class Task(Protocol):
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """What people quote of an answer beside its bit, headline first: exact, f1, chrf, …"""
+        ...
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A task whose answer is written token by token, so that one output may tell a part of it only."""
+
+    def astray(self, out: Tensor, batch: Batch) -> Tensor:
+        """(B,…) -> (B,) bool: the model answers otherwise than the batch's reference; ask `answers`."""
         ...

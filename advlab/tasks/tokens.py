@@ -164,10 +164,25 @@ def padded(tokens: Sequence[Tokens], pad: int) -> Rows:
 
 
 class Reader:
-    """How a model reads and answers: its tokenizer, its limit, the answers that its head knows."""
+    """How a model reads and answers: its tokenizer, its limit, the answers that its head knows.
 
-    def __init__(self, tokenizer: Any, max_length: int, head: Sequence[str] = ()) -> None:
+    A model that writes has read `opening` before its first token, where it has a decoder of its own,
+    and writes `ending` after its last; −1 where its tokenizer has no such token.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        max_length: int,
+        head: Sequence[str] = (),
+        *,
+        opening: Sequence[int] = (),
+        ending: int | None = None,
+    ) -> None:
         self.tokenizer, self.max_length, self.head = tokenizer, max_length, tuple(head)
+        own = (ending, tokenizer.eos_token_id, tokenizer.sep_token_id)
+        self.opening = tuple(opening)
+        self.ending: int = next((i for i in own if i is not None), -1)
         self.mark = mark_of(tokenizer)
         # an unknown word is a word, even where the tokenizer counts it among its special ones; of
         # bytes none is unknown, and GPT-2 calls its end of text so

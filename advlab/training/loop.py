@@ -24,6 +24,7 @@ from advlab.records import Dataset, Event, Example
 from advlab.runs.config import SCRATCH, RunConfig
 from advlab.runs.disk import checkpoints
 from advlab.tasks import Batch, build_task
+from advlab.tasks.base import in_training
 from advlab.training.augment import TrainingTexts
 from advlab.training.checkpoints import State, keep_model, load_checkpoint, save_checkpoint
 from advlab.training.epochs import keep_epoch
@@ -141,7 +142,7 @@ def train(
         batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch - 1)
         for places in batches[state.step - (epoch - 1) * per_epoch :]:
             step = state.step
-            batch = victim.encode(texts(places, epoch - 1))
+            batch = in_training(victim.encode(texts(places, epoch - 1)))
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * lr_share(step, total, settings)
             strength = warmup.at(step)

@@ -1,0 +1,258 @@
+"""An answer that is written token by token: what translation and dialogue share.
+
+Teacher forcing gives (B,U,V) logits for U places, at each of which the model has read what the answer
+should be so far; `labels` (B,U) are the tokens wanted there, NONE where nothing is. The loss is a mean
+over an example's own tokens, in nats, so examples of any length weigh alike.
+
+An answer stands while enough of its tokens are the model's first choice there (`keep`). If all must be,
+the answer stands exactly as long as greedy decoding writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  its usual name
+
+from advlab.errors import SettingError
+from advlab.records import Example
+from advlab.records.reading import Reading
+from advlab.tasks.base import broken_in, margin_in
+from advlab.tasks.tokens import Reader
+
+NONE = -100  # a place where nothing is wanted
+
+# ---- numbers ------------------------------------------------------------------------------------
+
+
+def count(labels: Tensor) -> Tensor:
+    """(B,U) -> (B,) how many tokens are wanted, at least 1."""
+    return (labels != NONE).sum(1).clamp_min(1)
+
+
+def nats(out: Tensor, labels: Tensor) -> Tensor:
+    """(B,U,V) -> (B,U) −log p of each wanted token, 0 where nothing is wanted."""
+    flat = F.cross_entropy(  # rows side by side: (B,V,U), as it would be, takes twice the time
+        out.flatten(0, 1), labels.flatten(), reduction="none", ignore_index=NONE
+    )
+    return flat.reshape(labels.shape)
+
+
+def loss(out: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """(B,U,V) -> (B,) mean nats of an example's own tokens.
+
+    `smoothing` is the share of each label that is spread over all tokens that can be written (Szegedy
+    et al. 2016, 1512.00567); a logit of −∞, at all places alike, marks one that cannot.
+    """
+    if not smoothing:
+        return nats(out, labels).sum(1) / count(labels)
+    log = out.log_softmax(-1)
+    never = out.detach()[0, 0] == -torch.inf  # (V,)
+    own = (
+        log.gather(2, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1).masked_fill(labels == NONE, 0)
+    )
+    every = log.masked_fill(never, 0).sum(-1) / (~never).sum()
+    lost = -(1 - smoothing) * own - smoothing * every * (labels != NONE)
+    return lost.sum(1) / count(labels)
+
+
+def duels(out: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(B,U,V) -> the logit of each wanted token and that of its best rival, both (B,U).
+
+    A rival that ties with it and comes first in the vocabulary is what greedy decoding takes: it leads
+    by a bit.
+    """
+    places = labels.clamp_min(0).unsqueeze(-1)
+    own = out.gather(2, places).squeeze(-1)
+    rival, which = out.scatter(2, places, -torch.inf).max(-1)
+    tied = (rival == own) & (which < places.squeeze(-1))
+    above = torch.nextafter(rival.detach(), torch.full_like(rival, torch.inf))
+    return own, torch.where(tied, rival + (above - rival).detach(), rival)
+
+
+def scores(out: Tensor, labels: Tensor, keep: float = 1.0) -> Tensor:
+    """(B,U,V) -> (B,2) the logits of a wanted token and of its best rival, at the place that decides.
+
+    It is the place of the k-th smallest margin of n: where that is below 0, fewer than `keep` · n
+    tokens are the first choice. An example of which nothing is wanted cannot be broken.
+    """
+    own, rival = duels(out, labels)
+    wanted = labels != NONE
+    margins = (own - rival).detach().masked_fill(~wanted, torch.inf)
+    n = wanted.sum(1)
+    k = n - (keep * n - 1e-6).ceil().clamp_min(1).long()  # from 0
+    place = margins.argsort(1).gather(1, k.clamp_min(0).unsqueeze(1))
+    pair = torch.cat([own.gather(1, place), rival.gather(1, place)], 1)
+    nothing = pair.new_tensor([0.0, -torch.inf]).expand_as(pair)
+    return torch.where((n > 0).unsqueeze(1), pair, nothing)
+
+
+def divergence(p: Tensor, q: Tensor, labels: Tensor) -> Tensor:
+    """KL(p‖q) of two outputs (B,U,V), mean over an example's own tokens: (B,)."""
+    p, q = p.log_softmax(-1), q.log_softmax(-1)
+    apart = (p.exp() * (p - q).masked_fill(~p.isfinite(), 0)).sum(-1)
+    return (apart * (labels != NONE)).sum(1) / count(labels)
+
+
+def astray(out: Tensor, labels: Tensor) -> Tensor:
+    """(B,U,V) -> (B,) bool: greedy decoding writes something else, or nobody says what is wanted."""
+    there = labels != NONE
+    return ((out.argmax(-1) != labels) & there).any(1) | ~there.any(1)
+
+
+# ---- tokens and texts ---------------------------------------------------------------------------
+
+
+def wanted(examples: Sequence[Example], reader: Reader, longest: int) -> list[list[int]]:
+    """The ids of each first answer with the end, cut after `longest`; [] where no answer is known."""
+    texts = [e.answer or "" for e in examples]
+    # as the tokenizer writes targets: those of many languages are told apart
+    found = reader.tokenizer(text_target=texts, add_special_tokens=False)["input_ids"]
+    return [
+        [*ids, reader.ending][:longest] if e.answers else []
+        for ids, e in zip(found, examples, strict=True)
+    ]
+
+
+def block(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """Rows of different length as one (B,most), filled up on the right."""
+    most = max(map(len, rows), default=0)
+    return torch.tensor([[*row, *[fill] * (most - len(row))] for row in rows], dtype=torch.long)
+
+
+def spelled(ids: Sequence[int], reader: Reader) -> str:
+    """Written ids as the text that they spell: up to the end, without special tokens."""
+    ids = list(ids)
+    if reader.ending in ids:
+        ids = ids[: ids.index(reader.ending)]
+    plain = [i for i in ids if i not in reader.marks]
+    return reader.tokenizer.decode(plain, clean_up_tokenization_spaces=False).strip()
+
+
+def ends(ids: Sequence[int], reader: Reader) -> list[int]:
+    """Where each of the ids ends in the text that they spell, in characters; never falling."""
+    whole = len(spelled(ids, reader))
+    found = [min(len(spelled(ids[: i + 1], reader)), whole) for i in range(len(ids))]
+    return list(accumulate(found, max))
+
+
+def greedy(
+    first: Tensor, step: Callable[[Tensor], Tensor], ending: int, longest: int
+) -> list[list[int]]:
+    """The likeliest token after each other, up to the end or `longest` of them.
+
+    `first` (B,V) are the logits of the first token; `step` is given the last token of each row (B,1)
+    and gives those of the next.
+    """
+    rows, logits = [], first
+    over = torch.zeros(len(first), dtype=torch.bool, device=first.device)
+    for _ in range(longest):
+        rows.append(logits.argmax(-1))
+        over |= rows[-1] == ending
+        if over.all() or len(rows) == longest:
+            break
+        logits = step(rows[-1].unsqueeze(1))
+    table = torch.stack(rows, 1).tolist() if rows else [[] for _ in range(len(first))]
+    return [row[: row.index(ending) + 1] if ending in row else row for row in table]
+
+
+# ---- what is explained --------------------------------------------------------------------------
+
+
+def shown(token: int, reader: Reader) -> str:
+    """One written token, as people read it."""
+    return "end" if token == reader.ending else reader.tokenizer.decode([token]).strip()
+
+
+def place_of(out: Tensor, labels: Tensor, of: str | int | None, reader: Reader) -> int:
+    """The place of one wanted token of the only example: by its number, its text, or nearest to change.
+
+    SettingError where there is none such.
+    """
+    there = (labels[0] != NONE).nonzero().flatten().tolist()
+    words = [shown(int(labels[0, i]), reader) for i in there]
+    if of is None and there:
+        own, rival = duels(out[:1], labels[:1])
+        return there[int((own - rival)[0, there].argmin())]
+    if isinstance(of, int) and 0 <= of < len(there):
+        return there[of]
+    if of in words:
+        return there[words.index(str(of))]
+    raise SettingError(
+        f"expected one of the answer's tokens ({' '.join(words)}; or 0 to {len(words) - 1}), got "
+        f"{of!r}; choose one of them"
+    )
+
+
+def foil_of(logits: Tensor, token: int, against: str | int | None, reader: Reader) -> int:
+    """What a token is compared with at its place, logits (V,): another's first token, else its rival.
+
+    SettingError where it is the token itself, or nothing.
+    """
+    if against is None:
+        return int(
+            logits.index_fill(0, torch.tensor(token, device=logits.device), -torch.inf).argmax()
+        )
+    ids = reader.tokenizer(text_target=str(against), add_special_tokens=False)["input_ids"]
+    if not ids or ids[0] == token:
+        raise SettingError(
+            f"expected another token than “{shown(token, reader)}”, got {against!r}; choose another"
+        )
+    return ids[0]
+
+
+# ---- people -------------------------------------------------------------------------------------
+
+
+def read(
+    out: Tensor, labels: Tensor, held_out: Tensor, held: Tensor, keep: float, reader: Reader
+) -> Reading:
+    """N versions, of labels (N,U) and of what must stand (N,U').
+
+    `answers` are what must stand, where it is not `astray`; elsewhere the first choices behind its
+    words, true up to the first that differs: the victim then lets the model write.
+    `parts`: nats (N,U) of the reference's tokens, ends (N,U) where they end in its text; held_nats,
+    held_ends and held_lead (N,U') of the answer that must stand, the last over its best rival, below 0
+    where greedy decoding leaves it. All are 0 beyond the last token.
+    """
+    standing = scores(held_out, held, keep)
+    attacked = loss(out, labels)
+    own, rival = duels(held_out, held)
+    choice = held_out.argmax(-1).masked_fill(held == NONE, reader.ending)
+    sure = held_out.log_softmax(-1).amax(-1).masked_fill(held == NONE, 0).sum(1) / count(held)
+    said = {row: spelled(row, reader) for row in map(tuple, choice.tolist())}
+    return Reading(
+        tuple(said[row] for row in map(tuple, choice.tolist())),
+        _np((-attacked).exp()),
+        _np(sure.exp()),
+        _np(margin_in(scores(out, labels, keep))),
+        _np(attacked),
+        _np(margin_in(standing)),
+        _np(broken_in(standing)),
+        {
+            "nats": _np(nats(out, labels)),
+            "ends": _ends(labels, reader),
+            "held_nats": _np(nats(held_out, held)),
+            "held_ends": _ends(held, reader),
+            "held_lead": _np((own - rival).masked_fill(held == NONE, 0)),
+        },
+    )
+
+
+def _ends(labels: Tensor, reader: Reader) -> np.ndarray:
+    """(N,U), 0 where nothing is wanted; many rows are of one text."""
+    found = {row: _ends_of(row, reader) for row in set(map(tuple, labels.tolist()))}
+    return np.array([found[row] for row in map(tuple, labels.tolist())]).reshape(labels.shape)
+
+
+def _ends_of(labels: Sequence[int], reader: Reader) -> list[int]:
+    told = iter(ends([i for i in labels if i != NONE], reader))
+    return [0 if i == NONE else next(told) for i in labels]
+
+
+def _np(column: Tensor) -> np.ndarray:
+    return column.detach().cpu().numpy()

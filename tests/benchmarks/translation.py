@@ -1,0 +1,179 @@
+"""Translation, plain and adversarial: exact match, BLEU, chrF; clean, under δ, noise, misspellings.
+
+    python tests/benchmarks/translation.py --seed 0                       normal-forms, both recipes
+    python tests/benchmarks/translation.py --corpus phrases --methods plain
+    python tests/benchmarks/translation.py --corpus multi30k --data FOLDER --methods plain freelb
+
+Trains from scratch as `RECIPES` says, on one thread, and prints a Markdown table for each model under
+the CPU seconds of its training, validation included. Exact match is counted as
+`advlab.attacks.evaluate` does (PGD-10, one L2 ball an example, ε × mean word-vector norm). BLEU, chrF
+are sacrebleu's, of what greedy decoding writes; under δ, at the δ of the highest loss. FOLDER holds
+Multi30k (Elliott et al. 2016, 1605.00459): train, val and test_2016_flickr, each .en.gz and .de.gz; of
+its training pairs 10,000 are used, of its 1,000 test pairs the first --texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+from advlab.attacks import PGD, Attack, RandomNoise
+from advlab.attacks.evaluate import by_length, share_of, survives
+from advlab.attacks.text.edits import typo
+from advlab.data import normal_forms, phrases, translations
+from advlab.model.victim import Victim
+from advlab.records import Dataset, Example
+from advlab.runs.config import DataConfig, ModelConfig, Regularisation, RunConfig, TrainConfig
+from advlab.tasks.bleu import bleu, chrf, tokenizer_for
+from advlab.training import loop
+
+CORPORA = {"normal-forms": normal_forms.build, "phrases": phrases.build}
+SHORT = TrainConfig(epochs=8, batch_size=64, lr=3e-3, weight_decay=0.01, eval_limit=64)
+# hardly any caption is met word for word: no epoch could be chosen by exact matches
+LONG = TrainConfig(
+    epochs=9,
+    batch_size=64,
+    lr=2e-3,
+    weight_decay=0.01,
+    label_smoothing=0.1,
+    eval_limit=64,
+    choose="last",
+)
+RECIPES: dict[str, dict[str, Any]] = {
+    "normal-forms": {"model": ModelConfig("tiny", max_length=64), "train": SHORT, "dropout": 0.0},
+    "phrases": {"model": ModelConfig("tiny", max_length=64), "train": SHORT, "dropout": 0.0},
+    "multi30k": {"model": ModelConfig("small", max_length=64), "train": LONG, "dropout": 0.1},
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "plain": {"name": "plain"},
+    "freelb": {"name": "freelb", "eps": 0.5, "steps": 2},
+    "pgd": {"name": "pgd", "eps": 0.5, "steps": 2},
+}
+
+
+def multi30k(folder: Path, limit: int = 10_000) -> Dataset:
+    """The pairs of three parallel files each; the training pairs are drawn once, for all seeds."""
+    parts = {}
+    for name, part in (("train", "train"), ("val", "validation"), ("test_2016_flickr", "test")):
+        parts[part] = translations.read(folder / f"{name}.en.gz", DataConfig("multi30k"))
+    random.Random(0).shuffle(parts["train"])
+    known = {e.text for e in (*parts["validation"], *parts["test"])}
+    parts["train"] = [e for e in parts["train"] if e.text not in known][:limit]
+    return Dataset("multi30k", (), **{part: tuple(found) for part, found in parts.items()})
+
+
+def trained(data: Dataset, config: RunConfig, folder: Path) -> tuple[Victim, float]:
+    """The kept model, and CPU seconds."""
+    loop.load_data = lambda *_, **__: data
+    started = time.process_time()
+    for event in loop.train(config, folder):
+        if event.kind in ("epoch", "alarm"):
+            told = event.values
+            print(
+                event.kind,
+                event.step,
+                round(time.process_time() - started),
+                told.get("validation_loss"),
+                told.get("message", ""),
+            )
+    return Victim.load(folder / "model"), time.process_time() - started
+
+
+def written(victim: Victim, examples: Sequence[Example], attack: Attack | None = None) -> list[str]:
+    """What greedy decoding writes, clean or under the attack's δ."""
+    said = [""] * len(examples)
+    generator = torch.Generator().manual_seed(0)
+    with victim.analysing():
+        for places, batch in by_length(victim, examples, 128):
+            embeds = victim.embed(batch).detach()
+            if attack:
+                raw = attack.at(victim.scale)
+                found = raw(victim.objective(batch), embeds, batch.perturbable, generator)
+                embeds = embeds + found.delta
+            for place, text in zip(places, victim.answers(embeds, batch), strict=True):
+                said[place] = text
+    return said
+
+
+def misspelt(examples: Sequence[Example], share: float) -> list[Example]:
+    """Sources in which a share of the words has a typing error."""
+    dice = random.Random(0)
+    return [
+        replace(
+            e, text=" ".join(typo(w, dice) if dice.random() < share else w for w in e.text.split())
+        )
+        for e in examples
+    ]
+
+
+def report(victim: Victim, data: Dataset, texts: int, radii: Sequence[float]) -> list[str]:
+    """Lines of the table: condition, exact match, BLEU, chrF."""
+    examples = data.test[:texts]
+    references = [e.answers for e in examples]
+    lower = data.name == "multi30k"
+    cut = tokenizer_for(references)
+
+    def line(name: str, said: list[str], exact: str) -> str:
+        figures = [
+            bleu(said, references, tokenize=cut, lower=lower),
+            chrf(said, references, lower=lower),
+        ]
+        return f"| {name} | {exact} | " + " | ".join(str(f.estimate) for f in figures) + " |"
+
+    lines = [line("clean", written(victim, examples), str(share_of(survives(victim, examples))))]
+    for eps in radii:
+        for attack, name in ((PGD(eps, steps=10), "PGD-10"), (RandomNoise(eps), "noise")):
+            kept = str(share_of(survives(victim, examples, attack)))
+            lines.append(line(f"{name} ε {eps:g}", written(victim, examples, attack), kept))
+    if lower:
+        for share in (0.1, 0.3):
+            lines.append(line(f"typos {share:g}", written(victim, misspelt(examples, share)), "–"))
+    figure = bleu(["a b c d"], [("a b c d",)], tokenize=cut, lower=lower)
+    return [*lines, f"signature {figure.signature}"]
+
+
+def main() -> None:
+    """Train and measure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--corpus", default="normal-forms", choices=RECIPES)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--methods", nargs="+", default=["plain", "freelb"], choices=METHODS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--settings", type=json.loads, default={}, help="settings of the task")
+    parser.add_argument("--texts", type=int, default=800)
+    parser.add_argument("--eps", type=float, nargs="+", default=[0.25, 0.5])
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    recipe = RECIPES[args.corpus]
+    data = multi30k(args.data) if args.corpus == "multi30k" else CORPORA[args.corpus]()
+    for name in args.methods:
+        config = RunConfig(
+            name,
+            task_settings=args.settings,
+            data=DataConfig(args.corpus, task="translation"),
+            model=recipe["model"],
+            method=METHODS[name],
+            regularise=Regularisation(dropout=recipe["dropout"]),
+            train=replace(recipe["train"], seed=args.seed),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            victim, seconds = trained(data, config, Path(folder))
+        print(f"\n{args.corpus}, {name}, seed {args.seed}: {seconds:.0f} CPU seconds\n")
+        print("| | exact | BLEU | chrF |\n|---|---|---|---|")
+        print("\n".join(report(victim, data, args.texts, args.eps)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
