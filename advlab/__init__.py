@@ -18,7 +18,7 @@ _HOMES = {
     "RunConfig": "advlab.runs.config",
     "Augmentation": "advlab.runs.config",
     "Regularisation": "advlab.runs.config",
-    "starter_pair": "advlab.runs.config",
+    "starter_pair": "advlab.runs.starters",
     "Example": "advlab.records",
     "Dataset": "advlab.records",
     "load_data": "advlab.data",

@@ -11,6 +11,7 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from advlab.errors import SettingError, unknown
@@ -63,6 +64,7 @@ class Setting:
         return f"{text} ({self.meta.unit})" if self.meta.unit else text
 
 
+@cache
 def settings_of(cls: type) -> tuple[Setting, ...]:
     """The fields of a settings class that were made with `setting`, in order."""
     hints = get_type_hints(cls)

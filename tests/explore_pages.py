@@ -20,6 +20,7 @@ TEXTS = (
 
 def page(**params: str) -> AppTest:
     app = AppTest.from_file(PAGE, default_timeout=60)
+    app.session_state["controls"] = True  # its fold of controls is open
     for name, value in params.items():
         app.query_params[name] = value
     return app.run()

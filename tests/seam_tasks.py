@@ -80,6 +80,11 @@ class _Task:
     def chance(self, data: Dataset) -> float:
         return math.log(50)
 
+    def scratch(
+        self, size: str, data: Dataset, *, seed: int = 0, max_length: int = 128
+    ) -> tuple[Any, Any]:
+        raise NotImplementedError
+
     def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
         return model.get_input_embeddings()(input_ids)
 

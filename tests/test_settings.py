@@ -112,7 +112,10 @@ def test_defaults_suit_the_model() -> None:
     scratch, pretrained = TrainConfig.for_model("tiny"), TrainConfig.for_model("minilm")
     assert scratch == TrainConfig()
     assert pretrained.lr < scratch.lr / 5
-    assert TrainConfig.for_model("minilm", lr=1e-4).lr == 1e-4
+    assert TrainConfig.for_model("minilm", lr=2e-5).lr == 2e-5
+    robust = TrainConfig.for_model("minilm", "freelb")
+    assert robust.lr == 2 * pretrained.lr
+    assert not robust.tied_dropout
 
 
 def test_home_is_the_users_folder(advlab_home: Any, monkeypatch: pytest.MonkeyPatch) -> None:

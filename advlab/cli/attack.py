@@ -26,8 +26,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The model, the sentence, and a flag for every setting that any attack has."""
     json_flag(parser)
     parser.add_argument("model", help="a run's id or name, a model folder, a hub name, or minilm")
-    parser.add_argument("text", help="the sentence")
-    parser.add_argument("--label", help="the true class; the model's own prediction without it")
+    parser.add_argument(
+        "text", help="the text to attack: a sentence, a context, a source, a history"
+    )
+    parser.add_argument(
+        "--beside", default="", help="read with it, not attacked: the question of qa"
+    )
+    parser.add_argument(
+        "--label",
+        "--answer",
+        help="the true class or answer; what the model itself says without it",
+    )
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="WORD", help="attack these words alone"
     )
@@ -51,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     record = explore(
         victim,
         args.text,
-        label=class_of(args.label, victim.head),
+        label=class_of(args.label, victim.head) if victim.task.named else args.label,
+        beside=args.beside,
         attack=build_attack(attack_given(args)),
         seed=args.attack_seed,
         shield=shielded(args.text, args.only, args.spare),
@@ -67,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tell(record: AttackRecord, attack: str) -> None:
+    from advlab.pictures.answers import common, named
     from advlab.pictures.sentences import headline, noise_sentence, units
 
     print(f"{record.model}, {attack}, ε = {units(record.eps, record.scale)}")
@@ -77,13 +88,17 @@ def _tell(record: AttackRecord, attack: str) -> None:
         "nearest tokens": record.projected,
         "read as text": record.round_trip,
     }
-    answers = list(record.clean.parts)
-    width = max([len(n) for n in answers], default=0)
-    print(" " * 22 + "  ".join(f"{n:>{max(width, 7)}}" for n in answers))
-    for name, reading in rows.items():
-        shares = [float(reading.parts[n].mean()) for n in answers]
-        told = shares or [float(reading.score.mean())]
-        print(f"  {name:20}" + "  ".join(f"{p:{max(width, 7)}.1%}" for p in told))
+    if named(record):
+        answers = list(record.clean.parts)
+        width = max(7, *(len(n) for n in answers))
+        print(" " * 22 + "  ".join(f"{n:>{width}}" for n in answers))
+        for name, reading in rows.items():
+            shares = [float(reading.parts[n].mean()) for n in answers]
+            print(f"  {name:20}" + "  ".join(f"{p:{width}.1%}" for p in shares))
+    else:
+        for name, reading in rows.items():
+            answer, sure = common(reading)
+            print(f"  {name:20}{sure:7.1%}  {answer}")
     print(f"\n{headline(record)} {noise_sentence(record)}")
     for note in record.notes:
         print(f"note: {note}")

@@ -14,19 +14,23 @@ from advlab.cli.training import carry_out
 if TYPE_CHECKING:
     from advlab.attacks import Attack
     from advlab.model.victim import Victim
-    from advlab.records import AttackRecord, Row
+    from advlab.records import AttackRecord, Example, Row
 
 HELP = "The main job without a browser: train, compare, attack."
 EXAMPLES = """examples:
   advlab demo                                 a minute or two on a free core
   advlab demo --json > demo.json              the same as one JSON object
   advlab demo --seed 1
+  advlab demo --task qa                       question answering; also translation, dialogue
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """One setting, the seed."""
+    """The task and the seed."""
+    from advlab.runs.starters import STARTERS
+
     json_flag(parser)
+    parser.add_argument("--task", choices=list(STARTERS), default=next(iter(STARTERS)))
     parser.add_argument("--seed", type=int, default=0, help="seed of both trainings (default: 0)")
 
 
@@ -34,28 +38,31 @@ def run(args: argparse.Namespace) -> int:
     """Train the starter pair, compare it clean and under attack, attack one sentence."""
     from advlab.attacks import PGD
     from advlab.attacks.evaluate import evaluate
-    from advlab.data import CORPORA, load_data
+    from advlab.data import load_data
+    from advlab.data.corpora import shown
     from advlab.model.victim import Victim
     from advlab.records.examples import constant
-    from advlab.runs.config import STARTER_EPS, STARTER_GROUP, starter_pair
+    from advlab.runs.starters import starter_group, starter_pair
 
     began = time.perf_counter()
-    pair = starter_pair(args.seed)
-    results = [carry_out(config, group=STARTER_GROUP) for config in pair]
+    pair = starter_pair(args.seed, args.task)
+    results = [carry_out(config, group=starter_group(args.task)) for config in pair]
     victims = [Victim.load(result["model"]) for result in results]
     data = load_data(pair[0].data)
-    attack, radii = PGD(STARTER_EPS, steps=20, step_size=0.2), [STARTER_EPS / 2, STARTER_EPS]
+    eps = pair[0].train.eval_eps
+    attack, radii = PGD(eps, steps=20, step_size=0.2), [eps / 2, eps]
     majority, found, seconds = constant(list(data.test)), [], []
     for victim in victims:
         start = time.perf_counter()
         found.append(evaluate(victim, list(data.test), attack, eps=radii))
         seconds.append(time.perf_counter() - start)
-    records = telling(victims, CORPORA[pair[0].data.source].showcase, attack, args.seed)
+    records = telling(victims, shown(data), attack, args.seed)
     summary = {
+        "task": args.task,
         "data": data.name,
         "seed": args.seed,
         "attack": found[0].attack,
-        "eps": STARTER_EPS,
+        "eps": eps,
         "unit": "norm",
         **_compared(results, found, seconds, majority, records),
         "seconds": round(time.perf_counter() - began, 2),
@@ -73,17 +80,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def telling(
-    victims: Sequence[Victim], sentences: Sequence[str], attack: Attack, seed: int
+    victims: Sequence[Victim], examples: Sequence[Example], attack: Attack, seed: int
 ) -> list[AttackRecord]:
-    """A record a model of the first sentence that flips the first model and not the second.
+    """A record a model of the first example that flips the first model and not the second.
 
-    Of the last sentence where there is no such one.
+    Of the last example where there is no such one.
     """
     from advlab.explain.explore import explore
 
     records: list[AttackRecord] = []
-    for sentence in sentences:
-        records = [explore(v, sentence, attack=attack, seed=seed) for v in victims]
+    for example in examples:
+        records = [
+            explore(v, example.text, beside=example.beside, attack=attack, seed=seed)
+            for v in victims
+        ]
         if records[0].flipped and not records[1].flipped:
             break
     return records
@@ -119,6 +129,7 @@ def _compared(
         "training_time_ratio": models[1]["seconds_trained"] / models[0]["seconds_trained"],
         "sentence": {
             "text": records[0].text,
+            "beside": records[0].beside,
             "found": {m["name"]: headline(r) for m, r in zip(models, records, strict=True)},
         },
     }
@@ -132,6 +143,8 @@ def _tell(summary: dict[str, Any]) -> None:
         f"{summary['training_time_ratio']:.1f} × as long."
     )
     print(f"\n“{summary['sentence']['text']}”")
+    if summary["sentence"]["beside"]:
+        print(f"beside it: {summary['sentence']['beside']}")
     for name, story in summary["sentence"]["found"].items():
         print(f"  {name}: {story}")
     print(f"\n{summary['seconds']:.0f} s in all. Next: advlab app")

@@ -64,13 +64,17 @@ def run(args: argparse.Namespace) -> int:
 
     Ctrl-C stops it; the same command goes on with what is missing.
     """
+    from advlab.data import fitted
     from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
     from advlab.settings import build
     from advlab.studies import sweep
 
     model = build(ModelConfig, given(args, ModelConfig))
-    train = TrainConfig.for_model(model.source, **given(args, TrainConfig))
-    base = RunConfig(data=build(DataConfig, given(args, DataConfig)), model=model, train=train)
+    method = next((name for name in args.methods if name != "plain"), "plain")
+    train = TrainConfig.for_model(model.source, method, **given(args, TrainConfig))
+    base = RunConfig(
+        data=fitted(build(DataConfig, given(args, DataConfig))), model=model, train=train
+    )
     asked = sweep.Sweep(
         tuple(args.methods), tuple(args.eps), tuple(args.steps), tuple(args.seeds), base
     )

@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def configuration(args: argparse.Namespace) -> RunConfig:
     """The run that the flags describe; SettingError for what cannot be."""
+    from advlab.data import fitted
     from advlab.runs.config import (
         Augmentation,
         DataConfig,
@@ -93,10 +94,10 @@ def configuration(args: argparse.Namespace) -> RunConfig:
     method = build_method({"name": args.method} | given_of(args, args.method, METHODS))
     return RunConfig(
         name=args.name or f"{args.method}, {model.source}",
-        data=build(DataConfig, given(args, DataConfig)),
+        data=fitted(build(DataConfig, given(args, DataConfig))),
         model=model,
         method=method_settings(method),
         regularise=build(Regularisation, given(args, Regularisation)),
         augment=build(Augmentation, given(args, Augmentation)),
-        train=TrainConfig.for_model(model.source, **given(args, TrainConfig)),
+        train=TrainConfig.for_model(model.source, args.method, **given(args, TrainConfig)),
     )

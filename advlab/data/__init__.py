@@ -3,6 +3,7 @@
     load_data(DataConfig("reviews"))                       a built-in corpus
     load_data(DataConfig("train.tsv", eval_source="dev.tsv"))
     load_data(DataConfig("hub:ag_news"))                   a public data set, by name
+    load_data(DataConfig("squad.json", task="qa"))         what the rows are, where not classes
 
 A page shows `advlab.data.files.guess(path)` before anything runs.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,15 @@ if TYPE_CHECKING:
     from advlab.data.corpora import CORPORA
     from advlab.data.files import Guess
     from advlab.data.rows import Progress, Table
-    from advlab.records import Dataset
+    from advlab.records import Dataset, Example
 
 HUB = "hub:"
+# who reads the files of a task, where its examples have other answers than a class
+READERS = {
+    "qa": "advlab.data.questions",
+    "translation": "advlab.data.translations",
+    "dialogue": "advlab.data.dialogues",
+}
 
 __all__ = ["CORPORA", "load_data"]
 
@@ -43,7 +51,9 @@ def load_data(config: DataConfig, progress: Progress | None = None) -> Dataset:
     """
     from advlab.data.splits import limit_train, make_dataset, replace_test
 
-    source = config.source.strip()
+    config, source = fitted(config), config.source.strip()
+    if config.task in READERS:
+        return _answered(config)
     if source in _corpora():
         data = _corpora()[source].build()
         if config.eval_source:
@@ -60,6 +70,40 @@ def load_data(config: DataConfig, progress: Progress | None = None) -> Dataset:
     table, guess = _file_table(source, config, progress=progress)
     test = _test_table(config, guess, progress) if config.eval_source else None
     return make_dataset(table, config, test=test)
+
+
+def fitted(config: DataConfig) -> DataConfig:
+    """The config with the task that its built-in corpus is for."""
+    corpus = _corpora().get(config.source.strip())
+    return dataclasses.replace(config, task=corpus.task) if corpus else config
+
+
+def _answered(config: DataConfig) -> Dataset:
+    """Examples whose answers are texts: a corpus, or a file read by the task's own reader."""
+    from advlab.data.answered import divided, limited, tested_on
+
+    source = config.source.strip()
+    if source in _corpora():
+        data = _corpora()[source].build()
+    else:
+        data = divided(read_answered(source, config), config, Path(source).name)
+    if config.eval_source:
+        name = Path(config.eval_source).name
+        data = tested_on(data, read_answered(config.eval_source, config), name)
+    return limited(data, config.limit, config.seed)
+
+
+def read_answered(source: str, config: DataConfig) -> list[Example]:
+    """The examples of a file of another task than classification, each with its answers."""
+    path = Path(source.strip()).expanduser()
+    if source.startswith(HUB):
+        raise DataError(
+            f"expected a file or a built-in corpus for {config.task}, got {source}; public data sets "
+            "are read for classification alone: save it as a file"
+        )
+    if not path.exists():
+        raise DataError(_nothing_at(source))
+    return importlib.import_module(READERS[config.task]).read(path, config)
 
 
 def read_tested(config: DataConfig) -> Table:

@@ -12,8 +12,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from advlab.data import grammar, headlines, messages, reviews
-from advlab.records import Dataset
+from advlab.data import grammar, headlines, messages, normal_forms, phrases, reviews, stories
+from advlab.records import Dataset, Example
+
+SHOWN = 40  # examples among which a telling one is looked for
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Corpus:
     label_names: tuple[str, ...]
     build: Callable[[], Dataset]
     showcase: tuple[str, ...]
+    task: str = "classification"  # what its examples are for
 
 
 def _corpus(
@@ -49,6 +52,13 @@ def _corpus(
         )
 
     return Corpus(name, title, about, label_names, build, showcase)
+
+
+def shown(data: Dataset) -> tuple[Example, ...]:
+    """Examples worth exploring first: a corpus's own, else the first of the test split."""
+    corpus = CORPORA.get(data.name)
+    own = corpus.showcase if corpus else ()
+    return tuple(Example("showcase", text) for text in own) or data.test[:SHOWN]
 
 
 CORPORA: dict[str, Corpus] = {
@@ -102,6 +112,19 @@ CORPORA: dict[str, Corpus] = {
                 "Comets pay price for slow start in home derby",
                 "Stage comedy about football coach breaks box-office record",
             ),
+        ),
+        Corpus(
+            "stories",
+            "Stories: an answer to a question",
+            stories.ABOUT,
+            (),
+            stories.dataset,
+            (),
+            "qa",
+        ),
+        *(
+            Corpus(name, made.TITLE, made.ABOUT, (), made.build, made.SHOWCASE, "translation")
+            for name, made in (("normal-forms", normal_forms), ("phrases", phrases))
         ),
     )
 }

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advlab.data import HUB, load_data, read_tested
+from advlab.data import HUB, READERS, load_data, read_answered, read_tested
+from advlab.data.answered import only
 from advlab.data.cleaning import folded
 from advlab.data.splits import only_tested
 from advlab.errors import DataError, SettingError
@@ -79,9 +80,18 @@ def choose_texts(values: Mapping[str, Any], models: Sequence[Trained]) -> Chosen
     if own is not None:
         _refuse_other({k: v for k, v in values.items() if k != "eval_source"}, own)
         return _own_file(own)
-    data = only_tested(read_tested(config), [m.head for m in models])
+    data = _whole(config, models)
     fitting, fitted = _fitting(data, models)
     return Chosen(data, told_of(data), fitting, fitted)
+
+
+def _whole(config: DataConfig, models: Sequence[Trained]) -> Dataset:
+    """A file that no model was trained on, used whole."""
+    task = models[0].data.task if models and models[0].data else config.task
+    if task not in READERS:
+        return only_tested(read_tested(config), [m.head for m in models])
+    source = config.eval_source or config.source
+    return only(read_answered(source, dataclasses.replace(config, task=task)), Path(source).name)
 
 
 def told_of(data: Dataset) -> str:

@@ -27,6 +27,7 @@ from advlab.tasks import Task, build_task
 from advlab.tasks.names import named_alike, told
 
 ONE_CLASS = (None, "single_label_classification")
+BEAMS = tuple(f"{name}ForQuestionAnswering" for name in ("XLNet", "XLM", "Flaubert"))
 SPARE = 10**8  # numbers that a model may have beyond four times those of its files
 
 
@@ -84,6 +85,8 @@ def open_folder(
     task = task or build_task(**card.get("task", {"name": "classification"}))
     config = _config(folder)
     own = _own_names(config, card, task)
+    if head is None:
+        _refuse_beams(config, source)
     if task.named and head is None:
         _check_classes(own, config, source)
     alike = named_alike(own, head) if head and config.problem_type in ONE_CLASS else None
@@ -93,6 +96,8 @@ def open_folder(
     model, report = _load(folder, config, task, seed)
     new = new_parameters(model, report, called, training=head is not None)
     note = told(own, names) if alike else ""
+    if new and not task.named:
+        note = f"the head is new, drawn from seed {seed}: {', '.join(new)}"
     if head and (new or not alike):
         if not any(above_body(model, key) for key in new):  # it has a head, for other answers
             new += draw_head(model, seed)
@@ -182,6 +187,17 @@ def _check_classes(own: Sequence[str], config: Any, source: str) -> None:
             f"expected a model that chooses one of several classes at {source}, got {what}; train a "
             f"new head on your classes: advlab train --data reviews --model {source}"
         )
+
+
+def _refuse_beams(config: Any, source: str) -> None:
+    """ModelError for a head that searches with a beam: it has no logits of every token."""
+    for kind in config.architectures or ():
+        if kind in BEAMS:
+            raise ModelError(
+                f"expected start and end logits of every token at {source}, got {kind}, which searches "
+                f"with a beam and has no loss of a single text; save the model as {kind}Simple, or "
+                "train a new head on it"
+            )
 
 
 def _name_classes(config: Any, names: Sequence[str]) -> None:

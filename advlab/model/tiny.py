@@ -1,146 +1,28 @@
-"""Tiny transformers trained from scratch, each with a tokenizer learnt from its own training texts.
+"""A tiny model trained from scratch, with a tokenizer learnt from its own training texts.
 
-They are BERT classifiers of two layers, so everything that opens a Hugging Face folder opens them.
-Word vectors have length 1: `ModelConfig.unit_norm` keeps them there while training.
+What it looks like is its task's to say. Everything that opens a Hugging Face folder opens it.
 """
 
 from __future__ import annotations
 
-import string
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import torch
-
-from advlab.errors import SettingError, unknown
 from advlab.model.unseen import words_of
 from advlab.model.victim import Victim
 from advlab.records import Dataset
-from advlab.tasks import Task
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Size of a tiny transformer. The parameter count depends on the vocabulary that is found."""
-
-    vocabulary: int  # at most this many tokens
-    D: int
-    layers: int = 2
-    heads: int = 4
-
-
-SHAPES: dict[str, Shape] = {
-    "tiny": Shape(vocabulary=7000, D=64),  # 0.55 M parameters at a full vocabulary
-    "small": Shape(vocabulary=7000, D=128),  # 1.3 M
-}
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
-    """A lower-casing tokenizer (BERT's layout) in which frequent words stay whole.
-
-    A seventh of the vocabulary is word pieces learnt from `texts` (WordPiece), for rare words; the
-    rest are the most frequent words that occur at least twice. Plain WordPiece spends many entries
-    on intermediate merges and cuts words that a reader would rather see whole.
-    """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-    from tokenizers.trainers import WordPieceTrainer
-    from transformers import BertTokenizer
-
-    normalizer = normalizers.BertNormalizer(lowercase=True)
-    splitter = pre_tokenizers.BertPreTokenizer()
-    learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    learner.normalizer, learner.pre_tokenizer = normalizer, splitter
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
-    # The trainer numbers inner characters as a randomly seeded hash map yields them, and breaks ties
-    # by number: two trainings on the same texts would differ. Named first, they have fixed numbers.
-    inner = ["##" + c for c in sorted({c for word in counts for c in word[1:]})]
-    learner.train_from_iterator(
-        texts,
-        WordPieceTrainer(
-            vocab_size=vocabulary // 7,
-            min_frequency=2,
-            special_tokens=[*SPECIALS, *inner],
-            show_progress=False,
-            # so that no plain text of a user becomes [UNK] for want of a sign
-            initial_alphabet=list(string.digits + string.ascii_lowercase + string.punctuation),
-        ),
-    )
-    pieces = sorted(learner.get_vocab().items(), key=lambda item: item[1])
-    vocab = {token: i for i, (token, _) in enumerate(pieces)}
-    for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        if count < 2 or len(vocab) >= vocabulary:
-            break
-        vocab.setdefault(word, len(vocab))
-
-    whole = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
-    whole.normalizer, whole.pre_tokenizer = normalizer, splitter
-    whole.decoder = decoders.WordPiece()
-    whole.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(t, vocab[t]) for t in ("[CLS]", "[SEP]")],
-    )
-    return BertTokenizer(tokenizer_object=whole, do_lower_case=True)
+from advlab.tasks import Task, build_task
 
 
 def tiny_victim(
     size: str, data: Dataset, *, seed: int = 0, max_length: int = 128, task: Task | None = None
 ) -> Victim:
     """A new model of `size` ("tiny" or "small") for this data, weights drawn from `seed`."""
-    from transformers import BertConfig, BertForSequenceClassification
-
-    if task is not None and hasattr(task, "scratch"):
-        model, tokenizer = task.scratch(size, data, seed=seed, max_length=max_length)
-        known = words_of(tokenizer, [e.text for e in data.train])
-        return Victim(
-            model,
-            tokenizer,
-            name=f"{size} ({data.name})",
-            max_length=max_length,
-            task=task,
-            known=known,
-        )
-    if size not in SHAPES:
-        raise SettingError(unknown("model size", size, SHAPES))
-    shape = SHAPES[size]
-    tokenizer = learn_tokenizer([e.text for e in data.train], shape.vocabulary)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.D,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=4 * shape.D,
-        max_position_embeddings=max_length + 2,
-        id2label=dict(enumerate(data.head)),
-        label2id={n: i for i, n in enumerate(data.head)},
-        pad_token_id=tokenizer.pad_token_id,
-        # BERT's 0.02 suits a width of 768; at these widths it leaves the layers almost silent
-        initializer_range=0.4 / shape.D**0.5,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = BertForSequenceClassification(config)
-    victim = Victim(
-        model.eval(),
+    task = task or build_task("classification")
+    model, tokenizer = task.scratch(size, data, seed=seed, max_length=max_length)
+    return Victim(
+        model,
         tokenizer,
-        head=data.head,
+        head=task.head(data),
         name=f"{size} ({data.name})",
         max_length=max_length,
         task=task,
-        known=words_of(tokenizer, [e.text for e in data.train]),
-        check=False,
+        known=words_of(tokenizer, [t for e in data.train for t in (e.text, e.beside) if t]),
     )
-    victim.normalise_table()
-    # against word vectors of length 1, BERT's initial 0.02 would leave word order unheard
-    torch.nn.init.normal_(
-        model.bert.embeddings.position_embeddings.weight,
-        std=0.8 / shape.D**0.5,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    victim.check_identity()
-    return victim

@@ -69,7 +69,10 @@ class Victim:
         if model.config.pad_token_id is None:
             model.config.pad_token_id = tokenizer.pad_token_id
         self.most_tokens = most_tokens(model.config, tokenizer)  # it can read; None: any number
-        self.max_length = min(max_length, self.most_tokens or max_length)
+        most = (
+            None if getattr(self.task, "window", 0) else self.most_tokens
+        )  # in windows: any number
+        self.max_length = min(max_length, most or max_length)
         self.reader = self._reader()
         self.vocabulary = Vocabulary(tokenizer, rows)
         if check:

@@ -35,12 +35,17 @@ def prediction_columns(record: AttackRecord) -> Columns:
     """One row a version: the answer, and how sure of what."""
     rows = conditions(record)
     table: Columns = {"input": list(rows), "prediction": [common(r)[0] for r in rows.values()]}
-    if record.task["name"] != "classification":
+    if not named(record):
         table["score of the reference"] = [float(r.score.mean()) for r in rows.values()]
         return table
     for name, shown in zip(record.clean.parts, distinct(list(record.clean.parts)), strict=True):
         table[shown] = [float(r.parts[name].mean()) for r in rows.values()]
     return table
+
+
+def named(record: AttackRecord) -> bool:
+    """Whether the parts of its readings are the shares of named answers."""
+    return set(record.clean.answers) <= set(record.clean.parts)
 
 
 def common(reading: Reading) -> tuple[str, float]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advlab.pictures.style import NEUTRAL
-from advlab.pictures.training import ADVERSARIAL, CLEAN, THIRD, Figure, frame, line, smooth
+from advlab.pictures.style import CLEAN, NEUTRAL, PERTURBED
+from advlab.pictures.training import Figure, frame, line, smooth
 from advlab.records import Event
 from advlab.runs.standing import inner_gain, judged, series
 
@@ -17,14 +17,14 @@ def players(events: Sequence[Event]) -> Figure:
     figure = frame("step", "loss (nats)")
     for name, title, colour, dash in (
         ("clean_loss", "clean loss: the outer player", CLEAN, "solid"),
-        ("adv_loss", "perturbed loss: after the inner player", ADVERSARIAL, "dash"),
+        ("adv_loss", "perturbed loss: after the inner player", PERTURBED, "dash"),
     ):
         values = series(rows, name)
         if len(values) == len(x) and x:
             figure["data"].append(line(x, smooth(values), title, colour, dash, ".3f"))
     gain = inner_gain(rows)
     if len(gain) == len(x) and x:
-        figure["data"].append(line(x, smooth(gain), "inner gain", THIRD, "dot", ".3f"))
+        figure["data"].append(line(x, smooth(gain), "inner gain", NEUTRAL, "dot", ".3f"))
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     _full_eps(figure, rows)
     return figure

@@ -1,8 +1,9 @@
-"""One thing to look at next, made from the record: a sentence for each view. Plain text."""
+"""One thing to look at next, made from the record: for each view a sentence and where it leads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,86 +11,101 @@ from advlab.pictures.sentences import at_eps, exit_share, number, percent
 from advlab.pictures.style import side
 from advlab.records import AttackRecord, Moment, Saliency
 
-STILL = "δ is zero here: raise ε, choose another attack or free some words."
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at, in plain text, and the view where it is seen; none where it is this one."""
+
+    text: str
+    view: str = ""
 
 
-def after_overview(records: Sequence[AttackRecord]) -> str:
+STILL = Look("δ is zero here: raise ε, choose another attack or free some words.")
+
+
+def after_overview(records: Sequence[AttackRecord]) -> Look:
     """The word whose vector moved furthest, of the model that flips first."""
     i = _weakest(records)
     found = _furthest(records[i])
     if found is None:
         return _still(records)
     size = number(float(records[i].delta_norm[found]) / records[i].scale.mean_norm)
-    return (
-        f"Look at ‘{records[i].tokens[found]}’ in Geometry: its vector moved furthest{_of(records, i)},"
-        f" {size} × mean norm."
+    return _word_in(
+        "Geometry",
+        records[i].tokens[found],
+        f"its vector moved furthest{_of(records, i)}, {size} × mean norm.",
     )
 
 
-def after_perturbation(records: Sequence[AttackRecord]) -> str:
+def after_perturbation(records: Sequence[AttackRecord]) -> Look:
     """The token that is nearest to becoming another."""
     i, t, share = _closest(records)
     if t is None:
         return _still(records)
-    name = f"‘{records[i].tokens[t]}’"
+    name = records[i].tokens[t]
     if share >= 1:
         other = records[i].neighbours.tokens[t][0]
-        return f"Look at {name} in Projection: it reads as ‘{other}’ now{_of(records, i)}."
-    return (
-        f"Look at {name} in Projection: at {percent(share)} of the way it is the closest to"
-        f" becoming another word{_of(records, i)}."
+        return _word_in("Projection", name, f"it reads as ‘{other}’ now{_of(records, i)}.")
+    return _word_in(
+        "Projection",
+        name,
+        f"at {percent(share)} of the way it is the closest to becoming another"
+        f" word{_of(records, i)}.",
     )
 
 
-def after_geometry(records: Sequence[AttackRecord]) -> str:
+def after_geometry(records: Sequence[AttackRecord]) -> Look:
     """Whether the model looks where δ is longest."""
     i = _weakest(records)
     word = _word(records[i])
     if word is None:
         return _still(records)
-    return (
-        f"Look at ‘{records[i].words[word]}’ in Saliency: δ is longest there{_of(records, i)}; does"
-        " the model look there too?"
+    return _word_in(
+        "Saliency",
+        records[i].words[word],
+        f"δ is longest there{_of(records, i)}; does the model look there too?",
     )
 
 
-def after_saliency(records: Sequence[AttackRecord], maps: Sequence[Saliency]) -> str:
+def after_saliency(records: Sequence[AttackRecord], maps: Sequence[Saliency]) -> Look:
     """The word that counts most, beside the one that the attack moves furthest."""
     i = _weakest(records)
     values, word = np.abs(np.nan_to_num(maps[i].clean.words)), _word(records[i])
     if word is None or not len(values) or not values.any():
         return _still(records)
     most = int(values.argmax())
-    name, moved = f"‘{records[i].words[most]}’", f"‘{records[i].words[word]}’"
-    if records[i].words[most] == records[i].words[word]:
-        return (
-            f"Look at {name} in Geometry: it counts most and the attack moves it furthest"
-            f"{_of(records, i)}."
+    name, moved = records[i].words[most], records[i].words[word]
+    if name == moved:
+        return _word_in(
+            "Geometry", name, f"it counts most and the attack moves it furthest{_of(records, i)}."
         )
-    return (
-        f"Look at {moved} in Perturbation: the attack moves it furthest{_of(records, i)}, though"
-        f" {name} counts most."
+    return _word_in(
+        "Perturbation",
+        moved,
+        f"the attack moves it furthest{_of(records, i)}, though ‘{name}’ counts most.",
     )
 
 
-def after_projection(records: Sequence[AttackRecord]) -> str:
+def after_projection(records: Sequence[AttackRecord]) -> Look:
     """A word that was replaced, else the one that would be first."""
     i, t, share = _closest(records)
     if t is None or share <= 0:
         return _still(records)
-    name = f"‘{records[i].tokens[t]}’"
+    name = records[i].tokens[t]
     if share >= 1:
         other = records[i].neighbours.tokens[t][0]
-        return (
-            f"Look at {name} in Saliency: does it count as much as ‘{other}’ does{_of(records, i)}?"
+        return _word_in(
+            "Saliency", name, f"does it count as much as ‘{other}’ does{_of(records, i)}?"
         )
-    return (
-        f"Look at {name} in Geometry: with δ {number(1 / share)} times as long it is the first to"
-        f" become another word{_of(records, i)}."
+    return _word_in(
+        "Geometry",
+        name,
+        f"with δ {number(1 / share)} times as long it is the first to become another"
+        f" word{_of(records, i)}.",
     )
 
 
-def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> str:
+def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> Look:
     """The epoch after which the attacked sentence changed most."""
     best: tuple[float, int, int] | None = None
     for i, lapse in enumerate(lapses):
@@ -98,28 +114,32 @@ def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> 
             if best is None or rise > best[0]:
                 best = (float(rise), i, k)
     if best is None:
-        return ""
+        return Look("")
     _, i, k = best
     before, after = lapses[i][k - 1].record, lapses[i][k].record
     whose = f" of {names[i]}" if len(lapses) > 1 else ""
-    return (
+    return Look(
         f"Look at epoch {lapses[i][k].epoch}{whose}: there {after.reference} under attack changed most,"
         f" from {percent(float(before.attacked.score[0]))} to"
         f" {percent(float(after.attacked.score[0]))}."
     )
 
 
-def after_data(records: Sequence[AttackRecord]) -> str:
+def after_data(records: Sequence[AttackRecord]) -> Look:
     """The capsule that is most worth keeping."""
     i = _weakest(records)
     record, flip = records[i], records[i].curve.flip_eps
     whose = f" of {side(i)}" if len(records) > 1 else ""
     if flip is None or not record.right:
-        return f"Keep the capsule{whose}, and open it on another machine to verify it."
-    return (
+        return Look(f"Keep the capsule{whose}, and open it on another machine to verify it.")
+    return Look(
         f"Keep the capsule{whose}: a flip at {at_eps(flip, record)} is a claim that another"
         " machine can verify."
     )
+
+
+def _word_in(view: str, word: str, why: str) -> Look:
+    return Look(f"Look at ‘{word}’ in {view}: {why}", view)
 
 
 def _weakest(records: Sequence[AttackRecord]) -> int:
@@ -155,7 +175,10 @@ def _of(records: Sequence[AttackRecord], i: int) -> str:
     return f" in {side(i)}" if len(records) > 1 else ""
 
 
-def _still(records: Sequence[AttackRecord]) -> str:
+def _still(records: Sequence[AttackRecord]) -> Look:
     if any(record.stuck for record in records):
-        return "Look at the film in Perturbation: no step moved δ, since no gradient came."
+        return Look(
+            "Look at the film in Perturbation: no step moved δ, since no gradient came.",
+            "Perturbation",
+        )
     return STILL

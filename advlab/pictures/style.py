@@ -25,6 +25,7 @@ DASHES = {  # Plotly's name -> strokes and gaps of an SVG line
     "longdash": "12 4",
     "longdashdot": "12 4 2 4",
 }
+CLEAN, PERTURBED = "#6C63C7", "#808000"  # texts in training curves: as they are, and under δ
 AHEAD = "#D81B60"  # δ's arrow, and what lies along it: no model's colour
 NEUTRAL = "#808080"  # visible on white and on near-black
 DIVERGING = ((0.0, "#5f9414"), (0.5, "#e8eaeb"), (1.0, "#7b3294"))  # against, for

@@ -10,14 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from advlab.pictures.style import DASHES, NEUTRAL, RUNS, SHAPES, SIDES, label
+from advlab.pictures.style import CLEAN, DASHES, NEUTRAL, PERTURBED, RUNS, SHAPES, label
 from advlab.records import Estimate, Event
 from advlab.runs.folder import timeline
 from advlab.runs.standing import as_estimate, guessing
 
 Figure = dict[str, Any]
 
-CLEAN, ADVERSARIAL, THIRD = (colour for colour, _, _ in SIDES)
 POINTS = 400  # at most so many a line: more cannot be seen and cost time
 
 
@@ -30,7 +29,7 @@ def losses(events: Sequence[Event]) -> Figure:
     figure = frame("step", "loss (nats)")
     for name, title, colour, dash in (
         ("clean_loss", "clean", CLEAN, "solid"),
-        ("adv_loss", "adversarial", ADVERSARIAL, "dash"),
+        ("adv_loss", "adversarial", PERTURBED, "dash"),
     ):
         points = [(e.step, e.values[name]) for e in rows if _number(e.values.get(name))]
         if not points:
@@ -75,7 +74,7 @@ def accuracy(events: Sequence[Event]) -> Figure:
     attacked = f"under PGD-5, ε = {eps:g}" if _number(eps) else "under attack"
     for name, title, colour, shape, dash in (
         ("clean_accuracy", "clean", CLEAN, "circle", "solid"),
-        ("robust_accuracy", attacked, ADVERSARIAL, "diamond", "dash"),
+        ("robust_accuracy", attacked, PERTURBED, "diamond", "dash"),
     ):
         points = [(e.values.get("epoch", 0), as_estimate(e.values.get(name)), e) for e in rows]
         points = [(x, rate, e) for x, rate, e in points if rate is not None]
@@ -124,7 +123,7 @@ def lengths(events: Sequence[Event]) -> Figure:
     rows = _steps(events)
     figure = frame("step", "length (embedding units)")
     for name, title, colour, dash in (
-        ("delta_norm", "‖δ‖ of a text", ADVERSARIAL, "solid"),
+        ("delta_norm", "‖δ‖ of a text", PERTURBED, "solid"),
         ("embed_norm", "a word vector", CLEAN, "dash"),
     ):
         points = [(e.step, e.values[name]) for e in rows if _number(e.values.get(name))]
@@ -145,7 +144,7 @@ def throughput(events: Sequence[Event]) -> Figure:
     figure = frame("step", "texts per second")
     if points:
         x, y = _thin(points)
-        figure["data"].append(line(x, y, "texts per second", THIRD, "solid", ".0f"))
+        figure["data"].append(line(x, y, "texts per second", NEUTRAL, "solid", ".0f"))
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     figure["layout"]["showlegend"] = False
     return figure

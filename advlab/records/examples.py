@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+NO_ANSWER = "(no answer)"  # the known answer where a question has none
+
 
 @dataclass(frozen=True)
 class Example:

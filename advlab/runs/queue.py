@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from advlab.errors import RunError
-from advlab.runs.config import STARTER_GROUP, RunConfig, home
+from advlab.runs.config import RunConfig, home
 from advlab.runs.disk import telling, write_aside
 from advlab.runs.folder import RUN_ID, RunFolder, clean_name, run_path, utf8
 from advlab.runs.processes import start_of
+from advlab.runs.starters import STARTER_GROUP
 
 STATUSES = ("queued", "running", "paused", "interrupted", "failed", "cancelled", "done")
 RESUMABLE = ("paused", "interrupted", "failed", "cancelled")
@@ -232,7 +233,8 @@ class Store:
             ).fetchone()
             if row is None:
                 return None
-            pair = {row["grp"], *running} == {STARTER_GROUP}
+            own = str(row["grp"] or "").startswith(STARTER_GROUP)
+            pair = own and {row["grp"], *running} == {row["grp"]}
             if len(running) >= (max(limit, together) if pair else limit):
                 return None
             db.execute(

@@ -7,10 +7,15 @@ from typing import Any
 from advlab.errors import SettingError, unknown
 from advlab.tasks.base import Batch, Objective, Task
 from advlab.tasks.classification import Classification
+from advlab.tasks.qa import QuestionAnswering
 from advlab.tasks.tokens import Reader, Tokens
 from advlab.tasks.translation import Translation
 
-TASKS: dict[str, type[Task]] = {"classification": Classification, "translation": Translation}
+TASKS: dict[str, type[Task]] = {
+    "classification": Classification,
+    "qa": QuestionAnswering,
+    "translation": Translation,
+}
 
 
 def build_task(name: str, **settings: Any) -> Task:
@@ -25,6 +30,7 @@ __all__ = [
     "Batch",
     "Classification",
     "Objective",
+    "QuestionAnswering",
     "Reader",
     "Task",
     "Tokens",

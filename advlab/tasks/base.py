@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -220,6 +220,15 @@ class Task(Protocol):
         """The loss of guessing, nats."""
         ...
 
+    def scratch(
+        self, size: str, data: Dataset, *, seed: int = 0, max_length: int = 128
+    ) -> tuple[Any, Any]:
+        """A new model of `size` for this data, weights drawn from `seed`, and its tokenizer.
+
+        In evaluation mode, its word vectors of length 1. SettingError for a size that is none.
+        """
+        ...
+
     # tensors
     def encode(
         self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
@@ -253,6 +262,10 @@ class Task(Protocol):
 
     def divergence(self, p: Tensor, q: Tensor, batch: Batch) -> Tensor:
         """KL(p‖q) of each example's two outputs: (B,)."""
+        ...
+
+    def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Task:
+        """The task with what it chooses by the outputs of validation texts; most choose nothing."""
         ...
 
     # people

@@ -54,6 +54,11 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def cut(self) -> bool:
+        """Whether the text goes on behind the last token."""
+        return bool(self.encoding.overflowing)
+
     @cached_property
     def ids(self) -> list[int]:
         """T."""

@@ -102,6 +102,8 @@ def save_checkpoint(
     victim.save(aside)
     # "dice" is torch's own random state, under the name that it has had from the beginning
     tensors = {"dice": torch.get_rng_state(), "generator": generator.get_state()}
+    if victim.device.type == "cuda":  # dropout there draws from the device's own state
+        tensors["cuda"] = torch.cuda.get_rng_state(victim.device)
     for number, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
             tensors[f"{number}.{name}"] = torch.as_tensor(value).contiguous()
@@ -145,6 +147,9 @@ def load_checkpoint(
     tensors = load_file(newest / OPTIMISER)
     torch.set_rng_state(tensors.pop("dice"))
     generator.set_state(tensors.pop("generator"))
+    dice, device = tensors.pop("cuda", None), next(model.parameters()).device
+    if dice is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(dice, device)
     memory: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         number, key = name.split(".", 1)

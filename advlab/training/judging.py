@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from advlab.attacks import PGD, Attack
 from advlab.attacks.evaluate import by_length, share_of, survives
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Estimate, Example
 from advlab.runs.config import TrainConfig
+from advlab.tasks import Batch
 
 
 class Ranked(NamedTuple):
@@ -48,6 +50,16 @@ class Judge:
         self.data, self.settings = data, settings
         self.held_out = self._some(data.validation)
         self.attack = PGD(settings.eval_eps, steps=5, step_size=0.4)
+
+    def settle(self, victim: Victim) -> None:
+        """Let the victim's task choose what it chooses by validation texts."""
+
+        def read() -> Iterator[tuple[Tensor, Batch]]:
+            for _, batch in by_length(victim, self.data.validation, 128):
+                yield victim.output(victim.embed(batch), batch), batch
+
+        with victim.analysing(), torch.no_grad():
+            victim.task = victim.task.settle(read())
 
     def __call__(self, victim: Victim) -> Judgement:
         """Clean and robust accuracy, the mean clean loss, and how many answers are given."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from advlab.data import load_data
+from advlab.data import fitted, load_data
 from advlab.errors import RunError
 from advlab.model.tiny import tiny_victim
 from advlab.model.unseen import words_of
@@ -44,7 +44,7 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     """The data and the untrained (or pretrained) model that a run begins with."""
     data = load_data(config.data)
     smoothing = config.train.label_smoothing
-    task = build_task(config.task, **{"smoothing": smoothing} | config.asking)
+    task = build_task(fitted(config.data).task, **{"smoothing": smoothing} | config.task_settings)
     source, seed, length = config.model.source, config.train.seed, config.model.max_length
     if source in SCRATCH:
         victim = tiny_victim(source, data, seed=seed, max_length=length, task=task)
@@ -101,7 +101,7 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
 
-    lengths = _lengths(victim, data.train)
+    lengths, cut = _lengths(victim, data.train)
     per_epoch = math.ceil(len(lengths) / settings.batch_size)
     total = per_epoch * settings.epochs
     # before any checkpoint is read: ε's scale is measured here, and must not move with the embeddings
@@ -118,6 +118,10 @@ def train(
     if not state.step:
         for note in victim.notes:
             yield _event("note", state, message=f"{config.model.source}: {note}")
+        if cut:
+            message = f"{cut:,} of {len(lengths):,} training texts are longer than "
+            message += f"{victim.max_length} tokens: what stands behind is not read"
+            yield _event("note", state, message=message)
 
     texts = TrainingTexts(data.train, victim, config)
     judge = Judge(data, settings)
@@ -184,6 +188,7 @@ def train(
                 yield _event("end", state, reason=STOPPED[asked], seconds=state.seconds)
                 return
 
+        judge.settle(victim)
         judged = judge(victim)
         if better := state.improves(judged.rank(settings.choose, epoch), epoch):
             keep_model(folder, victim, config.name or victim.name)
@@ -251,9 +256,10 @@ def _facts(
     }
 
 
-def _lengths(victim: Victim, examples: Sequence[Example]) -> list[int]:
-    """How many tokens each text has."""
-    return [len(tokens) for tokens in victim.reader.tokens_of(examples)]
+def _lengths(victim: Victim, examples: Sequence[Example]) -> tuple[list[int], int]:
+    """How many tokens each text has, and how many texts are cut."""
+    tokens = victim.reader.tokens_of(examples)
+    return [len(t) for t in tokens], sum(t.cut for t in tokens)
 
 
 def _clip(

@@ -14,6 +14,8 @@ from advlab.training.checkpoints import State
 from advlab.training.methods import Plain, Step
 
 PLAIN_EVERY = 40  # steps between timings of a plain step, for the cost ratio
+FIRST = 4  # the step that is timed first
+TIMINGS = 3  # from so many on the ratio says something: one alone may be half or twice as much
 
 
 class CostMeter:
@@ -40,7 +42,7 @@ class CostMeter:
         state = self.state
         state.seen_tokens += batch.input_ids.numel()
         state.padding += int((batch.attention_mask == 0).sum())
-        if state.step % PLAIN_EVERY == 4:
+        if state.step % PLAIN_EVERY == FIRST:
             state.plain_seconds += _time_plain(victim, batch, optimizer)
             state.step_seconds += self.spent
         self.spent = 0.0
@@ -48,9 +50,13 @@ class CostMeter:
 
     @property
     def cost(self) -> float | None:
-        """Seconds of a step's passes ÷ those of a plain step, timed on the same batches."""
+        """Seconds of a step's passes ÷ those of a plain step, timed on the same batches.
+
+        None until so many were timed that it is more than chance.
+        """
         state = self.state
-        return state.step_seconds / state.plain_seconds if state.plain_seconds else None
+        known = state.step >= FIRST + (TIMINGS - 1) * PLAIN_EVERY and state.plain_seconds
+        return state.step_seconds / state.plain_seconds if known else None
 
     @property
     def padding(self) -> float:

@@ -47,9 +47,22 @@ def form_for(
     if advanced:
         with st.expander("More settings", icon=":material/tune:"):
             _grid(advanced, key, given, entered)
-    hidden = {name: value for name, value in given.items() if name not in entered}
+    return _made(cls, given | entered)
+
+
+def form_of(cls: type[T], key: str, values: Mapping[str, Any]) -> T | None:
+    """What `form_for` with the same key would give, with no widget drawn."""
+    entered: dict[str, Any] = {}
+    for item in settings_of(cls):
+        if (place := f"{key}.{item.name}") in st.session_state:
+            value = st.session_state[place]
+            entered[item.name] = None if item.optional and value == "" else value
+    return _made(cls, dict(values) | entered)
+
+
+def _made(cls: type[T], values: Mapping[str, Any]) -> T | None:
     try:
-        return build(cls, hidden | entered)
+        return build(cls, values)
     except SettingError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
         return None

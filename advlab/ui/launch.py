@@ -100,6 +100,7 @@ def _import_slowly() -> None:
     import advlab.training.loop  # noqa: F401
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1") or "1"))
+    memory.set_aside()
 
 
 def prepare_session() -> None:

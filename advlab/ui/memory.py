@@ -1,4 +1,4 @@
-"""What visitors leave behind goes back to the system.
+"""What visitors leave behind goes back to the system, and no page run waits for the collector.
 
 Each page run is a thread of its own, and glibc gives threads pools of their own, which keep what was
 freed in them. Two pools are enough here; what they hold is handed back while no attack is running.
@@ -24,9 +24,20 @@ def few_pools() -> None:
     call("mallopt", _M_ARENA_MAX, POOLS)
 
 
+def set_aside() -> None:
+    """Collect what nobody refers to, and spare what lives the collections until the next call.
+
+    Streamlit collects after each page run. Over all that torch and a model bring with them that takes
+    a quarter of a second, in which the end of the page is not even sent.
+    """
+    gc.unfreeze()  # what was set aside before and has died since goes too
+    gc.collect()
+    gc.freeze()
+
+
 def give_back() -> None:
     """Collect what nobody refers to, and hand free memory back to the system."""
-    gc.collect()
+    set_aside()
     call("malloc_trim", 0)
 
 

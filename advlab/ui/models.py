@@ -18,11 +18,13 @@ from advlab.errors import AdvlabError, ModelError
 from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
+from advlab.ui.memory import set_aside
 from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
     from advlab.runs.config import RunConfig
+    from advlab.tasks import Task
 
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
 
@@ -102,6 +104,16 @@ def answers_of(id_: str) -> tuple[str, ...]:
         return ()  # whoever attacks it is told why
 
 
+def task_of(id_: str) -> Task:
+    """What a model is asked; classification for one that cannot be loaded."""
+    from advlab.tasks import build_task
+
+    try:
+        return load_victim(id_).task
+    except AdvlabError:
+        return build_task("classification")  # whoever attacks it is told why
+
+
 @contextmanager
 def borrow(id_: str) -> Iterator[Victim]:
     """A view of a model for one request, in evaluation mode; waits for its turn.
@@ -152,4 +164,5 @@ def _load(id_: str, files: str, folder: str, title: str) -> Victim:
     victim = Victim.load(folder, name=title)
     victim.model.eval().requires_grad_(False)
     _ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
+    set_aside()
     return victim

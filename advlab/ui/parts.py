@@ -11,10 +11,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from advlab.pictures import tables
+from advlab.pictures.next_look import Look
 from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result
 
+VIEW = "view"  # the key of the tabs of Explore, and their name in the address
 FORMATS = {"png": "PNG", "svg": "SVG"}
 
 T = TypeVar("T")
@@ -41,13 +43,24 @@ def said(text: str, *, large: bool = False, hover: str = "") -> None:
         )
 
 
-def pointed(text: str) -> None:
-    """The one thing to look at next."""
-    if text:
+def pointed(look: Look) -> None:
+    """The one thing to look at next, and a button that opens the view where it is seen."""
+    if not look.text:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(
-            '<p dir="auto" style="margin:0 0 .4rem;overflow-wrap:anywhere"><strong>Next: </strong>'
-            f"{html.escape(text)}</p>"
+            '<p dir="auto" style="margin:0;overflow-wrap:anywhere"><strong>Next: </strong>'
+            f"{html.escape(look.text)}</p>",
+            width="content",
         )
+        if look.view and look.view != st.session_state.get(VIEW):
+            st.button(
+                f"Open {look.view}",
+                key="next",
+                icon=":material/arrow_forward:",
+                on_click=st.session_state.__setitem__,
+                args=(VIEW, look.view),
+            )
 
 
 def chart(figure: Any, key: str, alt: str) -> None:

@@ -126,7 +126,7 @@ def config_of(args: argparse.Namespace, name: str, seed: int) -> RunConfig:
         model=ModelConfig(args.model),
         method=method_settings(build_method(settings)),
         regularise=REGULARISED.get(name, Regularisation()),
-        train=TrainConfig.for_model(args.model, seed=seed, **more),
+        train=TrainConfig.for_model(args.model, settings["name"], seed=seed, **more),
     )
 
 

@@ -161,9 +161,8 @@ def main() -> None:
     for name in args.methods:
         config = RunConfig(
             name,
-            task="translation",
-            asking=args.asking,
-            data=DataConfig(args.corpus),
+            data=DataConfig(args.corpus, task="translation"),
+            task_settings=args.asking,
             model=recipe["model"],
             method=METHODS[name],
             regularise=Regularisation(dropout=recipe["dropout"]),

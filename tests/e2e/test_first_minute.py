@@ -39,6 +39,24 @@ def test_the_starter_pair_trains_through_a_reload_and_lands_on_a_sentence(
     expect(page.locator(".says").first).to_be_visible(timeout=60_000)
 
 
+def test_a_phone_with_large_letters_cuts_nothing_on_the_first_page(server: Server, page: Page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(server.url)
+    expect(page.get_by_role("heading", name="advlab", exact=True)).to_be_visible(timeout=60_000)
+    settled(page)
+    page.add_style_tag(content="html { font-size: 32px !important }")
+    page.wait_for_timeout(500)
+    names = page.get_by_test_id("stPageLink-NavLink").locator("span")
+    assert names.count() >= 7
+    assert (
+        names.evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+    )
+    box = page.locator(".st-key-formula .katex-html").first.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
 def test_runs_are_listed_after_a_restart_of_the_server(server: Server, page: Page):
     server.stop()
     server.start()

@@ -216,6 +216,42 @@ def test_the_old_picture_stays_while_a_new_sentence_is_computed(
     assert min(least.values()) > 0, least
 
 
+def test_a_long_attack_is_stopped_by_its_button_and_a_short_one_follows(
+    server: Server, pair: tuple[str, str], page: Page
+):
+    text = "Slow and long, but never boring; " * 8
+    page.goto(link(server, pair, text.strip(), attack="pgd", steps="1000", restarts="5"))
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(1000)  # it is in the midst of the attack
+    expect(page.get_by_text("Attacking …")).to_be_visible()
+    stop.click()
+    expect(page.get_by_text(re.compile(r"Stopped\. Press Attack"))).to_be_visible(timeout=10_000)
+    settled(page)
+    expect(stop).to_have_count(0)
+    expect(page.locator(".says")).to_have_count(0)  # nothing of an attack that was not made
+    page.get_by_text(re.compile("ε = 0.5")).click()
+    steps = page.get_by_label("Steps", exact=True)
+    steps.fill("3")
+    steps.press("Enter")
+    page.get_by_role("textbox", name="Sentence").fill("The soup was cold.")
+    page.get_by_role("button", name="Attack", exact=True).click()
+    expect(page.locator(".says").first).to_be_visible(timeout=60_000)
+    expect(page).to_have_url(re.compile("steps=3"))
+
+
+def test_what_to_look_at_next_opens_by_a_click(server: Server, pair: tuple[str, str], page: Page):
+    page.goto(link(server, pair, "The staff were kind, but slow."))
+    expect(page.get_by_text(re.compile("^Next: Look at .* in Geometry"))).to_be_visible(
+        timeout=60_000
+    )
+    settled(page)
+    page.get_by_role("button", name="Open Geometry").click()
+    expect(page.get_by_role("tab", name="Geometry")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("heading", name="The loss around the sentence")).to_be_visible()
+    expect(page).to_have_url(re.compile("view=Geometry"))
+
+
 def test_switching_the_surface_off_stops_it(server: Server, pair: tuple[str, str], page: Page):
     text = "Slow and long, but never boring and often kind; " * 8
     page.goto(link(server, pair, "Fine.", view="Geometry"))

@@ -113,46 +113,51 @@ def test_what_to_look_at_next_is_a_word_of_the_record():
     record = on(sample_record(), 0.2, 0.5, 0.3)
     word = record.tokens[np.flatnonzero(record.perturbable)[1]]
     size = number(np.sqrt(0.5) / record.scale.mean_norm)
-    said = next_look.after_overview([record])
-    assert said == (f"Look at ‘{word}’ in Geometry: its vector moved furthest, {size} × mean norm.")
-    assert f"‘{word}’ in Saliency" in next_look.after_geometry([record])
+    look = next_look.after_overview([record])
+    assert look.text == (
+        f"Look at ‘{word}’ in Geometry: its vector moved furthest, {size} × mean norm."
+    )
+    assert look.view == "Geometry"
+    assert f"‘{word}’ in Saliency" in next_look.after_geometry([record]).text
+    assert next_look.after_geometry([record]).view == "Saliency"
     found = sample_maps()["integrated_gradients"]
     agree = values_of(found, 0.0, -3.0)
-    assert "counts most and the attack moves it furthest" in next_look.after_saliency(
-        [record], [agree]
+    assert (
+        "counts most and the attack moves it furthest"
+        in next_look.after_saliency([record], [agree]).text
     )
-    apart = next_look.after_saliency([record], [values_of(found, 3.0)])
+    apart = next_look.after_saliency([record], [values_of(found, 3.0)]).text
     assert f"‘{record.words[0]}’ counts most" in apart
     assert f"‘{word}’ in Perturbation" in apart
 
 
 def test_next_names_the_model_where_there_are_several():
     hard, soft = robust_record(), sample_record()
-    assert " in B" in next_look.after_overview([hard, soft])
-    assert " in " not in next_look.after_data([soft])
-    assert "claim that another machine" in next_look.after_data([soft])
+    assert " in B" in next_look.after_overview([hard, soft]).text
+    assert " in " not in next_look.after_data([soft]).text
+    assert "claim that another machine" in next_look.after_data([soft]).text
 
 
 def test_next_of_the_words_follows_how_far_they_are():
     near, far = sample_record(), sample_record(eps=6.0)
-    assert "closest to becoming another word" in next_look.after_perturbation([near])
-    assert "reads as ‘" in next_look.after_perturbation([far])
-    assert "first to become another word" in next_look.after_projection([near])
-    assert "in Saliency" in next_look.after_projection([far])
+    assert "closest to becoming another word" in next_look.after_perturbation([near]).text
+    assert "reads as ‘" in next_look.after_perturbation([far]).text
+    assert "first to become another word" in next_look.after_projection([near]).text
+    assert "in Saliency" in next_look.after_projection([far]).text
 
 
 @pytest.mark.parametrize("name", ["overview", "perturbation", "geometry", "projection", "data"])
 def test_without_a_delta_there_is_still_something_to_do(name: str):
     said = getattr(next_look, f"after_{name}")([still(sample_record())])
-    assert said
+    assert said.text
 
 
 def test_next_in_training_is_the_epoch_of_the_largest_change():
     weak, strong = sample_record(), robust_record()
     lapse = [moment(0, weak), moment(1, weak), moment(2, strong), moment(3, strong)]
-    assert next_look.after_training(["A"], [lapse]).startswith("Look at epoch 2: there ")
-    assert "epoch 2 of B" in next_look.after_training(["A", "B"], [lapse[:2], lapse])
-    assert next_look.after_training([], []) == ""
+    assert next_look.after_training(["A"], [lapse]).text.startswith("Look at epoch 2: there ")
+    assert "epoch 2 of B" in next_look.after_training(["A", "B"], [lapse[:2], lapse]).text
+    assert next_look.after_training([], []).text == ""
 
 
 def test_numbers_of_a_strip_have_one_format():

@@ -5,7 +5,7 @@ import math
 import plotly.graph_objects as go
 import pytest
 
-from advlab.pictures import training
+from advlab.pictures import convergence, style, training
 from advlab.records import Estimate, Event
 from advlab.runs.standing import Standing, standing
 
@@ -168,3 +168,28 @@ def test_standing_collects_alarms_and_notes():
     now = standing(events)
     assert (now.alarms, now.notes) == (("at chance",), ("resumed",))
     assert standing([]) == Standing()
+
+
+def test_no_curve_of_one_run_has_the_colour_of_a_model():
+    models = {colour for colour, _, _ in style.SIDES} | set(style.RUNS)
+    shown = set()
+    for draw in (
+        training.losses,
+        training.accuracy,
+        training.lengths,
+        training.throughput,
+        convergence.players,
+        convergence.gradients,
+    ):
+        lines = [trace.get("line", {}) for trace in draw(diary())["data"]]
+        shown |= {one["color"] for one in lines if "color" in one}
+    assert shown
+    assert not shown & models
+    by_name = {
+        t["name"]: t["line"]["color"] for t in training.losses(diary())["data"] if "name" in t
+    }
+    again = {
+        t["name"]: t["line"]["color"] for t in training.accuracy(diary())["data"] if "name" in t
+    }
+    assert by_name["clean"] == again["clean"] == style.CLEAN
+    assert by_name["adversarial"] == style.PERTURBED

@@ -19,10 +19,11 @@ import pytest
 from advlab.errors import RunError, SettingError
 from advlab.records import Event
 from advlab.runs import jobs, scheduler
-from advlab.runs.config import STARTER_GROUP, DataConfig, ModelConfig, RunConfig, TrainConfig
+from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo, Scheduler, Store
 from advlab.runs.processes import alive, send, start_of
 from advlab.runs.scheduler import settle, worker_environment
+from advlab.runs.starters import STARTER_GROUP
 from advlab.training import worker as worker_module
 
 TESTS = places.TESTS

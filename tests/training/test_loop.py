@@ -19,7 +19,6 @@ from advlab.attacks import FGM, PGD
 from advlab.attacks.evaluate import wilson
 from advlab.data import load_data
 from advlab.errors import DataError, ModelError, RunError, SettingError
-from advlab.model.tiny import learn_tokenizer
 from advlab.model.victim import Victim
 from advlab.records import Event
 from advlab.runs.config import (
@@ -30,6 +29,7 @@ from advlab.runs.config import (
     RunConfig,
     TrainConfig,
 )
+from advlab.tasks.scratch import learn_tokenizer
 from advlab.training import judging, meters
 from advlab.training import loop as training
 from advlab.training.augment import synonyms_of
@@ -245,6 +245,15 @@ def test_another_seed_gives_another_run(
     other = weights(tmp_path)
     same = weights(finished[1])
     assert any(not torch.equal(other[k], same[k]) for k in same)
+
+
+def test_the_cost_of_a_step_is_told_once_it_is_more_than_chance() -> None:
+    state = State(step=5, step_seconds=0.6, plain_seconds=1.0)  # one timing: any ratio may come
+    meter = meters.CostMeter(state, batch_size=16, total=1000)
+    assert meter.readings()["cost"] is None
+    state.step = meters.FIRST + (meters.TIMINGS - 1) * meters.PLAIN_EVERY
+    state.step_seconds, state.plain_seconds = 6.0, 3.0
+    assert meter.readings()["cost"] == 2.0
 
 
 def test_how_often_progress_is_reported_changes_nothing(
@@ -668,3 +677,13 @@ def test_a_real_run_that_overfits_to_its_one_step_is_caught(texts: Path, tmp_pat
             told.append(event.values["name"])
             break
     assert told == ["catastrophic overfitting"]
+
+
+def test_texts_that_are_cut_are_told(texts: Path, tmp_path: Path) -> None:
+    config = replace(config_for(texts, epochs=1), model=ModelConfig(max_length=10))
+    [note] = of_kind(run(config, tmp_path), "note")
+    said = re.fullmatch(
+        r"(\d+) of 1\d\d training texts are longer than 10 tokens: .*", note.values["message"]
+    )
+    assert said
+    assert int(said[1]) > 10

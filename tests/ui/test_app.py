@@ -17,8 +17,9 @@ from streamlit.testing.v1 import AppTest
 
 from advlab.records import Dataset, Event, Example
 from advlab.runs import jobs
-from advlab.runs.config import STARTER_GROUP, DataConfig, RunConfig, starter_pair
+from advlab.runs.config import DataConfig, RunConfig
 from advlab.runs.standing import standing
+from advlab.runs.starters import STARTER_GROUP, starter_pair
 from advlab.training import worker
 from advlab.ui.pages import PAGES
 from advlab.ui.train import presets, reading

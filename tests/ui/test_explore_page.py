@@ -105,6 +105,25 @@ def test_what_is_typed_goes_to_the_address(two_models: Path):
     assert not app.exception
 
 
+def test_folded_controls_are_not_drawn_and_what_they_hold_counts(two_models: Path):
+    app = page(a="local:first", b="local:second", text="a dull plot", attack="fgm", eps="0.3")
+    widget(app, "number_input", "eps").set_value(0.125).run()
+    widget(app, "selectbox", "label").set_value("negative").run()
+    widget(app, "selectbox", "a").set_value("local:second").run()
+    before = {k: v[0] if isinstance(v, list) else v for k, v in app.query_params.items()}
+    app.session_state["controls"] = False
+    widget(app, "text_area", "text").set_value("a boring film").run()
+    assert not app.exception
+    assert not app.selectbox
+    kept = {k: v[0] if isinstance(v, list) else v for k, v in app.query_params.items()}
+    assert kept == before | {"text": "a boring film"}
+    assert (kept["attack"], kept["eps"], kept["label"]) == ("fgm", "0.125", "negative")
+    app.session_state["controls"] = True
+    app.run()
+    assert widget(app, "number_input", "eps").value == 0.125
+    assert widget(app, "selectbox", "a").value == "local:second"
+
+
 def test_nonsense_in_a_link_leaves_defaults(two_models: Path):
     app = page(
         a="../../etc", eps="nan", steps="-4", seed="1e9", attack="none", unit="miles", p="l7"

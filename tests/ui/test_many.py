@@ -61,6 +61,8 @@ def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> N
     file = str(places.ROOT / "pages" / "explore" / "many.py")
     app = AppTest.from_file(file, default_timeout=60).run()
     assert not app.exception
+    opened = [widget(app, "selectbox", letter).value for letter in "ab"]
+    assert opened == ["local:first", "local:second"]  # the pair that the other pages open with
     widget(app, "selectbox", "source").set_value("my own sentences").run()
     assert "Type some sentences" in app.info[0].value
     widget(app, "text_area", "text").set_value("a dull film\n\nnever a better play\n").run()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import places
 import pytest
+
+from advlab.ui.memory import set_aside
 
 PROGRAM = """
 import sys, threading, psutil
@@ -52,3 +56,40 @@ def test_another_c_library_is_no_mistake() -> None:
     from advlab.ui.memory import call
 
     assert not call("no_such_function", 1)
+
+
+def test_what_lives_is_set_aside_and_what_died_meanwhile_is_collected_the_next_time() -> None:
+    class Ring:
+        pass
+
+    ring = Ring()
+    ring.own = ring  # only the collector can free it
+    dead = weakref.ref(ring)
+    try:
+        set_aside()
+        del ring
+        gc.collect()
+        assert dead() is not None  # it was spared, so the collection was short
+        set_aside()
+        assert dead() is None
+    finally:
+        gc.unfreeze()
+
+
+COLLECTED = """
+import gc, sys
+from advlab.ui.launch import warm_up
+warm_up()
+assert "torch" in sys.modules
+print(len(gc.get_objects()), gc.get_freeze_count())
+"""
+
+
+def test_collections_after_a_page_run_leave_torch_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    looked_at, spared = map(int, done.stdout.split())
+    assert spared > 100_000
+    assert looked_at < 10_000

@@ -28,6 +28,7 @@ def go(app: AppTest, path: str) -> AppTest:
     app.switch_page(path)
     for name in list(app.query_params):
         del app.query_params[name]
+    app.session_state["controls"] = True  # Explore's fold of controls is open
     return app.run()
 
 

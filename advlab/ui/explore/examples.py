@@ -16,6 +16,7 @@ from advlab.runs.folder import RUN_ID, RunFolder
 from advlab.settings import build, plain
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.findings import Question, attack_all, findings
+from advlab.ui.models import task_of
 
 # sentences that show something, with what to look for
 PRESETS = {
@@ -48,7 +49,8 @@ def pick_example(
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
-        _presets(use, key)
+        if task_of(model).named:  # they are opinions
+            _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
         title = left.selectbox("Data", list(sources), key=f"{key}.data", **KEEP)
@@ -63,15 +65,17 @@ def pick_example(
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return
-        wanted = right.selectbox("Class", ["any", *data.head], key=f"{key}.class", **KEEP)
+        wanted = "any"
+        if data.head:
+            wanted = right.selectbox("Class", ["any", *data.head], key=f"{key}.class", **KEEP)
         found = [
             e
             for e in data.test
-            if words.casefold() in e.text.casefold() and wanted in ("any", e.answer)
+            if words.casefold() in f"{e.beside} {e.text}".casefold() and wanted in ("any", e.answer)
         ]
         outcome, known = _by_outcome(model, found, attack, seed, key)
         fitting = [
-            e for e in found if outcome == ANY or _outcome(known.get(_question(e))) == outcome
+            e for e in found if outcome == ANY or _outcome(known.get(Question.of(e))) == outcome
         ]
         st.caption(
             f"{len(fitting)} of {len(data.test)} test texts"
@@ -108,12 +112,13 @@ def _table(
         if picked and picked[0] < len(rows):
             use(rows[picked[0]])
 
-    seen = [known.get(_question(e)) for e in rows]
+    seen = [known.get(Question.of(e)) for e in rows]
     st.dataframe(
         ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
         | {
             "text": [e.text for e in rows],
-            "class": [e.answer or "" for e in rows],
+            **({"beside": [e.beside for e in rows]} if any(e.beside for e in rows) else {}),
+            "answer": [e.answer or "" for e in rows],
             "flips at ε": [None if f is None else f.flip for f in seen],
         },
         key=key,
@@ -140,7 +145,7 @@ def _by_outcome(
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return ANY, {}
-    questions = [_question(e) for e in found]
+    questions = [Question.of(e) for e in found]
     done = sum(one in known for one in questions)
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     outcome = (
@@ -185,10 +190,6 @@ def _by_outcome(
     return outcome, known
 
 
-def _question(example: Example) -> Question:
-    return example.text.strip(), example.answer
-
-
 def _outcome(found: Finding | None) -> str:
     return "" if found is None else found.outcome
 
@@ -200,6 +201,7 @@ def _preset(key: str, use: Callable[[Example], None]) -> None:
 
 def sources_for(model: str) -> dict[str, DataConfig]:
     """Title -> data: first what model A was trained on, then the built-in corpora."""
+    from advlab.data import fitted
     from advlab.data.corpora import CORPORA
 
     sources: dict[str, DataConfig] = {}
@@ -212,8 +214,10 @@ def sources_for(model: str) -> dict[str, DataConfig]:
                 sources[CORPORA[data.source].title] = data
         except AdvlabError:
             pass  # the corpora remain
+    task = task_of(model).name
     for name, corpus in CORPORA.items():
-        sources.setdefault(corpus.title, DataConfig(source=name))
+        if corpus.task == task:
+            sources.setdefault(corpus.title, fitted(DataConfig(source=name)))
     return sources
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
 from advlab.attacks import Attack, attack_settings
 from advlab.errors import AdvlabError
 from advlab.pictures import findings as pictures
+from advlab.records import Example
 from advlab.records.measured import Finding
 from advlab.studies.kept import Progress
 from advlab.tasks.names import own_name
@@ -22,7 +24,20 @@ from advlab.ui.explore.results import Problem
 from advlab.ui.models import borrow, load_victim
 from advlab.ui.turns import check_work
 
-Question = tuple[str, str | None]  # a text, and its true class where it is known
+
+class Question(NamedTuple):
+    """What is asked of a model about one example."""
+
+    text: str
+    truth: str | None  # its class or answer, where it is known
+    beside: str = ""
+
+    @staticmethod
+    def of(example: Example) -> Question:
+        """That of an example."""
+        return Question(example.text.strip(), example.answer, example.beside)
+
+
 MOST = 512  # models with one attack and seed whose findings are kept
 
 
@@ -63,11 +78,11 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
     """As Explore attacks the sentence, on the model's own prediction: so a wrong one is told apart."""
     from advlab.explain.explore import explore
 
-    text, truth = question
+    text, truth, beside = question
     try:
         check_work(attack, text, 1)
         with borrow(model) as victim:
-            record = explore(victim, text, attack=attack, seed=seed)
+            record = explore(victim, text, beside=beside, attack=attack, seed=seed)
             known = own_name(victim.head, truth) if truth and victim.head else truth
         return pictures.finding(record, known)
     except AdvlabError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -20,7 +20,7 @@ from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.explore.unseen import mark_unseen
-from advlab.ui.forms import field, form_for
+from advlab.ui.forms import field, form_for, form_of
 from advlab.ui.models import answers_of, fitting_pair, has_weights, model_choices, weights_of
 
 DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
@@ -55,40 +55,50 @@ def ask() -> Request | None:
     given = Request.of(known)
     _first_models(titles, known, turn)
     line = st.container(horizontal=True, vertical_alignment="top")
-    fold = line.expander(_line(titles, given, turn), icon=":material/tune:", key="controls")
+    fold = line.expander(
+        _line(titles, given, turn), icon=":material/tune:", key="controls", on_change="rerun"
+    )
     line.button(
         "Attack",
         type="primary",
         icon=":material/bolt:",
         on_click=lambda: st.session_state.pop(STOPPED, None),
     )
-    columns = fold.columns([6, 7, 7])
-    models = _models(columns, titles, turn)
+    if fold.open:
+        models = _models(fold.columns([6, 7, 7]), titles, turn)
+        attack, seed = attack_controls(fold.columns([4, 4, 5]), fold, given, turn)
+    else:  # forty widgets that nobody sees would be most of what the browser draws
+        models, attack, seed = _chosen_models(titles, turn), *attack_of(given, turn)
     with below:
         mark_unseen(models, [typed.strip()[:LIMIT]])
-    attack, seed = attack_controls(fold.columns([4, 4, 5]), fold, given, turn)
-    labels = [OWN, *answers_of(models[0])]
-    label_key = f"{turn}.label"
-    if st.session_state.get(label_key) not in labels:
-        st.session_state[label_key] = own_name(labels[1:], known.get("label", OWN)) or OWN
+    label, use = _true_class(fold, models[0], known, turn)
+    pick_example(models[0], use, attack, seed, key=f"{turn}.example")
+    return None if attack is None else _request(typed, label, models, attack, seed, known)
+
+
+def _true_class(
+    fold: Any, model: str, known: Mapping[str, str], turn: str
+) -> tuple[str | None, Callable[[Example], None]]:
+    """The class that is attacked, and what takes an example's text and class over."""
+    labels = [OWN, *answers_of(model)]
+    key = f"{turn}.label"
+    if st.session_state.get(key) not in labels:
+        st.session_state[key] = own_name(labels[1:], known.get("label", OWN)) or OWN
 
     def use(example: Example) -> None:
         st.session_state[f"{turn}.text"] = example.text
-        st.session_state[label_key] = own_name(labels[1:], example.answer or OWN) or OWN
+        st.session_state[key] = own_name(labels[1:], example.answer or OWN) or OWN
 
-    label = (
+    if fold.open:
         fold.selectbox(
             "True class",
             labels,
-            key=label_key,
+            key=key,
             **KEEP,
             format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
             help="The attack raises the loss of this class (a targeted one lowers it).",
         )
-        or None
-    )
-    pick_example(models[0], use, attack, seed, key=f"{turn}.example")
-    return None if attack is None else _request(typed, label, models, attack, seed, known)
+    return st.session_state[key] or None, use
 
 
 def _request(
@@ -150,6 +160,13 @@ def _line(titles: Mapping[str, str], given: Request, turn: str) -> str:
     return f"{names} · {ATTACKS[name].title}{size}"
 
 
+def _chosen_models(titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
+    """What `_models` gives, with no widget drawn."""
+    a, b, c = (st.session_state.get(f"{turn}.{letter}") for letter in "abc")
+    here = a if a in titles else next(iter(titles)), b, c if b else None
+    return tuple(m for m in here if m in titles)
+
+
 def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
     """Up to three models, the second and third only beside the one before them."""
     others: list[str | None] = [None, *titles]
@@ -207,6 +224,15 @@ def attack_controls(
             help="Of random starts and of the noise draws.",
         )
     return attack, int(seed)
+
+
+def attack_of(given: Request, turn: str) -> tuple[Attack | None, int]:
+    """What `attack_controls` gives, with no widget drawn."""
+    first = attack_settings(given.attack)
+    name = st.session_state.get(f"{turn}.attack", first["name"])
+    values = {k: v for k, v in first.items() if k != "name"} if first["name"] == name else {}
+    attack = form_of(ATTACKS[name], f"{turn}.{name}", values)
+    return attack, int(st.session_state.get(f"{turn}.seed", given.seed))
 
 
 def attack_help() -> str:

@@ -23,7 +23,7 @@ from advlab.ui.explore.form import KEEP, attack_controls
 from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.explore.unseen import mark_unseen
-from advlab.ui.models import model_choices
+from advlab.ui.models import fitting_pair, model_choices
 from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
@@ -51,13 +51,16 @@ def many_page() -> None:
     st.html(NARROW)
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5], vertical_alignment="bottom")
+    pair = [known.get("a"), known.get("b")]
+    if pair[0] not in ids:  # nothing was asked on Explore yet, or it is gone
+        pair = [*fitting_pair(ids), None]
     a = columns[0].selectbox(
         "Model A",
         ids,
         key=f"{turn}.a",
         format_func=titles.__getitem__,
         **KEEP,
-        index=ids.index(known["a"]) if known.get("a") in ids else len(ids) - 1,
+        index=ids.index(pair[0]),
     )
     others: list[str | None] = [None, *ids]
     b = columns[1].selectbox(
@@ -66,7 +69,7 @@ def many_page() -> None:
         key=f"{turn}.b",
         **KEEP,
         format_func=lambda i: "none" if i is None else titles[i],
-        index=others.index(known.get("b")) if known.get("b") in others else 0,
+        index=others.index(pair[1]) if pair[1] in others else 0,
     )
     fold = st.expander("Attack settings, seed", icon=":material/tune:")
     attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)

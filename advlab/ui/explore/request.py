@@ -21,15 +21,18 @@ LIMIT = 2000  # characters: more than any model here reads, and short enough for
 MOST = 1024  # spans in a link: more than a text of `LIMIT` characters can need
 FIRST_EPS = 0.25  # of a first visit: the default 0.5 flips nearly every small model
 Spans = tuple[tuple[int, int], ...]
-PLAIN = ("a", "b", "c", "weights", "text", "label", "shield", "pin", "attack", "seed")
-# what a link that names one of the keys does away with, unless it gives it itself: a class and a
-# shield are of one sentence, hashes and the models beside it of one choice of models
-_BELONGS = {"text": ("label", "shield"), **dict.fromkeys("abc", ("a", "b", "c", "weights"))}
+PLAIN = ("a", "b", "c", "weights", "text", "beside", "label", "shield", "pin", "attack", "seed")
+# what a link that names one of the keys does away with, unless it gives it itself: an answer, a shield
+# and what stands beside are of one sentence, hashes and the models beside it of one choice of models
+_BELONGS = {
+    "text": ("beside", "label", "shield"),
+    **dict.fromkeys("abc", ("a", "b", "c", "weights")),
+}
 
 
 @dataclass(frozen=True)
 class Request:
-    """One sentence to attack. `label` is a class name; None: each model's own prediction."""
+    """One text to attack. `label` is its class or answer; None: each model's own prediction."""
 
     text: str
     label: str | None
@@ -38,6 +41,7 @@ class Request:
     seed: int
     cut: int = 0  # characters left out at the end
     shield: Spans = ()  # spans of the text that are not attacked
+    beside: str = ""  # read with the text and not attacked: a question
 
     def query(self) -> dict[str, str]:
         """The address of this request: of the attack ε, the unit, and what is not at its default."""
@@ -56,6 +60,7 @@ class Request:
             label=self.label or "",
             seed=self.seed,
             shield=self.shield,
+            beside=self.beside,
         )
 
     @classmethod
@@ -71,6 +76,7 @@ class Request:
             int(seed) if seed.isascii() and seed.isdigit() and len(seed) < 10 else 0,
             max(len(text) - LIMIT, 0),
             from_link(query.get("shield", ""), len(text[:LIMIT])),
+            query.get("beside", "").strip()[:LIMIT],
         )
 
 
@@ -82,6 +88,7 @@ def link(
     label: str | None = None,
     seed: int | None = None,
     shield: Spans = (),
+    beside: str = "",
 ) -> dict[str, str]:
     """The address of a sentence, two or three models and an attack; what is None is left as it was.
 
@@ -95,6 +102,7 @@ def link(
     found |= {} if text is None else {"text": text}
     found |= {} if label is None else {"label": label}
     found |= {} if seed is None else {"seed": str(seed)}
+    found |= {"beside": beside} if beside else {}
     return found | ({"shield": to_link(shield)} if shield else {})
 
 

@@ -58,6 +58,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
                 "attack": attack_settings(request.attack),
                 "seed": request.seed,
                 "shield": request.shield,
+                "beside": request.beside,
             }
         )
         return Result(_record(key), model, key)
@@ -86,7 +87,10 @@ def _record(key: str) -> AttackRecord:
         return explore(
             victim,
             request["text"],
-            label=own_name(victim.head, request["label"] or ""),
+            label=own_name(victim.head, request["label"] or "")
+            if victim.head
+            else request["label"],
+            beside=request["beside"],
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],

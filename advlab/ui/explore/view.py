@@ -23,6 +23,7 @@ from advlab.ui.explore.views.perturbation import perturbation
 from advlab.ui.explore.views.projection import projection
 from advlab.ui.explore.views.saliency import saliency
 from advlab.ui.explore.views.training import through_training
+from advlab.ui.parts import VIEW
 from advlab.ui.turns import work_of
 
 LONG_WORK = 10_000  # steps × restarts × tokens × models above which an attack can be stopped
@@ -94,7 +95,7 @@ def explore_view(results: Sequence[Result]) -> None:
     """Everything that was found about one sentence under up to three models."""
     st.html(WRAP)
     with st.container(key="views"):
-        tabs = st.tabs(list(VIEWS), key="view", on_change="rerun", bind="query-params")
+        tabs = st.tabs(list(VIEWS), key=VIEW, on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, VIEWS.values(), strict=True):
         if tab.open:
             with tab:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.runs import jobs
-from advlab.runs.config import STARTER_GROUP, starter_pair
+from advlab.runs.starters import STARTER_GROUP, starter_pair
 from advlab.ui.pages import PAGES, START
 from advlab.ui.train.run import EXPLORE
 from advlab.ui.train.runs import recent
 from advlab.ui.train.starter import Pair, find_pair, follow_pair, landing
+
+# the formula is some 15 letters wide: it shrinks to the width that it has, however large letters are
+WHOLE = """<style>
+.st-key-formula { container-type: inline-size }
+.st-key-formula .katex { font-size: min(1.21em, 6.3cqi) }
+</style>"""
 
 
 def start_page() -> None:
@@ -31,10 +37,12 @@ def start_page() -> None:
             st.session_state["follow"] = True
         follow_pair(pair)
     else:
-        st.latex(
-            r"\min_\theta\;\mathbb{E}_{(x,y)}\Big[\;\max_{\lVert\delta\rVert\le\varepsilon}"
-            r"\;L\big(f_\theta(x+\delta),\,y\big)\Big]"
-        )
+        st.html(WHOLE)
+        with st.container(key="formula"):
+            st.latex(
+                r"\min_\theta\;\mathbb{E}_{(x,y)}\Big[\;\max_{\lVert\delta\rVert\le\varepsilon}"
+                r"\;L\big(f_\theta(x+\delta),\,y\big)\Big]"
+            )
         if not trained:
             _begin()
     _pages(None if under_way else pair)

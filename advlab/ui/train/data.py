@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from advlab.data import load_data
+from advlab.data import fitted, load_data
 from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
@@ -156,7 +156,7 @@ def _corpus() -> DataConfig | None:
         "Corpus", list(CORPORA), format_func=lambda n: CORPORA[n].title, key="data.corpus", **KEEP
     )
     st.markdown(plain_text(CORPORA[name].about))
-    config = DataConfig(name)
+    config = fitted(DataConfig(name))
     return config if usable(config) else None
 
 

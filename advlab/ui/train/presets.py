@@ -39,7 +39,7 @@ class Preset:
 
     def train(self, source: str) -> TrainConfig:
         """The training settings that suit a model."""
-        base = TrainConfig.for_model(source)
+        base = TrainConfig.for_model(source, self.method)
         return replace(base, epochs=max(1, round(self.share * base.epochs)))
 
 

@@ -6,10 +6,11 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.pictures import training
+from advlab.records import Example
 from advlab.runs import jobs
-from advlab.runs.config import STARTER_GROUP
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
+from advlab.runs.starters import STARTERS, starter_group
 from advlab.ui import plain_text
 from advlab.ui.explore.request import link
 from advlab.ui.launch import is_warm
@@ -34,7 +35,9 @@ Pair = tuple[RunInfo, RunInfo]
 
 def find_pair() -> Pair | None:
     """The newest starter pair, plain first; None where there is none or one half was deleted."""
-    runs = jobs.runs(group=STARTER_GROUP)
+    groups = {starter_group(task) for task in STARTERS}
+    runs = [r for r in jobs.runs() if r.group in groups]
+    runs = [r for r in runs if r.group == runs[0].group]
     plain = next((r for r in runs if _method(r) == "plain"), None)
     robust = next((r for r in runs if _method(r) != "plain"), None)
     return (plain, robust) if plain is not None and robust is not None else None
@@ -49,38 +52,44 @@ def landing(pair: Pair) -> dict[str, str]:
 
     Once torch is there, it is a sentence whose prediction flips in the plain model alone.
     """
-    from advlab.data.corpora import CORPORA
+    from advlab.data.corpora import CORPORA, shown
 
     corpus = CORPORA.get(pair[0].config.data.source)
-    texts = corpus.showcase if corpus is not None else ()
+    examples = shown(corpus.build()) if corpus is not None else ()
     eps = pair[0].config.train.eval_eps
     plain, robust = pair[0].id, pair[1].id
-    text = texts[0] if texts else None
+    first = examples[0] if examples else None
     done = all(run.folder.has_model and not run.active for run in pair)
-    if texts and done and is_warm():
-        text = _telling(plain, robust, eps, texts)
-    return link([plain, robust], {"name": "pgd", "eps": eps, "unit": "norm"}, text)
+    if examples and done and is_warm():
+        first = _telling(plain, robust, eps, examples)
+    attack = {"name": "pgd", "eps": eps, "unit": "norm"}
+    if first is None:
+        return link([plain, robust], attack)
+    return link([plain, robust], attack, first.text, beside=first.beside)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _telling(plain: str, robust: str, eps: float, texts: tuple[str, ...]) -> str:
-    """The first sentence that flips `plain` and not `robust`; else the first. Ids of runs."""
+def _telling(plain: str, robust: str, eps: float, examples: tuple[Example, ...]) -> Example:
+    """The first example that flips `plain` and not `robust`; else the first. Ids of runs."""
     from advlab.attacks import build_attack
     from advlab.explain.explore import explore
 
     attack = build_attack({"name": "pgd", "eps": eps, "unit": "norm"})
     try:
         with borrow(plain) as one, borrow(robust) as other:
-            for text in texts:
+            for example in examples:
                 first, second = (
-                    explore(v, text, attack=attack, draws=1, points=2) for v in (one, other)
+                    explore(
+                        v, example.text, beside=example.beside, attack=attack, draws=1, points=2
+                    )
+                    for v in (one, other)
                 )
                 agree = first.clean.answers == second.clean.answers
                 if agree and first.flipped and not second.flipped:
-                    return text
+                    return example
     except AdvlabError:
         pass  # Explore names what is wrong with a model
-    return texts[0]
+    return examples[0]
 
 
 def follow_pair(pair: Pair) -> None:
