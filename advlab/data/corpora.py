@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? Three, written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? Six, written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
