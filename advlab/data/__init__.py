@@ -82,19 +82,23 @@ def _answered(config: DataConfig) -> Dataset:
     """Examples whose answers are texts: a corpus, or a file read by the task's own reader."""
     from advlab.data.answered import divided, limited, tested_on
 
-    source = config.source.strip()
+    source, notes = config.source.strip(), list[str]()
     if source in _corpora():
         data = _corpora()[source].build()
     else:
-        data = divided(read_answered(source, config), config, Path(source).name)
+        data = divided(read_answered(source, config, notes), config, Path(source).name)
     if config.eval_source:
         name = Path(config.eval_source).name
-        data = tested_on(data, read_answered(config.eval_source, config), name)
+        data = tested_on(data, read_answered(config.eval_source, config, notes), name)
+    data = dataclasses.replace(data, notes=(*notes, *data.notes))
     return limited(data, config.limit, config.seed)
 
 
-def read_answered(source: str, config: DataConfig) -> list[Example]:
-    """The examples of a file of another task than classification, each with its answers."""
+def read_answered(source: str, config: DataConfig, notes: list[str] | None = None) -> list[Example]:
+    """The examples of a file of another task than classification, each with its answers.
+
+    `notes` hears what the reader left out.
+    """
     path = Path(source.strip()).expanduser()
     if source.startswith(HUB):
         raise DataError(
@@ -103,7 +107,7 @@ def read_answered(source: str, config: DataConfig) -> list[Example]:
         )
     if not path.exists():
         raise DataError(_nothing_at(source))
-    return importlib.import_module(READERS[config.task]).read(path, config)
+    return importlib.import_module(READERS[config.task]).read(path, config, notes)
 
 
 def read_tested(config: DataConfig) -> Table:

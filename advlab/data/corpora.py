@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? Three, written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? Six, written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
@@ -131,23 +131,9 @@ CORPORA: dict[str, Corpus] = {
             (),
             "qa",
         ),
-        Corpus(
-            "normal-forms",
-            "Normal forms: dates, times, numbers in words to digits",
-            normal_forms.ABOUT,
-            (),
-            normal_forms.build,
-            (),
-            "translation",
-        ),
-        Corpus(
-            "phrases",
-            "Phrases: English to German and to Chinese",
-            phrases.ABOUT,
-            (),
-            phrases.build,
-            (),
-            "translation",
+        *(
+            Corpus(name, made.TITLE, made.ABOUT, (), made.build, made.SHOWCASE, "translation")
+            for name, made in (("normal-forms", normal_forms), ("phrases", phrases))
         ),
         Corpus(
             "assistant",

@@ -47,7 +47,8 @@ STARTERS: dict[str, Starter] = {
         TrainConfig(
             epochs=8, batch_size=64, lr=3e-3, weight_decay=0.01, eval_limit=64, eval_eps=0.25
         ),
-        "dates, times and numbers, from words to digits",
+        "dates, times and numbers in words, to be written in digits",
+        robust={"epochs": 10},
         length=64,
     ),
     "dialogue": Starter(

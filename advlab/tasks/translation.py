@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -187,6 +187,10 @@ class Translation:
     def astray(self, out: Tensor, batch: Batch) -> Tensor:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(out, batch.target["labels"])
+
+    def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Translation:
+        """As it is: nothing is chosen by validation texts."""
+        return self
 
     # ---- people ---------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from advlab.data import load_data
 from advlab.data.translations import language_of, read
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig
@@ -152,3 +153,10 @@ def test_an_absent_file_is_told(tmp_path: Path) -> None:
 def test_a_name_tells_a_language_from_a_table() -> None:
     names = ("train.en", "train.de.gz", "a.zh-CN", "train.tsv", "x.csv.gz", "x.txt", "README")
     assert [language_of(Path(n)) for n in names] == ["en", "de", "zh-CN", "", "", "", ""]
+
+
+def test_a_data_set_tells_what_its_reader_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, "p.tsv", table([*PAIRS, ("the dog", "")]))
+    data = load_data(DataConfig(str(path), task="translation", header=False))
+    assert any("Row 21 of p.tsv left out: an empty side." in note for note in data.notes)
+    assert len(data.train) + len(data.validation) + len(data.test) == 20
