@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,19 +12,17 @@ from advlab.errors import AdvlabError
 from advlab.pictures.style import UNITS
 from advlab.records import Example
 from advlab.settings import settings_of
-from advlab.tasks.names import own_name
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.address import arrived, prefix, write
+from advlab.ui.explore.asked import ask_answer, ask_texts
 from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for, form_of
-from advlab.ui.models import answers_of, fitting_pair, has_weights, model_choices, weights_of
+from advlab.ui.models import fitting_pair, has_weights, model_choices, task_of, weights_of
 
-DEFAULT_TEXT = "The soup was hot, but I would never eat there again."
-OWN = ""  # no class was given: the attack is on what the model says itself
 STOPPED = "explore.stopped"  # the address of the request that was stopped
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
 
@@ -37,23 +35,13 @@ def ask() -> Request | None:
         _no_models()
         return None
 
-    st.session_state.setdefault(f"{turn}.text", known.get("text", DEFAULT_TEXT))
-    typed = (
-        st.text_area(
-            "Sentence",
-            key=f"{turn}.text",
-            height=68,
-            **KEEP,
-            help="Any text. Press Ctrl+Enter, or the button, to attack it.",
-        )
-        or ""
-    )
-    below = st.container()
     known, warnings = models_here(known, titles, has_weights)
+    _first_models(titles, known, turn)
+    typed, beside = ask_texts(_chosen_models(titles, turn)[0], known, turn)
+    below = st.container()
     for warning in warnings:
         st.warning(warning)
     given = Request.of(known)
-    _first_models(titles, known, turn)
     line = st.container(horizontal=True, vertical_alignment="top")
     fold = line.expander(
         _line(titles, given, turn), icon=":material/tune:", key="controls", on_change="rerun"
@@ -71,46 +59,31 @@ def ask() -> Request | None:
         models, attack, seed = _chosen_models(titles, turn), *attack_of(given, turn)
     with below:
         mark_unseen(models, [typed.strip()[:LIMIT]])
-    label, use = _true_class(fold, models[0], known, turn)
+    label, use = ask_answer(fold, models[0], known, turn)
     pick_example(models[0], use, attack, seed, key=f"{turn}.example")
-    return None if attack is None else _request(typed, label, models, attack, seed, known)
+    if attack is None:
+        return None
+    asked = Example("", typed.strip(), (label,) if label else (), beside)
+    return _request(asked, _of_one_task(models), attack, seed, known)
 
 
-def _true_class(
-    fold: Any, model: str, known: Mapping[str, str], turn: str
-) -> tuple[str | None, Callable[[Example], None]]:
-    """The class that is attacked, and what takes an example's text and class over."""
-    labels = [OWN, *answers_of(model)]
-    key = f"{turn}.label"
-    if st.session_state.get(key) not in labels:
-        st.session_state[key] = own_name(labels[1:], known.get("label", OWN)) or OWN
-
-    def use(example: Example) -> None:
-        st.session_state[f"{turn}.text"] = example.text
-        st.session_state[key] = own_name(labels[1:], example.answer or OWN) or OWN
-
-    if fold.open:
-        fold.selectbox(
-            "True class",
-            labels,
-            key=key,
-            **KEEP,
-            format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
-            help="The attack raises the loss of this class (a targeted one lowers it).",
-        )
-    return st.session_state[key] or None, use
+def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
+    """The models that are asked the same as the first; the others are named."""
+    first = task_of(models[0])
+    for model in models[1:]:
+        if task_of(model).name != first.name:
+            st.warning(
+                f"{plain_text(model_choices().get(model, model), 60)} is for"
+                f" {task_of(model).title.lower()}, model A for {first.title.lower()}: it is left out."
+            )
+    return tuple(m for m in models if task_of(m).name == first.name)
 
 
 def _request(
-    typed: str,
-    label: str | None,
-    models: tuple[str, ...],
-    attack: Attack,
-    seed: int,
-    known: Mapping[str, str],
+    asked: Example, models: tuple[str, ...], attack: Attack, seed: int, known: Mapping[str, str]
 ) -> Request | None:
     """What is asked, written into the address; None while there is no text."""
-    whole = typed.strip()
+    whole = asked.text
     text = whole[:LIMIT]
     turn = prefix()
     if st.session_state.get(_SHIELDED) != turn:  # once a link: afterwards the strip of tokens rules
@@ -119,9 +92,10 @@ def _request(
             pin(known["pin"][:LIMIT])
         if known.get("text") == text:
             shield(text, Request.of(known).shield)
-    request = Request(text, label, models, attack, seed, len(whole) - len(text), shielded(text))
-    beside = {"weights": ".".join(_weights(m) for m in models), "pin": pinned()}
-    write(request.query() | {k: v for k, v in beside.items() if v})
+    cut, spared = len(whole) - len(text), shielded(text)
+    request = Request(text, asked.answer, models, attack, seed, cut, spared, asked.beside)
+    more = {"weights": ".".join(_weights(m) for m in models), "pin": pinned()}
+    write(request.query() | {k: v for k, v in more.items() if v})
     if not text:
         st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
         return None

@@ -18,12 +18,12 @@ from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore.address import remembered
 from advlab.ui.explore.examples import dataset_of, sources_for
-from advlab.ui.explore.findings import attack_all
+from advlab.ui.explore.findings import Question, attack_all
 from advlab.ui.explore.form import KEEP, attack_controls
 from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.explore.unseen import mark_unseen
-from advlab.ui.models import fitting_pair, model_choices
+from advlab.ui.models import fitting_pair, model_choices, task_of
 from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
@@ -80,7 +80,10 @@ def many_page() -> None:
     if not texts:
         st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
         return
-    requests = [Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed) for e in texts]
+    requests = [
+        Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed, beside=e.beside)
+        for e in texts
+    ]
     found, notes = _attacked(requests, models)
     for note in dict.fromkeys(notes):
         st.warning(plain_text(note))
@@ -104,8 +107,9 @@ def _choose(models: Sequence[str]) -> list[Example]:
     """The sentences to attack, and the classes that their labels name."""
     sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
+    own = [] if task_of(models[0]).beside else [OWN_TEXTS]  # one a line leaves no place for both
     source = columns[0].selectbox(
-        "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
+        "Sentences", [*own, *sources], key="many.source", index=len(own), **KEEP
     )
     if source == OWN_TEXTS:
         typed = (
@@ -132,7 +136,9 @@ def _choose(models: Sequence[str]) -> list[Example]:
     except AdvlabError as error:
         st.error(plain_text(str(error)))
         return []
-    wanted = columns[2].selectbox("Class", ["any", *data.head], key="many.class", **KEEP)
+    wanted = "any"
+    if data.head:
+        wanted = columns[2].selectbox("Class", ["any", *data.head], key="many.class", **KEEP)
     count = columns[3].number_input(
         "How many",
         min_value=1,
@@ -146,7 +152,7 @@ def _choose(models: Sequence[str]) -> list[Example]:
     fitting = [
         e
         for e in data.test
-        if words.casefold() in e.text.casefold() and wanted in ("any", e.answer)
+        if words.casefold() in f"{e.beside} {e.text}".casefold() and wanted in ("any", e.answer)
     ]
     random.Random(0).shuffle(fitting)
     if not fitting:
@@ -161,7 +167,7 @@ def _attacked(
     found: dict[str, list[Finding]] = {}
     notes: list[str] = []
     place = st.empty()
-    texts = [(r.text, r.label) for r in requests]
+    texts = [Question(r.text, r.label, r.beside) for r in requests]
     every = len(texts) * len(models)
     for k, m in enumerate(models):
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from advlab.pictures.answers import named
 from advlab.pictures.style import side
 from advlab.tasks.names import own_name
 from advlab.ui import plain_text
@@ -78,7 +79,7 @@ def explore_page() -> None:
         st.caption(plain_text(f"Below, the letters are given anew: {now}."))
     for i, result in enumerate(results):
         known = list(result.record.clean.parts)
-        if request.label and known and own_name(known, request.label) is None:
+        if request.label and named(result.record) and own_name(known, request.label) is None:
             st.caption(
                 plain_text(
                     f"{result.record.model} ({side(i)}) has no class {request.label}: what it says "

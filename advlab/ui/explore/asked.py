@@ -1,0 +1,117 @@
+"""The example that is attacked: its text, what stands beside it, its answer; as the task has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from advlab.records import Example
+from advlab.tasks import Task
+from advlab.tasks.names import own_name
+from advlab.ui import KEEP
+from advlab.ui.explore.request import LIMIT
+from advlab.ui.models import answers_of, task_of
+
+FIRST = Example("first", "The soup was hot, but I would never eat there again.")
+OWN = ""  # no answer was given: the attack is on what the model says itself
+_TASK = "explore.task"  # of the model that the text on the page was for
+
+
+def example_for(task: Task) -> Example:
+    """What a first visit to a model of this task looks at."""
+    from advlab.data.corpora import CORPORA, shown
+
+    if task.named:
+        return FIRST
+    corpora = (corpus for corpus in CORPORA.values() if corpus.task == task.name)
+    return next((shown(corpus.build())[0] for corpus in corpora), FIRST)
+
+
+def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str]:
+    """Draw the text, and what stands beside it where the task has that; both as they are typed.
+
+    A model of another task than before brings a text of its own, since none of the last one's fits.
+    """
+    task = task_of(model)
+    before = st.session_state.get(_TASK, task.name)
+    st.session_state[_TASK] = task.name
+    if before != task.name and "text" not in known:
+        put(task, example_for(task), turn)
+    first = known if "text" in known else {}
+    if f"{turn}.text" not in st.session_state:
+        own = example_for(task)
+        put(
+            task,
+            Example("", first.get("text", own.text), (), first.get("beside", own.beside)),
+            turn,
+        )
+    beside = ""
+    if task.beside:
+        beside = (
+            st.text_input(
+                task.beside.title,
+                key=f"{turn}.beside",
+                max_chars=LIMIT,
+                **KEEP,
+                help="Read with the text. It is attacked only where the model was trained so.",
+            )
+            or ""
+        )
+    text = (
+        st.text_area(
+            task.text.title,
+            key=f"{turn}.text",
+            height=68 if task.named else 100,
+            **KEEP,
+            help="Any text. Press Ctrl+Enter, or the button, to attack it.",
+        )
+        or ""
+    )
+    return text, beside.strip()
+
+
+def put(task: Task, example: Example, turn: str) -> None:
+    """Set the text on the page, and what stands beside it."""
+    st.session_state[f"{turn}.text"] = example.text
+    if task.beside:
+        st.session_state[f"{turn}.beside"] = example.beside[:LIMIT]
+
+
+def ask_answer(
+    fold: Any, model: str, known: Mapping[str, str], turn: str
+) -> tuple[str | None, Callable[[Example], None]]:
+    """The answer that is attacked, drawn where `fold` is open, and what takes an example over."""
+    task, key = task_of(model), f"{turn}.label"
+    labels = [OWN, *answers_of(model)] if task.named else []
+    given = st.session_state.get(key, known.get("label", OWN))
+    if labels and given not in labels:
+        given = own_name(labels[1:], given) or OWN
+    if st.session_state.get(key) != given:
+        st.session_state[key] = given
+
+    def use(example: Example) -> None:
+        put(task, example, turn)
+        answer = example.answer or OWN
+        st.session_state[key] = (own_name(labels[1:], answer) or OWN) if labels else answer
+
+    title = task.reference.title
+    if fold.open and labels:
+        fold.selectbox(
+            title,
+            labels,
+            key=key,
+            **KEEP,
+            format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
+            help="The attack raises the loss of this class (a targeted one lowers it).",
+        )
+    elif fold.open:
+        fold.text_input(
+            title,
+            key=key,
+            **KEEP,
+            placeholder="not given: what the model says itself",
+            help="The attack raises the loss of this answer (a targeted one lowers it).",
+        )
+    return st.session_state[key].strip() or None, use
