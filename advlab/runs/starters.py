@@ -15,10 +15,12 @@ STARTER_GROUP = "starter"  # begins the group that ties the two runs together in
 class Starter:
     """What a task begins with. Neither model has dropout: it costs time and gains nothing here."""
 
+    title: str  # of the task
     corpus: str
     method: dict[str, Any]  # of the adversarial run
     train: TrainConfig
-    words: str  # the method and what it is trained on, for the page that offers it
+    texts: str  # what it reads, for people
+    time: str  # how long both take where two cores are free
     robust: dict[str, Any] = field(default_factory=dict)  # what its training has otherwise
     settings: dict[str, Any] = field(default_factory=dict)  # the task's own
     length: int = 128  # tokens of a text, at most
@@ -27,37 +29,45 @@ class Starter:
 STARTERS: dict[str, Starter] = {
     # many texts and few passes; plain, seed 0: 92.8 % of the test texts with dropout 0.1, 94.5 without
     "classification": Starter(
+        "Text classification",
         "reviews",
         {"name": "fgm", "eps": 0.3},
         TrainConfig(epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=0.25),
         "invented reviews of films, food, places and things",
+        "a minute or two",
     ),
     "qa": Starter(
+        "Question answering",
         "stories",
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
         TrainConfig(
             epochs=4, lr=2e-3, weight_decay=0.01, clean_start=0.6, eval_limit=64, eval_eps=0.25
         ),
         "invented stories, a question to each",
+        "two to three minutes",
         settings={"where": "both"},
     ),
     "translation": Starter(
+        "Translation",
         "normal-forms",
         {"name": "freelb", "eps": 0.5, "steps": 2},
         TrainConfig(
             epochs=8, batch_size=64, lr=3e-3, weight_decay=0.01, eval_limit=64, eval_eps=0.25
         ),
         "dates, times and numbers in words, to be written in digits",
+        "two to three minutes",
         robust={"epochs": 10},
         length=64,
     ),
     "dialogue": Starter(
+        "Dialogue",
         "assistant",
         {"name": "pgd", "eps": 0.3, "steps": 2},
         TrainConfig(
             epochs=4, lr=3e-3, weight_decay=0.01, eps_warmup=0.5, eval_limit=64, eval_eps=0.25
         ),
         "talks with an assistant: bookings, directions, support",
+        "three to four minutes",
     ),
 }
 

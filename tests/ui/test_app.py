@@ -227,7 +227,8 @@ def test_while_the_pair_trains_it_is_told_what_is_trained_and_how_far_delta_goes
     assert not app.exception
     shown = said(app).replace("\\", "")
     assert "Two small networks of 173,442 numbers each" in shown
-    assert "the same 2,856 reviews in the same order, 3 times over" in shown
+    assert "read the same 2,856 texts (invented reviews of" in shown
+    assert "in the same order, 3 times over" in shown
     assert "By now δ is 0.15 of a word vector long" in shown
     assert "raises the loss from 0.31 to 0.52 nats" in shown
     assert "here 0.3 of the length of one word vector" in shown
@@ -427,7 +428,7 @@ def test_the_pace_is_that_of_the_newest_run_of_the_model_on_the_same_texts():
 def test_a_pretrained_model_brings_its_own_training_defaults():
     app = page(NEW)
     app.radio(key="model.kind").set_value("minilm").run()
-    assert app.number_input(key="train.pretrained.lr").value == pytest.approx(5e-5)
+    assert app.number_input(key="train.pretrained.lr").value == pytest.approx(1e-4)
 
 
 def paced(model: str, data: str) -> Any:

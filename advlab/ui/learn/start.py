@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.runs import jobs
-from advlab.runs.starters import STARTER_GROUP, starter_pair
+from advlab.runs.starters import STARTERS, starter_group, starter_pair
+from advlab.ui import KEEP
 from advlab.ui.pages import PAGES, START
 from advlab.ui.train.run import EXPLORE
 from advlab.ui.train.runs import recent
@@ -22,9 +23,10 @@ def start_page() -> None:
     """Everything on the page: the pair is offered, followed while it trains, then led on from."""
     st.title("advlab", anchor=False)
     st.markdown(
-        "A laboratory for **adversarial training of language models**. Train a small text classifier "
-        "plainly and on worst-case nudges **δ** of its word vectors; then attack both with a sentence "
-        "of yours, and see what δ is, where the gradient looks, and which words it comes near."
+        "A laboratory for **adversarial training of language models**. Train a small model to "
+        "classify, answer, translate or reply, plainly and on worst-case nudges **δ** of its word "
+        "vectors; then attack both with a text of yours, and see what δ is, where the gradient looks, "
+        "and which words it comes near."
     )
     pair = find_pair()
     trained = any(run.folder.has_model and not run.active for run in jobs.runs())
@@ -44,32 +46,43 @@ def start_page() -> None:
                 r"\;L\big(f_\theta(x+\delta),\,y\big)\Big]"
             )
         if not trained:
-            _begin()
+            _begin(first=True)
     _pages(None if under_way else pair)
     if trained:
         recent(jobs.runs()[:4])
-        if pair is None and st.button("Train the starter pair", icon=":material/rocket_launch:"):
-            _train_pair()
+        if not under_way:
+            _begin(first=False)
 
 
-def _train_pair() -> None:
-    for config in starter_pair():
-        jobs.submit(config, group=STARTER_GROUP)
-    st.session_state["follow"] = True
-    st.rerun()
-
-
-def _begin() -> None:
-    """The offer of the pair, where there is no model yet."""
+def _begin(first: bool) -> None:
+    """The offer of a pair for each task; `first`: there is no model yet."""
     with st.container(border=True):
-        st.subheader("Begin with two models", anchor=False)
+        st.subheader("Begin with two models" if first else "Two models for a task", anchor=False)
+        task = st.segmented_control(
+            "Task",
+            list(STARTERS),
+            default=next(iter(STARTERS)),
+            required=True,
+            format_func=lambda name: STARTERS[name].title,
+            key="start.task",
+            label_visibility="collapsed",
+            **KEEP,
+        ) or next(iter(STARTERS))
+        start = STARTERS[task]
         st.markdown(
-            "One is trained plainly, the other on perturbed word vectors (FGM), both on "
-            "invented reviews of films, food, places and things. It takes a minute or two, and all "
-            "stays on this computer."
+            "One is trained plainly, the other on perturbed word vectors "
+            f"({start.method['name'].upper()}), both on {start.texts}. It takes {start.time}, and "
+            "all stays on this computer."
         )
-        if st.button("Train the starter pair", type="primary", icon=":material/rocket_launch:"):
-            _train_pair()
+        if st.button(
+            "Train the starter pair",
+            type="primary" if first else "secondary",
+            icon=":material/rocket_launch:",
+        ):
+            for config in starter_pair(task=task):
+                jobs.submit(config, group=starter_group(task))
+            st.session_state["follow"] = True
+            st.rerun()
 
 
 def _pages(pair: Pair | None) -> None:

@@ -21,9 +21,16 @@ from advlab.records import Dataset
 from advlab.runs.config import DataConfig
 from advlab.ui import KEEP, plain_text
 from advlab.ui.forms import form_for
-from advlab.ui.train.file import choose_file
+from advlab.ui.train.file import choose_file, choose_path, second_file
 
 KINDS = {"corpus": "Built-in corpus", "file": "Your file", "hub": "Public data set"}
+# task -> what a row of a file is
+ROWS = {
+    "classification": "a text and its class",
+    "qa": "a text, a question and its answer (SQuAD's JSON, or a table)",
+    "translation": "a text and its translation",
+    "dialogue": "a dialogue, turn by turn (JSON Lines)",
+}
 SHOWN = 6  # sample texts
 MOST_NOTES = 8
 MOST_KEPT = 6  # data sets
@@ -124,12 +131,17 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     if data is None:
         return False
     counts = (len(data.train), len(data.validation), len(data.test))
-    classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
+    about = f"most frequent answer: {data.majority:.1%} of the test texts"
+    if data.head:
+        classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
+        about = (
+            f"{len(data.head)} classes: {classes} · most frequent class: {data.majority:.0%} of the "
+            "test texts"
+        )
     st.caption(
         plain_text(
             f"{counts[0]:,} texts to train on, {counts[1]:,} to validate, {counts[2]:,} to test · "
-            f"{len(data.head)} classes: {classes} · most frequent class: "
-            f"{data.majority:.0%} of the test texts"
+            f"{about}"
         )
     )
     little = worth(data)
@@ -142,10 +154,12 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
         return True
     sample = data.train[:SHOWN]
     st.dataframe(
-        {"text": [e.text for e in sample], "class": [e.answer or "" for e in sample]},
+        {"text": [e.text for e in sample]}
+        | ({"beside it": [e.beside for e in sample]} if any(e.beside for e in sample) else {})
+        | {"class" if data.head else "answer": [e.answer or "" for e in sample]},
         hide_index=True,
         height="content",
-        alt="The first training texts with their classes",
+        alt="The first training texts with their answers",
         column_config={"text": st.column_config.TextColumn(width="large")},
     )
     return True
@@ -190,5 +204,14 @@ def _hub() -> DataConfig | None:
 
 
 def _file() -> DataConfig | None:
-    chosen = choose_file()
-    return chosen[0] if chosen and usable(*chosen) else None
+    task = st.selectbox(
+        "Each row is", list(ROWS), format_func=ROWS.__getitem__, key="data.task", **KEEP
+    )
+    if task == "classification":
+        chosen = choose_file(ROWS[task])
+        return chosen[0] if chosen and usable(*chosen) else None
+    path = choose_path(ROWS[task])
+    if not path:
+        return None
+    config = DataConfig(path, task=task, eval_source=second_file())
+    return config if usable(config) else None

@@ -23,15 +23,15 @@ def _keep_path() -> None:
     st.session_state["data.chosen"] = st.session_state["data.path"]
 
 
-def choose_file() -> tuple[DataConfig, Guess] | None:
-    """The file that a run is to learn from, and how it is read; None while something is missing."""
+def choose_path(each: str) -> str:
+    """Where the file is that is dropped or named; empty while there is none. `each`: what a row is."""
     left, right = st.columns([3, 2])
     with left:
         dropped = st.file_uploader(
             "CSV, TSV, JSONL, Excel or Parquet, dropped here or chosen",
             type=list(SUFFIXES),
             key="data.upload",
-            help="A text and a class in each row. The file stays on this computer.",
+            help=f"Each row is {each}. The file stays on this computer.",
         )
     # a visit to another page empties the uploader, not the choice
     if dropped is not None and st.session_state.get("data.upload.seen") != dropped.file_id:
@@ -50,7 +50,14 @@ def choose_file() -> tuple[DataConfig, Guess] | None:
             or ""
         ).strip()
     if not path:
-        st.caption("A file with a text and a class in each row; what it looks like is guessed.")
+        st.caption(f"Each row is {each}; what the file looks like is guessed.")
+    return path
+
+
+def choose_file(each: str) -> tuple[DataConfig, Guess] | None:
+    """The file that a run is to learn from, and how it is read; None while something is missing."""
+    path = choose_path(each)
+    if not path:
         return None
     source = Path(path).expanduser()
     try:
@@ -64,7 +71,7 @@ def choose_file() -> tuple[DataConfig, Guess] | None:
         return None
     _preview(guessed)
     config = _columns(config, guessed)
-    config = dataclasses.replace(config, eval_source=_second_file())
+    config = dataclasses.replace(config, eval_source=second_file())
     if config.text_column is None or config.label_column is None:
         pair = find_pair(guessed.columns) if config.text_column is None else None
         st.warning(
@@ -76,7 +83,7 @@ def choose_file() -> tuple[DataConfig, Guess] | None:
     return config, guessed
 
 
-def _second_file() -> str | None:
+def second_file() -> str | None:
     """Path of a file to test on; None where a part of the first is held out."""
     with st.expander("A second file to test on", icon=":material/fact_check:"):
         extra = st.text_input(

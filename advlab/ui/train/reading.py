@@ -7,6 +7,7 @@ import streamlit as st
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import Standing, standing
+from advlab.runs.starters import STARTERS
 from advlab.ui import plain_text
 from advlab.ui.train.run import diary
 
@@ -35,11 +36,12 @@ def meanwhile(plain: str, robust: str) -> None:
 def trained(run: RunInfo, now: Standing) -> str:
     """The two networks and their texts."""
     size = f" of {now.parameters:,} numbers each" if now.parameters else ""
-    texts = f"the same {now.train_texts:,} reviews" if now.train_texts else "the same reviews"
+    start = STARTERS[run.config.task]
+    texts = f"{now.train_texts:,} texts" if now.train_texts else "texts"
     return (
-        f"Two small networks{size}. They begin alike and read {texts} in the same order, "
-        f"{run.config.train.epochs} times over, to learn which are positive. One thing differs: the "
-        "second also learns from each review pushed the way that misleads it most."
+        f"Two small networks{size}. They begin alike and read the same {texts} ({start.texts}) in the "
+        f"same order, {run.config.train.epochs} times over. One thing differs: the second also learns "
+        "from each text pushed the way that misleads it most."
     )
 
 
@@ -48,11 +50,11 @@ def delta(run: RunInfo, now: Standing) -> str:
     eps = float(run.config.method["eps"])
     text = (
         "A network reads a word as a vector, a row of numbers. δ is what is added to the vectors of a "
-        "review to raise the loss most. It may be ε long in all, here "
+        "text to raise the loss most. It may be ε long in all, here "
         f"{eps:g} of the length of one word vector, and ε rises to that from 0. "
     )
     if not now.delta_norm or not now.embed_norm:
-        return text + "Still ε is 0: at first the network learns from clean reviews alone."
+        return text + "Still ε is 0: at first the network learns from clean texts alone."
     text += f"By now δ is {now.delta_norm / now.embed_norm:.2f} of a word vector long"
     if now.clean_loss is None or now.adv_loss is None:
         return text + "."
@@ -60,7 +62,7 @@ def delta(run: RunInfo, now: Standing) -> str:
 
 
 PICTURE = (
-    "One review opens under both models, with its words coloured by how far δ moves them. Draw ε up "
+    "One text opens under both models, with its words coloured by how far δ moves them. Draw ε up "
     "from 0 and watch the two answers: the plain model should change its mind at a smaller ε. Then "
     "ask what δ did: as a rule no vector comes near enough to another word to be read as it."
 )
