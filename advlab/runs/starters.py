@@ -40,14 +40,20 @@ STARTERS: dict[str, Starter] = {
         "invented stories, a question to each",
         settings={"where": "both"},
     ),
+    # the last epoch: exact matches of 64 texts would choose among the late ones by chance
     "translation": Starter(
         "normal-forms",
         {"name": "freelb", "eps": 0.5, "steps": 2},
         TrainConfig(
-            epochs=8, batch_size=64, lr=3e-3, weight_decay=0.01, eval_limit=64, eval_eps=0.25
+            epochs=11,
+            batch_size=64,
+            lr=3e-3,
+            weight_decay=0.01,
+            eval_limit=64,
+            eval_eps=0.25,
+            choose="last",
         ),
         "dates, times and numbers in words, to be written in digits",
-        robust={"epochs": 10},
     ),
 }
 
