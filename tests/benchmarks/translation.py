@@ -72,7 +72,8 @@ def multi30k(folder: Path, limit: int = 10_000) -> Dataset:
     random.Random(0).shuffle(parts["train"])
     known = {e.text for e in (*parts["validation"], *parts["test"])}
     parts["train"] = [e for e in parts["train"] if e.text not in known][:limit]
-    return Dataset("multi30k", (), **{part: tuple(found) for part, found in parts.items()})
+    train, validation, test = (tuple(parts[name]) for name in ("train", "validation", "test"))
+    return Dataset("multi30k", (), train, validation, test)
 
 
 def trained(data: Dataset, config: RunConfig, folder: Path) -> tuple[Victim, float]:
