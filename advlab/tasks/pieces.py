@@ -16,6 +16,7 @@ import torch
 
 from advlab.errors import DataError, SettingError, unknown
 from advlab.records import Dataset
+from advlab.tasks.scratch import unit_rows
 
 PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<s>", "</s>"
 SPECIALS = (PAD, UNKNOWN, START, END)
@@ -142,7 +143,5 @@ def tiny_translator(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BartForConditionalGeneration(config)
-    with torch.no_grad():  # word vectors of length 1, as training keeps them
-        rows = model.get_input_embeddings().weight
-        rows.div_(rows.norm(dim=1, keepdim=True).clamp_min(1e-6))
+    unit_rows(model.model.shared)
     return model.eval(), tokenizer

@@ -88,7 +88,9 @@ class Translation:
         """The entropy of the answers' words, split at blanks: guessing without the source."""
         return entropy([word for e in data.train for word in (e.answer or "").split()])
 
-    def scratch(self, size: str, data: Dataset, *, seed: int, max_length: int) -> tuple[Any, Any]:
+    def scratch(
+        self, size: str, data: Dataset, *, seed: int = 0, max_length: int = 128
+    ) -> tuple[Any, Any]:
         """A small BART with pieces of its own texts: model and tokenizer."""
         return tiny_translator(size, data, seed=seed, max_length=max_length)
 

@@ -41,7 +41,7 @@ from advlab.tasks.bleu import bleu, chrf, tokenizer_for
 from advlab.training import loop
 
 CORPORA = {"normal-forms": normal_forms.build, "phrases": phrases.build}
-SHORT = STARTERS["translation"].train
+SHORT = replace(STARTERS["translation"].train, epochs=8)
 # hardly any caption is met word for word: no epoch could be chosen by exact matches
 LONG = TrainConfig(
     epochs=8,
@@ -72,7 +72,8 @@ def multi30k(folder: Path, limit: int = 10_000) -> Dataset:
     random.Random(0).shuffle(parts["train"])
     known = {e.text for e in (*parts["validation"], *parts["test"])}
     parts["train"] = [e for e in parts["train"] if e.text not in known][:limit]
-    return Dataset("multi30k", (), **{part: tuple(found) for part, found in parts.items()})
+    train, validation, test = (tuple(parts[name]) for name in ("train", "validation", "test"))
+    return Dataset("multi30k", (), train, validation, test)
 
 
 def trained(data: Dataset, config: RunConfig, folder: Path) -> tuple[Victim, float]:
