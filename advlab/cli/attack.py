@@ -12,6 +12,7 @@ from advlab.cli.models import class_of, open_model
 from advlab.errors import SettingError
 
 if TYPE_CHECKING:
+    from advlab.model.victim import Victim
     from advlab.records import AttackRecord
 
 HELP = "Attack one sentence and say what happened."
@@ -29,14 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "text", help="the text to attack: a sentence, a context, a source, a history"
     )
-    parser.add_argument(
-        "--beside", default="", help="read with it, not attacked: the question of qa"
-    )
-    parser.add_argument(
-        "--label",
-        "--answer",
-        help="the true class or answer; what the model itself says without it",
-    )
+    example_flags(parser)
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="WORD", help="attack these words alone"
     )
@@ -51,21 +45,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attack one sentence; print the story, or the whole record with --json."""
-    from advlab.attacks import build_attack
-    from advlab.explain.explore import SALIENCY_METHODS, analyse, explore
+    from advlab.explain.explore import SALIENCY_METHODS, analyse
     from advlab.model.unseen import told, unseen
     from advlab.pictures.tables import to_json
 
     victim = open_model(args.model)
-    record = explore(
-        victim,
-        args.text,
-        label=class_of(args.label, victim.head) if victim.task.named else args.label,
-        beside=args.beside,
-        attack=build_attack(attack_given(args)),
-        seed=args.attack_seed,
-        shield=shielded(args.text, args.only, args.spare),
-    )
+    record = explored(victim, args, shielded(args.text, args.only, args.spare))
     if args.json:
         maps = {m: analyse(victim, record, "saliency", method=m) for m in SALIENCY_METHODS}
         print(to_json(record, saliency=maps))
@@ -74,6 +59,36 @@ def run(args: argparse.Namespace) -> int:
         if strange := told(unseen(victim, [args.text])):
             print(f"note: never seen in training: {strange}")
     return 0
+
+
+def example_flags(parser: argparse.ArgumentParser) -> None:
+    """What stands beside a text, and its answer."""
+    parser.add_argument(
+        "--beside", default="", help="read with it, not attacked: the question of qa"
+    )
+    parser.add_argument(
+        "--label",
+        "--answer",
+        help="the true class or answer; what the model itself says without it",
+    )
+
+
+def explored(
+    victim: Victim, args: argparse.Namespace, shield: Sequence[tuple[int, int]] = ()
+) -> AttackRecord:
+    """The text of a command under its attack."""
+    from advlab.attacks import build_attack
+    from advlab.explain.explore import explore
+
+    return explore(
+        victim,
+        args.text,
+        label=class_of(args.label, victim.head) if victim.task.named else args.label,
+        beside=args.beside,
+        attack=build_attack(attack_given(args)),
+        seed=args.attack_seed,
+        shield=shield,
+    )
 
 
 def _tell(record: AttackRecord, attack: str) -> None:

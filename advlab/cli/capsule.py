@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advlab.cli.flags import attack_flags, attack_given, json_flag
-from advlab.cli.models import class_of, open_model
+from advlab.cli.attack import example_flags, explored
+from advlab.cli.flags import attack_flags, json_flag
+from advlab.cli.models import open_model
 from advlab.cli.printing import print_json
 from advlab.errors import DataError, ModelError, SettingError
 
@@ -29,8 +30,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("save", "verify", "page"))
     parser.add_argument("file", help="the capsule: JSON, or the page made of it")
     parser.add_argument("--model", help="a run's id or name, or a model folder")
-    parser.add_argument("--text", help="the sentence to save")
-    parser.add_argument("--label", help="the true class; the model's own prediction without it")
+    parser.add_argument("--text", help="the text to save")
+    example_flags(parser)
     parser.add_argument("--out", help="where the page goes (default: beside the capsule)")
     group = attack_flags(parser)
     group.add_argument("--attack-seed", type=int, default=0, help="seed of starts and noise")
@@ -42,20 +43,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save(args: argparse.Namespace, file: Path) -> int:
-    from advlab.attacks import build_attack
     from advlab.capsule.format import save
-    from advlab.explain.explore import explore
 
     if not args.model or not args.text:
         raise SettingError("expected --model and --text to save a capsule, got none; add them")
     victim = open_model(args.model)
-    record = explore(
-        victim,
-        args.text,
-        label=class_of(args.label, victim.head),
-        attack=build_attack(attack_given(args)),
-        seed=args.attack_seed,
-    )
+    record = explored(victim, args)
     file.write_text(save(record, victim.tokenizer_hash), encoding="utf-8")
     print_json({"capsule": str(file)}) if args.json else print(f"written: {file}")
     return 0
