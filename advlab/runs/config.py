@@ -145,6 +145,15 @@ class TrainConfig:
         high=1.0,
         advanced=True,
     )
+    clean_until: float = setting(
+        0.97,
+        "From scratch, ε also waits until the mean clean loss is below this part of the loss of "
+        "guessing; far less where what matters is learnt late",
+        unit="fraction of the loss of guessing",
+        low=0.0,
+        high=1.0,
+        advanced=True,
+    )
     eval_eps: float = setting(
         0.25,
         "ε of the PGD-5 that measures robust accuracy after each epoch",

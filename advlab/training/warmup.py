@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from advlab.runs.config import SCRATCH, RunConfig, TrainConfig
 from advlab.training.checkpoints import State
 
-LEARNT = 0.97  # × the loss of guessing: a mean clean loss below it means that learning has begun
 EARNED = 0.9  # × the loss of guessing: above it an earned ε waits
 
 
@@ -26,7 +25,7 @@ class Warmup:
     def at(self, step: int) -> float:
         """The share of ε in force at this step, from 0 to 1; also kept as `strength`."""
         state = self.state
-        learnt = self.from_scratch and state.level < LEARNT
+        learnt = self.from_scratch and state.level < self.settings.clean_until
         if state.rise is None and (learnt or step >= self.settings.clean_start * self.total):
             state.rise = step
         self.strength = eps_strength(step, state.rise, self.total, self.settings)
