@@ -1,7 +1,7 @@
 """From examples with answers of their own to a data set: questions, translations, dialogues.
 
-Examples of one text stay together, so that no split holds a text of another: a context with all its
-questions. Nothing is left out untold.
+Examples of one text, or of one dialogue, stay together, so that no split holds a text of another: a
+context with all its questions. Nothing is left out untold.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def divided(examples: Sequence[Example], config: DataConfig, name: str) -> Datas
     kept, notes = _once(examples, name)
     groups: dict[str, list[Example]] = {}
     for example in kept:
-        groups.setdefault(folded(example.text), []).append(example)
+        # what was said later in a dialogue holds what was said before
+        whole = dict(example.more).get("dialogue") or folded(example.text)
+        groups.setdefault(whole, []).append(example)
     if len(groups) < MIN_EXAMPLES:
         raise DataError(
             f"expected at least {MIN_EXAMPLES} different texts in {name}, got {len(groups)}; give more"

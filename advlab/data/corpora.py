@@ -141,7 +141,7 @@ CORPORA: dict[str, Corpus] = {
             assistant.ABOUT,
             (),
             assistant.build,
-            (),
+            assistant.SHOWCASE,
             "dialogue",
         ),
     )

@@ -68,7 +68,15 @@ STARTERS: dict[str, Starter] = {
         "assistant",
         {"name": "pgd", "eps": 0.3, "steps": 2},
         TrainConfig(
-            epochs=4, lr=3e-3, weight_decay=0.01, eps_warmup=0.5, eval_limit=64, eval_eps=0.25
+            epochs=4,
+            lr=3e-3,
+            weight_decay=0.01,
+            clean_start=0.4,
+            clean_until=0.005,
+            eps_warmup=0.4,
+            eval_limit=64,
+            eval_eps=0.25,
+            choose="last",
         ),
         "talks with an assistant: bookings, directions, support",
         "three to four minutes",

@@ -51,6 +51,11 @@ class Laid:
 class History(Tokens):
     """The tokens of a history."""
 
+    @property
+    def cut(self) -> bool:
+        """Whether the oldest turns, or words, were left out."""
+        return self.whole > len(self)
+
     @cached_property
     def said(self) -> list[tuple[int, int | None]]:
         """What the bot says in it: for each such token the place before it, where the model foretells
