@@ -218,14 +218,15 @@ def build() -> Dataset:
             more = (("kind", kind), ("alignment", alignment(words, len(answer))))
             pairs.append(Example("", text, (" ".join(answer),), more=more))
     pairs = shuffled(pairs, rng)
-    splits: dict[str, tuple[Example, ...]] = {}
+    splits: list[tuple[Example, ...]] = []
     for part, size in SIZES.items():
         mine, pairs = pairs[:size], pairs[size:]
-        splits[part] = tuple(
+        named = (
             Example(f"normal-forms-{part}-{i}", e.text, e.answers, more=e.more)
             for i, e in enumerate(mine, 1)
         )
-    return Dataset("normal-forms", (), **splits, about=ABOUT)
+        splits.append(tuple(named))
+    return Dataset("normal-forms", (), *splits, about=ABOUT)
 
 
 def alignment(words: Words, length: int) -> str:

@@ -262,11 +262,12 @@ def build() -> Dataset:
         more = (("language", language), ("pattern", pattern))
         pairs.append(Example("", source, (answer,), more=more))
     pairs = shuffled(pairs, rng)
-    splits: dict[str, tuple[Example, ...]] = {}
+    splits: list[tuple[Example, ...]] = []
     for part, size in SIZES.items():
         mine, pairs = pairs[:size], pairs[size:]
-        splits[part] = tuple(
+        named = (
             Example(f"phrases-{part}-{i}", e.text, e.answers, more=e.more)
             for i, e in enumerate(mine, 1)
         )
-    return Dataset("phrases", (), **splits, about=ABOUT)
+        splits.append(tuple(named))
+    return Dataset("phrases", (), *splits, about=ABOUT)

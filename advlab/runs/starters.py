@@ -52,7 +52,7 @@ STARTERS: dict[str, Starter] = {
         "normal-forms",
         {"name": "freelb", "eps": 0.5, "steps": 2},
         TrainConfig(
-            epochs=11,
+            epochs=10,
             batch_size=64,
             lr=3e-3,
             weight_decay=0.01,

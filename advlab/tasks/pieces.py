@@ -142,6 +142,6 @@ def tiny_translator(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = BartForConditionalGeneration(config)
-    unit_rows(model.model.shared)
+        model: Any = BartForConditionalGeneration(config)
+    unit_rows(model.get_input_embeddings())
     return model.eval(), tokenizer
