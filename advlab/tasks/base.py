@@ -220,9 +220,7 @@ class Task(Protocol):
         """The loss of guessing, nats."""
         ...
 
-    def scratch(
-        self, size: str, data: Dataset, *, seed: int = 0, max_length: int = 128
-    ) -> tuple[Any, Any]:
+    def scratch(self, size: str, data: Dataset, *, seed: int, max_length: int) -> tuple[Any, Any]:
         """A new model of `size` for this data, weights drawn from `seed`, and its tokenizer.
 
         In evaluation mode, its word vectors of length 1. SettingError for a size that is none.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -182,6 +182,10 @@ class Dialogue:
     def astray(self, out: Tensor, batch: Batch) -> Tensor:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(self._own(out, batch), batch.target["labels"])
+
+    def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Dialogue:
+        """As it is: nothing is chosen by validation texts."""
+        return self
 
     # ---- people ---------------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ def _chosen_models(titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
     """What `_models` gives, with no widget drawn."""
     a, b, c = (st.session_state.get(f"{turn}.{letter}") for letter in "abc")
     here = a if a in titles else next(iter(titles)), b, c if b else None
-    return tuple(m for m in here if m in titles)
+    return tuple(m for m in here if m is not None and m in titles)
 
 
 def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def many_page() -> None:
         key=f"{turn}.a",
         format_func=titles.__getitem__,
         **KEEP,
-        index=ids.index(pair[0]),
+        index=ids.index(str(pair[0])),
     )
     others: list[str | None] = [None, *ids]
     b = columns[1].selectbox(
