@@ -23,7 +23,7 @@ def cases():
 
 
 @pytest.mark.parametrize(
-    "name,victim,text", list(cases()), ids=lambda v: v if isinstance(v, str) else ""
+    ("name", "victim", "text"), list(cases()), ids=lambda v: v if isinstance(v, str) else ""
 )
 def test_every_answer_of_the_curve_is_told_in_pieces_that_spell_it(name, victim, text) -> None:
     record = explore(victim, text, attack=PGD(4.0, steps=4), points=7)
