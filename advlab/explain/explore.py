@@ -27,6 +27,7 @@ from advlab.explain.saliency import choices, layers
 from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.subject import Subject
 from advlab.explain.substitutions import substitutions
+from advlab.explain.written import written
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Curve, Example, LocalPlane, Neighbours, Reading
 from advlab.settings import plain
@@ -176,6 +177,7 @@ def _record(
         seconds=seconds,
         notes=notes,
         beside=subject.example.beside,
+        segment=_np(subject.batch.segment[0]),
     )
 
 
@@ -272,6 +274,7 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "line": line,
     "distances": distances,
     "map": vocabulary_map,
+    "written": written,
 }
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.pictures import spans
 from advlab.pictures.base import finish
+from advlab.pictures.chips import aligned
 from advlab.pictures.sentences import percent
-from advlab.pictures.style import CLASSES, NEUTRAL, SHAPES, label
+from advlab.pictures.style import CLASSES, FLIPS, NEUTRAL, SHAPES, label
 from advlab.pictures.tables import Columns
+from advlab.pictures.wording import named, said
 from advlab.records import AttackRecord, Reading
 
 
@@ -41,11 +45,6 @@ def prediction_columns(record: AttackRecord) -> Columns:
     for name, shown in zip(record.clean.parts, distinct(list(record.clean.parts)), strict=True):
         table[shown] = [float(r.parts[name].mean()) for r in rows.values()]
     return table
-
-
-def named(record: AttackRecord) -> bool:
-    """Whether the parts of its readings are the shares of named answers."""
-    return set(record.clean.answers) <= set(record.clean.parts)
 
 
 def common(reading: Reading) -> tuple[str, float]:
@@ -152,10 +151,59 @@ def scores(record: AttackRecord) -> go.Figure:
         mode="markers",
         showlegend=False,
         marker={"color": CLASSES[0], "size": 11},
-        customdata=[label(common(r)[0], 60) for r in rows.values()],
+        customdata=[label(said(record, common(r)[0], 60), 64) for r in rows.values()],
         hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
     )
     return _rows(figure, list(rows), legend_rows=0)
+
+
+def texts(record: AttackRecord) -> str:
+    """What is answered to each version, as text: what differs from the clean answer is underlined.
+
+    Behind it how sure of that, and of the reference. Of noise, what most of its draws come to.
+    """
+    clean, lines = record.clean.answers[0], []
+    for name, reading in conditions(record).items():
+        answer, sure = common(reading)
+        broken = float(reading.broken.mean())
+        many = (
+            f" ({reading.answers.count(answer)} of {len(reading)} draws)"
+            if len(reading) > 1
+            else ""
+        )
+        mark = "✗" if broken > 0.5 else "✓"
+        edge = f"double {FLIPS}" if broken > 0.5 else f"solid {NEUTRAL}"
+        lines.append(
+            f'<div style="border-left:4px {edge};padding:2px 0 4px 10px;margin-bottom:8px">'
+            '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px">'
+            f"<span>{name}{many}</span><span>{mark} {percent(sure)} · reference"
+            f" {percent(float(reading.score.mean()))}</span></div>"
+            f'<div dir="auto" style="font-size:1.1rem;overflow-wrap:anywhere">'
+            f"{marked(clean, answer)}</div></div>"
+        )
+    return "".join(lines)
+
+
+def marked(clean: str, answer: str) -> str:
+    """An answer as HTML, the words that the clean one does not have there underlined."""
+    if not answer.strip():
+        return "<em>nothing</em>"
+    spaced = " " in clean + answer
+    old, new = (a.split() if spaced else list(a) for a in (clean, answer))
+    parts = []
+    for i, j in aligned(old, new):
+        if j is None:
+            continue
+        word = html.escape(new[j])
+        same = i is not None and old[i] == new[j]
+        parts.append(word if same else f"<u><strong>{word}</strong></u>")
+    return (" " if spaced else "").join(parts)
+
+
+def told(record: AttackRecord) -> str:
+    """The picture in HTML that a task has beside that of its numbers; empty where it has none."""
+    draw = TOLD.get(str(record.task["name"]))
+    return draw(record) if draw else ""
 
 
 def _rows(figure: go.Figure, names: list[str], *, legend_rows: int) -> go.Figure:
@@ -170,3 +218,4 @@ def _rows(figure: go.Figure, names: list[str], *, legend_rows: int) -> go.Figure
 
 
 DRAWN: dict[str, Callable[[AttackRecord], go.Figure]] = {"classification": classes}
+TOLD: dict[str, Callable[[AttackRecord], str]] = {"qa": spans.rows_html}

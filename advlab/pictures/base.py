@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from advlab.pictures.style import CLEAR, NEUTRAL, label, side
+from advlab.pictures.wording import reference_of
 from advlab.records import AttackRecord
 
 
@@ -21,7 +22,7 @@ def tokens_of(record: AttackRecord) -> list[str]:
 
 def attacked_title(records: Sequence[AttackRecord]) -> str:
     """‘P(positive)’, or each model's own answer where these differ."""
-    names = [label(r.reference, 14) for r in list(records)[:3]]
+    names = [label(reference_of(r, 14), 16) for r in list(records)[:3]]
     if len(set(names)) == 1:
         return f"P({names[0]})"
     return ", ".join(side(i, f"P({n})") for i, n in enumerate(names))

@@ -9,6 +9,7 @@ import numpy as np
 
 from advlab.pictures.sentences import at_eps, exit_share, number, percent
 from advlab.pictures.style import side
+from advlab.pictures.wording import reference_of
 from advlab.records import AttackRecord, Moment, Saliency
 
 
@@ -119,8 +120,8 @@ def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> 
     before, after = lapses[i][k - 1].record, lapses[i][k].record
     whose = f" of {names[i]}" if len(lapses) > 1 else ""
     return Look(
-        f"Look at epoch {lapses[i][k].epoch}{whose}: there {after.reference} under attack changed most,"
-        f" from {percent(float(before.attacked.score[0]))} to"
+        f"Look at epoch {lapses[i][k].epoch}{whose}: there {reference_of(after)} under attack changed"
+        f" most, from {percent(float(before.attacked.score[0]))} to"
         f" {percent(float(after.attacked.score[0]))}."
     )
 

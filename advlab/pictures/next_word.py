@@ -11,6 +11,7 @@ from advlab.pictures.base import attacked_title, finish, tokens_of
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import CLEAR, NEUTRAL, SIDES, faded, label
 from advlab.pictures.tables import Columns
+from advlab.pictures.wording import reference_of, said
 from advlab.records import AttackRecord, Exits, Scaled
 
 
@@ -195,7 +196,7 @@ def exit_columns(record: AttackRecord, found: Exits) -> Columns:
 
 def scaling_columns(record: AttackRecord, found: Scaled) -> Columns:
     """One row a factor: how many tokens changed, what the text became and what the model says."""
-    name = f"P({record.reference})"
+    name = f"P({reference_of(record)})"
     return {
         "× δ": found.factors.tolist(),
         "tokens changed": found.changed.sum(1).tolist(),
@@ -226,7 +227,7 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
     many = f"{changed} tokens" if changed > 1 else "1 token"
     return (
         f"{text} The words alone first flip it at {number(float(found.factors[f]))} ×, with"
-        f" {many} changed: {found.reread.answers[f]},"
+        f" {many} changed: {said(record, found.reread.answers[f])},"
         f" {percent(float(found.reread.sure[f]))}."
     )
 

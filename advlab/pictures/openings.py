@@ -8,6 +8,7 @@ import numpy as np
 
 from advlab.pictures.sentences import STUCK, at_eps, norm_share, number, percent, signed, unit_of
 from advlab.pictures.through_training import flips_sentence
+from advlab.pictures.wording import said
 from advlab.records import AttackRecord, Moment, Saliency, Surface
 
 FEW = 3  # words that are named
@@ -37,7 +38,7 @@ def geometry(record: AttackRecord, found: Surface) -> str:
     over = np.flatnonzero(found.margin[middle][ahead] < 0)
     inside = found.share <= 1
     rest = percent(float((found.margin < 0)[inside].mean())) if inside.any() else "none"
-    name = record.clean.answers[0]
+    name = said(record, record.clean.answers[0])
     if not len(over):
         way = (
             f"Straight along δ, up to {number(float(found.axis[-1]))} × its length, it stays {name}"
@@ -73,7 +74,7 @@ def projection(record: AttackRecord) -> str:
     if not record.perturbable.any():
         return "There is no word here that the attack may change."
     read = record.round_trip
-    says = f"{read.answers[0]} {percent(float(read.sure[0]))}"
+    says = f"{said(record, read.answers[0])} {percent(float(read.sure[0]))}"
     count = int(record.moved.sum())
     same = _letters(record.round_trip_text) == _letters(record.text)
     if not count:

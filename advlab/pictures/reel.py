@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from advlab.pictures.sentences import at_eps, attack_sentence, number, percent, token_kinds
+from advlab.pictures.chips import FULL, chips
+from advlab.pictures.sentences import at_eps, attack_sentence, number, of_text, percent, token_kinds
+from advlab.pictures.spans import END, START, Spans, spans
 from advlab.pictures.style import DASHES, SIDES, UNITS, side
 from advlab.pictures.text import pieces
-from advlab.records import AttackRecord, Frames, Noise, Reading
+from advlab.pictures.wording import chance_of, reference_of, said
+from advlab.records import AttackRecord, Frames, Noise, Reading, Written
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
 
@@ -74,6 +77,10 @@ class Panel:
     # mode -> T pairs (lowest, highest) of random noise as long as δ at the record's own ε
     noise: Mapping[str, list[list[float]]] | None = None
     grown: list[float] | None = None  # F, how long each frame's δ is, in lengths of that one
+    beside: str = ""  # what is read with the text
+    spans: Spans | None = None  # where the answer begins and ends, if it is a span of the text
+    # F × places of a written answer: before, now, nats, joined to the last, the first to change
+    chips: list[list[tuple[str | None, str | None, float | None, bool, bool]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Reel:
     charts: tuple[Chart, ...]
     modes: tuple[Mode, ...]
     panels: tuple[Panel, ...]
+    bars: tuple[str, str] = (END, START)  # colours of the chances above and below a token
+    darkest: float = FULL  # nats of the darkest chip
     notes: tuple[str, ...] = ()  # beside the legend: what the bands are, how many draws
 
     def data(self) -> dict[str, Any]:
@@ -99,11 +108,13 @@ def sweep(
     records: Sequence[AttackRecord],
     frames: Sequence[Frames] | None = None,
     noise: Sequence[Noise] | None = None,
+    written: Sequence[Written | None] | None = None,
 ) -> Reel:
     """The attack at each ε of the records' curves, in the unit that was asked for.
 
     `frames` (the analysis "sweep", one a record) adds exit shares and nearest tokens, `noise` (the
-    analysis "noise") a band of random noise behind each bar.
+    analysis "noise") a band of random noise behind each bar, `written` (the analysis of that name) the
+    tokens of written answers.
     """
     first = records[0]
     N = len(first.curve.eps)
@@ -121,6 +132,7 @@ def sweep(
             noise=None if noise is None else noise[i],
             lengths=None if r.curve.deltas is None else length_of(r, r.curve.deltas),
             event=attack_sentence(r),
+            written=None if written is None else written[i],
         )
         for i, r in enumerate(records)
     ]
@@ -131,7 +143,7 @@ def sweep(
         x=_short(x),
         x_title=f"ε ({UNITS[unit]})",
         start=int(np.abs(x - own).argmin()),
-        charts=(Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(lines)),),
+        charts=(Chart(chance_of(records), (0.0, 1.0), True, tuple(lines)),),
         modes=_modes(records, sizes, frames, panels),
         panels=tuple(panels),
         notes=_bands([r.curve.draws for r in records], noise),
@@ -183,7 +195,7 @@ def film(
         charts=(
             Chart("Loss, nats", (0.0, 1.05 * most or 1.0), False, tuple(losses)),
             Chart(_margin_title(records), (low - pad, high + pad), False, tuple(margins)),
-            Chart(f"Probability of {_attacked(records)}", (0.0, 1.0), True, tuple(chances)),
+            Chart(chance_of(records), (0.0, 1.0), True, tuple(chances)),
         ),
         modes=_modes(records, sizes, frames, panels),
         panels=tuple(panels),
@@ -247,13 +259,15 @@ def _panel(
     noise: Noise | None = None,
     lengths: np.ndarray | None = None,
     event: str = "",
+    written: Written | None = None,
 ) -> Panel:
     """Bars of one model; `place` are the rows of `frames` that the player's frames stand for.
 
     Noise is drawn once, as long as the record's δ; `lengths` (F,) tell how it grows with the frames.
     """
-    shown = np.sort((-sizes.max(0)).argsort(kind="stable")[:ROWS])
-    kinds = token_kinds(record)
+    kinds, own_text = token_kinds(record), of_text(record)
+    longest = (-sizes.max(0)[own_text]).argsort(kind="stable")[:ROWS]
+    shown = np.sort(own_text[longest])
     fixed = ["" if kinds[t] == "word" else kinds[t] for t in shown]
     squares = sizes.astype(float) ** 2
     total = squares.sum(1, keepdims=True)
@@ -274,7 +288,7 @@ def _panel(
         draws = _draws(record, noise)
         behind = {key: [_short(v) for v in draws[key][shown]] for key in bars}
         grown = _short(lengths / own)
-    before = f"{record.clean.answers[0]} {percent(float(record.clean.sure[0]))}"
+    before = f"{said(record, record.clean.answers[0])} {percent(float(record.clean.sure[0]))}"
     return Panel(
         name=side(i, record.model),
         colour=SIDES[i][0],
@@ -283,17 +297,38 @@ def _panel(
         bars={key: [_short(row[shown]) for row in values] for key, values in bars.items()},
         nearest=nearest,
         said=[
-            f"{answer} {percent(float(sure))}"
+            f"{said(record, answer)} {percent(float(sure))}"
             for answer, sure in zip(reading.answers, reading.sure, strict=True)
         ],
-        left_out=len(record.tokens) - len(shown),
+        left_out=len(own_text) - len(shown),
         event=event,
         before=before,
         flipped=reading.broken.tolist(),
         text=pieces(record, shown.tolist()),
         noise=behind,
         grown=grown,
+        beside=record.beside,
+        spans=spans(record, reading) if "span(answer)" in reading.parts else None,
+        chips=None if written is None else _chips(written),
     )
+
+
+def _chips(written: Written) -> list[list[tuple[str | None, str | None, float | None, bool, bool]]]:
+    """Each answer against that of the first frame, which no δ has touched."""
+    clean = written.pieces[0]
+    return [
+        [
+            (
+                c.before,
+                c.now,
+                None if c.nats is None else _short(np.array([c.nats]))[0],
+                c.joined,
+                c.first,
+            )
+            for c in chips(clean, pieces, nats)
+        ]
+        for pieces, nats in zip(written.pieces, written.nats, strict=True)
+    ]
 
 
 def _draws(record: AttackRecord, noise: Noise) -> dict[str, np.ndarray]:
@@ -340,15 +375,8 @@ def _modes(
 def _margin_title(records: Sequence[AttackRecord]) -> str:
     """What the margin says, which holds for targeted attacks and for misread sentences too."""
     way = "up" if records[0].attack.get("targeted") else "down"
-    name = _attacked(records)
+    name = " / ".join(dict.fromkeys(reference_of(r) for r in records))
     return f"Margin of {name}, logits: above 0 it is the prediction; the attack pushes {way}"
-
-
-def _attacked(records: Sequence[AttackRecord]) -> str:
-    names = [r.reference for r in records]
-    if len(set(names)) == 1:
-        return names[0]
-    return ", ".join(f"{n} ({side(i)})" for i, n in enumerate(names))
 
 
 def _short(values: np.ndarray) -> list[float]:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
+from advlab.pictures.wording import named, reference_of, said, written
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
 
@@ -94,28 +96,30 @@ def headline(record: AttackRecord) -> str:
 
 def attack_sentence(record: AttackRecord) -> str:
     """Whether and where the prediction flips."""
-    name, clean = record.reference, record.clean
+    name, clean = reference_of(record), record.clean
     before, after = float(clean.score[0]), float(record.attacked.score[0])
     if not record.perturbable.any():
         return "There is no word here that the attack may change."
     if record.stuck and not record.flipped and record.right:
         return STUCK
     if record.attack.get("targeted"):
-        verb = "Reaches" if record.attacked.answers[0] == name else "Does not reach"
+        met = record.attacked.answers[0] == record.reference or record.attacked.margin[0] > 0
+        each = " per token" if written(record) else ""
         return (
-            f"{verb} the target {name} within {at_eps(record.eps, record)}: its probability goes from"
-            f" {percent(before)} to {percent(after)}."
+            f"{'Reaches' if met else 'Does not reach'} the target {name} within"
+            f" {at_eps(record.eps, record)}: its probability{each} goes from {percent(before)} to"
+            f" {percent(after)}."
         )
     if not record.right:
         return (
-            f"Wrong before any attack: the label is {name}, the model says"
-            f" {clean.answers[0]} ({percent(float(clean.sure[0]))})."
+            f"Wrong before any attack: the {'label' if named(record) else 'reference'} is {name}, the"
+            f" model says {said(record, clean.answers[0])} ({percent(float(clean.sure[0]))})."
         )
     flip = record.curve.flip_eps
     if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
     if flip is not None and flip <= record.eps:
-        return f"Flips at {at_eps(flip, record)}."
+        return f"Flips at {at_eps(flip, record)}. {jump(record)}".strip()
     held = f"Holds at {at_eps(record.eps, record)}."
     if flip is not None:
         return f"{held} It flips only at {at_eps(flip, record)}."
@@ -130,7 +134,7 @@ def text_sentence(record: AttackRecord) -> str:
     count = int(record.moved.sum())
     if not record.perturbable.any():
         return ""
-    read = record.round_trip.answers[0]
+    read = said(record, record.round_trip.answers[0])
     same = not record.round_trip.broken[0]
     if count == 0:
         if not record.flipped:
@@ -144,7 +148,7 @@ def text_sentence(record: AttackRecord) -> str:
         else "1 vector came nearest to another word"
     )
     verdict = (
-        f"the prediction stays {record.clean.answers[0]}"
+        f"the prediction stays {said(record, record.clean.answers[0])}"
         if same
         else f"the new text is read as {read}"
     )
@@ -162,7 +166,7 @@ def noise_sentence(record: AttackRecord) -> str:
     ends = list(dict.fromkeys(percent(float(v)) for v in (score.min(), score.max())))
     return (
         f"Random noise of the same length flips {flips} of {draws} draws"
-        f" ({record.reference} {' to '.join(ends)})."
+        f" ({reference_of(record)} {' to '.join(ends)})."
     )
 
 
@@ -192,16 +196,29 @@ def exit_share(record: AttackRecord) -> np.ndarray:
     return np.where(reachable, record.delta_norm / np.where(reachable, radius, 1.0), 0.0)
 
 
+KINDS = {1: "beside", 2: "answer"}  # parts of a row that are no words of its text
+
+
 def token_kinds(record: AttackRecord) -> list[str]:
-    """T: ‘word’ where the attack may change a token, else why not: ‘shielded’ or ‘special’."""
+    """T: ‘word’ where the attack may change a token, else why not.
+
+    ‘shielded’, ‘special’, ‘beside’ the text, or a token of the ‘answer’ that the model reads.
+    """
+    segment = np.zeros(len(record.tokens)) if record.segment is None else record.segment
     return [
         "word"
         if free
         else "shielded"
         if any(s < end and e > start for start, end in record.shield)
-        else "special"
-        for free, (s, e) in zip(record.perturbable, record.spans, strict=True)
+        else KINDS.get(int(part), "special")
+        for free, (s, e), part in zip(record.perturbable, record.spans, segment, strict=True)
     ]
+
+
+def of_text(record: AttackRecord) -> np.ndarray:
+    """The tokens that pictures of δ show: not what stands beside the text, not the answer's own."""
+    kinds = token_kinds(record)
+    return np.array([t for t, kind in enumerate(kinds) if kind not in KINDS.values()], dtype=int)
 
 
 def norm_share(record: AttackRecord) -> np.ndarray:
@@ -272,7 +289,7 @@ def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
 def starts_sentence(maps: Sequence[Saliency]) -> str:
     """How sure the model is of the explained answer where there are no words."""
     starts = [f"{percent(s.p_baseline)} at {s.baseline}" for s in maps if s.p_baseline is not None]
-    return f"Probability of the explained class: {', '.join(starts)}." if starts else ""
+    return f"Probability of the explained answer: {', '.join(starts)}." if starts else ""
 
 
 def _rho(one: Saliency, other: Saliency) -> str:

@@ -9,6 +9,7 @@ from advlab.pictures.base import finish
 from advlab.pictures.sentences import percent, signed
 from advlab.pictures.style import NEUTRAL, SIDES, label
 from advlab.pictures.tables import Columns
+from advlab.pictures.wording import said
 from advlab.records import AttackRecord, Substitutions
 from advlab.records.estimates import rank_correlation
 
@@ -95,7 +96,7 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
         f"Of {found.possible:,} single replacements the gradient's best {K} were tried: {flips} change"
         f" the prediction. Its first choice, ‘{_pair(record, found, 0)}’, is number {rank} of {K} in"
         f" truth; the best is ‘{_pair(record, found, best)}’, {signed(float(found.rises[best]))} nats,"
-        f" read as {found.reading.answers[best]}"
+        f" read as {said(record, found.reading.answers[best])}"
         f" ({percent(float(found.reading.sure[best]))}).{order.replace('-', '−')}"
     )
 

@@ -17,6 +17,7 @@ from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL
 from advlab.pictures.tables import Columns
 from advlab.pictures.text import Mark
+from advlab.pictures.wording import said
 from advlab.records import AttackRecord, Surface
 
 EDGE = "#F3B6D8"  # the edge of the ball
@@ -260,7 +261,7 @@ def shares(found: Surface) -> tuple[float, float]:
 def surface_sentence(record: AttackRecord, found: Surface) -> str:
     """How much of the picture, and of the ball in it, lies beyond the boundary."""
     whole, near = shares(found)
-    name = record.clean.answers[0]
+    name = said(record, record.clean.answers[0])
     return (
         f"Random direction {found.seed + 1}: {percent(whole)} of the picture and {percent(near)} of"
         f" the ε ball in it are read otherwise than {name}; loss from"

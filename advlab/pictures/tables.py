@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from advlab.pictures.sentences import exit_share, norm_share, token_kinds
+from advlab.pictures.wording import reference_of
 from advlab.records import AttackRecord, Frames, Saliency
 from advlab.records.estimates import rank_correlation
 
@@ -106,7 +107,7 @@ def step_columns(record: AttackRecord, frames: Frames | None = None) -> Columns:
     table: Columns = {
         "step": steps.tolist(),
         "loss, nats": record.losses.tolist(),
-        f"P({record.reference})": record.steps.score.tolist(),
+        f"P({reference_of(record)})": record.steps.score.tolist(),
         "margin, logits": record.steps.margin.tolist(),
         "‖δ‖, raw": np.linalg.norm(record.step_norms, axis=1).tolist(),
         "longest on": [record.tokens[t] for t in longest],

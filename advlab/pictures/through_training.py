@@ -10,6 +10,7 @@ from advlab.pictures.reel import Chart, Mode, Panel, Reel, Series
 from advlab.pictures.sentences import exit_share, number, percent
 from advlab.pictures.style import DASHES, SIDES, side
 from advlab.pictures.tables import Columns
+from advlab.pictures.wording import chance_of, reference_of, said
 from advlab.records import AttackRecord, Moment
 
 
@@ -33,7 +34,7 @@ def reel(
     ends = [float(m.record.curve.eps[-1]) / m.record.scale.mean_norm for row in shown for m in row]
     spans = [v for s in gaps for v in s.y if v is not None]
     low, high = min(*spans, 0.0), max(*spans, 0.0)
-    label = " / ".join(dict.fromkeys(row[0].record.reference for row in shown))
+    chance = chance_of([row[0].record for row in shown])
     modes, bars = _bars(shown)
     chosen = [[m.epoch for m in lapse if m.chosen] for lapse in lapses]
 
@@ -48,8 +49,8 @@ def reel(
         x_title="epoch",
         start=epochs.index(opened),
         charts=(
-            Chart(f"Probability of {label}, clean", (0.0, 1.0), True, tuple(clean)),
-            Chart(f"Probability of {label}, attacked", (0.0, 1.0), True, tuple(hard)),
+            Chart(f"{chance}, clean", (0.0, 1.0), True, tuple(clean)),
+            Chart(f"{chance}, attacked", (0.0, 1.0), True, tuple(hard)),
             Chart(
                 "Margin of the clean sentence (logits)",
                 (low - 0.05 * (high - low), high * 1.05),
@@ -125,7 +126,7 @@ def _bars(
             "weight in the prediction",
             top("look"),
             False,
-            "logits of margin, integrated gradients; − and pale: against the class",
+            "logits of margin, integrated gradients; − and pale: against the answer",
         ),
     ), found
 
@@ -133,12 +134,12 @@ def _bars(
 def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]) -> Panel:
     first = row[0].record
     keep = np.flatnonzero(first.perturbable)[:60]
-    said = []
+    told = []
     for m in row:
         r = m.record
-        said.append(
-            f"clean {r.clean.answers[0]} {percent(float(r.clean.sure[0]))}, attacked"
-            f" {r.attacked.answers[0]} {percent(float(r.attacked.sure[0]))}"
+        told.append(
+            f"clean {said(r, r.clean.answers[0])} {percent(float(r.clean.sure[0]))}, attacked"
+            f" {said(r, r.attacked.answers[0])} {percent(float(r.attacked.sure[0]))}"
         )
     return Panel(
         name=side(i, name),
@@ -153,7 +154,7 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
             [m.record.neighbours.tokens[t][0] if m.record.moved[t] else "" for t in keep]
             for m in row
         ],
-        said=said,
+        said=told,
         left_out=int(first.perturbable.sum()) - len(keep),
     )
 
@@ -169,7 +170,7 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
     )
     start = "before training" if lapse[0].epoch == 0 else f"after epoch {lapse[0].epoch}"
     return (
-        f"From {start} to epoch {lapse[-1].epoch}, {last.reference} goes from"
+        f"From {start} to epoch {lapse[-1].epoch}, {reference_of(last)} goes from"
         f" {percent(float(first.clean.score[0]))} to {percent(float(last.clean.score[0]))}"
         " on the clean sentence"
         f" and from {percent(float(first.attacked.score[0]))} to"
@@ -217,7 +218,7 @@ def _flips(record: AttackRecord) -> bool:
 
 def columns(lapse: Sequence[Moment]) -> Columns:
     """One row an epoch."""
-    name = lapse[-1].record.reference
+    name = reference_of(lapse[-1].record)
     return {
         "epoch": [m.epoch for m in lapse],
         f"P({name}), clean": [float(m.record.clean.score[0]) for m in lapse],

@@ -29,6 +29,7 @@ from advlab.records.views import (
     Scaled,
     Substitutions,
     Surface,
+    Written,
 )
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "Substitutions",
     "Surface",
     "Transfer",
+    "Written",
 ]

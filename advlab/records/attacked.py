@@ -66,7 +66,9 @@ class AttackRecord:
     curve: Curve
     seconds: float
     notes: tuple[str, ...] = ()
-    beside: str = ""  # what was read with the text and not attacked
+    beside: str = ""  # what was read with the text
+    # (T,) 0 the text, 1 beside it, 2 the answer's own tokens, −1 special; None: nobody kept it
+    segment: np.ndarray | None = None
 
     @property
     def moved(self) -> np.ndarray:
@@ -120,8 +122,8 @@ class AttackRecord:
 
     @property
     def right(self) -> bool:
-        """Whether the clean answer is the reference."""
-        return self.clean.answers[0] == self.reference
+        """Whether the clean answer is the reference, or says the same in the eyes of its task."""
+        return self.clean.answers[0] == self.reference or bool(self.clean.margin[0] > 0)
 
 
 @dataclass(frozen=True)

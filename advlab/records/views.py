@@ -77,6 +77,15 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What is written to N versions, token by token: the answer of each, told on its own."""
+
+    answers: tuple[str, ...]  # N
+    pieces: tuple[tuple[str, ...], ...]  # N × U: as they stand in the answer; the end is ""
+    nats: tuple[np.ndarray, ...]  # N × (U,): −log p of each; NaN: left out of it
+
+
+@dataclass(frozen=True)
 class LocalPlane:
     """One token's neighbourhood: x along δ (exact), y along the neighbours' main other direction."""
 

@@ -143,18 +143,29 @@ function chartOf(chart, reel, show) {
 }
 
 // What one model says, before and now, and the sentence with its words as dark as their δ is long.
-function headOf(panel) {
+function headOf(panel, reel) {
   const box = node("div", "head"), says = node("div", "says"), text = node("div", "text");
+  if (Math.max(...panel.said.map((s) => s.length)) > 30) says.classList.add("long");
   box.append(node("div", "name", panel.name), says);
+  if (panel.event) box.append(node("div", "", panel.event));
+  const chips = panel.chips ? chipsOf(panel, reel) : null;
+  if (chips) box.append(chips.box);
+  if (panel.beside) {
+    const beside = node("div", "beside", panel.beside);
+    beside.dir = "auto";
+    box.append(beside);
+  }
   text.dir = "auto";
-  const marks = (panel.text || []).map(([piece, t]) => {
+  const spans = panel.spans ? spansOf(panel, reel) : null;
+  const marks = (panel.text || []).map(([piece, t], i) => {
     const kind = t < 0 ? "" : panel.fixed[t] === "shielded" ? "piece shielded" : "piece";
     const mark = node("span", kind, piece);
-    text.append(mark);
+    text.append(spans ? spans.around(mark, i) : mark);
     return [mark, t];
   }).filter(([, t]) => t >= 0);
+  if (spans) text.classList.add("spans");
   if (panel.text) box.append(text);
-  if (panel.event) box.append(node("div", "", panel.event));
+  if (spans) box.append(spans.legend);
 
   function move(frame, mode) {
     const now = panel.said[frame], flipped = panel.flipped && panel.flipped[frame];
@@ -165,6 +176,72 @@ function headOf(panel) {
       mark.style.background = `color-mix(in srgb, ${panel.colour} ${Math.round(60 * share)}%, transparent)`;
       mark.title = panel.fixed[t] || `${mode.title} ${alike(length, mode)}`;
     }
+    if (chips) chips.move(frame);
+    if (spans) spans.move(frame);
+  }
+  return { box, move };
+}
+
+// Above each token its chance to end the answer, below to begin it; the answer framed.
+function spansOf(panel, reel) {
+  const found = panel.spans, tokens = [], [known, last] = found.known;
+  function around(mark, i) {
+    const k = found.at[i];
+    if (k < 0) return mark;
+    const whole = node("span", "token2"), over = node("span", "over"), under = node("span", "under");
+    over.style.background = reel.bars[0];
+    under.style.background = reel.bars[1];
+    if (known >= 0 && known <= k && k <= last) mark.classList.add("known");
+    whole.append(over, mark, under);
+    tokens[k] = { whole, mark, over, under };
+    return whole;
+  }
+  const legend = node("div", "legend");
+  for (const [colour, what] of [[reel.bars[0], "above: p(end)"], [reel.bars[1], "below: p(start)"]]) {
+    const entry = node("span"), sample = node("i", "sample");
+    sample.style.background = colour;
+    entry.append(sample, node("span", "", what));
+    legend.append(entry);
+  }
+  legend.append(node("span", "", "framed: the answer"), node("span", "", "underlined: the reference"),
+    node("span", "", "shaded: δ"));
+  function move(frame) {
+    const [from, to] = found.answer[frame];
+    tokens.forEach((token, k) => {
+      const begins = found.start[frame][k], ends = found.end[frame][k];
+      token.over.style.transform = `scaleY(${ends})`;
+      token.under.style.transform = `scaleY(${begins})`;
+      token.whole.title = `p(start) ${written(begins, true)}, p(end) ${written(ends, true)}`;
+      token.mark.classList.toggle("answer", from >= 0 && from <= k && k <= to);
+    });
+  }
+  return { around, legend, move };
+}
+
+// What is written, token by token, under what was written without δ.
+function chipsOf(panel, reel) {
+  const box = node("div", "written"), row = node("div", "chips");
+  row.dir = "auto";
+  box.append(row, node("div", "note",
+    "Small: the clean answer, struck where it changed, ▼ the first change. Below: nats of each token, "
+    + `darkest from ${reel.darkest} on.`));
+  const shown = (piece) => (piece === null ? node("span", "", "\u00a0")
+    : piece === "" ? node("em", "", "end") : node("span", "", piece));
+  function move(frame) {
+    row.replaceChildren(...panel.chips[frame].map(([before, now, nats, joined, first]) => {
+      const changed = before !== now;
+      const whole = node("span", joined ? "chip joined" : "chip"), ghost = node("span", "ghost");
+      if (first) ghost.append(node("b", "first", "▼"));
+      const was = shown(before);
+      if (changed && before !== null) was.className = "struck";
+      ghost.append(was);
+      const body = node("span", changed ? "body changed" : "body");
+      body.append(shown(now));
+      const share = Math.min((nats || 0) / reel.darkest, 1);
+      body.style.background = `rgba(128, 128, 128, ${(0.55 * share).toFixed(3)})`;
+      whole.append(ghost, body, node("span", "nats", nats === null ? "" : nats.toFixed(2)));
+      return whole;
+    }));
   }
   return { box, move };
 }
@@ -298,7 +375,7 @@ export default function (component) {
 
   const charts = reel.charts.map((chart) => chartOf(chart, reel, (f) => show(f)));
   const panels = reel.panels.map((panel) => panelOf(panel, reel));
-  const heads = reel.panels.map(headOf), top = node("div", "panels");
+  const heads = reel.panels.map((panel) => headOf(panel, reel)), top = node("div", "panels");
   top.append(...heads.map((head) => head.box));
   const legend = node("div", "legend");
   for (const line of reel.charts[0].series) {

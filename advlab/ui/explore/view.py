@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from advlab.pictures.answers import named
 from advlab.pictures.style import side
+from advlab.pictures.wording import named
 from advlab.tasks.names import own_name
 from advlab.ui import plain_text
 from advlab.ui.explore.form import STOPPED, ask

@@ -8,8 +8,9 @@ import streamlit as st
 
 from advlab.pictures import answers, next_look, sentences, tables
 from advlab.pictures.reel import sweep
-from advlab.records import AttackRecord
-from advlab.ui.explore.results import Result
+from advlab.pictures.wording import named, written
+from advlab.records import AttackRecord, Written
+from advlab.ui.explore.results import Result, analysed
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.player import player
 
@@ -17,7 +18,7 @@ from advlab.ui.player import player
 def overview(results: Sequence[Result]) -> None:
     """Draw this view."""
     records = [result.record for result in results]
-    player(sweep(records), key="sweep")
+    player(sweep(records, written=[_written(result) for result in results]), key="sweep")
     pointed(next_look.after_overview(records))
     st.caption(
         "Drag ε: what each model says then, the words as dark as their δ is long, and the bars below in"
@@ -41,28 +42,66 @@ def overview(results: Sequence[Result]) -> None:
             said(sentences.noise_sentence(record))
             for note in record.notes:
                 said(note)
-        for i, result in beside(results):
-            record = result.record  # apart from the words, so that the charts stand level
-            chart(
-                answers.predictions(record),
-                f"predictions{i}",
-                f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
-            )
-            if fold := folded(f"predictions{i}.numbers"):
-                with fold:
-                    names = answers.distinct(list(record.clean.parts))
-                    percent = st.column_config.NumberColumn(format="percent")
-                    table(
-                        answers.prediction_columns(record),
-                        f"predictions_table{i}",
-                        "Class probabilities",
-                        **dict.fromkeys(names, percent),
-                    )
-        st.caption(
-            "How to read it: each row is one version of the sentence, each mark a class, the large mark"
-            f" the prediction. {_draws([len(r.noise) for r in records])} The last two rows read the"
-            " perturbed vectors as words."
+        # apart from the words, so that the charts stand level
+        if all(named(record) for record in records):
+            _shares(results)
+        else:
+            _texts(results)
+
+
+def _shares(results: Sequence[Result]) -> None:
+    """The share of each named answer, by version."""
+    for i, result in beside(results):
+        record = result.record
+        chart(
+            answers.predictions(record),
+            f"predictions{i}",
+            f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
         )
+        if fold := folded(f"predictions{i}.numbers"):
+            with fold:
+                names = answers.distinct(list(record.clean.parts))
+                percent = st.column_config.NumberColumn(format="percent")
+                table(
+                    answers.prediction_columns(record),
+                    f"predictions_table{i}",
+                    "Class probabilities",
+                    **dict.fromkeys(names, percent),
+                )
+    st.caption(
+        "How to read it: each row is one version of the sentence, each mark a class, the large mark"
+        f" the prediction. {_draws([len(r.record.noise) for r in results])} The last two rows read the"
+        " perturbed vectors as words."
+    )
+
+
+def _texts(results: Sequence[Result]) -> None:
+    """The answer to each version as text, and the picture that the task has of it."""
+    for _, result in beside(results):
+        st.html(answers.texts(result.record))
+    per = " per token" if any(written(r.record) for r in results) else ""
+    st.caption(
+        f"✗: no longer the clean answer. How sure of what is answered, and of the reference{per}. The"
+        " last two rows read the perturbed vectors as words."
+    )
+    if any(answers.told(result.record) for result in results):
+        for _, result in beside(results):
+            st.html(answers.told(result.record))
+    for i, result in beside(results):
+        if fold := folded(f"predictions{i}.numbers"):
+            with fold:
+                percent = st.column_config.NumberColumn(format="percent")
+                table(
+                    answers.prediction_columns(result.record),
+                    f"predictions_table{i}",
+                    "What is answered to each version",
+                    **{"score of the reference": percent},
+                )
+
+
+def _written(result: Result) -> Written | None:
+    """The tokens of written answers at each ε; None where answers are not written."""
+    return analysed(result, "written") if written(result.record) else None
 
 
 def _draws(counts: list[int]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from advlab.pictures import next_look, next_word, openings, sentences, substitutions
+from advlab.pictures import next_look, next_word, openings, sentences, substitutions, wording
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
 from advlab.ui.explore.results import Result, analysed
@@ -205,9 +205,9 @@ def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | N
     said(f"At {marks[at]} × δ, {changed} of {int(record.perturbable.sum())} tokens read otherwise:")
     said(f"“{found.texts[at]}”", large=True)
     said(
-        f"The vectors are read as {found.vectors.answers[at]}"
+        f"The vectors are read as {wording.said(record, found.vectors.answers[at])}"
         f" ({sentences.percent(float(found.vectors.sure[at]))}), this text as"
-        f" {found.reread.answers[at]}"
+        f" {wording.said(record, found.reread.answers[at])}"
         f" ({sentences.percent(float(found.reread.sure[at]))})."
     )
     if fold := folded(f"scaled{i}.numbers"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from advlab.pictures.sentences import alike, percent
 from advlab.pictures.style import FLIPS, NEUTRAL
+from advlab.pictures.wording import said
 from advlab.records import AttackRecord
 
 _CHIP = (
@@ -64,7 +65,7 @@ def round_trip_html(record: AttackRecord) -> str:
     for title, body, reading in stages:
         changed = bool(reading.broken[0])
         verdict = (
-            f"{'✗' if changed else '✓'} {html.escape(reading.answers[0])}"
+            f"{'✗' if changed else '✓'} {html.escape(said(record, reading.answers[0]))}"
             f" {percent(float(reading.sure[0]))}{' (flipped)' if changed else ''}"
         )
         parts.append(

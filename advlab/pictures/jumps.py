@@ -1,0 +1,55 @@
+"""How an attack changed an answer that is a text, in a sentence; one function a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from advlab.pictures import spans
+from advlab.pictures.chips import aligned
+from advlab.pictures.wording import named, said
+from advlab.records import AttackRecord
+
+
+def jump(record: AttackRecord) -> str:
+    """What became of the answer; empty where it stayed, or where answers are names."""
+    if named(record) or record.clean.answers[0] == record.attacked.answers[0]:
+        return ""
+    return JUMPS.get(str(record.task["name"]), replaced)(record)
+
+
+def replaced(record: AttackRecord) -> str:
+    """One answer in place of another, for any task."""
+    before, after = (said(record, r.answers[0]) for r in (record.clean, record.attacked))
+    return f"Under attack {before} becomes {after}."
+
+
+def words(record: AttackRecord) -> str:
+    """The first word of the answer that changed, and how many did; of scripts without blanks signs."""
+    both = [r.answers[0] for r in (record.clean, record.attacked)]
+    spaced = any(" " in answer for answer in both)
+    old, new = (answer.split() if spaced else list(answer) for answer in both)
+    pairs = aligned(old, new)
+    changed = [k for k, (i, j) in enumerate(pairs) if i is None or j is None or old[i] != new[j]]
+    if not changed or not old or not new:
+        return replaced(record)
+    i, j = pairs[changed[0]]
+    was, now = None if i is None else old[i], None if j is None else new[j]
+    place = 1 + sum(j is not None for _, j in pairs[: changed[0]])
+    told = (
+        f"‘{was}’ becomes ‘{now}’"
+        if was and now
+        else f"‘{was}’ goes"
+        if was
+        else f"‘{now}’ comes in"
+    )
+    rest = len(changed) - 1
+    more = f", and {rest} more change{'s' if rest == 1 else ''} behind it" if rest else ""
+    unit = "word" if spaced else "sign"
+    return f"The first change is at {unit} {place} of the answer: {told}{more}."
+
+
+JUMPS: dict[str, Callable[[AttackRecord], str]] = {
+    "qa": spans.jump,
+    "translation": words,
+    "dialogue": words,
+}

@@ -1,0 +1,53 @@
+"""How an answer is called in a sentence: a name stands as it is, a text in quotes and shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advlab.pictures.style import side
+from advlab.records import AttackRecord
+from advlab.records.examples import NO_ANSWER
+
+LONGEST = 48  # characters of an answer within a sentence
+
+
+def named(record: AttackRecord) -> bool:
+    """Whether the parts of its readings are the shares of named answers."""
+    return set(record.clean.answers) <= set(record.clean.parts)
+
+
+def written(record: AttackRecord) -> bool:
+    """Whether its answers are written token by token, so that what is sure is so per token."""
+    return "nats" in record.clean.parts
+
+
+def short(text: str, limit: int = LONGEST) -> str:
+    """A text on one line, its middle left out where it is long: both ends tell answers apart."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head].rstrip()}…{text[len(text) - (limit - 1 - head) :].lstrip()}"
+
+
+def said(record: AttackRecord, answer: str, limit: int = LONGEST) -> str:
+    """An answer of a record within a sentence."""
+    if named(record) or answer == NO_ANSWER:
+        return answer
+    return f"“{short(answer, limit)}”" if answer.strip() else "nothing"
+
+
+def reference_of(record: AttackRecord, limit: int = LONGEST) -> str:
+    """The answer whose loss the attack raises."""
+    return said(record, record.reference, limit)
+
+
+def chance_of(records: Sequence[AttackRecord]) -> str:
+    """What a score is: ‘Probability of positive’, of a written answer per token."""
+    names = [reference_of(r) for r in records]
+    told = (
+        names[0]
+        if len(set(names)) == 1
+        else ", ".join(f"{n} ({side(i)})" for i, n in enumerate(names))
+    )
+    return f"Probability {'per token ' if written(records[0]) else ''}of {told}"
