@@ -5,15 +5,17 @@ Accuracy under attack counts an example as right only if no iterate of any resta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from advlab.attacks import Attack, Problem, RandomNoise, attack_settings
+from advlab.attacks.answers import Over, quoted
+from advlab.attacks.batches import by_length
 from advlab.attacks.norms import norm
 from advlab.errors import DataError, SettingError
 from advlab.records import Example, Row
@@ -22,17 +24,6 @@ from advlab.tasks.base import broken_in
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
-    from advlab.tasks import Batch
-
-
-def by_length(
-    victim: Victim, examples: Sequence[Example], size: int
-) -> Iterator[tuple[list[int], Batch]]:
-    """Batches of similar length, with the places of their examples in the given order."""
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i].text))
-    for start in range(0, len(order), size):
-        places = order[start : start + size]
-        yield places, victim.encode([examples[i] for i in places])
 
 
 def survives(
@@ -219,33 +210,42 @@ def evaluate(
     eps: Sequence[float],
     seed: int = 0,
     noise_draws: int = 5,
+    quote: bool = True,
 ) -> Row:
     """What becomes of each text clean, under `attack` and under equal-norm noise at each ε.
 
-    `eps` is in the attack's own unit. DataError without examples or answers, SettingError for a radius
-    below 0.
+    `eps` is in the attack's own unit; `quote` as of `measured`. DataError without examples or answers,
+    SettingError for a radius below 0.
     """
+    radii = radii_for(examples, eps)
     return measured(
-        victim, attack, radii_for(examples, eps), noise_draws, lambda _, make: make(examples, seed)
+        victim,
+        examples,
+        attack,
+        radii,
+        noise_draws,
+        lambda _, make: make(examples, seed),
+        quote=quote,
     )
-
-
-Over = Callable[[dict[str, Any], Callable[[Sequence[Example], int], list[Any]]], list[Any]]
 
 
 def measured(
     victim: Victim,
+    examples: Sequence[Example],
     attack: Attack,
     radii: Sequence[float],
     noise_draws: int,
     over: Over,
     progress: Callable[[float, str], None] = lambda share, what: None,
+    *,
+    quote: bool = True,
 ) -> Row:
     """The one measurement: an attack at each of the ascending `radii`, noise, the clean answers.
 
     `over(settings, make)` runs `make(examples, seed)` over all texts, at once or piece by piece, and
     gives one result a text; the settings tell what is made, for whoever keeps it. An example broken at
     one ε counts as broken at every larger one, since the smaller δ lies in the larger ball.
+    `quote`: with what people quote of the answers, for one more attack at each ε.
     """
 
     def broken(part: Sequence[Example], seed: int) -> list[int]:
@@ -258,6 +258,8 @@ def measured(
     noise = {k: settings[k] for k in ("eps", "unit", "p", "ball")} | {"draws": noise_draws}
     found = np.array(over({"broken": settings}, broken))
     first = np.array(over({"shaken": noise}, shaken))
+    noisy = RandomNoise(max(radii), attack.unit, attack.p, attack.ball, draws=noise_draws)
+    told = quoted(victim, examples, attack, radii, noisy, over) if quote else ((), ())
     return Row(
         victim.name,
         victim.hash,
@@ -268,6 +270,7 @@ def measured(
         np.array(over({"clean": 1}, lambda part, _: _confidence(victim, part))),
         found,
         first > np.arange(len(radii))[:, None],
+        *told,
     )
 
 
@@ -279,7 +282,9 @@ def radii_for(examples: Sequence[Example], eps: Sequence[float]) -> tuple[float,
     if not examples:
         raise DataError("expected at least one example to evaluate on, got none; check the data")
     if any(not e.answers for e in examples):
-        raise DataError("expected a label on each example, found one without; give labelled texts")
+        raise DataError(
+            "expected a known answer to each example, found one without; give texts with answers"
+        )
     radii = tuple(sorted({float(e) for e in eps}))
     if not radii or radii[0] < 0 or not np.isfinite(radii).all():
         raise SettingError(f"expected radii of 0 or more, got {list(eps)}; change --eps")

@@ -48,6 +48,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="write a report there (HTML, Markdown, CSV, JSON); a stopped evaluation goes on",
     )
+    parser.add_argument(
+        "--accuracy-only",
+        action="store_true",
+        help="leave out what is quoted of answers (F1, BLEU, perplexity), which one more attack at "
+        "each ε tells",
+    )
     attack_flags(parser, skip={"eps"})
     parser.add_argument(
         "--attack-seed", type=int, default=0, help="seed of random starts and noise"
@@ -82,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.attack_seed,
             data=data.name,
             outcomes=Outcomes(home() / "outcomes"),
+            quote=not args.accuracy_only,
         )
         found = part if found is None else found.joined(part)
         seconds.append(time.perf_counter() - began - sum(seconds))
@@ -111,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
     print_table(found.rows, [row.model for row in found.rows], found.majority)
     print_alarms(alarms)
     if args.report:
-        print(f"written: {args.report}/report.html, .md, .json, accuracy.csv, texts.csv")
+        more = ", quoted.csv" if found.rows[0].quoted else ""
+        print(f"written: {args.report}/report.html, .md, .json, accuracy.csv, texts.csv{more}")
     return 0
 
 

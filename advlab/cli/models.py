@@ -146,9 +146,9 @@ def texts_to_test(args: argparse.Namespace, victims: Sequence[Victim]) -> Tested
 
 
 def named_for(victims: Sequence[Victim], data: Dataset) -> list[Victim]:
-    """The models with their classes called as in the data, which standard error tells.
+    """The models with their answers called as in the data, which standard error tells.
 
-    SettingError for a model of other classes.
+    SettingError for a model of other answers.
     """
     named = [victim.naming(data.head) for victim in victims]
     for victim in named:

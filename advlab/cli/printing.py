@@ -91,26 +91,58 @@ def row_json(row: Row, majority: float, seconds: float) -> dict[str, Any]:
             for eps, raw, found in zip(row.eps, row.raw_eps, rates, strict=True)
         ]
 
+    quoted = {
+        one.name: {
+            "clean": shown(one.clean.estimate) | {"unit": one.clean.unit},
+            "robust": listed([r.estimate for r in one.robust]),
+            "noise": listed([r.estimate for r in one.noisy]),
+            "how": one.note,
+            "better": "lower" if one.lower else "higher",
+        }
+        for one in row.quoted
+    }
     return {
         "model_hash": row.model_hash,
         "majority": majority,
         "clean_accuracy": shown(row.clean),
         "robust_accuracy": listed(row.robust),
         "noise_accuracy": listed(row.noisy),
+        "quoted": quoted,
         "seconds_evaluated": round(seconds, 2),
     }
 
 
 def print_table(rows: Sequence[Row], names: Sequence[str], majority: float) -> None:
-    """Accuracy of each model, clean, under attack and under noise, a column for each ε."""
+    """Accuracy of each model, clean, under attack and under noise, a column for each ε.
+
+    Below it what people quote of the answers, where that was measured, and how it is counted.
+    """
     radii = [f"{f'ε = {eps:g}':>22}" for eps in rows[0].eps]
     print(f"{'':30}{'clean':>22}{''.join(radii)}")
     for name, row in zip(names, rows, strict=True):
-        cells = [f"{found!s:>22}" for found in (row.clean, *row.robust)]
-        print(f"{name[:29]:30}" + "".join(cells))
-        cells = [f"{found!s:>22}" for found in row.noisy]
-        print(f"{'  random noise of that length':52}" + "".join(cells))
-    print(f"majority class {majority:.1%}; intervals: Wilson, 95 %; n = {len(rows[0].right)}")
+        _print_line(name, [row.clean, *row.robust])
+        _print_line("  random noise of that length", ["", *row.noisy])
+    print(
+        f"always the most frequent answer {majority:.1%}; intervals: Wilson, 95 %; "
+        f"n = {len(rows[0].right)}"
+    )
+    if not rows[0].quoted:
+        return
+    print("\nOf the answers, under the strongest δ found for each text:")
+    for name, row in zip(names, rows, strict=True):
+        print(name)
+        for one in row.quoted:
+            _print_line(f"  {one.name}", [r.estimate for r in (one.clean, *one.robust)])
+            _print_line("    random noise", ["", *(r.estimate for r in one.noisy)])
+    print("intervals: bootstrap over texts, 95 %, of exact match and of changed answers Wilson")
+    for name, note in {
+        one.name: one.note for row in rows for one in row.quoted if one.note
+    }.items():
+        print(f"{name}: {note}")
+
+
+def _print_line(name: str, cells: Sequence[object]) -> None:
+    print(f"{name[:29]:30}" + "".join(f"{cell!s:>22}" for cell in cells))
 
 
 def print_alarms(alarms: Sequence[Alarm]) -> None:

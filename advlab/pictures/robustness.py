@@ -211,11 +211,11 @@ def frontier(
 
 
 def outcomes(grid: Grid, examples: Sequence[Example]) -> Columns:
-    """One row a text: its label and, for each row, the smallest ε that breaks it."""
-    table: Columns = {
-        "text": [e.text for e in examples],
-        "label": [answer or "" for answer in grid.answers],
-    }
+    """One row a text: its known answer and, for each row, the smallest ε that breaks it."""
+    table: Columns = {"text": [e.text for e in examples]}
+    if any(e.beside for e in examples):
+        table["beside it"] = [e.beside for e in examples]
+    table["known answer"] = [answer or "" for answer in grid.answers]
     for row in grid.rows:
         table[name_of(grid, row)] = [
             "wrong" if k < 0 else "stands" if k >= len(row.eps) else f"ε = {row.eps[k]:g}"

@@ -29,7 +29,9 @@ class Estimate:
         """The one way in which it is printed: ‘76.8 % [74–80]’, ‘31.2 [29.8–32.7] BLEU’."""
         if self.unit == "share":
             return f"{100 * self.value:.1f} % [{100 * self.low:.0f}–{100 * self.high:.0f}]"
-        return f"{self.value:.3g} [{self.low:.3g}–{self.high:.3g}] {self.unit}"
+        if self.low != self.low:  # not a number: nobody knows how sure it is
+            return f"{self.value:.3g} {self.unit}".strip()
+        return f"{self.value:.3g} [{self.low:.3g}–{self.high:.3g}] {self.unit}".strip()
 
 
 def wilson(hits: int, n: int) -> Estimate:
@@ -107,6 +109,47 @@ def difference_of(
         )
     apart = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     return mean_of(apart, unit, draws=draws, seed=seed)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A figure over n texts, and what it is on R sets of n texts drawn from them with replacement.
+
+    Figures of the same texts that were drawn with the same seed are of the same sets: draw by draw they
+    may be subtracted.
+    """
+
+    value: float
+    drawn: np.ndarray  # (R,); empty: drawing texts anew says nothing of the figure
+    n: int
+    unit: str = "share"
+    counted: bool = False  # a share of texts of which each does or does not
+
+    @property
+    def estimate(self) -> Estimate:
+        """With Wilson's interval where texts are counted, else that of the draws, or none.
+
+        The draws' percentiles: Efron and Tibshirani 1993, §13.3. Of a share they would know no doubt
+        where all texts are alike.
+        """
+        if self.counted:
+            return wilson(round(self.value * self.n), self.n)
+        low, high = _middle(self.drawn)
+        return Estimate(self.value, low, high, self.n, self.unit)
+
+    def less(self, other: Resampled) -> Estimate:
+        """This figure minus another of the same texts, in pairs of draws."""
+        paired = len(self.drawn) == len(other.drawn)
+        low, high = _middle(self.drawn - other.drawn) if paired else _middle(np.zeros(0))
+        return Estimate(self.value - other.value, low, high, self.n, self.unit)
+
+
+def _middle(drawn: np.ndarray) -> tuple[float, float]:
+    """Where 95 % of the draws lie; not a number without draws."""
+    if not len(drawn):
+        return float("nan"), float("nan")
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,11 @@ class Dataset:
 
 
 def constant(examples: tuple[Example, ...] | list[Example]) -> float:
-    """Share of the examples that always giving the most frequent answer gets right."""
-    counts = Counter(example.answer for example in examples)
+    """Share of the examples that always giving the most frequent answer gets right.
+
+    Of several known answers of an example each is right.
+    """
+    counts = Counter(answer for example in examples for answer in set(example.answers))
     return max(counts.values(), default=0) / max(len(examples), 1)
 
 

@@ -8,7 +8,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from advlab.records.estimates import Estimate, share_of
+from advlab.records.estimates import Estimate, Resampled, share_of
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """One figure that people quote of answers as they were given: clean, attacked, under noise."""
+
+    name: str  # "F1", "BLEU", "perplexity"
+    clean: Resampled
+    robust: tuple[Resampled, ...]  # at each ε
+    noisy: tuple[Resampled, ...]
+    note: str = ""  # how it is counted, where that is not settled by the name
+    lower: bool = False  # whether less of it is better
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,9 @@ class Row:
     broken: np.ndarray
     # (E,N) bool, right under random noise of the same norm, the worst of the draws
     noise: np.ndarray
+    # what it answers to each clean text, and what is quoted of answers; empty: not asked for
+    said: tuple[str, ...] = ()
+    quoted: tuple[Quoted, ...] = ()
 
     def stands(self, e: int) -> np.ndarray:
         """(N,) bool: right at ε number `e` and at every smaller one."""

@@ -307,15 +307,28 @@ def _weaker_than_noise(row: Row) -> list[Alarm]:
 
 
 def _constant(row: Row, grid: Grid) -> list[Alarm]:
-    answers = np.array(grid.answers)
-    seen = set(answers[row.right].tolist())
-    if len(set(grid.answers)) < 2 or len(seen) != 1 or not row.right[answers == seen.pop()].all():
+    """One answer to all texts, as it was given; where that was not asked for, as the outcomes tell."""
+    if len(set(grid.answers)) < 2:
         return []
+    if row.said:
+        if len(set(row.said)) > 1:
+            return []
+        told = f"every answer is “{row.said[0][:60]}”"
+    else:
+        answers = np.array(grid.answers)
+        seen = set(answers[row.right].tolist())
+        if len(seen) != 1:
+            return []
+        same = answers == seen.pop()
+        # where hardly two texts share an answer, to be right on one text is no sign
+        if not row.right[same].all() or (same.sum() < 2 and len(set(grid.answers)) > 2):
+            return []
+        told = "all of them have the same known answer"
     return [
         Alarm(
             "constant predictor",
             row.model,
-            f"{share_of(row.right).value:.1%} are right, and all of them are of one label",
+            f"{share_of(row.right).value:.1%} are right, and {told}",
             "The model ignores its input: train again, with a smaller ε or a longer warm-up.",
         )
     ]

@@ -32,13 +32,15 @@ def grid(
     outcomes: Outcomes | None = None,
     batch_size: int = 128,
     noise_draws: int = 5,
+    quote: bool = True,
     progress: Progress = lambda share, what: None,
 ) -> Grid:
     """Evaluate each model under each attack at each ε (in the attack's own unit).
 
+    `quote`: with what people quote of the answers, for one more attack at each ε.
     `outcomes` keeps finished batches on disk and reads them back. `progress` hears between
     batches which model is attacked; what it raises stops the work, with finished batches kept.
-    DataError without examples or labels, SettingError for a radius below 0.
+    DataError without examples or answers, SettingError for a radius below 0.
     """
     radii = radii_for(examples, eps)
     kept = outcomes or Outcomes()
@@ -55,7 +57,10 @@ def grid(
             settings = {"seed": seed, **what}
             return kept.over(victim, examples, settings, make, size=batch_size, progress=told)
 
-        rows += [measured(victim, attack, radii, noise_draws, over, told) for attack in attacks]
+        rows += [
+            measured(victim, examples, attack, radii, noise_draws, over, told, quote=quote)
+            for attack in attacks
+        ]
     return Grid(
         data,
         # classes in an order of their own: models need not agree on one

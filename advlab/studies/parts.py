@@ -1,4 +1,4 @@
-"""Parts of the data that are told apart: by length, negation, rare words, class, any column."""
+"""Parts of the data that are told apart: by length, negation, rare words, answer, any column."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NEGATIONS = ("not", "no", "never", "n't", "nothing", "hardly", "neither", "nor",
 RARE = 3  # times in the training texts: a word below it is rare
 KINDS = 12  # a column with more values names no parts
 FEWEST = 5  # nor does a part of fewer texts
-LABELS = 100  # more different answers are no classes
+MOST = 100  # parts by answer
 
 
 def slices_of(
     examples: Sequence[Example], known: Mapping[str, int] | None = None
 ) -> Mapping[str, np.ndarray]:
-    """Name -> (N,) bool: length by thirds, negation, rare words, label, values of further columns.
+    """Name -> (N,) bool: length by thirds, negation, rare words, answer, values of further columns.
 
     `known`: how often each word stands in the training texts; without it rare words are not told.
     """
@@ -38,17 +38,22 @@ def slices_of(
         rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
         name = f"a word seen below {RARE} times in training"
         found |= {f"with {name}": rare, f"without {name}": ~rare}
-    answers = [e.answer or "" for e in examples]
-    labels = answers if len(set(answers)) <= LABELS else [""] * len(answers)
+    answers = Counter(e.answer or "" for e in examples)
+    # where many answers are those of one text alone, only the frequent ones name a part
+    shared = 2 * len(answers) <= len(examples)
+    asked = {a for a, n in answers.items() if a and (shared or n >= FEWEST)}
+    asked = asked if len(asked) <= MOST else set()
     columns = dict.fromkeys(name for e in examples for name, _ in e.more)
-    values = {"label": labels} | {c: [dict(e.more).get(c, "") for e in examples] for c in columns}
-    for column, listed in values.items():
+    for answer in sorted(asked):
+        found[f"answer: {answer}"] = np.array([e.answer == answer for e in examples])
+    for column in columns:
+        listed = [dict(e.more).get(column, "") for e in examples]
         kinds = sorted(set(listed) - {""})
-        if column != "label" and not 2 <= len(kinds) <= KINDS:
+        if not 2 <= len(kinds) <= KINDS:
             continue
         for kind in kinds:
             mask = np.array([value == kind for value in listed])
-            if column == "label" or mask.sum() >= FEWEST:
+            if mask.sum() >= FEWEST:
                 found[f"{column}: {kind}"] = mask
     return {n: mask for n, mask in found.items() if n == "all" or (mask.any() and not mask.all())}
 

@@ -7,22 +7,29 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from advlab.pictures import robustness
+import numpy as np
+
+from advlab.pictures import quoted, robustness
 from advlab.pictures.page import Band, Chart, Line, Section, Table, frame, versions
 from advlab.pictures.style import RUNS
 from advlab.pictures.tables import Columns, to_csv
 from advlab.studies.parts import slices_of
 
 if TYPE_CHECKING:
-    from advlab.records import Example
+    from advlab.records import Estimate, Example
     from advlab.records.measured import Alarm, Grid
 
 LIMITS = (
     "Accuracy under attack is an upper bound: a stronger attack may break more.",
     "A text counts as broken at every ε at or above the first that breaks it.",
-    "Intervals are Wilson's, 95 %, for these texts; another data set may differ by more.",
+    "Intervals are 95 %, for these texts: Wilson's of shares of texts, else a bootstrap over texts; "
+    "another data set may differ by more.",
     "ε is measured on word vectors: what it allows is no text, and says nothing of typing errors.",
 )
+
+ANSWERS = "Answers"
+SHARES = [(k / 5, f"{20 * k} %") for k in range(6)]  # ticks
+PAIRED = "Draws of the same texts, in pairs; an interval without 0 differs."
 
 
 def report(
@@ -37,6 +44,8 @@ def report(
 ) -> dict[str, str]:
     """File name -> content: report.html, report.md, accuracy.csv, texts.csv, report.json.
 
+    And quoted.csv, where figures of the answers were measured.
+
     `known` as for `slices_of`; `more`: further tables as title, columns, note; `used`: which texts
     these are, in words, among the settings.
     """
@@ -47,6 +56,7 @@ def report(
     parts: list[tuple[str, Columns | None, str]] = [
         ("Settings", {"setting": list(settings), "value": list(settings.values())}, ""),
         ("Accuracy", robustness.columns(grid), "Share read right, with 95 % intervals."),
+        *_quoted(grid),
         (
             "Alarms",
             _alarms(alarms) if alarms else None,
@@ -62,10 +72,16 @@ def report(
             robustness.slices(grid, slices_of(examples, known), last),
             "",
         ),
+        *(
+            [("Paired differences of the answers", quoted.paired(grid, last), PAIRED)]
+            if len(grid.rows) > 1 and quoted.names(grid)
+            else []
+        ),
         *((title, columns, note) for title, columns, note in more),
         ("Limits", {"": list(LIMITS)}, ""),
     ]
-    return {
+    tables = {"quoted.csv": to_csv(quoted.columns(grid))} if quoted.names(grid) else {}
+    return tables | {
         "report.html": _page(grid, parts),
         "report.md": _markdown(parts),
         "accuracy.csv": to_csv(robustness.columns(grid)),
@@ -76,6 +92,14 @@ def report(
             indent=1,
         ),
     }
+
+
+def _quoted(grid: Grid) -> list[tuple[str, Columns | None, str]]:
+    """The table of all figures of the answers."""
+    names = quoted.names(grid)
+    if not names:
+        return []
+    return [(ANSWERS, quoted.columns(grid), quoted.sentence(names))]
 
 
 def _settings(grid: Grid, made: str, used: Mapping[str, str]) -> dict[str, str]:
@@ -121,6 +145,16 @@ def _json(grid: Grid, settings: Mapping[str, str], alarms: Sequence[Alarm]) -> d
                 "robust": [plain(r) for r in row.robust],
                 "noise": [plain(r) for r in row.noisy],
                 "broken": row.broken.tolist(),
+                "quoted": [
+                    {
+                        "name": one.name,
+                        "how": one.note,
+                        "clean": plain(one.clean.estimate),
+                        "robust": [plain(r.estimate) for r in one.robust],
+                        "noise": [plain(r.estimate) for r in one.noisy],
+                    }
+                    for one in row.quoted
+                ],
             }
             for row in grid.rows
         ],
@@ -153,16 +187,16 @@ def _markdown(parts: Sequence[tuple[str, Columns | None, str]]) -> str:
 
 
 def _page(grid: Grid, parts: Sequence[tuple[str, Columns | None, str]]) -> str:
-    sections = [
-        Section(
-            title,
-            note,
-            chart=_curves(grid) if title == "Accuracy" else None,
-            table=_table(columns) if columns is not None else None,
-        )
-        for title, columns, note in parts
-        if columns is not None or note
-    ]
+    sections = []
+    for title, columns, note in parts:
+        if columns is None and not note:
+            continue
+        chart = _accuracy(grid) if title == "Accuracy" else None
+        table = _table(columns) if columns is not None else None
+        sections.append(Section(title, note, chart=chart, table=table))
+        if title == ANSWERS:
+            drawn = [(name, _answers(grid, name)) for name in quoted.names(grid)]
+            sections += [Section(name, "", chart=chart) for name, chart in drawn if chart]
     return frame("advlab: robustness", f"Robustness: {grid.data}", sections)
 
 
@@ -170,27 +204,55 @@ def _table(columns: Columns) -> Table:
     return Table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
-def _curves(grid: Grid) -> Chart:
-    """Accuracy against ε: a band and a line a row, noise dotted."""
+def _accuracy(grid: Grid) -> Chart:
+    """Accuracy against ε."""
+    rows = [([row.clean, *row.robust], row.noisy) for row in grid.rows]
+    return _curves("Accuracy", grid, rows, SHARES)
+
+
+def _answers(grid: Grid, name: str) -> Chart | None:
+    """One figure of the answers against ε; None where it grows beyond what a linear axis shows."""
+    found = [quoted.of(row, name) for row in grid.rows]
+    rows = [
+        ([r.estimate for r in (one.clean, *one.robust)], [r.estimate for r in one.noisy])
+        for one in found
+    ]
+    high = max(rate.value for rates, noise in rows for rate in (*rates, *noise))
+    if found[0].clean.unit == "share":
+        return _curves(name, grid, rows, SHARES)
+    if not 0 < high <= 100:
+        return None
+    step = 10.0 ** np.floor(np.log10(high))
+    ticks = [step * k / 2 for k in range(int(2 * high / step) + 2)]
+    return _curves(name, grid, rows, [(y, f"{y:g}") for y in ticks[:: 1 + len(ticks) // 8]])
+
+
+def _curves(
+    name: str,
+    grid: Grid,
+    rows: Sequence[tuple[Sequence[Estimate], Sequence[Estimate]]],
+    y_ticks: Sequence[tuple[float, str]],
+) -> Chart:
+    """A band and a line a row, noise dotted; the rows are rates from ε = 0 on, and noise."""
     shapes: list[Band | Line] = []
-    for k, row in enumerate(grid.rows):
+    for k, (row, (rates, noise)) in enumerate(zip(grid.rows, rows, strict=True)):
         colour, dash = RUNS[k % len(RUNS)], ("", "8 4", "2 4", "8 4 2 4")[k % 4]
         x = [0.0, *row.eps]
-        rates = [row.clean, *row.robust]
-        noise = [row.clean.value, *(rate.value for rate in row.noisy)]
+        if rates[0].low == rates[0].low:  # a number
+            low, high = [rate.low for rate in rates], [rate.high for rate in rates]
+            shapes.append(Band(x, low, high, colour, 0.18))
         shapes += [
-            Band(x, [rate.low for rate in rates], [rate.high for rate in rates], colour, 0.18),
             Line(
                 x, [rate.value for rate in rates], colour, dash, name=robustness.name_of(grid, row)
             ),
-            Line(x, noise, colour, "1 4", width=1),
+            Line(x, [rate.value for rate in (rates[0], *noise)], colour, "1 4", width=1),
         ]
     ticks = sorted({0.0, *(eps for row in grid.rows for eps in row.eps)})
     return Chart(
-        "Accuracy against ε",
+        f"{name} against ε",
         shapes,
         x_ticks=[(eps, f"{eps:g}") for eps in ticks],
-        y_ticks=[(k / 5, f"{20 * k} %") for k in range(6)],
+        y_ticks=y_ticks,
         x_title="ε",
         legend="; finely dotted: random noise as long",
         width=720,

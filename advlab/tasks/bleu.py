@@ -15,8 +15,10 @@ import numpy as np
 
 from advlab.errors import DataError, SettingError
 from advlab.records import Estimate
+from advlab.tasks import quoted
 
 TOKENIZERS = ("13a", "zh", "none", "char", "intl")
+ORDER = 4  # BLEU counts runs of so many tokens: a shorter answer has none
 RESAMPLES = 1000
 
 
@@ -67,6 +69,31 @@ def chrf(
 ) -> Figure:
     """Corpus chrF of N answers, each with its references."""
     return _figure("chrF", _chrf(lower), answers, references, seed)
+
+
+def corpus_figures(
+    answers: Sequence[str], references: Sequence[Sequence[str]]
+) -> list[quoted.Figure]:
+    """BLEU and chrF of N answers as figures of any of them, each with sacrebleu's signature.
+
+    Without BLEU where most references are shorter than the runs that it counts: a perfect answer would
+    have 0.
+    """
+    tokenize = tokenizer_for(references)
+    metrics = {"chrF": _chrf(False)}
+    cut = _bleu(tokenize, False).tokenizer
+    long = [len(cut(known[0]).split()) >= ORDER for known in references]
+    if sum(long) > len(long) / 2:
+        metrics = {"BLEU": _bleu(tokenize, False)} | metrics
+    found = []
+    for name, metric in metrics.items():
+        counts = counts_of(metric, answers, references)  # sets what the signature tells
+
+        def of(places: np.ndarray, metric: Any = metric, counts: Any = counts) -> float:
+            return float(metric._compute_score_from_stats(counts[places].sum(0).tolist()).score)
+
+        found.append(quoted.Figure(name, of, name, str(metric.get_signature())))
+    return found
 
 
 def tokenizer_for(references: Sequence[Sequence[str]]) -> str:

@@ -20,9 +20,10 @@ from torch import Tensor
 from advlab.errors import SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
-from advlab.tasks import sequences
+from advlab.tasks import quoted, replies, sequences
 from advlab.tasks.base import Batch, Column, Explained
 from advlab.tasks.history import History, HistoryReader
+from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE, block
 from advlab.tasks.tokens import Reader, Tokens
 
@@ -88,16 +89,15 @@ class Dialogue:
     ) -> Batch:
         """Histories with their replies, padded on the right."""
         assert isinstance(reader, HistoryReader)
-        replies = [self._wanted(e, reader) for e in examples]
-        read = [[*t.ids, *y[:-1]] for t, y in zip(tokens, replies, strict=True)]
-        pairs = list(zip(tokens, replies, strict=True))
+        pairs = [(t, self._wanted(e, reader)) for t, e in zip(tokens, examples, strict=True)]
+        read = [[*t.ids, *y[:-1]] for t, y in pairs]
         segment = block([[*t.segment, *[2] * len(y[:-1])] for t, y in pairs], -1)
-        U = max(max(map(len, replies), default=0), 1)
+        U = max([1, *(len(y) for _, y in pairs)])
         places = [[len(t) - 1 + min(u, max(len(y) - 1, 0)) for u in range(U)] for t, y in pairs]
         said = [t.said if isinstance(t, History) and self.earlier else [] for t in tokens]
         ending = reader.ending
         target = {
-            "labels": block([[*y, *[NONE] * (U - len(y))] for y in replies], NONE),
+            "labels": block([[*y, *[NONE] * (U - len(y))] for _, y in pairs], NONE),
             "places": torch.tensor(places),
             "history": torch.tensor([len(t) for t in tokens]),
             "earlier": block([[ending if i is None else i for _, i in row] for row in said], NONE),
@@ -269,6 +269,24 @@ class Dialogue:
             "exact": float(said in known),
             "f1": max((_overlap(said, words) for words in known), default=0.0),
         }
+
+    def lengths(self, batch: Batch) -> Tensor:
+        """(B,) tokens of each reply, its end among them."""
+        return sequences.count(batch.target["labels"])
+
+    def figures(
+        self, said: Sequence[Said], clean: Sequence[Said], examples: Sequence[Example]
+    ) -> list[quoted.Figure]:
+        """Perplexity of the known replies; of the model's own: exact match, F1, changed, varied."""
+        found = [self.quality(s.answer, e) for s, e in zip(said, examples, strict=True)]
+        return [
+            replies.perplexity_of(said),
+            replies.bits_of(said, examples),
+            quoted.share("exact match", [q["exact"] == 1 for q in found]),
+            quoted.mean("F1 of words", [q["f1"] for q in found]),
+            quoted.changed(said, clean),
+            replies.distinct_of(said, examples),
+        ]
 
 
 class _State:

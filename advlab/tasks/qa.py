@@ -23,8 +23,9 @@ from advlab.records import Dataset, Example
 from advlab.records.examples import NO_ANSWER
 from advlab.records.reading import Reading
 from advlab.settings import check, setting
-from advlab.tasks import span_start, squad
+from advlab.tasks import quoted, span_start, squad
 from advlab.tasks.base import Batch, Column, Explained, broken_in, margin_in
+from advlab.tasks.quoted import Said
 from advlab.tasks.scratch import learn_tokenizer, shape_of
 from advlab.tasks.span_explained import EXPLAINED, explained
 from advlab.tasks.span_head import allowed, read_text
@@ -300,6 +301,32 @@ class QuestionAnswering:
         if squad.written_on(known):
             found["f1 of characters"] = squad.character_f1(said, known)
         return found
+
+    def lengths(self, batch: Batch) -> Tensor:
+        """(B,) two: the loss is the mean of an answer's first and last token."""
+        return torch.full_like(batch.target["start"], 2)
+
+    def figures(
+        self, said: Sequence[Said], clean: Sequence[Said], examples: Sequence[Example]
+    ) -> list[quoted.Figure]:
+        """Exact match and F1 of SQuAD, F1 with and without an answer apart where there are both."""
+        found = [self.quality(s.answer, e) for s, e in zip(said, examples, strict=True)]
+        f1 = [q["f1"] for q in found]
+        none = [squad.missing([bare(a) for a in e.answers]) for e in examples]
+        figures = [
+            quoted.share("exact match", [q["exact"] == 1 for q in found]),
+            quoted.mean("F1", f1, note="of words, as SQuAD 2.0 counts it"),
+        ]
+        if any(none) and not all(none):
+            figures += [
+                quoted.part("F1 with an answer", f1, [not n for n in none]),
+                quoted.part("F1 without one", f1, none),
+            ]
+        letters = [q.get("f1 of characters") for q in found]
+        if any(x is not None for x in letters):
+            among = [x is not None for x in letters]
+            figures.append(quoted.part("F1 of characters", [x or 0.0 for x in letters], among))
+        return figures
 
 
 def _null(tokens: Tokens, reader: Reader) -> int:

@@ -48,6 +48,11 @@ def written_on(known: Sequence[str]) -> bool:
     return any(_WRITTEN_ON.search(k) for k in known)
 
 
+def missing(known: Sequence[str]) -> bool:
+    """Whether the known answers say that there is none."""
+    return not any(normalised(k) for k in known)
+
+
 def _known(known: Sequence[str]) -> Sequence[str]:
     """The known answers that say something; where none does, there is no answer."""
     return [k for k in known if normalised(k)] or [""]

@@ -22,10 +22,11 @@ from advlab.errors import ModelError, SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.settings import setting
-from advlab.tasks import sequences
+from advlab.tasks import quoted, sequences
 from advlab.tasks.base import Batch, Column, Explained
 from advlab.tasks.output_vectors import heard, worst_output
 from advlab.tasks.pieces import tiny_translator
+from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE
 from advlab.tasks.tokens import Reader, Tokens, padded
 
@@ -283,6 +284,24 @@ class Translation:
             "exact": float(any(exact(answer, known) for known in example.answers)),
             "chrf": chrf_of(answer, example.answers),
         }
+
+    def lengths(self, batch: Batch) -> Tensor:
+        """(B,) tokens of each reference, its end among them."""
+        return sequences.count(batch.target["labels"])
+
+    def figures(
+        self, said: Sequence[Said], clean: Sequence[Said], examples: Sequence[Example]
+    ) -> list[quoted.Figure]:
+        """BLEU and chrF of sacrebleu, exact match, and how many answers changed."""
+        from advlab.tasks.bleu import corpus_figures, exact
+
+        pairs = zip(said, examples, strict=True)
+        right = [any(exact(s.answer, known) for known in e.answers) for s, e in pairs]
+        return [
+            *corpus_figures([s.answer for s in said], [e.answers for e in examples]),
+            quoted.share("exact match", right),
+            quoted.changed(said, clean),
+        ]
 
     def _most(self, reader: Reader) -> int:
         return min(self.longest, reader.max_length)

@@ -49,7 +49,7 @@ def test_parts_are_told_by_words_labels_and_columns() -> None:
     known["know"] = 2
     parts = slices_of(examples, known)
     assert parts["with a negation"].tolist() == [True, False, True] * 3
-    assert parts["label: a"].tolist() == [True, False, True] * 3
+    assert parts["answer: a"].tolist() == [True, False, True] * 3
     assert parts["where: tv"].tolist() == [True, True, False] * 3
     assert "where: stage" not in parts  # three texts are too few
     assert parts["with a word seen below 3 times in training"].tolist() == [True, False, False] * 3

@@ -23,6 +23,8 @@ from advlab.studies.alarms import alarms_of
 from advlab.studies.grid import grid
 from advlab.studies.kept import NotKeptError, OnlyKept, Outcomes, Progress
 from advlab.studies.parts import word_counts
+from advlab.tasks import TASKS
+from advlab.tasks.quoted import Quotes
 from advlab.ui import plain_text
 from advlab.ui.compare.measure import MOST_TEXTS, Choice, outcomes, victims_for
 from advlab.ui.models import LOCAL
@@ -57,11 +59,12 @@ def take(
     last: dict[str, Any] | None = None,
     kept: Outcomes | None = None,
     checks: bool = True,
+    quote: bool = True,
 ) -> Measured | None:
     """The grid, and what the checks of each model say of it; None where no model can be measured.
 
     `last`: the settings as JSON, to be found again by the next visit. `kept`: where finished work is
-    read. Without `checks` no alarm is looked for.
+    read. Without `checks` no alarm is looked for; `quote` as of `grid`.
     """
     data, examples = choice.texts()
     kept = kept or outcomes()
@@ -80,6 +83,7 @@ def take(
         seed=choice.seed,
         data=data.name,
         outcomes=kept,
+        quote=quote,
         progress=told,
     )
     alarms: list[Alarm] = []
@@ -146,14 +150,26 @@ def first_look_button(choice: Choice) -> None:
             st.rerun()
 
 
+def quotes(choice: Choice) -> bool:
+    """Whether more is quoted of the chosen models' answers than whether they are right."""
+    return issubclass(TASKS[choice.source.task], Quotes)
+
+
 def seconds_for(
-    choice: Choice, texts: int, attacks: Sequence[Attack], eps: Sequence[float]
+    choice: Choice,
+    texts: int,
+    attacks: Sequence[Attack],
+    eps: Sequence[float],
+    *,
+    quote: bool = True,
 ) -> float | None:
     """The longest that a grid may take here, judged by how fast these models trained; None if unknown.
 
     An attack's step costs a pass, forward and backward; each of five draws of noise a third of one.
+    With what is quoted of the answers all of it is done twice.
     """
     passes = sum(getattr(attack, "steps", 1) + 5 / 3 for attack in attacks) * len(eps) * texts
+    passes *= 2 if quote and quotes(choice) else 1
     total = 0.0
     for model in choice.models:
         try:
@@ -191,6 +207,7 @@ def _last(choice: Choice) -> Measured | None:
             lambda *_: None,
             kept=OnlyKept(outcomes().folder),
             checks=False,
+            quote=settings.get("quote", False),
         )
     except (OSError, ValueError, TypeError, KeyError, AdvlabError, NotKeptError):
         return None  # nothing was measured, or models and texts are others now

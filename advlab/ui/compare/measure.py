@@ -128,9 +128,9 @@ def outcomes() -> Outcomes:
 
 
 def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
-    """Views of the chosen models by id, their classes called as in the data, which is told.
+    """Views of the chosen models by id, their answers called as in the data, which is told.
 
-    Those of other classes, and those that cannot be loaded, are left out with a warning. The
+    Those of other answers, and those that cannot be loaded, are left out with a warning. The
     turn of each is taken for a moment only: measurements hold many models, and long.
     """
     found: dict[str, Victim] = {}

@@ -17,7 +17,7 @@ from advlab.studies.grid import grid
 from advlab.studies.kept import Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.measure import Choice, ask, measured, outcomes, tell, victims_for
-from advlab.ui.compare.robustness import trained
+from advlab.ui.compare.robustness import answer_curves, trained
 from advlab.ui.compare.sweep import sweep_question
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
@@ -174,7 +174,7 @@ def cost() -> None:
     if not found:
         return
     whole, models = found
-    # a model that always answers one class loses nothing under attack: that is no gain
+    # a model that always gives one answer loses nothing under attack: that is no gain
     tell(of_outcomes(whole, precision=1.0))
     times = [trained(m) for m in models]
     seconds, costs = [t for t, _ in times], [c for _, c in times]
@@ -197,6 +197,7 @@ def cost() -> None:
             "Clean against robust accuracy, with training time",
         )
         table(questions.cost_columns(whole, seconds, costs), "cost.table", "What each model pays")
+    answer_curves(whole, "cost")
 
 
 def _price(choice: Choice, eps: float, progress: Progress) -> Any:

@@ -8,13 +8,14 @@ import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings, build_attack
 from advlab.errors import AdvlabError
-from advlab.pictures import robustness, tables
+from advlab.pictures import quoted, robustness, tables
+from advlab.records.measured import Grid
 from advlab.runs import jobs
 from advlab.runs.standing import standing
 from advlab.studies.parts import slices_of
 from advlab.studies.report import report
 from advlab.ui import KEEP, plain_text
-from advlab.ui.compare.grids import Measured, first_look_button, opened, seconds_for, take
+from advlab.ui.compare.grids import Measured, first_look_button, opened, quotes, seconds_for, take
 from advlab.ui.compare.measure import Choice, ask, measured, tell
 from advlab.ui.explore import request
 from advlab.ui.models import LOCAL
@@ -31,16 +32,17 @@ def robustness_page() -> None:
         "Models, texts, attacks, ε", icon=":material/tune:", key="robustness.controls"
     ):
         choice = ask("robustness", count=400)
-        chosen = _attacks() if choice else None
+        chosen = _attacks(choice) if choice else None
     if choice is None or chosen is None:
         return
-    attacks, eps = chosen
+    attacks, eps, quote = chosen
     key = choice.key | {"attacks": [attack_settings(a) for a in attacks], "eps": eps}
+    key["quote"] = quote
     found: Measured | None = measured(
         "robustness",
         key,
-        lambda progress: take(choice, attacks, eps, progress, last=key),
-        hint=_told(choice, attacks, eps),
+        lambda progress: take(choice, attacks, eps, progress, last=key, quote=quote),
+        hint=_told(choice, attacks, eps, quote),
         opening=lambda progress: opened(choice, progress),
     )
     if found is not None:
@@ -49,9 +51,9 @@ def robustness_page() -> None:
         first_look_button(choice)
 
 
-def _told(choice: Choice, attacks: list[Attack], eps: list[float]) -> str:
+def _told(choice: Choice, attacks: list[Attack], eps: list[float], quote: bool) -> str:
     """What Measure will do, and how long that takes."""
-    seconds = seconds_for(choice, choice.count, attacks, eps)
+    seconds = seconds_for(choice, choice.count, attacks, eps, quote=quote)
     long = f", at most about {rounded(seconds)}" if seconds else ""
     return (
         f"{choice.count:,} texts{long}. Every text is attacked at every ε that it still stands. "
@@ -59,7 +61,8 @@ def _told(choice: Choice, attacks: list[Attack], eps: list[float]) -> str:
     )
 
 
-def _attacks() -> tuple[list[Attack], list[float]] | None:
+def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
+    """Attacks, radii, and whether what is quoted of answers is measured too."""
     columns = st.columns(2, vertical_alignment="bottom")
     names = columns[0].multiselect(
         "Attacks",
@@ -90,7 +93,14 @@ def _attacks() -> tuple[list[Attack], list[float]] | None:
             " write them like 0.1 0.25 0.5."
         )
         return None
-    return attacks, eps
+    quote = quotes(choice) and st.checkbox(
+        "Answers too",
+        value=True,
+        key="robustness.quote",
+        help="What people quote of answers (F1, BLEU, perplexity, …): one more attack at each ε.",
+        **KEEP,
+    )
+    return attacks, eps, quote
 
 
 def _results(found: Measured) -> None:
@@ -141,10 +151,11 @@ def _curves(found: Measured) -> None:
     with section(
         "How much is left",
         "Share read right against ε, bands are 95 % intervals (Wilson). Thin dotted lines are random"
-        " noise as long, the dashed grey line is always answering the most frequent class.",
+        " noise as long, the dashed grey line is always giving the most frequent answer.",
     ):
         chart(robustness.curves(found.grid), "robustness.curves", "Accuracy under attack against ε")
         table(robustness.columns(found.grid), "robustness.table", "Accuracy with intervals")
+    answer_curves(found.grid, "robustness")
     seeds = robustness.over_seeds(found.grid, found.groups)
     if seeds["setting"]:
         with section("Over seeds", "Runs that differ in their seed alone: mean (lowest–highest)."):
@@ -174,6 +185,26 @@ def _curves(found: Measured) -> None:
             )
 
 
+def answer_curves(grid: Grid, page: str) -> None:
+    """What people quote of the answers, one figure at a time as curves and all of them as a table."""
+    names = quoted.names(grid)
+    if not names:
+        return
+    with section("How good are the answers?", quoted.sentence(names)):
+        if len(grid.rows[0].eps) > 1:
+            name = st.segmented_control(
+                "Figure",
+                names,
+                default=names[0],
+                required=True,
+                key=f"{page}.figure",
+                label_visibility="collapsed",
+            )
+            name = name if name in names else names[0]
+            chart(quoted.curve(grid, name), f"{page}.answers", f"{name} against ε")
+        table(quoted.columns(grid), f"{page}.quoted", "Figures of the answers, with intervals")
+
+
 def _differences(found: Measured, e: int) -> None:
     if len(found.grid.rows) < 2:
         st.info("Choose a second model or attack: a difference needs two.", icon=":material/edit:")
@@ -184,12 +215,21 @@ def _differences(found: Measured, e: int) -> None:
         " (McNemar's exact test, paired bootstrap).",
     ):
         table(robustness.paired(found.grid, e), "robustness.paired", "Paired differences")
+    if quoted.names(found.grid):
+        with section(
+            "Of the answers", "The same draws of texts for both; an interval without 0 differs."
+        ):
+            table(
+                quoted.paired(found.grid, e),
+                "robustness.answers.paired",
+                "Paired differences of answers",
+            )
 
 
 def _parts(found: Measured, e: int) -> None:
     with section(
         "Where is it weak?",
-        "The same on parts of the texts, with intervals: length, negation, rare words, class, further"
+        "The same on parts of the texts, with intervals: length, negation, rare words, answer, further"
         " columns of the data, and each model's own confidence.",
     ):
         columns = robustness.slices(found.grid, slices_of(found.examples, found.known), e)
@@ -279,4 +319,5 @@ def link(found: Measured, n: int, column: str) -> dict[str, str]:
         {**row.attack, "eps": eps},
         found.examples[n].text,
         label=found.grid.answers[n] or "",
+        beside=found.examples[n].beside,
     )
