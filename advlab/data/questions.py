@@ -223,11 +223,9 @@ def _answers(value: Any, place: Any) -> tuple[tuple[str, int | None, int | None]
     if isinstance(value, list) and all(isinstance(v, Mapping) for v in value):
         value, place = [v.get("text") for v in value], [v.get("answer_start") for v in value]
     texts = value if isinstance(value, list) else [value]
-    ranged = isinstance(place, str) and (match := _RANGE.fullmatch(place))
-    if ranged:
-        starts, end = [int(match[1])], int(match[2])
-    else:
-        starts, end = place if isinstance(place, list) else [place], None
+    starts, end = place if isinstance(place, list) else [place], None
+    if isinstance(place, str) and (ranged := _RANGE.fullmatch(place)):
+        starts, end = [int(ranged[1])], int(ranged[2])
     starts = [*starts, *[None] * len(texts)]
     found = [(_string(t), _whole(s), end) for t, s in zip(texts, starts, strict=False)]
     return tuple(a for a in found if a[0].strip() and a[0].strip() != MISSING)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -291,7 +291,7 @@ def _candidates(facts: Sequence[Fact], part: str) -> int:
 
 
 Plan = One | Ordered | Bridge
-PLANS: dict[str, tuple[Plan, ...]] = {
+PLANS: Mapping[str, tuple[Plan, ...]] = {
     needs: tuple(
         One(kind, part, form, needs == "none")
         for kind, questions in QUESTIONS.items()
@@ -393,7 +393,8 @@ def dataset(seed: int = 14) -> Dataset:
             seen.add(key)
             found.append(_example(f"stories-{split}-{len(found) + 1}", story))
         splits[split] = tuple(found)
-    return Dataset("stories", (), **splits, about=ABOUT)
+    train, validation, test = splits.values()
+    return Dataset("stories", (), train, validation, test, about=ABOUT)
 
 
 ABOUT = (

@@ -81,7 +81,7 @@ def design(model: Any) -> None:
 
 def waves(places: int, width: int) -> Tensor:
     """(places, width) sinusoids of length 1; their products depend on the distance alone."""
-    length = torch.exp(torch.linspace(*map(math.log, WAVES), width // 2))
+    length = torch.exp(torch.linspace(math.log(WAVES[0]), math.log(WAVES[1]), width // 2))
     turns = 2 * math.pi * torch.arange(places).unsqueeze(1) / length
     found = torch.zeros(places, width)
     found[:, 0 : 2 * (width // 2) : 2] = turns.sin()
