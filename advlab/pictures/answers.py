@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from advlab.pictures import spans
 from advlab.pictures.base import finish
-from advlab.pictures.chips import aligned
+from advlab.pictures.chips import aligned, cut
 from advlab.pictures.sentences import percent
 from advlab.pictures.style import CLASSES, FLIPS, NEUTRAL, SHAPES, label
 from advlab.pictures.tables import Columns
@@ -188,16 +188,14 @@ def marked(clean: str, answer: str) -> str:
     """An answer as HTML, the words that the clean one does not have there underlined."""
     if not answer.strip():
         return "<em>nothing</em>"
-    spaced = " " in clean + answer
-    old, new = (a.split() if spaced else list(a) for a in (clean, answer))
-    parts = []
+    (old, new), parts = cut(clean, answer), []
     for i, j in aligned(old, new):
         if j is None:
             continue
         word = html.escape(new[j])
         same = i is not None and old[i] == new[j]
         parts.append(word if same else f"<u><strong>{word}</strong></u>")
-    return (" " if spaced else "").join(parts)
+    return (" " if len(new) == len(answer.split()) else "").join(parts)
 
 
 def told(record: AttackRecord) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advlab.pictures.style import FLIPS, NEUTRAL, faded
 from advlab.pictures.text import DARKEST
 
+# scripts that put no blanks between words: Thai, Lao, Burmese, Khmer, kana, Han
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 FULL = 3.0  # nats from which a chip is darkest
 
 
@@ -27,6 +30,13 @@ class Chip:
     def changed(self) -> bool:
         """Whether another token stands here."""
         return self.before != self.now
+
+
+def cut(*texts: str) -> list[list[str]]:
+    """Texts in words; in signs where one of them is of a script without blanks."""
+    if any(_UNSPACED.search(text) for text in texts):
+        return [[sign for sign in text if not sign.isspace()] for text in texts]
+    return [text.split() for text in texts]
 
 
 def aligned(before: Sequence[str], now: Sequence[str]) -> list[tuple[int | None, int | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from advlab.pictures import spans
-from advlab.pictures.chips import aligned
+from advlab.pictures.chips import aligned, cut
 from advlab.pictures.wording import named, said
 from advlab.records import AttackRecord
 
@@ -24,10 +24,8 @@ def replaced(record: AttackRecord) -> str:
 
 
 def words(record: AttackRecord) -> str:
-    """The first word of the answer that changed, and how many did; of scripts without blanks signs."""
-    both = [r.answers[0] for r in (record.clean, record.attacked)]
-    spaced = any(" " in answer for answer in both)
-    old, new = (answer.split() if spaced else list(answer) for answer in both)
+    """The first word of the answer that changed, and how many did; signs where no blanks part words."""
+    old, new = cut(record.clean.answers[0], record.attacked.answers[0])
     pairs = aligned(old, new)
     changed = [k for k, (i, j) in enumerate(pairs) if i is None or j is None or old[i] != new[j]]
     if not changed or not old or not new:
@@ -44,8 +42,7 @@ def words(record: AttackRecord) -> str:
     )
     rest = len(changed) - 1
     more = f", and {rest} more change{'s' if rest == 1 else ''} behind it" if rest else ""
-    unit = "word" if spaced else "sign"
-    return f"The first change is at {unit} {place} of the answer: {told}{more}."
+    return f"The first change is at place {place} of the answer: {told}{more}."
 
 
 JUMPS: dict[str, Callable[[AttackRecord], str]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,7 @@ from advlab.records import AttackRecord, Reading
 from advlab.records.examples import NO_ANSWER
 
 START, END = CLASSES[1], CLASSES[2]
-HEIGHT = 16  # px of a bar that stands for certainty
+HEIGHT = 13  # px of a bar that stands for certainty
 _SENTENCE = re.compile(r"[.!?。！？]+(?=\s|$)")
 
 
@@ -32,6 +31,7 @@ class Spans:
     start: list[list[float]]  # F × K, p(start)
     end: list[list[float]]  # F × K, p(end)
     answer: list[tuple[int, int]]  # F: first and last token, −1 where no answer is given
+    clean: tuple[int, int]  # without δ
     known: tuple[int, int]  # of the reference
 
 
@@ -50,6 +50,7 @@ def spans(record: AttackRecord, reading: Reading) -> Spans:
         start=values[0],
         end=values[1],
         answer=[_within(ends, place) for ends in reading.parts["span(answer)"]],
+        clean=_within(record.clean.parts["span(answer)"][0], place),
         known=_within(known, place),
     )
 
@@ -93,7 +94,7 @@ def rows_html(record: AttackRecord) -> str:
 def marks_html() -> str:
     """What the bars, the line and the frame stand for."""
     marks = [Mark(END, "above: p(end)"), Mark(START, "below: p(start)")]
-    note = "framed: the answer · underlined: the reference"
+    note = "framed: the answer · dashed: the clean one · underlined: the reference"
     return legend(marks).replace("</div>", f"<span>{note}</span></div>")
 
 
@@ -102,21 +103,20 @@ def text_html(record: AttackRecord, reading: Reading) -> str:
     found = spans(record, reading)
     parts = []
     for (piece, _), k in zip(pieces(record, range(len(record.tokens))), found.at, strict=True):
-        if k < 0:
-            parts.append(html.escape(piece))
-            continue
-        parts.append(
-            _token(piece, k, found.start[0][k], found.end[0][k], found.answer[0], found.known)
-        )
+        parts.append(html.escape(piece) if k < 0 else _token(piece, k, found))
     style = "font-size:1.05rem;line-height:1.5;margin:.2rem 0;white-space:pre-wrap"
     return f'<p dir="auto" style="{style};overflow-wrap:anywhere">{"".join(parts)}</p>'
 
 
-def _token(
-    piece: str, k: int, start: float, end: float, answer: Sequence[int], known: Sequence[int]
-) -> str:
-    line = "underline 3px" if 0 <= known[0] <= k <= known[1] else "none"
-    ring = "box-shadow:0 0 0 2px currentColor;" if 0 <= answer[0] <= k <= answer[1] else ""
+def _token(piece: str, k: int, found: Spans) -> str:
+    """One token of the only version, between its two bars."""
+    start, end = found.start[0][k], found.end[0][k]
+    line = "underline 3px" if _inside(k, found.known) else "none"
+    ring = ""
+    if _inside(k, found.answer[0]):
+        ring = "box-shadow:0 0 0 2px currentColor;"
+    elif _inside(k, found.clean):
+        ring = "outline:2px dashed currentColor;"
     title = f"p(start) {start:.1%}, p(end) {end:.1%}"
     bars = [
         f'<span style="display:flex;align-items:{side};height:{HEIGHT}px">'
@@ -128,6 +128,10 @@ def _token(
         f'title="{title}">{bars[0]}<span style="text-decoration:{line};border-radius:2px;{ring}">'
         f"{html.escape(piece)}</span>{bars[1]}</span>"
     )
+
+
+def _inside(k: int, ends: tuple[int, int]) -> bool:
+    return 0 <= ends[0] <= k <= ends[1]
 
 
 def jump(record: AttackRecord) -> str:

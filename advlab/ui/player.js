@@ -184,7 +184,7 @@ function headOf(panel, reel) {
 
 // Above each token its chance to end the answer, below to begin it; the answer framed.
 function spansOf(panel, reel) {
-  const found = panel.spans, tokens = [], [known, last] = found.known;
+  const found = panel.spans, tokens = [], [known, last] = found.known, [first, end] = found.clean;
   function around(mark, i) {
     const k = found.at[i];
     if (k < 0) return mark;
@@ -203,7 +203,7 @@ function spansOf(panel, reel) {
     entry.append(sample, node("span", "", what));
     legend.append(entry);
   }
-  legend.append(node("span", "", "framed: the answer"), node("span", "", "underlined: the reference"),
+  legend.append(node("span", "", "framed: the answer"), node("span", "", "dashed: the clean one"), node("span", "", "underlined: the reference"),
     node("span", "", "shaded: δ"));
   function move(frame) {
     const [from, to] = found.answer[frame];
@@ -212,7 +212,9 @@ function spansOf(panel, reel) {
       token.over.style.transform = `scaleY(${ends})`;
       token.under.style.transform = `scaleY(${begins})`;
       token.whole.title = `p(start) ${written(begins, true)}, p(end) ${written(ends, true)}`;
-      token.mark.classList.toggle("answer", from >= 0 && from <= k && k <= to);
+      const said = from >= 0 && from <= k && k <= to;
+      token.mark.classList.toggle("answer", said);
+      token.mark.classList.toggle("was", !said && first >= 0 && first <= k && k <= end);
     });
   }
   return { around, legend, move };
@@ -250,6 +252,10 @@ function chipsOf(panel, reel) {
 function panelOf(panel, reel) {
   const box = node("div", "panel");
   box.append(node("div", "name", panel.name));
+  if (panel.tokens.length > 30) {  // long texts scroll, so that what stands below is found
+    box.classList.add("tall");
+    box.tabIndex = 0;
+  }
   const rows = panel.tokens.map((token, t) => {
     const row = node("div", "row"), fill = node("div", "fill"), value = node("span", "value");
     const track = node("div", "track");
