@@ -9,6 +9,7 @@ import pytest
 from advlab.attacks import ATTACKS
 from advlab.errors import AdvlabError, SettingError
 from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig, home
+from advlab.runs.starters import STARTERS, starter_pair, train_for
 from advlab.settings import build, check, plain, settings_of
 from advlab.training.methods import METHODS
 
@@ -122,3 +123,33 @@ def test_home_is_the_users_folder(advlab_home: Any, monkeypatch: pytest.MonkeyPa
     assert home() == advlab_home.resolve()
     monkeypatch.setenv("ADVLAB_HOME", str(advlab_home / "new" / "one"))
     assert home().is_dir()
+
+
+def test_a_task_from_scratch_is_learnt_as_its_starter_learns_it() -> None:
+    for task, start in STARTERS.items():
+        made = train_for("tiny", "pgd", task)
+        if task == "classification":
+            assert made == TrainConfig.for_model("tiny")
+        else:
+            assert (made.lr, made.epochs) == (start.train.lr, start.train.epochs)
+        assert train_for("tiny", "pgd", task, epochs=1).epochs == 1
+        assert train_for("minilm", "pgd", task) == TrainConfig.for_model("minilm", "pgd")
+
+
+@pytest.mark.parametrize("task", STARTERS)
+def test_the_two_of_a_starter_differ_in_their_method_alone(task: str) -> None:
+    plain, robust = starter_pair(3, task)
+    assert plain.task == robust.task == task
+    assert plain.method["name"] == "plain" != robust.method["name"]
+    assert dataclasses.replace(plain, name="", method={}) == dataclasses.replace(
+        robust, name="", method={}
+    )
+    assert RunConfig.from_json(plain.to_json()) == plain
+    assert plain.train.seed == 3
+
+
+def test_settings_that_named_the_task_beside_the_data_are_still_read() -> None:
+    config = starter_pair(0, "qa")[0]
+    values = json.loads(config.to_json())
+    values["task"] = values["data"].pop("task")
+    assert RunConfig.from_json(json.dumps(values)) == config

@@ -66,15 +66,15 @@ def run(args: argparse.Namespace) -> int:
     """
     from advlab.data import fitted
     from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+    from advlab.runs.starters import train_for
     from advlab.settings import build
     from advlab.studies import sweep
 
     model = build(ModelConfig, given(args, ModelConfig))
     method = next((name for name in args.methods if name != "plain"), "plain")
-    train = TrainConfig.for_model(model.source, method, **given(args, TrainConfig))
-    base = RunConfig(
-        data=fitted(build(DataConfig, given(args, DataConfig))), model=model, train=train
-    )
+    data = fitted(build(DataConfig, given(args, DataConfig)))
+    train = train_for(model.source, method, data.task, **given(args, TrainConfig))
+    base = RunConfig(data=data, model=model, train=train)
     asked = sweep.Sweep(
         tuple(args.methods), tuple(args.eps), tuple(args.steps), tuple(args.seeds), base
     )

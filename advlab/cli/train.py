@@ -87,17 +87,19 @@ def configuration(args: argparse.Namespace) -> RunConfig:
         RunConfig,
         TrainConfig,
     )
+    from advlab.runs.starters import train_for
     from advlab.settings import build
     from advlab.training.methods import METHODS, build_method, method_settings
 
     model = build(ModelConfig, given(args, ModelConfig))
     method = build_method({"name": args.method} | given_of(args, args.method, METHODS))
+    data = fitted(build(DataConfig, given(args, DataConfig)))
     return RunConfig(
         name=args.name or f"{args.method}, {model.source}",
-        data=fitted(build(DataConfig, given(args, DataConfig))),
+        data=data,
         model=model,
         method=method_settings(method),
         regularise=build(Regularisation, given(args, Regularisation)),
         augment=build(Augmentation, given(args, Augmentation)),
-        train=TrainConfig.for_model(model.source, args.method, **given(args, TrainConfig)),
+        train=train_for(model.source, args.method, data.task, **given(args, TrainConfig)),
     )

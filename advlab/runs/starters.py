@@ -6,8 +6,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advlab.errors import SettingError, unknown
-from advlab.runs.config import DataConfig, Regularisation, RunConfig, TrainConfig
+from advlab.runs.config import SCRATCH, DataConfig, Regularisation, RunConfig, TrainConfig
 
+# what a task from scratch learns by; the rest of a starter is for speed
+LEARNT = (
+    "epochs",
+    "batch_size",
+    "lr",
+    "weight_decay",
+    "clean_start",
+    "clean_until",
+    "eps_warmup",
+    "choose",
+)
 STARTER_GROUP = "starter"  # begins the group that ties the two runs together in the queue
 
 
@@ -101,6 +112,15 @@ def starter_pair(seed: int = 0, task: str = "classification") -> tuple[RunConfig
         plain, name=name, method=dict(start.method), train=replace(plain.train, **start.robust)
     )
     return plain, robust
+
+
+def train_for(model: str, method: str, task: str, **changes: Any) -> TrainConfig:
+    """Training settings that suit a model, a method and a task: from scratch, those of its starter."""
+    base: dict[str, Any] = {}
+    if model in SCRATCH and task in STARTERS and task != "classification":
+        start = STARTERS[task].train
+        base = {name: getattr(start, name) for name in LEARNT}
+    return TrainConfig.for_model(model, method, **(base | changes))
 
 
 def starter_group(task: str) -> str:

@@ -64,8 +64,10 @@ def _form(parts: dict[str, Any], source: str) -> None:
     st.markdown("**Method**")
     parts["method"] = _method(preset, suffix)
     st.markdown("**Training**")
+    task = parts["data"].task if parts["data"] else "classification"
     scratch = "scratch" if source in SCRATCH else "pretrained"
-    defaults = plain(preset.train(source))
+    scratch += "" if task == "classification" else f".{task}"
+    defaults = plain(preset.train(source, task))
     parts["train"] = form_for(TrainConfig, f"train.{scratch}{suffix}", defaults)
     with st.expander("Regularisation and augmentation, with any method", icon=":material/blur_on:"):
         parts["regularise"] = form_for(Regularisation, "regularise")
@@ -82,8 +84,9 @@ def _presets(parts: Mapping[str, Any], source: str) -> None:
         found = read(whole, stamp_of(whole))
         texts = None if found is None else min(len(found.train), data.limit or len(found.train))
     pace = pace_of(source, data.source) if data is not None else None
-    times = [minutes(preset, source, texts, pace) for preset in PRESETS.values()]
-    choose_preset(source, parts["method"], parts["train"], times)
+    task = data.task if data is not None else "classification"
+    times = [minutes(preset, source, texts, pace, task) for preset in PRESETS.values()]
+    choose_preset(source, task, parts["method"], parts["train"], times)
 
 
 def _model() -> tuple[str, ModelConfig | None]:

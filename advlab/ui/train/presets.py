@@ -14,6 +14,7 @@ from advlab.runs import jobs
 from advlab.runs.config import RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
+from advlab.runs.starters import train_for
 from advlab.settings import plain
 from advlab.ui.train.run import diary, method_title
 
@@ -37,9 +38,9 @@ class Preset:
 
         return {"name": self.method} | plain(METHODS[self.method](**self.changes))
 
-    def train(self, source: str) -> TrainConfig:
-        """The training settings that suit a model."""
-        base = TrainConfig.for_model(source, self.method)
+    def train(self, source: str, task: str = "classification") -> TrainConfig:
+        """The training settings that suit a model and a task."""
+        base = train_for(source, self.method, task)
         return replace(base, epochs=max(1, round(self.share * base.epochs)))
 
 
@@ -83,13 +84,15 @@ def pace_of(model: str, data: str) -> Pace | None:
     return next((p for p in found if p.same_data), found[0] if found else None)
 
 
-def minutes(preset: Preset, source: str, texts: int | None, pace: Pace | None) -> str:
+def minutes(
+    preset: Preset, source: str, texts: int | None, pace: Pace | None, task: str = "classification"
+) -> str:
     """About how long a preset takes, in words that say from what this is known."""
     if texts is None:
         return "time: once there is data"
     if pace is None:
         return "time: not known before a run of this model has ended here"
-    seconds = preset.passes * preset.train(source).epochs * texts * pace.seconds
+    seconds = preset.passes * preset.train(source, task).epochs * texts * pace.seconds
     return f"about {rounded(seconds)}{'' if pace.same_data else ', judged by other texts'}"
 
 
@@ -114,13 +117,17 @@ def _use(name: str) -> None:
 
 
 def choose_preset(
-    source: str, method: dict[str, Any] | None, train: TrainConfig | None, times: Sequence[str]
+    source: str,
+    task: str,
+    method: dict[str, Any] | None,
+    train: TrainConfig | None,
+    times: Sequence[str],
 ) -> None:
     """One card a preset; the one that the form below agrees with is marked. `times`: one for each."""
     for column, (name, preset), time in zip(
         st.columns(len(PRESETS)), PRESETS.items(), times, strict=True
     ):
-        settings, wanted = preset.settings(), preset.train(source)
+        settings, wanted = preset.settings(), preset.train(source, task)
         same = method == settings and train == wanted
         with column, st.container(border=True, height="stretch"):
             st.markdown(f"**{preset.title}**{' :material/check:' if same else ''}")
