@@ -163,8 +163,8 @@ def _line(titles: Mapping[str, str], given: Request, turn: str) -> str:
 def _chosen_models(titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
     """What `_models` gives, with no widget drawn."""
     a, b, c = (st.session_state.get(f"{turn}.{letter}") for letter in "abc")
-    here = a if a in titles else next(iter(titles)), b, c if b else None
-    return tuple(m for m in here if m in titles)
+    first = a if a in titles else next(iter(titles))
+    return tuple(str(m) for m in (first, b, c if b else None) if m in titles)
 
 
 def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
