@@ -51,9 +51,9 @@ def many_page() -> None:
     st.html(NARROW)
     with st.container(key="controls"):
         columns = st.columns([6, 7, 4, 4, 5], vertical_alignment="bottom")
-    pair = [known.get("a"), known.get("b")]
+    pair = [known.get("a", ""), known.get("b", "")]
     if pair[0] not in ids:  # nothing was asked on Explore yet, or it is gone
-        pair = [*fitting_pair(ids), None]
+        pair = [*fitting_pair(ids), ""]
     a = columns[0].selectbox(
         "Model A",
         ids,
