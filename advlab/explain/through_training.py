@@ -19,6 +19,7 @@ def look_at_epoch(
     *,
     label: int | str,
     attack: Attack,
+    beside: str = "",
     seed: int = 0,
     shield: tuple[tuple[int, int], ...] = (),
     chosen: int | None = None,
@@ -27,9 +28,13 @@ def look_at_epoch(
 
     `victim` is the run's chosen model: it gives tokenizer, classes and the unit of ε, so that a
     length means the same in every epoch; its own weights are those of the epoch `chosen`. `label` is
-    the class that is attacked throughout.
+    the answer that is attacked throughout, `beside` what is read with the text.
     """
     then = victim if epoch == chosen else load_epoch(folder, victim, epoch)
-    record = explore(then, text, label=label, attack=attack, seed=seed, shield=shield)
-    found = analyse(then, record, "saliency", method="integrated_gradients", of=label, steps=16)
+    record = explore(
+        then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield
+    )
+    # named answers are explained as such; of a text the task chooses the number, with this reference
+    of = {"of": label} if victim.head else {}
+    found = analyse(then, record, "saliency", method="integrated_gradients", steps=16, **of)
     return Moment(epoch, record, found.clean.words, epoch == chosen)

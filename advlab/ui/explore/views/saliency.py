@@ -60,7 +60,7 @@ def saliency(results: Sequence[Result]) -> None:
     with section(
         "Through the layers",
         "Left: how the gradient of the target at each layer's input is shared among the words."
-        " Right: attention rollout, read where the classifier reads. Rollout follows attention"
+        " Right: attention rollout, read where the answer is read off. Rollout follows attention"
         " weights only, not what is done with them.",
     ):
         _layers(results, controls)
