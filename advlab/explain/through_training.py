@@ -8,6 +8,7 @@ from advlab.attacks import Attack
 from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
 from advlab.records import Moment
+from advlab.tasks.base import Writes
 from advlab.training.epochs import load_epoch
 
 
@@ -34,7 +35,8 @@ def look_at_epoch(
     record = explore(
         then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield
     )
-    # named answers are explained as such; of a text the task chooses the number, with this reference
-    of = {"of": label} if victim.head else {}
+    # a written answer is told token by token; one that its text does not have cannot be explained
+    known = bool(victim.head) or str(label) in text
+    of = {"of": label} if known and not isinstance(victim.task, Writes) else {}
     found = analyse(then, record, "saliency", method="integrated_gradients", steps=16, **of)
     return Moment(epoch, record, found.clean.words, epoch == chosen)

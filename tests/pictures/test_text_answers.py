@@ -20,6 +20,7 @@ from advlab.attacks import PGD
 from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
 from advlab.pictures import answers, sentences
+from advlab.pictures.alignment import alignment, alignment_columns, alignment_sentence
 from advlab.pictures.chips import aligned, chips, cut
 from advlab.pictures.findings import finding
 from advlab.pictures.jumps import jump
@@ -210,7 +211,7 @@ def test_a_written_answer_tells_its_first_change() -> None:
     )
     moved = replace(record, readings={**record.readings, "clean": clean, "attacked": attacked})
     assert jump(moved) == (
-        "The first change is at place 4 of the answer: ‘4’ becomes ‘5’, and 1 more changes behind it."
+        "The first change is at place 4 of the answer: ‘4’ becomes ‘5’; 1 more follows."
     )
 
 
@@ -226,3 +227,16 @@ def test_named_answers_are_spoken_of_as_before() -> None:
     assert said(record, record.reference) == record.reference
     assert chance_of([record]) == f"Probability of {record.reference}"
     assert jump(record) == ""
+
+
+def test_an_alignment_is_drawn_as_both_shares_and_told_by_their_strongest_words() -> None:
+    record = written_record("translation")
+    found = analyse(shared_translator("t5"), record, "alignment")
+    figure = alignment(found)
+    for heat, values in zip(figure.data, (found.attention, found.gradient), strict=True):
+        np.testing.assert_array_equal(np.asarray(heat.z), values)
+    same = int((found.attention.argmax(1) == found.gradient.argmax(1)).sum())
+    assert f"for {same} of {len(found.written)} written tokens" in alignment_sentence(found)
+    table = alignment_columns(found)
+    assert len(table["written"]) == len(found.written)
+    assert set(table["input × gradient: word"]) <= set(found.words)
