@@ -7,7 +7,6 @@ stands beside input × gradient, and where a corpus knows the true alignment bot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,22 +14,8 @@ from torch import Tensor
 
 from advlab.errors import SettingError
 from advlab.model.victim import Victim
-from advlab.records import Example
+from advlab.records import Alignment, Example
 from advlab.tasks import crossing
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Written tokens against source words, twice, with errors where the truth is known."""
-
-    written: tuple[str, ...]  # U tokens, the end among them
-    words: tuple[str, ...]  # W of the source
-    attention: (
-        np.ndarray
-    )  # (U,W) mean over the heads of the middle layer; what is not on words is left
-    gradient: np.ndarray  # (U,W) |input × gradient| of log p of the token, each row summing to 1
-    attention_error: float | None  # share of tokens whose strongest word is no true one
-    gradient_error: float | None
 
 
 def align(victim: Victim, example: Example) -> Alignment:

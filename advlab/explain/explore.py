@@ -13,6 +13,7 @@ from torch import Tensor
 
 from advlab.attacks import Attack, Perturbation, attack_settings
 from advlab.errors import DataError, SettingError, unknown
+from advlab.explain.alignments import align
 from advlab.explain.curve import curve
 from advlab.explain.distances import distances, vocabulary_map
 from advlab.explain.frames import film, noise, sweep
@@ -29,7 +30,7 @@ from advlab.explain.subject import Subject
 from advlab.explain.substitutions import substitutions
 from advlab.explain.written import written
 from advlab.model.victim import Victim
-from advlab.records import AttackRecord, Curve, Example, LocalPlane, Neighbours, Reading
+from advlab.records import Alignment, AttackRecord, Curve, Example, LocalPlane, Neighbours, Reading
 from advlab.settings import plain
 
 MAX_CHARACTERS = 20_000
@@ -244,6 +245,10 @@ def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> 
         return ANALYSES[name](Subject.of(victim, record), record, **options)
 
 
+def _alignment(subject: Subject, record: AttackRecord) -> Alignment:
+    return align(subject.victim, subject.example)
+
+
 def _plane(subject: Subject, record: AttackRecord, token: int) -> LocalPlane:
     victim = subject.victim
     return local_plane(
@@ -275,6 +280,7 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "distances": distances,
     "map": vocabulary_map,
     "written": written,
+    "alignment": _alignment,
 }
 
 

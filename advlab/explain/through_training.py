@@ -8,6 +8,7 @@ from advlab.attacks import Attack
 from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
 from advlab.records import Moment
+from advlab.tasks.base import Writes
 from advlab.training.epochs import load_epoch
 
 
@@ -19,6 +20,7 @@ def look_at_epoch(
     *,
     label: int | str,
     attack: Attack,
+    beside: str = "",
     seed: int = 0,
     shield: tuple[tuple[int, int], ...] = (),
     chosen: int | None = None,
@@ -27,9 +29,14 @@ def look_at_epoch(
 
     `victim` is the run's chosen model: it gives tokenizer, classes and the unit of ε, so that a
     length means the same in every epoch; its own weights are those of the epoch `chosen`. `label` is
-    the class that is attacked throughout.
+    the answer that is attacked throughout, `beside` what is read with the text.
     """
     then = victim if epoch == chosen else load_epoch(folder, victim, epoch)
-    record = explore(then, text, label=label, attack=attack, seed=seed, shield=shield)
-    found = analyse(then, record, "saliency", method="integrated_gradients", of=label, steps=16)
+    record = explore(
+        then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield
+    )
+    # a written answer is told token by token; one that its text does not have cannot be explained
+    known = bool(victim.head) or str(label) in text
+    of = {"of": label} if known and not isinstance(victim.task, Writes) else {}
+    found = analyse(then, record, "saliency", method="integrated_gradients", steps=16, **of)
     return Moment(epoch, record, found.clean.words, epoch == chosen)

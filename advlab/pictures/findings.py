@@ -11,18 +11,23 @@ from advlab.pictures.base import finish
 from advlab.pictures.sentences import exit_share, number
 from advlab.pictures.style import SIDES, label, side
 from advlab.pictures.tables import Columns
+from advlab.pictures.wording import named
 from advlab.records import AttackRecord
 from advlab.records.measured import OUTCOMES, Finding
 
 
-def finding(record: AttackRecord, truth: str | None = None) -> Finding:
+def finding(
+    record: AttackRecord, truth: str | None = None, *, exact: bool | None = None
+) -> Finding:
     """What a record says in a row. `truth`: the true answer, where it is known.
 
-    One that the model has no name for says nothing.
+    One that the model has no name for says nothing. `exact`: whether its task takes the clean answer
+    for the true one; None: where they are spelled alike.
     """
     clean, attacked = record.clean, record.attacked
-    known = truth in clean.parts if clean.parts else truth is not None
-    wrong = known and clean.answers[0] != truth
+    known = truth in clean.parts if named(record) else truth is not None
+    same = clean.answers[0] == truth if exact is None else exact
+    wrong = known and not same
     worst = int(record.delta_norm.argmax())
     scale = record.scale.mean_norm
     flip = record.curve.flip_eps

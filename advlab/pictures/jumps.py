@@ -41,7 +41,7 @@ def words(record: AttackRecord) -> str:
         else f"‘{now}’ comes in"
     )
     rest = len(changed) - 1
-    more = f", and {rest} more change{'s' if rest == 1 else ''} behind it" if rest else ""
+    more = f"; {rest} more follow{'s' if rest == 1 else ''}" if rest else ""
     return f"The first change is at place {place} of the answer: {told}{more}."
 
 

@@ -12,6 +12,7 @@ from advlab.records.examples import Dataset, Event, Example
 from advlab.records.measured import Alarm, CarryOver, Finding, Grid, Optima, Row, Transfer
 from advlab.records.reading import Reading
 from advlab.records.views import (
+    Alignment,
     Attribution,
     Curve,
     Distances,
@@ -34,6 +35,7 @@ from advlab.records.views import (
 
 __all__ = [
     "Alarm",
+    "Alignment",
     "AttackRecord",
     "Attribution",
     "CarryOver",

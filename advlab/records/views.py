@@ -77,6 +77,19 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Alignment:
+    """Written tokens against source words, twice, with errors where the truth is known."""
+
+    written: tuple[str, ...]  # U tokens, the end among them
+    words: tuple[str, ...]  # W of the source
+    # (U,W) mean over the heads of the middle layer; what is not on words is left
+    attention: np.ndarray
+    gradient: np.ndarray  # (U,W) |input × gradient| of log p of the token, each row summing to 1
+    attention_error: float | None  # share of tokens whose strongest word is no true one
+    gradient_error: float | None
+
+
+@dataclass(frozen=True)
 class Written:
     """What is written to N versions, token by token: the answer of each, told on its own."""
 

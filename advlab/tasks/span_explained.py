@@ -46,16 +46,16 @@ def explained(
     first, text = _chosen(of, spans, batch, longest)
     start, end = _places(first, batch, longest)
     if kind == "start":
-        return Explained(f"start logit of “{text}”", lambda o: o[:, start, 0], text)
+        return Explained(f"start logit of “{_short(text)}”", lambda o: o[:, start, 0], text)
     if kind == "end":
-        return Explained(f"end logit of “{text}”", lambda o: o[:, end, 1], text)
+        return Explained(f"end logit of “{_short(text)}”", lambda o: o[:, end, 1], text)
     if kind == "probability":
 
         def log(o: Tensor) -> Tensor:
             each = o.log_softmax(1)
             return each[:, start, 0] + each[:, end, 1]
 
-        return Explained(f"log p(start) + log p(end) of “{text}”", log, text)
+        return Explained(f"log p(start) + log p(end) of “{_short(text)}”", log, text)
     alike = [*same_as(batch.tokens[0], bare(text), longest), first]
     rest = spans.clone()
     rest[0, alike] = -torch.inf
@@ -69,7 +69,7 @@ def explained(
         each = scores(o, batch.repeat(len(o)))
         return each[:, first] - each[:, other]
 
-    return Explained(f"score of “{text}” − score of “{rival}”", lead, text)
+    return Explained(f"score of “{_short(text)}” − score of “{_short(rival)}”", lead, text)
 
 
 def _places(number: int, batch: Batch, longest: int) -> tuple[int, int]:
@@ -95,3 +95,12 @@ def _chosen(answer: str | int | None, spans: Tensor, batch: Batch, longest: int)
             f"{NO_ANSWER}"
         )
     return max(numbers, key=lambda n: float(spans[0, n])), str(answer)
+
+
+def _short(text: str, limit: int = 48) -> str:
+    """An answer for people: a span that runs over sentences is told by its two ends."""
+    return (
+        text
+        if len(text) <= limit
+        else f"{text[: limit // 2].rstrip()} … {text[-limit // 3 :].lstrip()}"
+    )

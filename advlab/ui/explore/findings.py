@@ -84,7 +84,11 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
         with borrow(model) as victim:
             record = explore(victim, text, beside=beside, attack=attack, seed=seed)
             known = own_name(victim.head, truth) if truth and victim.head else truth
-        return pictures.finding(record, known)
+            exact = None
+            if known is not None:
+                example = Example("text", text, (known,), beside)
+                exact = bool(victim.task.quality(record.clean.answers[0], example)["exact"])
+        return pictures.finding(record, known, exact=exact)
     except AdvlabError as error:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied

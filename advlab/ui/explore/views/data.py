@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -37,7 +38,7 @@ from advlab.ui.parts import FORMATS, beside, pointed, said, section, table
 
 SETTINGS = ("text", "shielded", "model", "weights", "seed", "ε", "seconds")
 PLANES = 6  # tokens whose plane the JSON holds
-Methods = tuple[tuple[str, ...], dict[str, str]]  # of attribution: names, and their options
+Methods = tuple[tuple[str, ...], dict[str, Any]]  # of attribution: names, and their options
 
 
 def data(results: Sequence[Result]) -> None:
@@ -163,13 +164,14 @@ def _methods() -> Methods:
     state = st.session_state
     chosen = tuple(m for m in state.get("saliency.methods") or () if m in METHODS)
     options = {
-        name: str(state[key])
+        name: state[key]
         for name, key in (
             ("target", "saliency.target"),
             ("of", "saliency.of"),
+            ("against", "saliency.against"),
             ("baseline", "saliency.baseline"),
         )
-        if state.get(key)
+        if state.get(key, "") != ""
     }
     return chosen or (*DEFAULTS, "smooth_grad"), options
 

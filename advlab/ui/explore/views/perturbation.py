@@ -41,7 +41,7 @@ def perturbation(results: Sequence[Result]) -> None:
         locks(records[0])
     with section(
         "The attack as a film",
-        "Step by step: the loss of the attacked class, its margin over the strongest rival, its"
+        "Step by step: the loss of the attacked answer, its margin over the strongest rival, its"
         " probability beside that of random noise as long, and δ on each token.",
     ):
         said(

@@ -8,10 +8,11 @@ import numpy as np
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.pictures import attributions, next_look, openings, sentences, tables
+from advlab.pictures import alignment, attributions, next_look, openings, sentences, tables
 from advlab.pictures.style import NEUTRAL
 from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
-from advlab.records import AttackRecord, Layers, Saliency, SaliencyChoices
+from advlab.pictures.wording import written
+from advlab.records import Alignment, AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.records.estimates import rank_correlation
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.views.saliency_controls import Controls, saliency_controls
@@ -57,13 +58,48 @@ def saliency(results: Sequence[Result]) -> None:
         " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
     ):
         _baselines(results, controls)
+    if any(written(result.record) for result in results):
+        _alignments(results)
     with section(
         "Through the layers",
         "Left: how the gradient of the target at each layer's input is shared among the words."
-        " Right: attention rollout, read where the classifier reads. Rollout follows attention"
+        " Right: attention rollout, read where the answer is read off. Rollout follows attention"
         " weights only, not what is done with them.",
     ):
         _layers(results, controls)
+
+
+def _alignments(results: Sequence[Result]) -> None:
+    """Which source words each written token is due to; nothing for models of one row of blocks."""
+    found: list[Alignment | None] = []
+    for result in results:
+        try:
+            found.append(analysed(result, "alignment"))
+        except AdvlabError:  # it has no cross-attention
+            found.append(None)
+    if not any(found):
+        return
+    with section(
+        "Which words is each written token due to?",
+        "Of the clean sentence; rows are written tokens, columns words. Cross-attention of the middle"
+        " layer looks at states that are mixed already, and a row says nothing of how much it matters;"
+        " input × gradient says how the token's probability hangs on each word.",
+    ):
+        for i, result in beside(results):
+            one = found[i]
+            if one is None:
+                said(f"{result.record.model} has no cross-attention.")
+                continue
+            words = alignment.alignment_sentence(one)
+            said(words)
+            chart(alignment.alignment(one), f"alignment{i}", words)
+            if fold := folded(f"alignment{i}.numbers"):
+                with fold:
+                    table(
+                        alignment.alignment_columns(one),
+                        f"alignment_table{i}",
+                        "The strongest word of each written token",
+                    )
 
 
 def _found(result: Result, method: str, controls: Controls) -> Saliency:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from advlab.records import SaliencyChoices
+from advlab.pictures.wording import named, written
+from advlab.records import AttackRecord, SaliencyChoices
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.parts import one_of
@@ -25,7 +27,7 @@ class Controls:
     """What the controls say."""
 
     methods: tuple[str, ...]
-    options: dict[str, Any]  # target, of, baseline
+    options: dict[str, Any]  # target, of, against, baseline
     settings: dict[str, dict[str, float]]  # method -> its settings that are not at their default
     rows: str
     shown: str
@@ -47,7 +49,8 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         format_func=lambda m: METHODS[m].title,
         bind="query-params",
     )
-    columns = st.columns(4)
+    asks = not named(results[0].record)  # what a margin is against
+    columns = st.columns(5 if asks else 4)
     target = columns[0].selectbox(
         "Explain",
         list(explains),
@@ -57,10 +60,14 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         bind="query-params",
     )
     with columns[1]:
-        of = _class(results)
-    with columns[2]:
+        of = _of(results)
+    against = ""
+    if asks and target == "margin":
+        with columns[2]:
+            against = _against(results)
+    with columns[-2]:
         baseline = _baseline(results)
-    rows = columns[3].selectbox(
+    rows = columns[-1].selectbox(
         "Rows",
         ["words", "tokens"],
         key="saliency.rows",
@@ -68,27 +75,88 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         bind="query-params",
     )
     shown = one_of(st, "Show", SHOWN, "saliency.shown")
-    options = {"target": target, "baseline": baseline} | ({"of": of} if of else {})
+    options = {"target": target, "baseline": baseline} | ({} if of == "" else {"of": of})
+    if against:
+        options["against"] = against
     settings = _settings([m for m in METHODS if m in methods])
     return Controls(tuple(m for m in METHODS if m in methods), options, settings, rows, shown)
 
 
-def _class(results: Sequence[Result]) -> str:
-    """The choice among the classes that every model has; empty for the clean prediction's."""
-    classes = [
-        n
-        for n in results[0].record.clean.parts
-        if all(n in result.record.clean.parts for result in results)
-    ]
-    if st.session_state.get("saliency.of", "") not in ("", *classes):
-        st.session_state["saliency.of"] = ""  # another model has other classes
+def _of(results: Sequence[Result]) -> Any:
+    """Which answer, or which token of a written one, is explained; "" is the task's own choice."""
+    record = results[0].record
+    if written(record):
+        options, titles = _tokens(results), {"": "the token nearest to change"}
+    elif named(record):
+        options = [
+            n
+            for n in record.clean.parts
+            if all(n in result.record.clean.parts for result in results)
+        ]
+        titles = {"": "the clean prediction"}
+    else:
+        options, titles = _answers(results), {"": "the clean answer"}
+    if st.session_state.get("saliency.of", "") not in ("", *options):
+        st.session_state["saliency.of"] = ""  # another model or text has others
     return st.selectbox(
         "of",
-        ["", *classes],
+        ["", *options],
         key="saliency.of",
         bind="query-params",
-        format_func=lambda n: plain_text(n, 40) if n else "the clean prediction",
+        format_func=lambda n: titles.get(n) or plain_text(_titled(record, n), 40),
     )
+
+
+def _against(results: Sequence[Result]) -> str:
+    """What a margin is taken against; "" is the best rival."""
+    if written(results[0].record):
+        return st.text_input(
+            "against",
+            key="saliency.against",
+            placeholder="its best rival",
+            bind="query-params",
+            help="Another token for the same place: why this one and not that? (Yin & Neubig 2022)",
+        ).strip()
+    options = _answers(results)
+    if st.session_state.get("saliency.against", "") not in ("", *options):
+        st.session_state["saliency.against"] = ""
+    return st.selectbox(
+        "against",
+        ["", *options],
+        key="saliency.against",
+        bind="query-params",
+        format_func=lambda n: plain_text(n, 40) if n else "its best rival",
+    )
+
+
+def _answers(results: Sequence[Result]) -> list[str]:
+    """The answers that are spoken of: the references, the clean and the attacked ones."""
+    return list(
+        dict.fromkeys(
+            answer
+            for r in (result.record for result in results)
+            for answer in (r.reference, r.clean.answers[0], r.attacked.answers[0])
+        )
+    )
+
+
+def _tokens(results: Sequence[Result]) -> list[int]:
+    """The places of a reference's tokens that every model has; the end of an answer is one."""
+    counts = []
+    for result in results:
+        ends = result.record.clean.parts["ends"][0]
+        counts.append(int(np.count_nonzero(ends)))
+    return list(range(min(counts)))
+
+
+def _titled(record: AttackRecord, of: Any) -> str:
+    """An answer as it is; a place as its number and token."""
+    if not isinstance(of, int):
+        return str(of)
+    ends = record.clean.parts["ends"][0]
+    ends = ends[np.flatnonzero(ends)]
+    start = int(ends[of - 1]) if of else 0
+    return f"{of + 1}: {record.reference[start : int(ends[of])].strip() or 'end'}"
 
 
 def _baseline(results: Sequence[Result]) -> str:

@@ -96,6 +96,7 @@ def _moment(result: Result, folder: str, epoch: int, chosen: int | None) -> Any:
             epoch,
             result.record.text,
             label=result.record.reference,
+            beside=result.record.beside,
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=result.record.shield,
