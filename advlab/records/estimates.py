@@ -145,7 +145,11 @@ class Resampled:
 
 
 def _middle(drawn: np.ndarray) -> tuple[float, float]:
-    """Where 95 % of the draws lie; not a number without draws."""
+    """Where 95 % of the draws lie; not a number without draws.
+
+    A draw without any of the texts that a figure is about says nothing.
+    """
+    drawn = drawn[~np.isnan(drawn)]
     if not len(drawn):
         return float("nan"), float("nan")
     low, high = np.quantile(drawn, [0.025, 0.975])

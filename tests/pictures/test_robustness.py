@@ -56,6 +56,13 @@ def test_parts_are_told_by_words_labels_and_columns() -> None:
     assert all(mask.any() for mask in parts.values())
 
 
+def test_answers_of_one_text_each_are_no_parts_and_frequent_ones_are() -> None:
+    examples = [Example(str(i), "a text", (f"answer {i}",)) for i in range(20)]
+    examples += [Example(f"n{i}", "a text", ("(no answer)",)) for i in range(6)]
+    assert [n for n in slices_of(examples) if n.startswith("answer")] == ["answer: (no answer)"]
+    assert not [n for n in slices_of(examples[:20]) if n.startswith("answer")]
+
+
 def test_models_that_differ_in_their_seed_alone_stand_together(measured) -> None:
     found, _ = measured
     hashes = [row.model_hash for row in found.rows]

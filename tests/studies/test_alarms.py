@@ -81,6 +81,16 @@ def test_few_texts_and_constant_predictions_are_told() -> None:
     assert "constant predictor" in {a.name for a in of_outcomes(found)}
 
 
+def test_one_text_read_right_of_many_with_answers_of_their_own_is_no_constant_answer() -> None:
+    answers = tuple(f"answer {i}" for i in range(N))
+    found = replace(row(0), right=np.arange(N) == 7, broken=np.where(np.arange(N) == 7, 0, -1))
+    assert "constant predictor" not in names(found, answers=answers)
+    # what it says tells for sure
+    assert "constant predictor" in names(replace(found, said=("answer 7",) * N), answers=answers)
+    varied = replace(found, said=("answer 7", *answers[1:]))
+    assert "constant predictor" not in names(varied, answers=answers)
+
+
 CHEAP: dict[str, dict[str, Any]] = {
     "autopgd": {"steps": 10},
     "spsa": {"steps": 5, "samples": 4},
