@@ -80,10 +80,10 @@ def test_the_demo_tells_of_the_first_sentence_that_flips_one_model_alone(monkeyp
         saliency, "explain", lambda *_: pytest.fail("nobody sees attributions here")
     )
     victims = [make_victim("bert", seed=seed) for seed in (1, 0)]
-    texts = [example.text for example in examples_for(victims[1], 8)][3:]
-    first = len(texts) - 1
-    for given, told in ((texts, texts[first]), (texts[:first], texts[first - 1])):
+    examples = examples_for(victims[1], 8)[3:]
+    first = len(examples) - 1
+    for given, told in ((examples, examples[first]), (examples[:first], examples[first - 1])):
         records = telling(victims, given, FGM(0.3), seed=0)
-        assert [r.text for r in records] == [told, told]
+        assert [r.text for r in records] == [told.text, told.text]
         assert [r.model_hash for r in records] == [v.hash for v in victims]
-        assert [r.flipped for r in records] == [given is texts, False]
+        assert [r.flipped for r in records] == [given is examples, False]
