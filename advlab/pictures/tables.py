@@ -89,7 +89,7 @@ def curve_columns(record: AttackRecord) -> Columns:
     return {
         "ε raw": curve.eps.tolist(),
         "ε × mean norm": (curve.eps / record.scale.mean_norm).tolist(),
-        "ε × half-NN": (curve.eps / record.scale.half_nn).tolist(),
+        "ε × half-NN": [record.scale.units(e)["half-nn"] for e in curve.eps.tolist()],
         "adversarial": curve.attacked.score.tolist(),
         "random lowest": curve.low.tolist(),
         "random mean": curve.mean.tolist(),

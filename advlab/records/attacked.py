@@ -25,7 +25,9 @@ class Scale:
 
     def units(self, raw: float) -> dict[str, float]:
         """A raw length in all three units."""
-        return {"raw": raw, "norm": raw / self.mean_norm, "half-nn": raw / self.half_nn}
+        # rows that are equal have no distance: then every other length is beyond measure in it
+        near = raw / self.half_nn if self.half_nn else raw and float("inf")
+        return {"raw": raw, "norm": raw / self.mean_norm, "half-nn": near}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from victims import subword_tokenizer
 from advlab.attacks import PGD
 from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
-from advlab.pictures import answers, sentences
+from advlab.pictures import answers, sentences, tables
 from advlab.pictures.alignment import alignment, alignment_columns, alignment_sentence
 from advlab.pictures.chips import aligned, chips, cut
 from advlab.pictures.findings import finding
@@ -27,7 +27,7 @@ from advlab.pictures.jumps import jump
 from advlab.pictures.reel import sweep
 from advlab.pictures.spans import spans
 from advlab.pictures.wording import chance_of, said, short
-from advlab.records import AttackRecord
+from advlab.records import AttackRecord, Scale
 from advlab.tasks import build_task
 
 TEXT = "the film was slow. the acting was wonderful, and i felt it. a dull plot."
@@ -240,3 +240,12 @@ def test_an_alignment_is_drawn_as_both_shares_and_told_by_their_strongest_words(
     table = alignment_columns(found)
     assert len(table["written"]) == len(found.written)
     assert set(table["input × gradient: word"]) <= set(found.words)
+
+
+def test_a_vocabulary_of_equal_rows_has_lengths_beyond_measure_and_no_error() -> None:
+    scale = Scale(mean_norm=2.0, half_nn=0.0)
+    assert scale.units(1.0) == {"raw": 1.0, "norm": 0.5, "half-nn": np.inf}
+    assert scale.units(0.0)["half-nn"] == 0.0
+    record = replace(sample_record(), scale=scale)
+    assert sentences.units(1.0, scale).endswith("∞ × half nearest-neighbour distance")
+    assert tables.curve_columns(record)["ε × half-NN"][-1] == np.inf
