@@ -8,7 +8,7 @@ word replaced, made on one model and tried on another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -286,8 +286,7 @@ def with_worst_word(victim: Victim, examples: Sequence[Example]) -> list[Example
                 moved = (ids[row] != batch.input_ids[row]).nonzero()[:, 0].tolist()
                 for t in moved:  # one at most
                     piece = victim.vocabulary.spelling(int(ids[row, t]))
-                    text = batch.tokens[row].replaced(t, piece)
-                    changed[place] = replace(examples[place], text=text)
+                    changed[place] = batch.tokens[row].rewritten(examples[place], t, piece)
     return changed
 
 

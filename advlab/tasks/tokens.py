@@ -7,7 +7,7 @@ DeBERTa, Llama 2): which token begins a word is read from the mark that each kin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -142,6 +142,28 @@ class Tokens:
         """The text with one token written as `piece`; the rest of it stays letter by letter."""
         start, end = self.spans[token]
         return self.text[:start] + piece + self.text[end:]
+
+    def rewritten(self, example: Example, token: int, piece: str) -> Example:
+        """The example that these tokens are of, with one token written as `piece`.
+
+        In its text or beside it, wherever the token stands. The known answer's place moves along; where
+        the answer itself is written otherwise now, that is the known one.
+        """
+        if self.segment[token] == 1:
+            start, end = self.encoding.offsets[token]
+            while start < end and example.beside[start].isspace():
+                start += 1
+            return replace(example, beside=example.beside[:start] + piece + example.beside[end:])
+        text, (start, end) = self.replaced(token, piece), self.spans[token]
+        if example.place is None or example.answer is None:
+            return replace(example, text=text)
+        longer, last = len(text) - len(example.text), example.place + len(example.answer)
+        if end <= example.place:
+            return replace(example, text=text, place=example.place + longer)
+        if start >= last:
+            return replace(example, text=text)
+        here = min(start, example.place)
+        return replace(example, text=text, place=here, answers=(text[here : last + longer],))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ from advlab.explain.explore import explore
 from advlab.model.victim import Victim
 from advlab.records import Example
 from advlab.records.examples import NO_ANSWER
+from advlab.studies.carryover import with_worst_word
 from advlab.tasks import QuestionAnswering, build_task
 from advlab.tasks.base import broken_in, margin_in
 from advlab.tasks.tokens import Reader
@@ -301,6 +302,40 @@ def test_a_decoder_reads_the_perturbed_text_too(kind: str) -> None:
 def test_heads_that_search_with_a_beam_are_refused_by_the_name_of_the_simple_one(kind: str) -> None:
     with pytest.raises(ModelError, match=r"\w+ForQuestionAnsweringSimple"):
         make_reader(kind)
+
+
+def test_a_replaced_word_is_written_where_it_stands_and_answers_keep_their_place() -> None:
+    victim, example = shared("bert"), TEXTS[1]
+    [tokens] = victim.reader.tokens_of([example])
+    seen = set()
+    for t, segment in enumerate(tokens.segment):
+        if segment < 0:
+            continue
+        made = tokens.rewritten(example, t, "plot")
+        [again] = victim.reader.tokens_of([made])
+        assert [
+            i for i, (a, b) in enumerate(zip(tokens.ids, again.ids, strict=True)) if a != b
+        ] == [t]
+        assert (made.text == example.text) == (segment == 1)
+        assert made.place is not None
+        assert made.text[made.place :].startswith(made.answers[0])
+        seen.add((segment, made.place - 16, made.answers == example.answers))
+    assert seen == {
+        (1, 0, True),
+        (0, 0, True),
+        (0, 0, False),
+        (0, 3, True),
+        (0, -1, True),
+        (0, 1, True),
+    }
+
+
+def test_the_worst_word_of_a_question_is_replaced_in_the_question() -> None:
+    victim = asked(shared("bert"), where="question")
+    examples = own(victim)
+    found = with_worst_word(victim, examples)
+    assert [e.text for e in found] == [e.text for e in examples]
+    assert sum(a.beside != b.beside for a, b in zip(found, examples, strict=True)) >= 3
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "albert", "xlnet"])
