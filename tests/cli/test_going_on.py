@@ -112,7 +112,18 @@ def test_a_run_that_another_process_trains_is_followed_to_its_end(data: str) -> 
 
 @pytest.mark.slow
 def test_an_interrupt_stops_the_whole_sweep(data: str) -> None:
-    words = ("sweep", "--data", data, "--methods", "fgm", "--eps", "0.25", "--epochs", "200", *SMALL)
+    words = (
+        "sweep",
+        "--data",
+        data,
+        "--methods",
+        "fgm",
+        "--eps",
+        "0.25",
+        "--epochs",
+        "200",
+        *SMALL,
+    )
     with start(*words) as command:
         while not any(epochs_of(r) for r in jobs.runs()):
             assert command.poll() is None
