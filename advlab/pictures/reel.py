@@ -325,7 +325,7 @@ def _chips(written: Written) -> list[list[tuple[str | None, str | None, float | 
                 c.joined,
                 c.first,
             )
-            for c in chips(clean, pieces, nats)
+            for c in chips(clean, pieces, nats.tolist())
         ]
         for pieces, nats in zip(written.pieces, written.nats, strict=True)
     ]

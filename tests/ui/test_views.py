@@ -143,7 +143,7 @@ def test_baselines_stand_side_by_side_unasked_with_their_agreement():
     said = texts(opened("saliency"))
     for pair in ("PAD–MASK ρ = ", "PAD–zero ρ = ", "MASK–mean word ρ = "):
         assert pair in said
-    assert "Probability of the explained class" in said
+    assert "Probability of the explained answer" in said
 
 
 def test_real_words_only_says_how_many_rows_it_leaves_out():
