@@ -331,7 +331,10 @@ def test_back_leaves_the_page_however_often_its_controls_were_changed(
     page.goto(server.url)
     expect(page.get_by_role("heading", name="advlab")).to_be_visible(timeout=60_000)
     settled(page)
-    page.wait_for_function("window.history.oneStepAPage")  # the browser has its instruction
+    for _ in range(300):  # until the browser has its instruction; a page may not evaluate strings
+        if page.evaluate("Boolean(window.history.oneStepAPage)"):
+            break
+        page.wait_for_timeout(100)
     page.get_by_test_id("stSidebar").get_by_role("link", name="Sentence", exact=True).click()
     box = page.get_by_role("textbox", name="Sentence")
     expect(page.locator(".says").first).to_be_visible(timeout=60_000)
