@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from samples import rectangular, sample_record
-from victims import chances, label_of
+from translators import EXAMPLES as PAIRS
+from translators import shared_translator
+from victims import TEXTS, chances, label_of, shared_victim
 
 from advlab.attacks import PGD
 from advlab.errors import ModelError
@@ -180,3 +182,29 @@ def test_resumed_training_has_the_same_history(run: Path, tmp_path: Path) -> Non
     victim = Victim.load(run / "model")
     for epoch in kept(run):
         assert load_epoch(tmp_path, victim, epoch).hash == load_epoch(run, victim, epoch).hash
+
+
+def test_a_written_answer_is_looked_at_too_and_what_is_beside_a_text_goes_along() -> None:
+    writer = shared_translator("t5")
+    said = writer.answers(*_embedded(writer))[0]
+    text = PAIRS[0].text
+    attack = PGD(1.0, steps=2)
+    moment = look_at_epoch(Path(), writer, 1, text, label=said, attack=attack, chosen=1)
+    assert moment.record.clean.answers[0] == said
+    assert len(moment.words) == len(moment.record.words)
+    beside = look_at_epoch(
+        Path(),
+        shared_victim("bert"),
+        1,
+        TEXTS[0],
+        label=0,
+        beside=TEXTS[1],
+        attack=attack,
+        chosen=1,
+    )
+    assert beside.record.beside == TEXTS[1]
+
+
+def _embedded(victim):
+    batch = victim.encode([PAIRS[0].text])
+    return victim.embed(batch), batch

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from advlab.errors import AdvlabError
 from advlab.pictures.style import side
 from advlab.pictures.wording import named
 from advlab.tasks.names import own_name
@@ -100,4 +101,9 @@ def explore_view(results: Sequence[Result]) -> None:
     for tab, draw in zip(tabs, VIEWS.values(), strict=True):
         if tab.open:
             with tab:
-                draw(results)
+                try:
+                    draw(results)
+                except (
+                    AdvlabError
+                ) as error:  # what was asked does not fit: its controls stand above
+                    st.error(plain_text(str(error)), icon=":material/error:")

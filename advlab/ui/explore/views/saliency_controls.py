@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from advlab.pictures.wording import named, written
+from advlab.pictures.wording import named, short, written
 from advlab.records import AttackRecord, SaliencyChoices
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
@@ -103,7 +103,7 @@ def _of(results: Sequence[Result]) -> Any:
         ["", *options],
         key="saliency.of",
         bind="query-params",
-        format_func=lambda n: titles.get(n) or plain_text(_titled(record, n), 40),
+        format_func=lambda n: titles.get(n) or short(_titled(record, n), 40),
     )
 
 
@@ -125,7 +125,7 @@ def _against(results: Sequence[Result]) -> str:
         ["", *options],
         key="saliency.against",
         bind="query-params",
-        format_func=lambda n: plain_text(n, 40) if n else "its best rival",
+        format_func=lambda n: short(n, 40) if n else "its best rival",
     )
 
 
