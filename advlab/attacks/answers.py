@@ -56,9 +56,9 @@ def answers(
             if raw is not None:
                 embeds = embeds + strongest(victim, raw, embeds, batch, generator)
             reading = victim.read(embeds, batch)
-            columns = (reading.answers, reading.loss.tolist(), task.lengths(batch).tolist())
-            for place, *row in zip(places, *columns, strict=True):
-                found[place] = Said(*row)
+            nats, tokens = reading.loss.tolist(), task.lengths(batch).tolist()
+            for k, place in enumerate(places):
+                found[place] = Said(reading.answers[k], nats[k], tokens[k])
     return [found[i] for i in range(len(examples))]
 
 
