@@ -56,9 +56,11 @@ def answers(
             if raw is not None:
                 embeds = embeds + strongest(victim, raw, embeds, batch, generator)
             reading = victim.read(embeds, batch)
-            nats, tokens = reading.loss.tolist(), task.lengths(batch).tolist()
-            for k, place in enumerate(places):
-                found[place] = Said(reading.answers[k], nats[k], tokens[k])
+            losses, lengths = reading.loss.tolist(), task.lengths(batch).tolist()
+            for place, answer, nats, tokens in zip(
+                places, reading.answers, losses, lengths, strict=True
+            ):
+                found[place] = Said(answer, nats, tokens)
     return [found[i] for i in range(len(examples))]
 
 
