@@ -117,11 +117,12 @@ def print_table(rows: Sequence[Row], names: Sequence[str], majority: float) -> N
 
     Below it what people quote of the answers, where that was measured, and how it is counted.
     """
-    radii = [f"{f'ε = {eps:g}':>22}" for eps in rows[0].eps]
-    print(f"{'':30}{'clean':>22}{''.join(radii)}")
+    heads = ["clean", *(f"ε = {eps:g}" for eps in rows[0].eps)]
+    lines: list[tuple[str, Sequence[object]]] = [("", heads)]
     for name, row in zip(names, rows, strict=True):
-        _print_line(name, [row.clean, *row.robust])
-        _print_line("  random noise of that length", ["", *row.noisy])
+        lines.append((name, [row.clean, *row.robust]))
+        lines.append(("  random noise of that length", ["", *row.noisy]))
+    _print_lines(lines)
     print(
         f"always the most frequent answer {majority:.1%}; intervals: Wilson, 95 %; "
         f"n = {len(rows[0].right)}"
@@ -129,20 +130,25 @@ def print_table(rows: Sequence[Row], names: Sequence[str], majority: float) -> N
     if not rows[0].quoted:
         return
     print("\nOf the answers, under the strongest δ found for each text:")
+    lines = [("", heads)]
     for name, row in zip(names, rows, strict=True):
-        print(name)
+        lines.append((name, []))
         for one in row.quoted:
-            _print_line(f"  {one.name}", [r.estimate for r in (one.clean, *one.robust)])
-            _print_line("    random noise", ["", *(r.estimate for r in one.noisy)])
-    print("intervals: bootstrap over texts, 95 %, of exact match and of changed answers Wilson")
+            lines.append((f"  {one.name}", [r.estimate for r in (one.clean, *one.robust)]))
+            lines.append(("    random noise", ["", *(r.estimate for r in one.noisy)]))
+    _print_lines(lines)
+    print("intervals: bootstrap over texts, 95 %; of exact match and of changed answers Wilson's")
     for name, note in {
         one.name: one.note for row in rows for one in row.quoted if one.note
     }.items():
         print(f"{name}: {note}")
 
 
-def _print_line(name: str, cells: Sequence[object]) -> None:
-    print(f"{name[:29]:30}" + "".join(f"{cell!s:>22}" for cell in cells))
+def _print_lines(lines: Sequence[tuple[str, Sequence[object]]]) -> None:
+    """A name and cells a line, all columns as wide as the widest cell."""
+    width = max([22, *(len(str(cell)) + 2 for _, cells in lines for cell in cells)])
+    for name, cells in lines:
+        print((f"{name[:29]:30}" + "".join(f"{cell!s:>{width}}" for cell in cells)).rstrip())
 
 
 def print_alarms(alarms: Sequence[Alarm]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from advlab.records import Estimate, Event
@@ -37,6 +37,8 @@ class Standing:
     best_epoch: int | None = None
     test: Estimate | None = None  # of the kept model, after the end
     test_robust: Estimate | None = None
+    # what people quote of answers to some test texts: clean, and under attack
+    quoted: Mapping[str, tuple[Estimate, Estimate]] = field(default_factory=dict)
     eval_eps: float | None = None  # × mean word-vector norm
     majority: float | None = None
     clean_loss: float | None = None
@@ -75,6 +77,7 @@ def standing(events: Sequence[Event]) -> Standing:
             found["test"] = as_estimate(values.get("test_accuracy")) or found.get("test")
             robust = as_estimate(values.get("test_robust_accuracy"))
             found["test_robust"] = robust or found.get("test_robust")
+            found["quoted"] = _quoted(values.get("test_quoted")) or found.get("quoted", {})
             found |= _some(values, "cost", "seconds")
             found["eta"] = None
         elif event.kind == "alarm":
@@ -83,6 +86,19 @@ def standing(events: Sequence[Event]) -> Standing:
             notes.append(str(values["message"]))
         found["step"] = event.step
     return Standing(**found, alarms=tuple(alarms), notes=tuple(notes))
+
+
+def _quoted(told: Any) -> dict[str, tuple[Estimate, Estimate]]:
+    """The figures of an end event; none where they are damaged, or of a run before there were any."""
+    found = {}
+    try:
+        for name, pair in told.items():
+            clean, robust = as_estimate(pair["clean"]), as_estimate(pair["robust"])
+            if clean is not None and robust is not None:
+                found[str(name)] = (clean, robust)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return {}
+    return found
 
 
 def _sound(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import hypot
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,8 @@ class Setting:
     cost: float | None  # a step, in plain steps
     seconds: float  # of training, mean
     alarms: int
+    # what people quote of answers to test texts, means over the seeds: clean, under attack
+    quoted: Mapping[str, tuple[Estimate, Estimate]] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -218,6 +220,7 @@ def ranking(infos: Sequence[RunInfo]) -> Ranking:
                 sum(costs) / len(costs) if costs else None,
                 over_seeds([now.seconds or 0.0 for now in ends]).mean,
                 sum(len(now.alarms) for now in ends),
+                _quoted([now.quoted for now in ends]),
             )
         )
     found.sort(key=lambda s: -s.score)
@@ -229,6 +232,24 @@ def ranking(infos: Sequence[RunInfo]) -> Ranking:
 
 def _pooled(rates: Sequence[Estimate]) -> Estimate:
     return wilson(round(sum(r.value * r.n for r in rates)), sum(r.n for r in rates))
+
+
+def _quoted(
+    told: Sequence[Mapping[str, tuple[Estimate, Estimate]]],
+) -> dict[str, tuple[Estimate, Estimate]]:
+    """Each figure that all seeds have: the one seed's, or the mean with the lowest and the highest."""
+
+    def over(found: Sequence[Estimate]) -> Estimate:
+        if len(found) == 1:
+            return found[0]
+        spread = over_seeds([one.value for one in found])
+        return replace(found[0], value=spread.mean, low=spread.low, high=spread.high)
+
+    names = [name for name in told[0] if all(name in one for one in told)]
+    return {
+        name: (over([one[name][0] for one in told]), over([one[name][1] for one in told]))
+        for name in names
+    }
 
 
 def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
@@ -297,6 +318,10 @@ def as_json(found: Ranking) -> list[dict[str, Any]]:
             "cost": s.cost,
             "seconds": s.seconds,
             "alarms": s.alarms,
+            "quoted": {
+                name: {"clean": vars(clean), "robust": vars(robust)}
+                for name, (clean, robust) in s.quoted.items()
+            },
         }
         for s in found.settings
     ]
@@ -304,6 +329,7 @@ def as_json(found: Ranking) -> list[dict[str, Any]]:
 
 def columns(found: Ranking) -> Columns:
     """One row a setting, the best first."""
+    quoted = dict.fromkeys(name for s in found.settings for name in s.quoted)
     return {
         "setting": [s.title for s in found.settings],
         "clean (validation)": [str(s.clean) for s in found.settings],
@@ -311,6 +337,13 @@ def columns(found: Ranking) -> Columns:
         "mean": [f"{100 * s.score:.1f} %" for s in found.settings],
         "clean (test)": [f"{100 * s.test_clean:.1f} %" for s in found.settings],
         "under attack (test)": [f"{100 * s.test_robust:.1f} %" for s in found.settings],
+        **{
+            f"{name} (test)": [
+                " → ".join(map(str, s.quoted[name])) if name in s.quoted else ""
+                for s in found.settings
+            ]
+            for name in quoted
+        },
         "a step, × plain": [s.cost and round(s.cost, 2) for s in found.settings],
         "seconds trained": [round(s.seconds, 1) for s in found.settings],
         "seeds": [len(s.ids) for s in found.settings],

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from advlab.attacks import PGD, Attack
+from advlab.attacks import PGD, Attack, RandomNoise
+from advlab.attacks.answers import quoted
 from advlab.attacks.evaluate import by_length, share_of, survives
 from advlab.model.victim import Victim
 from advlab.records import Dataset, Estimate, Example
@@ -88,13 +89,27 @@ class Judge:
         return share_of(survives(victim, self.held_out, attack, seed=self.settings.seed))
 
     def test(self, victim: Victim) -> dict[str, Any]:
-        """Accuracy on the test texts, and on some of them under twice as many steps."""
+        """Accuracy on the test texts, and on some of them under twice as many steps.
+
+        Of these what people quote of the answers too, clean and under attack.
+        """
         eps, seed = self.settings.eval_eps, self.settings.seed
-        attacked = survives(victim, self._some(self.data.test), PGD(eps, steps=10), seed=seed)
+        some, attack = self._some(self.data.test), PGD(eps, steps=10)
+        attacked = survives(victim, some, attack, seed=seed)
+        noise = RandomNoise(eps)
+        _, told = quoted(victim, some, attack, [eps], noise, lambda _, make: make(some, seed))
         return {
             "test_accuracy": vars(share_of(survives(victim, self.data.test))),
             "eval_eps": eps,
             "test_robust_accuracy": vars(share_of(attacked)),
+            "test_quoted": {
+                one.name: {
+                    "clean": vars(one.clean.estimate),
+                    "robust": vars(one.robust[0].estimate),
+                }
+                for one in told
+                if len(one.clean.drawn)  # a figure without an interval is no estimate
+            },
         }
 
     def _some(self, examples: Sequence[Example]) -> list[Example]:

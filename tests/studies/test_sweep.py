@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from commands import json_of, said
+from translators import EXAMPLES, shared_translator
 
 from advlab.errors import SettingError
-from advlab.records import Event
+from advlab.records import Dataset, Event
 from advlab.records.estimates import wilson
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
+from advlab.runs.standing import standing
 from advlab.studies import sweep
 from advlab.studies.sweep import Sweep, missing, ranking, submit
+from advlab.training.judging import Judge
 
 BASE = RunConfig(data=DataConfig("reviews", limit=40), train=TrainConfig(epochs=1, eval_limit=64))
 
@@ -183,3 +186,33 @@ def test_a_real_sweep_from_the_command_line_goes_on_where_it_was(
     out, _ = said(capsys, *words)
     assert first["advice"] in out
     assert json.loads(json.dumps(wider))["ranking"]
+
+
+def test_what_the_test_texts_answers_come_to_stands_in_the_diary_and_in_the_sweep() -> None:
+    victim = shared_translator("bart")
+    data = Dataset("d", (), EXAMPLES, EXAMPLES, EXAMPLES)
+    settings = TrainConfig(eval_limit=4, eval_eps=1.0)
+    told = Judge(data, settings).test(victim)
+    json.dumps(told, allow_nan=False)
+    figures = standing([Event("end", 1, 0.0, told)]).quoted
+    assert list(figures) == ["chrF", "exact match", "answer changed"]
+    for name, (clean, robust) in figures.items():
+        assert (clean.n, robust.n) == (4, 4)
+        assert vars(clean) == told["test_quoted"][name]["clean"]
+    broken = told | {"test_quoted": {"chrF": {"clean": "high"}}}
+    assert standing([Event("end", 1, 0.0, broken)]).quoted == {}
+    runs = []
+    for seed in (0, 1):
+        config = replace(BASE, name="plain", method={"name": "plain"})
+        config = replace(config, train=replace(config.train, seed=seed))
+        info = jobs.open_here(config, group="sweep-x")
+        with info.folder.writer() as diary:
+            rates = {k: vars(wilson(3, 4)) for k in ("clean_accuracy", "robust_accuracy")}
+            diary.append(Event("epoch", 9, 0.0, {"epoch": 1, "best": True, **rates}))
+            diary.append(Event("end", 9, 0.0, told | {"reason": "done", "seconds": 1.0}))
+        jobs.Store().finish(info.id, 1, "done")
+        runs.append(jobs.run(info.id))
+    table = sweep.columns(sweep.ranking(runs))
+    clean, robust = figures["chrF"]
+    assert table["chrF (test)"][0].startswith(f"{clean.value:.3g} [")
+    assert f"→ {robust.value:.3g} [" in table["chrF (test)"][0]

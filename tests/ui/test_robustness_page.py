@@ -8,10 +8,13 @@ import pytest
 from explore_pages import widget
 
 from advlab.attacks import PGD
+from advlab.data import load_data
+from advlab.model.victim import Victim
 from advlab.pictures.robustness import curves
 from advlab.records import Event
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig
+from advlab.tasks import QuestionAnswering
 from advlab.ui.compare.grids import seconds_for
 from advlab.ui.compare.measure import Choice
 
@@ -92,3 +95,33 @@ def test_axes_of_the_curves_have_units(measured: Any) -> None:
     assert layout.xaxis.title.text == "ε (× mean norm)"
     assert layout.yaxis.title.text == "texts read right (%)"
     assert layout.yaxis.tickformat == ".0%"
+
+
+def test_a_readers_page_shows_what_people_quote_of_its_answers(advlab_home: Path) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    data = load_data(DataConfig("stories", limit=60, task="qa"))
+    task = QuestionAnswering(where="both")
+    for seed, name in enumerate(("first", "second")):
+        model, tokenizer = task.scratch("tiny", data, seed=seed, max_length=128)
+        reader = Victim(model, tokenizer, task=task, name=name, max_length=128)
+        reader.save(advlab_home / "models" / name)
+    file = str(places.ROOT / "pages" / "compare" / "robustness.py")
+    app = AppTest.from_file(file, default_timeout=300).run()
+    assert not app.exception
+    widget(app, "number_input", "count").set_value(10).run()
+    widget(app, "text_input", "eps").set_value("0.1 0.5").run()
+    assert next(b for b in app.checkbox if b.key == "robustness.quote").value
+    next(b for b in app.button if b.label == "Measure").click().run()
+    assert not app.exception
+    assert [h.value for h in app.subheader][:2] == ["How much is left", "How good are the answers?"]
+    figures = next(d.value for d in app.dataframe if "figure" in d.value)
+    assert list(figures["figure"])[:2] == ["exact match", "F1"]
+    assert set(figures["model"]) == {"first (folder)", "second (folder)"}
+    # another visit opens with it; left out, it is gone
+    again = AppTest.from_file(file, default_timeout=300).run()
+    assert "How good are the answers?" in [h.value for h in again.subheader]
+    next(b for b in app.checkbox if b.key == "robustness.quote").uncheck().run()
+    next(b for b in app.button if b.label == "Measure").click().run()
+    assert not app.exception
+    assert "How good are the answers?" not in [h.value for h in app.subheader]
