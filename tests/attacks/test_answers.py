@@ -15,6 +15,7 @@ from advlab.attacks import PGD
 from advlab.attacks.answers import answers
 from advlab.attacks.evaluate import evaluate
 from advlab.errors import DataError
+from advlab.records import Row
 from advlab.studies.grid import grid
 from advlab.studies.kept import Outcomes
 from advlab.tasks import squad
@@ -132,7 +133,7 @@ def test_outcomes_kept_without_answers_are_read_and_the_answers_alone_are_made(
 ) -> None:
     victim, examples = case("translation")
 
-    def made(quote: bool) -> tuple[Outcomes, object]:
+    def made(quote: bool) -> tuple[Outcomes, Row]:
         kept = Outcomes(tmp_path)
         found = grid([victim], examples, [ATTACK], [0.2, 1.0], outcomes=kept, quote=quote)
         return kept, found.rows[0]

@@ -47,7 +47,7 @@ def test_a_grid_its_alarms_and_its_report_are_made(kind: str) -> None:
         assert name in files["report.md"]
         assert name in files["quoted.csv"]
         figure = quoted.curve(found, name)
-        assert len([t for t in figure.data if t.mode == "lines+markers"]) == 2
+        assert sum(getattr(t, "mode", "") == "lines+markers" for t in figure.data) == 2
     saved = json.loads(files["report.json"])["rows"][0]["quoted"]
     assert [one["name"] for one in saved] == [one.name for one in found.rows[0].quoted]
     table = quoted.paired(found, 1)  # of one and the same model nothing differs
