@@ -74,6 +74,8 @@ STARTERS: dict[str, Starter] = {
         "dates, times and numbers in words, to be written in digits",
         "two to three minutes",
     ),
+    # ε waits for the look-ups: risen from the first steps on it left one seed of three without a fifth
+    # of the directions
     "dialogue": Starter(
         "Dialogue",
         "assistant",

@@ -31,7 +31,8 @@ from advlab.data import assistant
 from advlab.model.victim import Victim
 from advlab.records import Estimate, Example
 from advlab.records.estimates import share_of
-from advlab.runs.config import DataConfig, RunConfig, TrainConfig
+from advlab.runs.config import RunConfig
+from advlab.runs.starters import starter_pair
 from advlab.tasks.replies import distinct, flip_rate, perplexity
 from advlab.training import loop
 
@@ -39,32 +40,14 @@ RADII = (0.125, 0.25, 0.5)
 
 
 def starter(name: str, seed: int) -> RunConfig:
-    """The settings of one of the two."""
-    plain = RunConfig(
-        "plain",
-        data=DataConfig("assistant", task="dialogue"),
-        train=TrainConfig(
-            epochs=4,
-            lr=3e-3,
-            weight_decay=0.01,
-            # ε waits for the look-ups: risen from the first steps on it left one seed of three
-            # without a fifth of the directions
-            clean_start=0.4,
-            clean_until=0.005,
-            eps_warmup=0.4,
-            eval_limit=64,
-            eval_eps=0.25,
-            choose="last",
-            history=0,
-            seed=seed,
-        ),
-    )
+    """The settings of one of the two; "early" is the adversarial one with ε from the first steps."""
+    pair = starter_pair(seed, "dialogue")
+    plain, robust = (replace(c, train=replace(c.train, history=0)) for c in pair)
     if name in ("plain", "untrained"):
         return plain
-    robust = replace(plain, name=name, method={"name": "pgd", "eps": 0.3, "steps": 2})
     if name == "early":
         early = replace(plain.train, clean_start=0.2, clean_until=0.97, eps_warmup=0.5)
-        return replace(robust, train=early)
+        return replace(robust, name=name, train=early)
     return robust
 
 
