@@ -270,7 +270,7 @@ def test_the_quality_of_a_reply() -> None:
     assert Dialogue().quality("", example)["f1"] == 0.0
 
 
-@pytest.mark.parametrize("name", sorted(ANALYSES))
+@pytest.mark.parametrize("name", sorted(set(ANALYSES) - {"alignment"}))
 def test_what_is_asked_of_a_history_later_is_answered(name: str) -> None:
     victim = shared_speaker("llama")
     record = explore(victim, EXAMPLES[1].text, attack=PGD(1.0, steps=3), points=5, draws=3)
@@ -283,6 +283,13 @@ def test_what_is_asked_of_a_history_later_is_answered(name: str) -> None:
         "substitutions": {"top": 2},
     }
     assert analyse(victim, record, name, **asked.get(name, {})) is not None
+
+
+def test_an_alignment_is_asked_only_of_a_model_with_an_encoder() -> None:
+    victim = shared_speaker("llama")
+    record = explore(victim, EXAMPLES[1].text, attack=PGD(1.0, steps=3), points=5, draws=3)
+    with pytest.raises(SettingError, match="expected a model with an encoder and a decoder"):
+        analyse(victim, record, "alignment")
 
 
 def test_the_way_back_to_text_keeps_the_turns() -> None:
