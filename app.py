@@ -9,6 +9,7 @@ from advlab.runs.config import home
 from advlab.runs.disk import trouble
 from advlab.ui import plain_text
 from advlab.ui.history import one_step_a_page
+from advlab.ui.language import switch
 from advlab.ui.launch import prepare_session
 from advlab.ui.pages import PAGES, START
 
@@ -31,6 +32,7 @@ STYLE = """<style>
 
 prepare_session()
 st.set_page_config(page_title="advlab", page_icon=ICON, layout="wide")
+switch()
 
 page = st.navigation(
     {

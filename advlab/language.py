@@ -68,6 +68,11 @@ def n_(one: str, many: str, n: int, /, **values: Any) -> str:
     return catalog(language()).ngettext(one, many, n).format(n=n, **values)
 
 
+def N_(message: str) -> str:  # noqa: N802  gettext's name for a sentence that is translated later
+    """Marks a sentence that stands where no language is known yet: `_(title)` translates it when shown."""
+    return message
+
+
 @cache
 def catalog(name: str) -> gettext.NullTranslations:
     """The sentences of a language; English has no file, since it stands in the code."""
@@ -84,4 +89,4 @@ def catalog(name: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-__all__ = ["LANGUAGES", "_", "asked", "catalog", "fitting", "language", "n_", "speak"]
+__all__ = ["LANGUAGES", "N_", "_", "asked", "catalog", "fitting", "language", "n_", "speak"]

@@ -1,0 +1,85 @@
+"""The sentences that people read; `python tests/catalogs.py` brings the catalogs up to date with them.
+
+New sentences then stand in the catalogs with an empty translation, and those that are gone are dropped.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.catalog import Message as Entry
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+from places import ROOT
+
+from advlab.language import LANGUAGES, LOCALE
+
+KEYWORDS = {"_": None, "N_": None, "n_": (1, 2), "setting": (2,)}
+OTHERS = sorted(set(LANGUAGES) - {"en"})
+Message = str | tuple[str, str]  # a sentence, or its forms for one and for many
+
+
+def sentences() -> dict[Message, str]:
+    """Each sentence in the code -> where it stands; names, units and choices of settings too."""
+    found: dict[Message, str] = {}
+    for folder in ("advlab", "pages"):
+        for name, line, message, _comments, _context in extract_from_dir(
+            ROOT / folder, keywords=KEYWORDS, method_map=[("**.py", "python")]
+        ):
+            found[message] = f"{folder}/{name}:{line}"
+    for path in sorted((ROOT / "advlab").rglob("*.py")):
+        for name, line in named_settings(path):
+            found.setdefault(name, f"{path.relative_to(ROOT)}:{line}")
+    return found
+
+
+def named_settings(path: Path) -> list[tuple[str, int]]:
+    """What a form calls the settings of a file, and their units."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call)):
+            continue
+        call, target = node.value, node.target
+        if getattr(call.func, "id", "") != "setting" or not isinstance(target, ast.Name):
+            continue
+        told = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+        found.append((str(told.get("label") or target.id.replace("_", " ")), node.lineno))
+        if told.get("unit"):
+            found.append((str(told["unit"]), node.lineno))
+    return found
+
+
+def path_of(name: str) -> Path:
+    """Where the catalog of a language stands."""
+    return LOCALE / name / "LC_MESSAGES" / "advlab.po"
+
+
+def catalog_of(name: str) -> Catalog:
+    """The catalog of a language as it stands."""
+    with path_of(name).open("rb") as file:
+        return read_po(file, locale=name)
+
+
+def update(name: str) -> int:
+    """Write the catalog of a language anew; how many sentences have no translation."""
+    old, new = catalog_of(name), Catalog(locale=name, fuzzy=False)
+    for message in sorted(sentences(), key=str):
+        one = message if isinstance(message, str) else message[0]
+        before = old.get(one)
+        new.add(message, before.string if before else None)
+    with path_of(name).open("wb") as file:
+        write_po(file, new, omit_header=True, width=100)
+    return sum(not translated(m) for m in new if m.id)
+
+
+def translated(message: Entry) -> bool:
+    """Whether each of its forms has a translation."""
+    said = message.string
+    return bool(said) and (isinstance(said, str) or all(said))
+
+
+if __name__ == "__main__":
+    for language in OTHERS:
+        print(f"{language}: {update(language)} sentences to translate in {path_of(language)}")
