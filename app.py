@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.runs.config import home
 from advlab.runs.disk import trouble
 from advlab.ui import plain_text
@@ -36,14 +37,14 @@ switch()
 
 page = st.navigation(
     {
-        group: [
+        _(group): [
             st.Page(
                 one.script,
-                title=one.title,
+                title=_(one.title),
                 icon=f":material/{one.icon}:",
                 url_path=one.address or None,
                 default=one is START,
-                help=one.about,
+                help=_(one.about),
             )
             for one in lines
         ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,9 @@ from typing import Any
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 LOCALE = Path(__file__).parent / "locale"
+
+LITERAL = 12  # letters without which a sentence is not told from others
+_PLACE = re.compile(r"\{(\w+)(?:![rsa])?(?::[^{}]*)?\}")
 
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _asked: list[Callable[[], str | None]] = []
@@ -59,7 +63,7 @@ def fitting(locale: str | None) -> str | None:
 
 def _(message: str, /, **values: Any) -> str:
     """A sentence in the language of the moment, its named places filled."""
-    said = catalog(language()).gettext(message)
+    said = catalog(language()).gettext(message) if message else ""  # "" is the catalog's own header
     return said.format(**values) if values else said
 
 
@@ -69,8 +73,37 @@ def n_(one: str, many: str, n: int, /, **values: Any) -> str:
 
 
 def N_(message: str) -> str:  # noqa: N802  gettext's name for a sentence that is translated later
-    """Marks a sentence that stands where no language is known yet: `_(title)` translates it when shown."""
+    """Marks a sentence that is made before its reader is known; `_(title)` translates it when shown."""
     return message
+
+
+def retold(sentence: str) -> str:
+    """A sentence that was made in English and kept, as in a run's diary, in the language of the moment.
+
+    It is the most literal of the catalog's sentences that fits, with what stood in its places; one that
+    fits none stays as it is.
+    """
+    if language() == "en" or (said := _(sentence)) != sentence:
+        return sentence if language() == "en" else said
+    for message, pattern in _patterns(language()):
+        if found := pattern.fullmatch(sentence):
+            return _PLACE.sub(lambda m: retold(found[m[1]]), catalog(language()).gettext(message))
+    return sentence
+
+
+@cache
+def _patterns(name: str) -> list[tuple[str, re.Pattern[str]]]:
+    """Each sentence with places, and what it looks like once they are filled; the most literal first."""
+    made = []
+    for message in getattr(catalog(name), "_catalog", {}):
+        if isinstance(message, str) and (names := _PLACE.findall(message)):
+            if len(set(names)) == len(names) and len(_PLACE.sub("", message)) > LITERAL:
+                parts = _PLACE.split(message)  # text, name, text, …
+                pattern = "".join(
+                    f"(?P<{part}>.*?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)
+                )
+                made.append((message, re.compile(pattern, re.DOTALL)))
+    return sorted(made, key=lambda one: -len(_PLACE.sub("", one[0])))
 
 
 @cache
@@ -89,4 +122,15 @@ def catalog(name: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-__all__ = ["LANGUAGES", "N_", "_", "asked", "catalog", "fitting", "language", "n_", "speak"]
+__all__ = [
+    "LANGUAGES",
+    "N_",
+    "_",
+    "asked",
+    "catalog",
+    "fitting",
+    "language",
+    "n_",
+    "retold",
+    "speak",
+]

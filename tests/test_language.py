@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from advlab import language as languages
-from advlab.language import _, asked, catalog, fitting, language, n_, speak
+from advlab.language import _, asked, catalog, fitting, language, n_, retold, speak
 
 CATALOG = """
 msgid "Language"
@@ -28,8 +28,10 @@ def small_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     (folder / "advlab.po").write_text(CATALOG, encoding="utf-8")
     monkeypatch.setattr(languages, "LOCALE", tmp_path)
     catalog.cache_clear()
+    languages._patterns.cache_clear()
     yield
     catalog.cache_clear()
+    languages._patterns.cache_clear()
 
 
 def test_english_is_spoken_unless_somebody_asks() -> None:
@@ -86,3 +88,20 @@ def test_a_browser_is_answered_in_its_language_where_there_is_one(
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of en, zh"), speak("xx"):
         pass
+
+
+def test_a_sentence_that_was_kept_is_told_anew() -> None:
+    path = languages.LOCALE / "zh" / "LC_MESSAGES" / "advlab.po"
+    more = (
+        'msgid "accuracy rises with ε"\nmsgstr "准确率随 ε 上升"\n\n'
+        'msgid "{name} fell from {before:.0%} to {after:.0%}: {why}"\n'
+        'msgstr "因{why}，{name} 从 {before:.0%} 降到 {after:.0%}"\n'
+    )
+    path.write_text(CATALOG + "\n" + more, encoding="utf-8")
+    catalog.cache_clear()
+    kept = "plain fell from 90% to 40%: accuracy rises with ε"
+    assert retold(kept) == kept
+    with speak("zh"):
+        assert retold(kept) == "因准确率随 ε 上升，plain 从 90% 降到 40%"
+        assert retold("accuracy rises with ε") == "准确率随 ε 上升"
+        assert retold("a sentence that nobody knows") == "a sentence that nobody knows"

@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent, signed
 from advlab.pictures.style import DIVERGING, label
@@ -58,7 +59,7 @@ def attributions(
 ) -> go.Figure:
     """Words (or tokens) down, methods across, each with its own colour range (`scale`)."""
     words = [label(w, 16) for w in names]
-    titles = titles or [s.title or s.method for s in maps]
+    titles = titles or [_(s.title) or s.method for s in maps]
     figure = make_subplots(
         rows=1,
         cols=len(maps),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.chips import FULL, chips
 from advlab.pictures.sentences import at_eps, attack_sentence, number, of_text, percent, token_kinds
 from advlab.pictures.spans import END, START, Spans, spans
@@ -139,9 +140,9 @@ def sweep(
     lines = [_probability(i, r) for i, r in enumerate(records)]
     return Reel(
         control="ε",
-        labels=[f"ε = {number(float(v))} {UNITS[unit]}" for v in x],
+        labels=[f"ε = {number(float(v))} {_(UNITS[unit])}" for v in x],
         x=_short(x),
-        x_title=f"ε ({UNITS[unit]})",
+        x_title=f"ε ({_(UNITS[unit])})",
         start=int(np.abs(x - own).argmin()),
         charts=(Chart(chance_of(records), (0.0, 1.0), True, tuple(lines)),),
         modes=_modes(records, sizes, frames, panels),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
 from advlab.pictures.wording import named, reference_of, said, written
@@ -76,7 +77,7 @@ def units(raw: float, scale: Scale) -> str:
 def at_eps(raw: float, record: AttackRecord) -> str:
     """‘ε = 0.25 × mean norm’: a raw radius in the unit that the attack was asked in."""
     unit = str(record.attack.get("unit", "norm"))
-    return f"ε = {number(record.scale.units(raw)[unit])} {UNITS[unit]}"
+    return f"ε = {number(record.scale.units(raw)[unit])} {_(UNITS[unit])}"
 
 
 def moved_words(record: AttackRecord, limit: int = 3) -> str:
@@ -229,7 +230,7 @@ def norm_share(record: AttackRecord) -> np.ndarray:
 
 def completeness_sentence(found: Saliency) -> str:
     """Whether the attributions add up to what they claim to explain; empty where none is claimed."""
-    name = found.title or found.method
+    name = _(found.title) or found.method
     if found.clean.gap is None and found.clean.completeness is None:
         return ""
     against = f" against {found.baseline}" if found.baseline else ""
@@ -249,7 +250,7 @@ def completeness_sentence(found: Saliency) -> str:
 def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
-        f"{s.title or s.method} {signed(s.clean.remainder)} clean,"
+        f"{_(s.title) or s.method} {signed(s.clean.remainder)} clean,"
         f" {signed(s.perturbed.remainder)} perturbed, {unit_of(s)}"
         for s in maps
         if s.signed and not s.withheld
@@ -271,7 +272,7 @@ def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
     w = int(spread.argmax())
     mean = f"; of the mean over {draws} draws {number(draws**0.5)} times less" if draws > 1 else ""
     return (
-        f"{found.title or found.method}: the standard deviation of a single draw is"
+        f"{_(found.title) or found.method}: the standard deviation of a single draw is"
         f" {number(float(spread[w]))} {unit_of(found)} at most, on ‘{words[w]}’{mean}."
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.sentences import exit_share, norm_share, token_kinds
 from advlab.pictures.wording import reference_of
 from advlab.records import AttackRecord, Frames, Saliency
@@ -54,7 +55,7 @@ def saliency_columns(
     tokens = rows == "tokens"
     names = record.tokens if tokens else (*record.words, "(special tokens)")
     table: Columns = {"token" if tokens else "word": list(names)}
-    for s, title in zip(maps, titles or [s.title or s.method for s in maps], strict=True):
+    for s, title in zip(maps, titles or [_(s.title) or s.method for s in maps], strict=True):
         for version, one in s.versions:
             values = one.tokens.tolist() if tokens else [*one.words.tolist(), float(one.remainder)]
             name = f"{title}, {version}"

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from advlab.errors import SettingError
+from advlab.language import N_, _
 from advlab.settings import Setting, build, settings_of
 from advlab.ui import plain_text
 
@@ -27,7 +28,7 @@ CHOICES = {
     "example": "whole text",
     "token": "each token",
 }
-GUESS = "guess"  # what an optional yes/no field is called while it is empty
+GUESS = N_("guess")  # what an optional yes/no field is called while it is empty
 
 
 def form_for(
@@ -93,7 +94,7 @@ def field(item: Setting, key: str, value: Any) -> Any:
     if item.kind is bool:
         if not item.optional:
             return st.toggle(value=bool(value), **common)
-        names = {None: GUESS, True: "yes", False: "no"}
+        names = {None: _(GUESS), True: _("yes"), False: _("no")}
         options = list(names)
         return st.selectbox(
             options=options, index=options.index(value), format_func=names.__getitem__, **common
@@ -104,7 +105,7 @@ def field(item: Setting, key: str, value: Any) -> Any:
             step=1,
             min_value=_whole(item.meta.low),
             max_value=_whole(item.meta.high),
-            placeholder="empty",
+            placeholder=_("empty"),
             **common,
         )
     if item.kind is float:
@@ -114,11 +115,11 @@ def field(item: Setting, key: str, value: Any) -> Any:
             format="%g",
             min_value=item.meta.low,
             max_value=item.meta.high,
-            placeholder="empty",
+            placeholder=_("empty"),
             **common,
         )
     text = st.text_input(
-        value=value or "", placeholder="empty" if item.optional else None, **common
+        value=value or "", placeholder=_("empty") if item.optional else None, **common
     )
     return (text or None) if item.optional else (text or "")
 
@@ -126,11 +127,12 @@ def field(item: Setting, key: str, value: Any) -> Any:
 def help_text(item: Setting) -> str:
     """The help sentence with the bounds."""
     low, high = item.meta.low, item.meta.high
+    told = _(item.meta.help)
     if low is not None and high is not None:
-        return f"{item.meta.help}. From {low:g} to {high:g}."
+        return _("{help}. From {low:g} to {high:g}.", help=told, low=low, high=high)
     if low is not None:
-        return f"{item.meta.help}. At least {low:g}."
-    return f"{item.meta.help}."
+        return _("{help}. At least {low:g}.", help=told, low=low)
+    return _("{help}.", help=told)
 
 
 def step_for(value: float | None) -> float:
@@ -141,7 +143,7 @@ def step_for(value: float | None) -> float:
 
 
 def _word(choice: Any) -> str:
-    return CHOICES.get(choice, str(choice))
+    return _(CHOICES.get(choice, str(choice)))
 
 
 def _whole(bound: float | None) -> int | None:
@@ -149,5 +151,7 @@ def _whole(bound: float | None) -> int | None:
 
 
 def _label(item: Setting) -> str:
-    text = item.name if item.meta.unit == item.name else item.label  # not "Epochs (epochs)"
+    text, unit = _(item.meta.label or item.name.replace("_", " ")), _(item.meta.unit)
+    if unit and item.meta.unit != item.name:  # not "Epochs (epochs)"
+        text = f"{text} ({unit})"
     return text[:1].upper() + text[1:] if text[:1].isascii() else text

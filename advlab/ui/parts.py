@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from advlab.language import N_, _
 from advlab.pictures import tables
 from advlab.pictures.next_look import Look
 from advlab.pictures.style import side
@@ -49,17 +50,18 @@ def pointed(look: Look) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(
-            '<p dir="auto" style="margin:0;overflow-wrap:anywhere"><strong>Next: </strong>'
-            f"{html.escape(look.text)}</p>",
+            '<p dir="auto" style="margin:0;overflow-wrap:anywhere">'
+            f"<strong>{_('Next:')} </strong>{html.escape(look.text)}</p>",
             width="content",
         )
-        if look.view and look.view != st.session_state.get(VIEW):
+        view = _(look.view)
+        if look.view and view != st.session_state.get(VIEW):
             st.button(
-                f"Open {look.view}",
+                _("Open {view}", view=view),
                 key="next",
                 icon=":material/arrow_forward:",
                 on_click=st.session_state.__setitem__,
-                args=(VIEW, look.view),
+                args=(VIEW, view),
             )
 
 
@@ -78,15 +80,17 @@ def chart(figure: Any, key: str, alt: str) -> None:
 
 def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> None:
     """The numbers behind a chart."""
-    st.dataframe(columns, key=key, alt=alt, hide_index=True, column_config=column_config or None)
+    titled = {_(name): values for name, values in columns.items()}
+    config = {_(name): one for name, one in column_config.items()}
+    st.dataframe(titled, key=key, alt=alt, hide_index=True, column_config=config or None)
 
 
-def folded(key: str, title: str = "Numbers") -> DeltaGenerator | None:
+def folded(key: str, title: str = N_("Numbers")) -> DeltaGenerator | None:
     """A fold for tables: the place to draw in while it is open, None while it is not.
 
     A table that nobody looks at is neither made nor sent, which is most of what a view would send.
     """
-    fold = st.expander(title, key=key, on_change="rerun")
+    fold = st.expander(_(title), key=key, on_change="rerun")
     return fold if fold.open else None
 
 
@@ -112,7 +116,7 @@ def one_of(place: Any, title: str, names: Mapping[T, str], key: str, hint: str |
         default=first,
         required=True,
         key=key,
-        format_func=names.__getitem__,
+        format_func=lambda value: _(names[value]),
         bind="query-params",
         help=hint,
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings, build_attack
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import quoted, robustness, tables
 from advlab.records.measured import Grid
 from advlab.runs import jobs
@@ -69,7 +70,7 @@ def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
         [n for n, cls in ATTACKS.items() if cls.kind != "null"],
         default=["pgd"],
         key="robustness.attacks",
-        format_func=lambda n: ATTACKS[n].title,
+        format_func=lambda n: _(ATTACKS[n].title),
         **KEEP,
     )
     radii = columns[1].text_input(

@@ -8,6 +8,7 @@ import streamlit as st
 
 from advlab.data.corpora import CORPORA
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.config import SCRATCH, RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
@@ -49,7 +50,9 @@ def _title(infos: list[RunInfo]) -> str:
         return "settings of another version"
     done = sum(info.status == "done" for info in infos)
     data = (
-        CORPORA[config.data.source].title if config.data.source in CORPORA else config.data.source
+        _(CORPORA[config.data.source].title)
+        if config.data.source in CORPORA
+        else config.data.source
     )
     return f"{data} · {config.model.source} · {done} of {len(infos)} done"
 
@@ -148,7 +151,7 @@ def _floats(text: str) -> tuple[float, ...]:
 def _bases() -> dict[str, RunConfig]:
     """Title -> data, model and training that a sweep may start from."""
     found = {
-        f"{corpus.title}, tiny model": RunConfig(
+        f"{_(corpus.title)}, tiny model": RunConfig(
             data=replace(RunConfig().data, source=name), train=TrainConfig(epochs=5)
         )
         for name, corpus in CORPORA.items()

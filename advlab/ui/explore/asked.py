@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.records import Example
 from advlab.tasks import Task
 from advlab.tasks.names import own_name
@@ -51,7 +52,7 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
     if task.beside:
         beside = (
             st.text_input(
-                task.beside.title,
+                _(task.beside.title),
                 key=f"{turn}.beside",
                 max_chars=LIMIT,
                 **KEEP,
@@ -61,7 +62,7 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
         )
     text = (
         st.text_area(
-            task.text.title,
+            _(task.text.title),
             key=f"{turn}.text",
             height=68 if task.named else 100,
             **KEEP,
@@ -96,7 +97,7 @@ def ask_answer(
         answer = example.answer or OWN
         st.session_state[key] = (own_name(labels[1:], answer) or OWN) if labels else answer
 
-    title = task.reference.title
+    title = _(task.reference.title)
     if fold.open and labels:
         fold.selectbox(
             title,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from advlab.attacks import Attack
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.records.measured import OUTCOMES, Finding
 from advlab.runs.config import DataConfig
@@ -211,13 +212,13 @@ def sources_for(model: str) -> dict[str, DataConfig]:
             if data.source not in CORPORA:
                 sources["data of model A"] = data
             else:
-                sources[CORPORA[data.source].title] = data
+                sources[_(CORPORA[data.source].title)] = data
         except AdvlabError:
             pass  # the corpora remain
     task = task_of(model).name
     for name, corpus in CORPORA.items():
         if corpus.task == task:
-            sources.setdefault(corpus.title, fitted(DataConfig(source=name)))
+            sources.setdefault(_(corpus.title), fitted(DataConfig(source=name)))
     return sources
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures.style import UNITS
 from advlab.records import Example
 from advlab.settings import settings_of
@@ -74,7 +75,7 @@ def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
         if task_of(model).name != first.name:
             st.warning(
                 f"{plain_text(model_choices().get(model, model), 60)} is for"
-                f" {task_of(model).title.lower()}, model A for {first.title.lower()}: it is left out."
+                f" {_(task_of(model).title).lower()}, model A for {_(first.title).lower()}: it is left out."
             )
     return tuple(m for m in models if task_of(m).name == first.name)
 
@@ -131,7 +132,7 @@ def _line(titles: Mapping[str, str], given: Request, turn: str) -> str:
     values = {k: st.session_state.get(f"{turn}.{name}.{k}", first.get(k)) for k in ("eps", "unit")}
     eps = values["eps"]
     size = "" if eps is None else f", ε = {eps:g} {UNITS.get(str(values['unit']), '')}"
-    return f"{names} · {ATTACKS[name].title}{size}"
+    return f"{names} · {_(ATTACKS[name].title)}{size}"
 
 
 def _chosen_models(titles: Mapping[str, str], turn: str) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ def attack_controls(
         names,
         key=f"{turn}.attack",
         **KEEP,
-        format_func=lambda n: ATTACKS[n].title,
+        format_func=lambda n: _(ATTACKS[n].title),
         index=names.index(first["name"]),
         help=attack_help(),
     )
@@ -213,7 +214,7 @@ def attack_help() -> str:
     """What each attack does, in the order of the list; those that do the same together."""
     titles: dict[str, list[str]] = {}
     for cls in ATTACKS.values():
-        titles.setdefault(cls.gist, []).append(cls.title)
+        titles.setdefault(_(cls.gist), []).append(_(cls.title))
     return " ".join(f"{', '.join(names)}: {gist}." for gist, names in titles.items())
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import language
 from advlab.records import AttackRecord
 from advlab.ui.models import borrow, load_victim
 from advlab.ui.turns import check_work
@@ -59,6 +60,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
                 "seed": request.seed,
                 "shield": request.shield,
                 "beside": request.beside,
+                "language": language(),  # a record has sentences of its own
             }
         )
         return Result(_record(key), model, key)

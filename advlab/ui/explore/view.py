@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import N_, _
 from advlab.pictures.style import side
 from advlab.pictures.wording import named
 from advlab.tasks.names import own_name
@@ -30,13 +31,13 @@ from advlab.ui.turns import work_of
 
 LONG_WORK = 10_000  # steps × restarts × tokens × models above which an attack can be stopped
 VIEWS: dict[str, Callable[[Sequence[Result]], None]] = {
-    "Overview": overview,
-    "Perturbation": perturbation,
-    "Geometry": geometry,
-    "Saliency": saliency,
-    "Projection": projection,
-    "Training": through_training,
-    "Data": data,
+    N_("Overview"): overview,
+    N_("Perturbation"): perturbation,
+    N_("Geometry"): geometry,
+    N_("Saliency"): saliency,
+    N_("Projection"): projection,
+    N_("Training"): through_training,
+    N_("Data"): data,
 }
 # counted in letters, so that columns go below each other where the reader's are large; on a phone
 # Streamlit puts them there itself
@@ -97,7 +98,11 @@ def explore_view(results: Sequence[Result]) -> None:
     """Everything that was found about one sentence under up to three models."""
     st.html(WRAP)
     with st.container(key="views"):
-        tabs = st.tabs(list(VIEWS), key=VIEW, on_change="rerun", bind="query-params")
+        if (view := st.query_params.get(VIEW)) in VIEWS and view != _(view):
+            st.query_params[VIEW] = _(view)  # a link of a reader of another language
+        tabs = st.tabs(
+            [_(name) for name in VIEWS], key=VIEW, on_change="rerun", bind="query-params"
+        )
     for tab, draw in zip(tabs, VIEWS.values(), strict=True):
         if tab.open:
             with tab:

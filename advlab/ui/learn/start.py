@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.starters import STARTERS, starter_group, starter_pair
 from advlab.ui import KEEP
@@ -63,7 +64,7 @@ def _begin(first: bool) -> None:
             list(STARTERS),
             default=next(iter(STARTERS)),
             required=True,
-            format_func=lambda name: STARTERS[name].title,
+            format_func=lambda name: _(STARTERS[name].title),
             key="start.task",
             label_visibility="collapsed",
             **KEEP,
@@ -71,7 +72,7 @@ def _begin(first: bool) -> None:
         start = STARTERS[task]
         st.markdown(
             "One is trained plainly, the other on perturbed word vectors "
-            f"({start.method['name'].upper()}), both on {start.texts}. It takes {start.time}, and "
+            f"({start.method['name'].upper()}), both on {_(start.texts)}. It takes {_(start.time)}, and "
             "all stays on this computer."
         )
         if st.button(
@@ -95,8 +96,8 @@ def _pages(pair: Pair | None) -> None:
                 known = line.script == EXPLORE and pair is not None
                 st.page_link(
                     line.script,
-                    label=f"**{line.title}**",
+                    label=f"**{_(line.title)}**",
                     icon=f":material/{line.icon}:",
                     query_params=landing(pair) if known and pair is not None else None,
                 )
-                st.caption(line.about)
+                st.caption(_(line.about))

@@ -17,6 +17,7 @@ from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
 from advlab.ui import KEEP, plain_text
@@ -167,9 +168,13 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
 
 def _corpus() -> DataConfig | None:
     name = st.selectbox(
-        "Corpus", list(CORPORA), format_func=lambda n: CORPORA[n].title, key="data.corpus", **KEEP
+        "Corpus",
+        list(CORPORA),
+        format_func=lambda n: _(CORPORA[n].title),
+        key="data.corpus",
+        **KEEP,
     )
-    st.markdown(plain_text(CORPORA[name].about))
+    st.markdown(plain_text(_(CORPORA[name].about)))
     config = fitted(DataConfig(name))
     return config if usable(config) else None
 

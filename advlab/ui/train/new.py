@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.config import (
     SCRATCH,
@@ -132,7 +133,7 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
             default=preset.method,
             required=True,
             key=f"method.name{suffix}",
-            format_func=lambda n: METHODS[n].title,
+            format_func=lambda n: _(METHODS[n].title),
             label_visibility="collapsed",
             persist_state="session",
         )
@@ -140,7 +141,9 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
     )
     st.markdown(METHODS[name].gist)
     with st.expander(f"All {len(METHODS)} methods in words", icon=":material/menu_book:"):
-        st.markdown("\n".join(f"- **{plain_text(m.title)}**: {m.gist}" for m in METHODS.values()))
+        st.markdown(
+            "\n".join(f"- **{plain_text(_(m.title))}**: {_(m.gist)}" for m in METHODS.values())
+        )
     given = preset.settings() if name == preset.method else {}
     if settings_of(METHODS[name]):
         values = {k: v for k, v in given.items() if k != "name"}

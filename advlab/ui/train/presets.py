@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
@@ -130,15 +131,15 @@ def choose_preset(
         settings, wanted = preset.settings(), preset.train(source, task)
         same = method == settings and train == wanted
         with column, st.container(border=True, height="stretch"):
-            st.markdown(f"**{preset.title}**{' :material/check:' if same else ''}")
-            st.markdown(preset.about)
+            st.markdown(f"**{_(preset.title)}**{' :material/check:' if same else ''}")
+            st.markdown(_(preset.about))
             title = method_title(RunConfig(method=settings))
             st.caption(
                 f"{title} · ε {settings['eps']:g} × mean norm · {wanted.epochs} epoch"
                 f"{'' if wanted.epochs == 1 else 's'} · {preset.passes} passes a step · {time}"
             )
             st.button(
-                "In use" if same else f"Use {preset.title.lower()}",
+                "In use" if same else _("Use {title}", title=_(preset.title).lower()),
                 key=f"preset.{name}",
                 disabled=same,
                 on_click=_use,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import Standing, standing
@@ -39,7 +40,7 @@ def trained(run: RunInfo, now: Standing) -> str:
     start = STARTERS[run.config.task]
     texts = f"{now.train_texts:,} texts" if now.train_texts else "texts"
     return (
-        f"Two small networks{size}. They begin alike and read the same {texts} ({start.texts}) in the "
+        f"Two small networks{size}. They begin alike and read the same {texts} ({_(start.texts)}) in the "
         f"same order, {run.config.train.epochs} times over. One thing differs: the second also learns "
         "from each text pushed the way that misleads it most."
     )

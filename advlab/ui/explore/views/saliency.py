@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import alignment, attributions, next_look, openings, sentences, tables
 from advlab.pictures.style import NEUTRAL
 from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
@@ -120,7 +121,7 @@ def _sentences(results: Sequence[Result], controls: Controls) -> None:
     for i, result in beside(results):
         found = maps[i]
         if found.withheld:
-            said(f"{found.title} is not shown: {found.withheld}.")
+            said(f"{_(found.title)} is not shown: {found.withheld}.")
             continue
         record, unit = result.record, sentences.unit_of(found)
 
@@ -129,9 +130,9 @@ def _sentences(results: Sequence[Result], controls: Controls) -> None:
             return f"{record.words[w]}: {clean} {sentences.unit_of(found)}, perturbed {moved}"
 
         st.html(coloured(record, found.clean.words, top, hover, signed=found.signed))
-        said(openings.saliency(record, found), hover=f"{found.title}, {found.target}")
+        said(openings.saliency(record, found), hover=f"{_(found.title)}, {found.target}")
         said(
-            f"Explained: {found.target}, by {found.title}. Strongest: {sentences.number(top)} {unit}."
+            f"Explained: {found.target}, by {_(found.title)}. Strongest: {sentences.number(top)} {unit}."
         )
     known = [i for i, m in enumerate(maps) if not m.withheld]
     if not known:
@@ -166,10 +167,10 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                 ),
                 f"saliency{part[0]}.{i}",
                 f"Attribution per word of the {maps[0].target}, clean and perturbed:"
-                f" {', '.join(m.title for m in maps)}",
+                f" {', '.join(_(m.title) for m in maps)}",
             )
             ranges = ", ".join(
-                f"{m.title} {'±' if m.signed or controls.shown == 'difference' else 'up to '}"
+                f"{_(m.title)} {'±' if m.signed or controls.shown == 'difference' else 'up to '}"
                 f"{sentences.number(v)} {sentences.unit_of(m)}"
                 for m, v in zip(maps, scale, strict=True)
             )
@@ -177,12 +178,12 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
     for i, result in beside(results):
         for m in sets[i]:
             said(
-                f"{m.title} is not shown: {m.withheld}."
+                f"{_(m.title)} is not shown: {m.withheld}."
                 if m.withheld
                 else sentences.completeness_sentence(m)
             )
             if m.note:
-                said(f"{m.title}: {m.note}")
+                said(f"{_(m.title)}: {m.note}")
             spread = sentences.spread_sentence(m, result.record.words)
             if spread:
                 said(spread)
@@ -194,7 +195,7 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                     f"saliency_table{i}",
                     "Attribution per word and method",
                 )
-    costly = [METHODS[m].title for m in controls.methods if METHODS[m].costly]
+    costly = [_(METHODS[m].title) for m in controls.methods if METHODS[m].costly]
     if costly:
         st.caption(f"Many passes each, so slower: {', '.join(costly)}.")
 
@@ -212,7 +213,7 @@ def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> 
             continue
         pairs = ((m.clean.words, truth.clean.words), (m.perturbed.words, truth.perturbed.words))
         values = [rank_correlation(a, b if m.signed else abs(b)) for a, b in pairs]
-        found["method"].append(m.title)
+        found["method"].append(_(m.title))
         found["clean ρ"].append(None if values[0] is None else round(values[0], 2))
         found["perturbed ρ"].append(None if values[1] is None else round(values[1], 2))
     return found
@@ -230,7 +231,7 @@ def _compared(names: list[str]) -> list[str]:
         selection_mode="multi",
         default=names,
         key="saliency.baselines",
-        format_func=lambda b: BASELINES[b].title,
+        format_func=lambda b: _(BASELINES[b].title),
         bind="query-params",
         label_visibility="collapsed",
     )
@@ -255,7 +256,7 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
             )
             for b in used
         ]
-        titles = [BASELINES[b].title for b in used]
+        titles = [_(BASELINES[b].title) for b in used]
         shown = "both" if controls.shown == "all" else controls.shown
         limit = max(attributions.limits([maps], controls.rows, shown))
         words = " ".join(

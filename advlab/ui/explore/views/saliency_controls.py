@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from advlab.language import _
 from advlab.pictures.wording import named, short, written
 from advlab.records import AttackRecord, SaliencyChoices
 from advlab.ui import plain_text
@@ -46,7 +47,7 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         selection_mode="multi",
         key="saliency.methods",
         default=list(DEFAULTS),
-        format_func=lambda m: METHODS[m].title,
+        format_func=lambda m: _(METHODS[m].title),
         bind="query-params",
     )
     asks = not named(results[0].record)  # what a margin is against
@@ -55,8 +56,8 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         "Explain",
         list(explains),
         key="saliency.target",
-        format_func=lambda t: explains[t][0],
-        help=" ".join(f"{title.capitalize()}: {what}." for title, what in explains.values()),
+        format_func=lambda t: _(explains[t][0]),
+        help=" ".join(f"{_(title).capitalize()}: {_(what)}." for title, what in explains.values()),
         bind="query-params",
     )
     with columns[1]:
@@ -71,7 +72,7 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         "Rows",
         ["words", "tokens"],
         key="saliency.rows",
-        format_func={"words": "words", "tokens": "sub-words"}.__getitem__,
+        format_func={"words": _("words"), "tokens": _("sub-words")}.__getitem__,
         bind="query-params",
     )
     shown = one_of(st, "Show", SHOWN, "saliency.shown")
@@ -171,7 +172,7 @@ def _baseline(results: Sequence[Result]) -> str:
         "Baseline",
         shared,
         key="saliency.baseline",
-        format_func=lambda b: BASELINES[b].title,
+        format_func=lambda b: _(BASELINES[b].title),
         bind="query-params",
         help="What stands for ‘no words’, for the methods that need it.",
     )
@@ -185,7 +186,7 @@ def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
         for m in methods:
             known = METHODS[m]
             st.markdown(
-                f"**{known.title}.** {known.meaning} {known.guard} *{plain_text(known.source)}*"
+                f"**{_(known.title)}.** {_(known.meaning)} {_(known.guard)} *{plain_text(known.source)}*"
             )
             columns = st.columns(4) if known.settings else []
             for column, (name, default) in zip(columns, known.settings.items(), strict=False):
