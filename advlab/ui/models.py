@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from advlab.errors import AdvlabError, ModelError
+from advlab.language import retold, speak
 from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
@@ -161,7 +162,11 @@ def _load(id_: str, files: str, folder: str, title: str) -> Victim:
     warm_up()
     from advlab.model.victim import Victim
 
-    victim = Victim.load(folder, name=title)
+    try:
+        with speak("en"):  # its notes are kept for everyone, and told anew to each reader
+            victim = Victim.load(folder, name=title)
+    except ModelError as error:
+        raise ModelError(retold(str(error))) from error
     victim.model.eval().requires_grad_(False)
     _ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
     set_aside()

@@ -13,6 +13,7 @@ import streamlit as st
 
 from advlab.attacks import PGD, Attack, build_attack
 from advlab.errors import AdvlabError
+from advlab.language import speak
 from advlab.records import Example
 from advlab.records.measured import Alarm, Grid
 from advlab.runs import jobs
@@ -91,7 +92,8 @@ def take(
         told(1.0, victim.name)
         own = replace(whole, rows=tuple(r for r in whole.rows if r.model == victim.name))
         more = len(examples) < min(len(data.test), MOST_TEXTS)
-        alarms += alarms_of(own, [victim], examples, attacks, more=more)
+        with speak("en"):  # they are kept, and told anew to each reader
+            alarms += alarms_of(own, [victim], examples, attacks, more=more)
     models = {victim.hash: model for model, victim in victims.items()}
     groups = {h: title for h, model in models.items() if (title := without_seed(model))}
     known = word_counts(data.train)

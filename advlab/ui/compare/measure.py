@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import retold
 from advlab.records import Dataset, Example
 from advlab.records.measured import Alarm
 from advlab.runs import jobs
@@ -142,7 +143,7 @@ def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
             st.warning(plain_text(f"{choice.titles[model]} is left out: {error}"))
             continue
         for note in found[model].notes:
-            st.caption(plain_text(f"{choice.titles[model]}: {note}"))
+            st.caption(plain_text(f"{choice.titles[model]}: {retold(note)}"))
     return found
 
 
@@ -153,11 +154,11 @@ def tell(alarms: Sequence[Alarm]) -> None:
         together.setdefault(alarm.name, []).append(alarm)
     for name, same in together.items():
         models = ", ".join(dict.fromkeys(a.model for a in same))
-        evidence = list(dict.fromkeys(a.evidence for a in same))
+        evidence = list(dict.fromkeys(retold(a.evidence) for a in same))
         if len(evidence) > 1:
-            evidence = list(dict.fromkeys(f"{a.model}: {a.evidence}" for a in same))
-        advice = " ".join(dict.fromkeys(a.advice for a in same))
-        text = plain_text(f"{name} ({models}): {'; '.join(evidence)}. {advice}")
+            evidence = list(dict.fromkeys(f"{a.model}: {retold(a.evidence)}" for a in same))
+        advice = " ".join(dict.fromkeys(retold(a.advice) for a in same))
+        text = plain_text(f"{retold(name)} ({models}): {'; '.join(evidence)}. {advice}")
         st.warning(text, icon=":material/warning:")
 
 

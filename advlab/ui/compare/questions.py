@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.attacks import PGD
+from advlab.language import speak
 from advlab.pictures import convergence as pictures
 from advlab.pictures import questions
 from advlab.runs import jobs
@@ -283,7 +284,9 @@ def _carried(choice: Choice, eps: float, progress: Progress) -> Any:
     kinds = carry_over(victims, examples, eps, fitting=data.validation[:400], **common)
     delta = transfer(victims, examples, eps, "delta", **common)
     words = transfer(victims, examples, eps, "words", **common)
-    return kinds, delta, words, [*of_transfer(delta), *of_transfer(words)]
+    with speak("en"):  # they are kept, and told anew to each reader
+        alarms = [*of_transfer(delta), *of_transfer(words)]
+    return kinds, delta, words, alarms
 
 
 def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:

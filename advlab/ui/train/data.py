@@ -17,7 +17,7 @@ from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
 from advlab.errors import DataError
-from advlab.language import _
+from advlab.language import _, language
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
 from advlab.ui import KEEP, plain_text
@@ -61,7 +61,7 @@ def choose_data() -> DataConfig | None:
 
 
 @st.cache_resource
-def _kept() -> dict[tuple[DataConfig, float], Dataset]:
+def _kept() -> dict[tuple[DataConfig, float, str], Dataset]:
     """The data sets read last, for everyone; with them, the time of their files' change."""
     return {}
 
@@ -71,7 +71,7 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
 
     A large file shows how far it is read, and a button to stop it; None after that.
     """
-    kept, key = _kept(), (config, stamp)
+    kept, key = _kept(), (config, stamp, language())
     if key in kept:
         return kept[key]
     if st.session_state.get(STOPPED) == key:

@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError, RunError
+from advlab.language import retold
 from advlab.pictures import training
 from advlab.records import Estimate, Event
 from advlab.runs import jobs
@@ -167,7 +168,7 @@ def numbers(now: Standing) -> None:
 def messages(info: RunInfo, now: Standing) -> None:
     """Alarms, and why a run ended other than well."""
     for alarm in now.alarms:
-        st.warning(plain_text(alarm), title="Alarm", icon=":material/warning:")
+        st.warning(plain_text(retold(alarm)), title="Alarm", icon=":material/warning:")
     if info.error:
         title = "This run failed" if info.status == "failed" else f"This run was {info.status}"
         show = st.error if info.status == "failed" else st.warning
@@ -246,7 +247,7 @@ def panel(info: RunInfo) -> None:
     elif info.status == "queued":
         st.caption("Runs start in the order in which they were submitted.")
     for note in now.notes:
-        st.caption(f":material/info: {plain_text(note)}")
+        st.caption(f":material/info: {plain_text(retold(note))}")
 
 
 def details(info: RunInfo) -> None:
