@@ -12,6 +12,10 @@ Each message says what was expected, what came, and what to do. Pages show the t
 command line prints it to standard error and exits with 2.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class AdvlabError(ValueError):
     """A mistake in what advlab was given. The message is meant for the person at the screen."""
@@ -47,6 +51,6 @@ class RunError(AdvlabError):
     """A run does not exist, or is not in the state that the request needs."""
 
 
-def unknown(kind: str, name: str, choices: object) -> str:
+def unknown(kind: str, name: str, choices: Iterable[object]) -> str:
     """The one wording for a name that a registry lacks."""
-    return f"unknown {kind} {name!r}; choose from {', '.join(sorted(map(str, choices)))}"  # type: ignore[call-overload]
+    return f"unknown {kind} {name!r}; choose from {', '.join(sorted(map(str, choices)))}"

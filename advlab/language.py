@@ -93,16 +93,18 @@ def retold(sentence: str) -> str:
 
 @cache
 def _patterns(name: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Each sentence with places, and what it looks like once they are filled; the most literal first."""
+    """Each sentence with places, and what it looks like with them filled; the most literal first."""
     made = []
     for message in getattr(catalog(name), "_catalog", {}):
-        if isinstance(message, str) and (names := _PLACE.findall(message)):
-            if len(set(names)) == len(names) and len(_PLACE.sub("", message)) > LITERAL:
-                parts = _PLACE.split(message)  # text, name, text, …
-                pattern = "".join(
-                    f"(?P<{part}>.*?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)
-                )
-                made.append((message, re.compile(pattern, re.DOTALL)))
+        if not isinstance(message, str) or len(_PLACE.sub("", message)) <= LITERAL:
+            continue
+        names = _PLACE.findall(message)
+        if names and len(set(names)) == len(names):
+            parts = _PLACE.split(message)  # text, name, text, …
+            pattern = "".join(
+                f"(?P<{part}>.*?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)
+            )
+            made.append((message, re.compile(pattern, re.DOTALL)))
     return sorted(made, key=lambda one: -len(_PLACE.sub("", one[0])))
 
 
