@@ -302,6 +302,15 @@ class Writes(Protocol):
 
 
 @runtime_checkable
+class PadsAnswers(Protocol):
+    """A task whose rows are two blocks, texts and answers, each padded for itself."""
+
+    def answer_lengths(self, examples: Sequence[Example], reader: Reader) -> list[int]:
+        """The tokens of each reference, its end among them; 0 where none is known."""
+        ...
+
+
+@runtime_checkable
 class LaysOut(Protocol):
     """A task that lays out a text for the model with more around it than the tokenizer adds."""
 

@@ -211,6 +211,7 @@ class Reader:
         unknown = () if self.mark == "Ġ" else (tokenizer.unk_token_id,)
         self.marks = frozenset(tokenizer.all_special_ids).difference(unknown)
         self.pad: int = tokenizer.pad_token_id
+        self.answered: dict[str, list[int]] = {}  # ids of answers that were asked for before
 
     def tokens_of(self, examples: Sequence[Example]) -> list[Tokens]:
         """The tokens of many examples, cut at the model's limit."""

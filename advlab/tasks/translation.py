@@ -129,6 +129,10 @@ class Translation:
             tuple(tokens),
         )
 
+    def answer_lengths(self, examples: Sequence[Example], reader: Reader) -> list[int]:
+        """The tokens of each reference, its end among them; 0 where none is known."""
+        return [len(ids) for ids in sequences.wanted(examples, reader, self._most(reader))]
+
     def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
         """(B,S+U) -> (B,S+U,D) as they enter the layers; without a batch (B,T) of a source."""
         S = input_ids.shape[-1] if batch is None else batch.target["mask"].shape[1]
