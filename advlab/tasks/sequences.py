@@ -137,16 +137,16 @@ def astray(out: Tensor, labels: Tensor) -> Tensor:
 def wanted(examples: Sequence[Example], reader: Reader, longest: int) -> list[list[int]]:
     """The ids of each first answer with the end, cut after `longest`; [] where no answer is known."""
     texts = [e.answer or "" for e in examples]
-    found = [reader.answered.get(text) for text in texts]
-    if None in found:
+    known = reader.answered
+    if not known.keys() >= set(texts):
+        if len(known) > ANSWERS:
+            known.clear()
         # as the tokenizer writes targets: those of many languages are told apart
         found = reader.tokenizer(text_target=texts, add_special_tokens=False)["input_ids"]
-        if len(reader.answered) > ANSWERS:
-            reader.answered.clear()
-        reader.answered.update(zip(texts, found, strict=True))
+        known.update(zip(texts, found, strict=True))
     return [
-        [*ids, reader.ending][:longest] if e.answers else []
-        for ids, e in zip(found, examples, strict=True)
+        [*known[text], reader.ending][:longest] if e.answers else []
+        for text, e in zip(texts, examples, strict=True)
     ]
 
 
