@@ -209,6 +209,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["plain", "freelb"], choices=METHODS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--settings", type=json.loads, default={}, help="of the task, as JSON")
+    parser.add_argument(
+        "--train", type=json.loads, default={}, help="settings of training, as JSON"
+    )
     parser.add_argument("--texts", type=int, default=800)
     parser.add_argument("--eps", type=float, nargs="+", default=[0.25, 0.5])
     parser.add_argument("--misspellings", type=Path)
@@ -218,6 +221,7 @@ def main() -> None:
     known = natural(args.misspellings) if args.misspellings else {}
     for name in args.methods:
         config = config_of(args.corpus, name, args.seed, args.settings)
+        config = replace(config, train=replace(config.train, **args.train))
         with tempfile.TemporaryDirectory() as folder:
             victim, seconds = trained(data, config, Path(folder))
         print(f"\n{args.corpus}, {name}, seed {args.seed}: {seconds:.0f} CPU seconds\n")
