@@ -89,7 +89,12 @@ class Dialogue:
     ) -> Batch:
         """Histories with their replies, padded on the right."""
         assert isinstance(reader, HistoryReader)
-        pairs = [(t, self._wanted(e, reader)) for t, e in zip(tokens, examples, strict=True)]
+        return self._laid(tokens, [self._wanted(e, reader) for e in examples], reader)
+
+    def _laid(
+        self, tokens: Sequence[Tokens], replies: Sequence[list[int]], reader: Reader
+    ) -> Batch:
+        pairs = list(zip(tokens, replies, strict=True))
         read = [[*t.ids, *y[:-1]] for t, y in pairs]
         segment = block([[*t.segment, *[2] * len(y[:-1])] for t, y in pairs], -1)
         U = max([1, *(len(y) for _, y in pairs)])
@@ -111,6 +116,14 @@ class Dialogue:
             target,
             tuple(tokens),
         )
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each history with the reply of another in the batch, the one that is most like its own."""
+        wrong, differing = sequences.mistaken(batch.target["labels"])
+        found = self._laid(batch.tokens, wrong, reader).to(batch.input_ids.device)
+        return found.with_target(labels=differing(found.target["labels"]))
 
     def _wanted(self, example: Example, reader: HistoryReader) -> list[int]:
         if example.answer is None:

@@ -106,10 +106,11 @@ class Translation:
                 "expected a model that says what its decoder reads first (decoder_start_token_id in "
                 "its configuration), got one without; set it and save the model again"
             )
+        return self._laid(tokens, sequences.wanted(examples, reader, self._most(reader)), reader)
+
+    def _laid(self, tokens: Sequence[Tokens], known: list[list[int]], reader: Reader) -> Batch:
         rows = padded(tokens, reader.pad)
         opening = list(reader.opening)
-        most = self._most(reader)
-        known = sequences.wanted(examples, reader, most)
         read = [opening + ids[:-1] for ids in known]
         labels = [[NONE] * (len(opening) - 1) + (ids or [NONE]) for ids in known]
         segment = [[-1] * len(opening) + [2] * (len(r) - len(opening)) for r in read]
@@ -128,6 +129,14 @@ class Translation:
             target,
             tuple(tokens),
         )
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each source with the translation of another in the batch, the one most like its own."""
+        wrong, differing = sequences.mistaken(batch.target["labels"])
+        found = self._laid(batch.tokens, wrong, reader).to(batch.input_ids.device)
+        return found.with_target(labels=differing(found.target["labels"]))
 
     def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
         """(B,S+U) -> (B,S+U,D) as they enter the layers; without a batch (B,T) of a source."""

@@ -3,6 +3,7 @@
     python tests/benchmarks/dialogue.py 0
     python tests/benchmarks/dialogue.py 0 --models plain --keep FOLDER
     python tests/benchmarks/dialogue.py 0 --models early         ε rises from the first steps on
+    python tests/benchmarks/dialogue.py 0 --models c-advul hidden       lures, in words and in a layer
 
 Test split, exact match, PGD-10 in one L2 ball a history; CPU seconds of one thread. Targeted: PGD-10
 lowers the loss of another reply of the same kind, and a hit is that reply word for word; controls are
@@ -37,6 +38,10 @@ from advlab.tasks.replies import distinct, flip_rate, perplexity
 from advlab.training import loop
 
 RADII = (0.125, 0.25, 0.5)
+LURES = {  # training against a wrong reply instead of any; 2 steps of ε 0.3, as the starter has
+    "c-advul": {"name": "c-advul"},
+    "hidden": {"name": "c-advul", "site": "hidden", "layer": 1},
+}
 
 
 def starter(name: str, seed: int) -> RunConfig:
@@ -48,6 +53,8 @@ def starter(name: str, seed: int) -> RunConfig:
     if name == "early":
         early = replace(plain.train, clean_start=0.2, clean_until=0.97, eps_warmup=0.5)
         return replace(robust, name=name, train=early)
+    if name in LURES:
+        return replace(robust, name=name, method=robust.method | LURES[name])
     return robust
 
 

@@ -30,6 +30,7 @@ from advlab.training.methods.inputs import (
     Hidden,
     Noise,
 )
+from advlab.training.methods.lures import Unlikelihood
 from advlab.training.methods.weights import AWP, SAM, TableAttack
 
 METHODS: dict[str, type[Method]] = {
@@ -46,6 +47,7 @@ METHODS: dict[str, type[Method]] = {
     "trades": TRADES,
     "smart": SMART,
     "hidden": Hidden,
+    "c-advul": Unlikelihood,
     "sam": SAM,
     "awp": AWP,
     "table": TableAttack,
