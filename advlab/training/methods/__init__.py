@@ -32,6 +32,7 @@ from advlab.training.methods.inputs import (
 )
 from advlab.training.methods.lures import Unlikelihood
 from advlab.training.methods.weights import AWP, SAM, TableAttack
+from advlab.training.methods.words import Replace
 
 METHODS: dict[str, type[Method]] = {
     "plain": Plain,
@@ -48,6 +49,7 @@ METHODS: dict[str, type[Method]] = {
     "smart": SMART,
     "hidden": Hidden,
     "c-advul": Unlikelihood,
+    "words": Replace,
     "sam": SAM,
     "awp": AWP,
     "table": TableAttack,
