@@ -311,6 +311,17 @@ class LaysOut(Protocol):
 
 
 @runtime_checkable
+class Aims(Protocol):
+    """A task of whose answers an attack may want more than that the reference is lost."""
+
+    goals: ClassVar[Mapping[str, tuple[str, bool]]]  # name: its meaning, and whether it takes words
+
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at a goal: "name" or "name:words"; else SettingError."""
+        ...
+
+
+@runtime_checkable
 class Errs(Protocol):
     """A task that can name a wrong answer to each text of a batch."""
 

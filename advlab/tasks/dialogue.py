@@ -21,7 +21,8 @@ from advlab.errors import SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.tasks import quoted, replies, sequences
-from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.base import Batch, Column, Explained, Model, Objective
+from advlab.tasks.goals import GOALS, aimed
 from advlab.tasks.history import History, HistoryReader
 from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE, block
@@ -58,6 +59,7 @@ class Dialogue:
     beside: ClassVar[Column | None] = None
     reference: ClassVar[Column] = Column("Reply", ("reply", "response", "answer", "completion"))
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
+    goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
     def reader(
         self, tokenizer: Any, max_length: int, most: int | None, **known: Any
@@ -195,6 +197,10 @@ class Dialogue:
     def astray(self, out: Tensor, batch: Batch) -> Tensor:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(self._own(out, batch), batch.target["labels"])
+
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at one of `GOALS`."""
+        return aimed(goal, victim, batch, reader)
 
     def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Dialogue:
         """As it is: nothing is chosen by validation texts."""

@@ -23,7 +23,8 @@ from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.settings import setting
 from advlab.tasks import quoted, sequences
-from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.base import Batch, Column, Explained, Model, Objective
+from advlab.tasks.goals import GOALS, aimed
 from advlab.tasks.output_vectors import heard, worst_output
 from advlab.tasks.pieces import tiny_translator
 from advlab.tasks.quoted import Said
@@ -80,6 +81,7 @@ class Translation:
         "Translation", ("target", "tgt", "translation", "reference", "de", "zh")
     )
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
+    goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
     def head(self, data: Dataset) -> tuple[str, ...]:
         """None: a decoder writes any token."""
@@ -199,6 +201,10 @@ class Translation:
     def astray(self, out: Tensor, batch: Batch) -> Tensor:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(out, batch.target["labels"])
+
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at one of `GOALS`."""
+        return aimed(goal, victim, batch, reader)
 
     def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Translation:
         """As it is: nothing is chosen by validation texts."""

@@ -28,12 +28,13 @@ import torch
 
 from advlab.attacks import PGD
 from advlab.attacks.evaluate import by_length, first_broken, first_noisy
-from advlab.data import assistant
+from advlab.data import assistant, assistant_edits
 from advlab.model.victim import Victim
 from advlab.records import Estimate, Example
 from advlab.records.estimates import share_of
 from advlab.runs.config import RunConfig
 from advlab.runs.starters import starter_pair
+from advlab.studies.stability import stability
 from advlab.tasks.replies import distinct, flip_rate, perplexity
 from advlab.training import loop
 
@@ -128,6 +129,11 @@ def measure(name: str, victim: Victim, test: Sequence[Example], seconds: float) 
     told += [f"{plain:.3f} → {under:.2f}", cell(flip_rate(clean, shaken))]
     told += [f"{distinct(clean, 2):.3f} → {distinct(shaken, 2):.3f}"]
     print("| " + " | ".join(told) + " |", flush=True)
+    edits = stability(victim, assistant_edits.contrasts(test))
+    print(
+        f"{name}, edits: over-stable {cell(edits.over_stable)}, right after a change "
+        f"{cell(edits.followed)}, over-sensitive {cell(edits.over_sensitive)}"
+    )
     kinds = sorted({e.more[0][1] for e in test})
     held = [e for e in test if e.more[1][1] == "yes"]
     right = {e.id: k >= 0 for e, k in zip(test, first, strict=True)}

@@ -36,7 +36,7 @@ NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
 }</style>"""
 OWN_TEXTS = "my own sentences"
-_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # not shared by the two pages
+_OF_ONE = ("text", "label", "goal", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
 
 
