@@ -27,7 +27,7 @@ from advlab.tasks.goals import GOALS
 from advlab.ui.explore.capsule import link as capsule_link
 
 TEXTS = {"bart": "the old man sees a dog", "gpt2": "User: the film was good"}
-WORDS = {"bart": "hund", "gpt2": "dull"}
+WORDS = {"bart": "hund", "gpt2": "scene"}
 kinds = pytest.mark.parametrize("kind", TEXTS)
 
 
