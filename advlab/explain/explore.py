@@ -307,11 +307,13 @@ def readable(text: str) -> tuple[str, list[str]]:
 
 def reference_of(victim: Victim, label: int | str) -> str:
     """The answer that a name, or the number of a class, means. SettingError where there is none."""
-    names = victim.head
+    names = victim.head if victim.task.named else ()
     if isinstance(label, str) and (label in names or not names):
         return label
     if isinstance(label, int) and 0 <= label < len(names):
         return names[label]
+    if not names:
+        raise SettingError(f"expected the answer as text, got {label!r}; write it out")
     raise SettingError(
         f"expected a label among {', '.join(names)} (or 0 to {len(names) - 1}), got {label!r}; "
         "choose one of them"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError
-from advlab.language import _ as tr
+from advlab.language import _
 from advlab.tasks import sequences
 from advlab.tasks.base import Batch, Judged, Model, Objective
 from advlab.tasks.sequences import NONE
@@ -51,7 +51,7 @@ def far_from(out: Tensor, words: Sequence[int], allowed: Tensor) -> Tensor:
     found = torch.zeros_like(gap[..., 0])
     free = gap.detach().clone()
     rows = torch.arange(len(gap), device=out.device)
-    for _ in words:  # the nearest pair of a keyword and a place that are both free
+    for _word in words:  # the nearest pair of a keyword and a place that are both free
         k, t = free.flatten(1).argmin(1) // free.shape[2], free.flatten(1).argmin(1) % free.shape[2]
         found = found.index_put((rows, k), gap[rows, k, t])
         free[rows, k] = torch.inf
@@ -144,13 +144,13 @@ GOALS: Mapping[str, tuple[str, bool]] = {
 
 def aimed(goal: str, victim: Model, batch: Batch, reader: Reader) -> Goal:
     """The goal "other", or "keyword:" with words between blanks; SettingError for anything else."""
-    name, _, words = goal.partition(":")
+    name, _colon, words = goal.partition(":")
     if name == "other" and not words:
         return NoWordStays(victim, batch, reader)
     if name == "keyword":
         return KeywordsAppear(victim, batch, reader, words.split())
     raise SettingError(
-        tr(
+        _(
             "expected the goal other, or keyword: with the words that are to appear (keyword:WORD), "
             "got {goal}; change it",
             goal=repr(goal),
