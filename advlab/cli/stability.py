@@ -10,13 +10,10 @@ from advlab.cli.printing import print_json
 from advlab.errors import SettingError
 from advlab.language import _
 
-HELP = "Does an answer change when it should, and only then?"
+HELP = "Does an answer change when it should, and only then? Measured on edited texts."
 EXAMPLES = """examples:
   advlab stability RUN OTHER-RUN                     plain beside adversarial, on edited test texts
   advlab stability RUN --max-texts 200 --json
-
-Over-stable: the right answer changed and the model gives the old one. Over-sensitive: nothing changed
-and it gives another. Both of those texts that the model answers right before the edit.
 """
 
 

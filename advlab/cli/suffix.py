@@ -11,9 +11,6 @@ HELP = "Look for words behind a text that make the model give an answer of your 
 EXAMPLES = """examples:
   advlab suffix RUN "User: to cork." --answer "on which day?"          another reply
   advlab suffix RUN "Slow, but I would see it again." --answer negative --length 4 --steps 20 --json
-
-Real tokens, found by greedy coordinate gradient. That a model can be led to an answer says little by
-itself: ask an untrained model and a random answer for the same.
 """
 
 
@@ -27,7 +24,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--beside", default="", help="read with it, not changed: the question of qa"
     )
-    parser.add_argument("--answer", "--label", required=True, help="the answer that is wanted")
+    parser.add_argument(
+        "--answer",
+        "--label",
+        required=True,
+        help="the answer that is wanted; that one can be reached says little before an untrained model "
+        "and a random answer were tried too",
+    )
     add_flags(parser.add_argument_group("search"), GCG)
     parser.add_argument("--attack-seed", type=int, default=0, help="seed of the exchanges")
 
