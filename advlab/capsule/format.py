@@ -52,7 +52,7 @@ COLUMNS: dict[str, tuple[float, float]] = {
     "broken": (0, 1),
 }
 SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
-OPTIONAL = ("beside", "explanations", "forecast")  # sections that a file may lack
+OPTIONAL = ("beside", "goal", "explanations", "forecast")  # sections that a file may lack
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Capsule:
     numbers: Mapping[str, np.ndarray]
     readings: Mapping[str, Reading]
     beside: str = ""
+    goal: str = ""
     explanations: tuple[Passport, ...] = ()
     forecast: Forecast | None = None
     changed: tuple[str, ...] = ()  # sections that are not as they were saved
@@ -183,6 +184,7 @@ def _body(
         },
     }
     body |= {"beside": record.beside} if record.beside else {}
+    body |= {"goal": record.goal} if record.goal else {}
     body |= {"explanations": [asdict(p) for p in explanations]} if explanations else {}
     body |= {"forecast": asdict(foretold)} if foretold is not None else {}
     return body
@@ -247,6 +249,7 @@ def load(data: bytes) -> Capsule:
         numbers=numbers,
         readings=readings,
         beside=top.text("beside", MAX_TEXT) if "beside" in found else "",
+        goal=top.text("goal", MAX_NAME) if "goal" in found else "",
         explanations=tuple(worth.read(p) for p in top.parts("explanations", worth.MOST))
         if "explanations" in found
         else (),

@@ -9,11 +9,12 @@ with a fixed seed and a fixed split, the same on every machine; tests pin the fi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advlab.data import (
     assistant,
+    assistant_edits,
     grammar,
     headlines,
     messages,
@@ -23,6 +24,7 @@ from advlab.data import (
     stories,
 )
 from advlab.records import Dataset, Example
+from advlab.records.contrasts import Contrast
 
 SHOWN = 40  # examples among which a telling one is looked for
 
@@ -41,6 +43,8 @@ class Corpus:
     build: Callable[[], Dataset]
     showcase: tuple[str, ...]
     task: str = "classification"  # what its examples are for
+    # examples edited where it is known what is right then; None: it knows no edits
+    contrasts: Callable[[Sequence[Example]], list[Contrast]] | None = None
 
 
 def _corpus(
@@ -143,6 +147,7 @@ CORPORA: dict[str, Corpus] = {
             assistant.build,
             assistant.SHOWCASE,
             "dialogue",
+            assistant_edits.contrasts,
         ),
     )
 }

@@ -186,3 +186,4 @@ class Finding:
     noise: float  # share of the noise draws that flip
     tokens: int
     eps: float  # the attack's
+    beside: str = ""  # what was read with the text

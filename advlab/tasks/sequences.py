@@ -131,6 +131,37 @@ def astray(out: Tensor, labels: Tensor) -> Tensor:
     return ((out.argmax(-1) != labels) & there).any(1) | ~there.any(1)
 
 
+def likest_others(labels: Tensor) -> list[int | None]:
+    """(B,U) -> for each example the place of another whose answer differs, in as few tokens as can be.
+
+    Tokens are compared place by place; the first of several is taken. None where all are alike.
+    """
+    alike = labels.unsqueeze(1) == labels.unsqueeze(0)  # (B,B,U)
+    shared = (alike & (labels != NONE)).sum(2).masked_fill(alike.all(2), -1)
+    best = shared.max(1)
+    return [
+        None if most < 0 else place
+        for most, place in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
+
+
+def mistaken(labels: Tensor) -> tuple[list[list[int]], Callable[[Tensor], Tensor]]:
+    """(B,U) -> each example's wrong answer, its likest other's; [] where there is none.
+
+    And what leaves of that answer's own labels (B,U') those that differ from the right ones.
+    """
+    rows = [[i for i in row if i != NONE] for row in labels.tolist()]
+    wrong = [[] if place is None else rows[place] for place in likest_others(labels)]
+
+    def differing(found: Tensor) -> Tensor:
+        U = min(found.shape[1], labels.shape[1])
+        same = found.clone()
+        same[:, :U] = torch.where(found[:, :U] == labels[:, :U], NONE, found[:, :U])
+        return same
+
+    return wrong, differing
+
+
 # ---- tokens and texts ---------------------------------------------------------------------------
 
 

@@ -144,6 +144,7 @@ def _figures(found: Capsule) -> None:
         "tokenizer": found.tokenizer_hash,
         "seed": found.seed,
         "ε": units(found.eps, Scale(found.mean_norm, found.half_nn)),
+        **({"goal": found.goal} if found.goal else {}),
         **{f"attack: {k}": v for k, v in found.attack.items()},
         **found.versions,
     }
@@ -216,4 +217,6 @@ def link(found: Capsule, model: str) -> dict[str, str]:
         label=found.label or "",
         seed=found.seed,
         shield=found.shield,
+        beside=found.beside,
+        goal=found.goal,
     )

@@ -14,7 +14,7 @@ from advlab.records import Example
 from advlab.settings import settings_of
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.address import arrived, prefix, write
-from advlab.ui.explore.asked import ask_answer, ask_texts
+from advlab.ui.explore.asked import ask_answer, ask_goal, ask_texts
 from advlab.ui.explore.examples import pick_example
 from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import LIMIT, Request, models_here
@@ -60,11 +60,12 @@ def ask() -> Request | None:
     with below:
         mark_unseen(models, [typed.strip()[:LIMIT]])
     label, use = ask_answer(fold, models[0], known, turn)
+    goal = ask_goal(fold, models[0], known, turn)
     pick_example(models[0], use, attack, seed, key=f"{turn}.example")
     if attack is None:
         return None
     asked = Example("", typed.strip(), (label,) if label else (), beside)
-    return _request(asked, _of_one_task(models), attack, seed, known)
+    return _request(asked, goal, _of_one_task(models), attack, seed, known)
 
 
 def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
@@ -80,7 +81,12 @@ def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _request(
-    asked: Example, models: tuple[str, ...], attack: Attack, seed: int, known: Mapping[str, str]
+    asked: Example,
+    goal: str,
+    models: tuple[str, ...],
+    attack: Attack,
+    seed: int,
+    known: Mapping[str, str],
 ) -> Request | None:
     """What is asked, written into the address; None while there is no text."""
     whole = asked.text
@@ -93,7 +99,7 @@ def _request(
         if known.get("text") == text:
             shield(text, Request.of(known).shield)
     cut, spared = len(whole) - len(text), shielded(text)
-    request = Request(text, asked.answer, models, attack, seed, cut, spared, asked.beside)
+    request = Request(text, asked.answer, models, attack, seed, cut, spared, asked.beside, goal)
     more = {"weights": ".".join(_weights(m) for m in models), "pin": pinned()}
     write(request.query() | {k: v for k, v in more.items() if v})
     if not text:

@@ -59,6 +59,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
                 "seed": request.seed,
                 "shield": request.shield,
                 "beside": request.beside,
+                "goal": request.goal,
             }
         )
         return Result(_record(key), model, key)
@@ -91,6 +92,7 @@ def _record(key: str) -> AttackRecord:
             if victim.head
             else request["label"],
             beside=request["beside"],
+            goal=request["goal"],
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],

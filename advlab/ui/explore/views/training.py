@@ -100,5 +100,6 @@ def _moment(result: Result, folder: str, epoch: int, chosen: int | None) -> Any:
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=result.record.shield,
+            goal=result.record.goal,
             chosen=chosen,
         )
