@@ -63,7 +63,7 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
         st.text_area(
             task.text.title,
             key=f"{turn}.text",
-            height=68 if task.named else 100,
+            height=68 if task.named else "content",
             **KEEP,
             help="Any text. Press Ctrl+Enter, or the button, to attack it.",
         )
