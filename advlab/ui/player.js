@@ -3,6 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 46, RIGHT = 12, TOP = 8, FOOT = 34, HEIGHT = 190;
 const FLIPS = "#b3261e";
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function node(tag, name, text) {
   const made = document.createElement(tag);
@@ -479,7 +480,7 @@ export default function (component) {
     if (timer) return stop();
     if (frame === F - 1) show(0);
     play.textContent = "❚❚ Pause";
-    timer = setInterval(() => { if (frame === F - 1) stop(); else show(frame + 1); }, 220);
+    timer = setInterval(() => { if (frame === F - 1) stop(); else show(frame + 1); }, calm() ? 1000 : 220);
   };
   root.stop = stop;
   const watch = new ResizeObserver(() => {

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.records import Example
 from advlab.tasks import Task
 from advlab.tasks.names import own_name
@@ -65,7 +66,10 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
             key=f"{turn}.text",
             height=68 if task.named else "content",
             **KEEP,
-            help="Any text. Press Ctrl+Enter, or the button, to attack it.",
+            help=_(
+                "Any text. Press Enter, or the button, to attack it; Shift+Enter begins a line. From"
+                " elsewhere on the page, / leads here, and ← and → go through the examples."
+            ),
         )
         or ""
     )

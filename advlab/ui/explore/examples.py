@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from advlab.attacks import Attack
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.records.measured import OUTCOMES, Finding
 from advlab.runs.config import DataConfig
@@ -16,6 +17,7 @@ from advlab.runs.folder import RUN_ID, RunFolder
 from advlab.settings import build, plain
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.findings import Question, attack_all, findings
+from advlab.ui.explore.keys import NEXT, PREVIOUS
 from advlab.ui.explore.results import Result
 from advlab.ui.models import task_of
 
@@ -83,6 +85,42 @@ def pick_example(
         )
         table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
         _table(fitting[:SHOWN], known, use, table)
+
+
+def step_buttons(model: str, now: Example, use: Callable[[Example], None]) -> None:
+    """The example before and the one after: of the data that model A was trained on."""
+    for key, icon, step, name, words in (
+        (PREVIOUS, "chevron_left", -1, _("Previous"), _("The example before this one (←)")),
+        (NEXT, "chevron_right", 1, _("Next"), _("The example after this one (→)")),
+    ):
+        st.button(
+            name,
+            key=key,
+            icon=f":material/{icon}:",
+            help=words,
+            on_click=_step,
+            args=(model, now, step, use),
+        )
+
+
+def _step(model: str, now: Example, step: int, use: Callable[[Example], None]) -> None:
+    try:
+        source = next(iter(sources_for(model).values()))
+        texts = dataset_of(json.dumps(plain(source))).test
+    except AdvlabError as error:
+        st.toast(plain_text(str(error)), icon=":material/error:")
+        return
+    if texts:
+        use(neighbour(texts, now, step))
+
+
+def neighbour(texts: Sequence[Example], now: Example, step: int) -> Example:
+    """The example `step` places from the one looked at; from a text of one's own the first or last."""
+    asked = [Question.of(e)[::2] for e in texts]
+    here = (now.text.strip(), now.beside)
+    if here not in asked:
+        return texts[0 if step > 0 else -1]
+    return texts[(asked.index(here) + step) % len(texts)]
 
 
 def _presets(use: Callable[[Example], None], key: str) -> None:
