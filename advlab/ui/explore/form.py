@@ -65,7 +65,6 @@ def ask() -> Request | None:
     with st.container(horizontal=True, vertical_alignment="top"):
         pick_example(models[0], use, attack, seed, key=f"{turn}.example")
         step_buttons(models[0], Example("", typed.strip(), (), beside), use)
-    keys.listen()
     if attack is None:
         return None
     asked = Example("", typed.strip(), (label,) if label else (), beside)
