@@ -24,7 +24,10 @@ from advlab.capsule.worth import Passport
 from advlab.errors import CapsuleError, DataError
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
+from advlab.pictures.style import short
+from advlab.pictures.wording import tells_tokens
 from advlab.records import AttackRecord, Reading
+from advlab.records.examples import NO_ANSWER
 
 FORMAT = 2  # the first had classes alone; `legacy` reads it
 MAX_BYTES = 16 * 2**20
@@ -96,6 +99,19 @@ class Capsule:
     def classes(self) -> tuple[str, ...]:
         """The classes that were told apart, each a part of every reading; none in other tasks."""
         return tuple(self.readings["clean"].parts) if _classifies(self.task) else ()
+
+    @property
+    def written(self) -> bool:
+        """Whether its answers are written token by token, so that what is sure is so per token."""
+        return tells_tokens(self.readings["clean"])
+
+    @property
+    def chance(self) -> str:
+        """What the score of the reference is: ‘Probability of positive’."""
+        name = self.reference
+        if not self.classes and name != NO_ANSWER:
+            name = f"“{short(name)}”"
+        return f"Probability {'per token ' if self.written else ''}of {name}"
 
     @property
     def flips_at(self) -> float | None:

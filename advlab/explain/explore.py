@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.subject import Subject
 from advlab.explain.substitutions import substitutions
 from advlab.explain.written import written
+from advlab.language import _
 from advlab.model.victim import Victim
 from advlab.records import Alignment, AttackRecord, Curve, Example, LocalPlane, Neighbours, Reading
 from advlab.settings import plain
@@ -74,7 +75,7 @@ def explore(
         attack=attack,
         seed=seed,
         shield=shield,
-        notes=(*notes, *_cut(subject)),
+        notes=(*notes, *_cut(subject), *_split_otherwise(outcome)),
         seconds=time.perf_counter() - began,
     )
 
@@ -246,6 +247,18 @@ def _cut(subject: Subject) -> list[str]:
     ]
 
 
+def _split_otherwise(outcome: _Outcome) -> list[str]:
+    """What to know where the clean answer does not even stand on the clean text."""
+    if not outcome.readings["clean"].broken[0]:
+        return []
+    return [
+        _(
+            "Read again, the model's own answer falls into other tokens than those that it wrote, so it"
+            " counts as broken before any attack: no ε below says anything here."
+        )
+    ]
+
+
 def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> Any:
     """One of `ANALYSES` of a record. ModelError unless `victim` is the model that made the record."""
     if name not in ANALYSES:
@@ -254,8 +267,10 @@ def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> 
         return ANALYSES[name](Subject.of(victim, record), record, **options)
 
 
-def _alignment(subject: Subject, record: AttackRecord) -> Alignment:
-    return align(subject.victim, subject.example)
+def _alignment(subject: Subject, record: AttackRecord, told: str = "") -> Alignment:
+    """`told`: the true alignment of the reference, as a corpus has it."""
+    more = (("alignment", told),) if told else ()
+    return align(subject.victim, replace(subject.example, more=more))
 
 
 def _plane(subject: Subject, record: AttackRecord, token: int) -> LocalPlane:

@@ -40,4 +40,7 @@ def look_at_epoch(
     known = bool(victim.head) or str(label) in text
     of = {"of": label} if known and not isinstance(victim.task, Writes) else {}
     found = analyse(then, record, "saliency", method="integrated_gradients", steps=16, **of)
-    return Moment(epoch, record, found.clean.words, epoch == chosen)
+    told = None
+    if isinstance(victim.task, Writes):
+        told = analyse(then, record, "written", along="attack")
+    return Moment(epoch, record, found.clean.words, epoch == chosen, told)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from advlab.records.reading import Reading
-from advlab.records.views import Curve, Neighbours
+from advlab.records.views import Curve, Neighbours, Written
 
 
 @dataclass(frozen=True)
@@ -138,3 +138,4 @@ class Moment:
     record: AttackRecord
     words: np.ndarray  # (W,) integrated gradients of the margin on the clean sentence
     chosen: bool = False  # whether the run keeps the weights of this epoch as its model
+    written: Written | None = None  # what is written under attack, where answers are written

@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812  its usual name
 from advlab.errors import SettingError
 from advlab.records import Example
 from advlab.records.reading import Reading
-from advlab.tasks.base import broken_in, margin_in
+from advlab.tasks.base import Batch, Explained, broken_in, margin_in
 from advlab.tasks.tokens import Reader
 
 NONE = -100  # a place where nothing is wanted
@@ -226,9 +226,48 @@ def greedy(
 # ---- what is explained --------------------------------------------------------------------------
 
 
+# kind -> its title and meaning, of one written token
+EXPLAINED = {
+    "margin": ("token against its rival", "the logit of a written token minus that of a foil"),
+    "token": ("written token", "the log-probability of one token, behind those before it"),
+}
+
+
+def explained(
+    kind: str,
+    out: Tensor,
+    batch: Batch,
+    reader: Reader,
+    *,
+    of: str | int | None = None,
+    against: str | int | None = None,
+) -> Explained:
+    """One wanted token of the only example, or (kind “margin”) that token against a foil.
+
+    `of` is the token's place from 0 or its text, left open the one that is nearest to change;
+    `against` a foil's text, left open its best rival. Both are fixed here by `out` (1,U,V) of the clean
+    text, so that clean and perturbed texts explain one number.
+    """
+    labels = batch.target["labels"][:1]
+    place = place_of(out, labels, of, reader)
+    token = int(labels[0, place])
+    word = shown(token, reader)
+    if kind == "token":
+        return Explained(
+            f"log-probability of “{word}”", lambda o: o[:, place].log_softmax(-1)[:, token], word
+        )
+    foil = foil_of(out[0, place], token, against, reader)
+    return Explained(
+        f"logit of “{word}” − logit of “{shown(foil, reader)}”",
+        lambda o: o[:, place, token] - o[:, place, foil],
+        word,
+    )
+
+
 def shown(token: int, reader: Reader) -> str:
-    """One written token, as people read it."""
-    return "end" if token == reader.ending else reader.tokenizer.decode([token]).strip()
+    """One written token, as people read it: a blank or half a sign in quotes."""
+    text = reader.tokenizer.decode([token])
+    return "end" if token == reader.ending else text.strip() or repr(text)
 
 
 def place_of(out: Tensor, labels: Tensor, of: str | int | None, reader: Reader) -> int:

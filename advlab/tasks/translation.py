@@ -31,11 +31,7 @@ from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE
 from advlab.tasks.tokens import Reader, Tokens, padded
 
-EXPLAINED = {
-    "margin": ("token against its rival", "the logit of an output token minus that of a foil"),
-    "token": ("output token", "the log-probability of one output token, behind those before it"),
-    "loss": ("whole output", "its mean loss, in nats per token"),
-}
+EXPLAINED = sequences.EXPLAINED | {"loss": ("whole output", "its mean loss, in nats per token")}
 
 
 @dataclass(frozen=True)
@@ -266,9 +262,7 @@ class Translation:
     ) -> Explained:
         """One token of the reference, that token against a foil, or the whole of it.
 
-        `of` is the token's place from 0 or its text, left open the one that is nearest to change;
-        `against` a foil's text, left open its best rival. Both are fixed here, so that clean and
-        perturbed texts explain one number.
+        `of` and `against` are those of `sequences.explained`.
         """
         if kind not in EXPLAINED:
             raise SettingError(unknown("target", kind, EXPLAINED))
@@ -279,21 +273,7 @@ class Translation:
                 lambda o: sequences.loss(o, labels.expand(len(o), -1)),
                 sequences.spelled(labels[labels != NONE].tolist(), reader),
             )
-        place = sequences.place_of(out, labels, of.get("of"), reader)
-        token = int(labels[0, place])
-        word = sequences.shown(token, reader)
-        if kind == "token":
-            return Explained(
-                f"log-probability of “{word}”",
-                lambda o: o[:, place].log_softmax(-1)[:, token],
-                word,
-            )
-        foil = sequences.foil_of(out[0, place], token, of.get("against"), reader)
-        return Explained(
-            f"logit of “{word}” − logit of “{sequences.shown(foil, reader)}”",
-            lambda o: o[:, place, token] - o[:, place, foil],
-            word,
-        )
+        return sequences.explained(kind, out, batch, reader, **of)
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """Exact match, and chrF (0 to 100) as sacrebleu counts it for one sentence."""

@@ -65,9 +65,12 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
         st.text_area(
             task.text.title,
             key=f"{turn}.text",
-            height=68 if task.named else 100,
+            height=68 if task.named else "content",
             **KEEP,
-            help="Any text. Press Ctrl+Enter, or the button, to attack it.",
+            help=_(
+                "Any text. Press Enter, or the button, to attack it; Shift+Enter begins a line. From"
+                " elsewhere on the page, / leads here, and ← and → go through the examples."
+            ),
         )
         or ""
     )

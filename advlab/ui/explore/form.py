@@ -13,9 +13,10 @@ from advlab.pictures.style import UNITS
 from advlab.records import Example
 from advlab.settings import settings_of
 from advlab.ui import KEEP, plain_text
+from advlab.ui.explore import keys
 from advlab.ui.explore.address import arrived, prefix, write
 from advlab.ui.explore.asked import ask_answer, ask_goal, ask_texts
-from advlab.ui.explore.examples import pick_example
+from advlab.ui.explore.examples import pick_example, step_buttons
 from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
@@ -48,6 +49,7 @@ def ask() -> Request | None:
     )
     line.button(
         "Attack",
+        key=keys.ATTACK,
         type="primary",
         icon=":material/bolt:",
         on_click=lambda: st.session_state.pop(STOPPED, None),
@@ -61,7 +63,9 @@ def ask() -> Request | None:
         mark_unseen(models, [typed.strip()[:LIMIT]])
     label, use = ask_answer(fold, models[0], known, turn)
     goal = ask_goal(fold, models[0], known, turn)
-    pick_example(models[0], use, attack, seed, key=f"{turn}.example")
+    with st.container(horizontal=True, vertical_alignment="top"):
+        pick_example(models[0], use, attack, seed, key=f"{turn}.example")
+        step_buttons(models[0], Example("", typed.strip(), (), beside), use)
     if attack is None:
         return None
     asked = Example("", typed.strip(), (label,) if label else (), beside)

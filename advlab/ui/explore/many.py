@@ -18,7 +18,7 @@ from advlab.records.measured import Finding
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore.address import remembered
-from advlab.ui.explore.examples import dataset_of, sources_for
+from advlab.ui.explore.examples import dataset_of, sources_for, words_of
 from advlab.ui.explore.findings import Question, attack_all
 from advlab.ui.explore.form import KEEP, attack_controls
 from advlab.ui.explore.lines import examples_of, form_of_a_line, help_of_a_line
@@ -107,7 +107,7 @@ def _turn(known: dict[str, str]) -> str:
 
 
 def _choose(models: Sequence[str]) -> list[Example]:
-    """The sentences to attack, and the classes that their labels name."""
+    """The sentences to attack, with their answers where the data know them."""
     sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     source = columns[0].selectbox(
@@ -116,7 +116,7 @@ def _choose(models: Sequence[str]) -> list[Example]:
     if source == OWN_TEXTS:
         return _typed(models)
     words = (
-        columns[1].text_input("Contains", key="many.words", placeholder="not, but, never …", **KEEP)
+        columns[1].text_input("Contains", key="many.words", placeholder=words_of(models[0]), **KEEP)
         or ""
     )
     try:
@@ -144,7 +144,8 @@ def _choose(models: Sequence[str]) -> list[Example]:
     ]
     random.Random(0).shuffle(fitting)
     if not fitting:
-        st.info("No test text fits: change the words or the class.")
+        more = " or the class" if data.head else ""
+        st.info(f"No test text fits: change the words{more}.")
     return fitting[: int(count)]
 
 
@@ -211,7 +212,7 @@ def _results(
         "The open mark at the attack's ε is the null: of random draws as long as each δ, so many flip."
     )
     st.markdown("**Every sentence**")
-    columns = st.columns([3, 3, 2], vertical_alignment="bottom")
+    columns = st.columns([4, 3, 2], vertical_alignment="bottom")
     outcome = (
         columns[0].segmented_control(
             "Outcome",
@@ -226,7 +227,9 @@ def _results(
     search = columns[1].text_input("Search", key="many.search", **KEEP) or ""
     every = [f for rows in found.values() for f in rows]
     rows = [
-        f for f in every if outcome in ("all", f.outcome) and search.casefold() in f.text.casefold()
+        f
+        for f in every
+        if outcome in ("all", f.outcome) and search.casefold() in f"{f.beside} {f.text}".casefold()
     ]
     columns[2].download_button(
         "Table (CSV)",
@@ -241,9 +244,13 @@ def _results(
         f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
     )
     if picked and picked[0] < len(rows):
-        row = rows[picked[0]]  # one text may be asked several questions
-        request = next(r for r in requests if (r.text, r.beside) == (row.text, row.beside))
+        request = request_of(rows[picked[0]], requests)
         st.switch_page("pages/explore/explore.py", query_params=link(request))
+
+
+def request_of(row: Finding, requests: Sequence[Request]) -> Request:
+    """The request that a row is about: one text may be read with several questions."""
+    return next(r for r in requests if (r.text, r.beside) == (row.text, row.beside))
 
 
 def _table(rows: Sequence[Finding], key: str) -> list[int]:
@@ -270,5 +277,5 @@ def _table(rows: Sequence[Finding], key: str) -> list[int]:
 
 
 def link(request: Request) -> dict[str, str]:
-    """The address of one of the sentences on the Explore page: attacked as here, whatever its class."""
+    """The address of one of the sentences on the Explore page, attacked as here."""
     return replace(request, label=None).query()

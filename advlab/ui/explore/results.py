@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.records import AttackRecord
+from advlab.pictures.wording import written
+from advlab.records import AttackRecord, Written
 from advlab.ui.models import borrow, load_victim
 from advlab.ui.turns import check_work
 
@@ -75,6 +76,11 @@ def attacked(model: str, request: Request) -> Result | Problem:
 def analysed(result: Result, name: str, **options: Any) -> Any:
     """One of `explore.ANALYSES` of a result, once; options must fit JSON. Raises AdvlabError."""
     return _analysis(result.key, name, json.dumps(options, sort_keys=True), result)
+
+
+def written_of(result: Result, along: str = "eps") -> Written | None:
+    """The tokens of the answers along a series of δ; None where answers are not written."""
+    return analysed(result, "written", along=along) if written(result.record) else None
 
 
 @st.cache_data(show_spinner=False, ttl="1h", max_size="256MiB")

@@ -143,7 +143,9 @@ def numbers(now: Standing) -> None:
             "Clean accuracy",
             percent(now.test or now.clean),
             help=("On the test texts" if tested else "On the validation texts, kept epoch")
-            + (f". Most frequent class: {share(now.majority)}" if now.majority is not None else ""),
+            + (
+                f". Most frequent answer: {share(now.majority)}" if now.majority is not None else ""
+            ),
         )
         st.metric(
             "Robust accuracy",

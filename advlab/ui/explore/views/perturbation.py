@@ -10,7 +10,7 @@ from advlab.pictures import dimensions, doubts, next_look, openings, sentences, 
 from advlab.pictures.reel import film, sweep
 from advlab.pictures.style import side
 from advlab.records import AttackRecord, Frames, Noise
-from advlab.ui.explore.results import Result, analysed
+from advlab.ui.explore.results import Result, analysed, written_of
 from advlab.ui.explore.shield import locks
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.player import player
@@ -31,7 +31,8 @@ def perturbation(results: Sequence[Result]) -> None:
         pointed(next_look.after_perturbation(records))
         frames: list[Frames] = [analysed(result, "sweep") for result in results]
         noise: list[Noise] = [analysed(result, "noise") for result in results]
-        player(sweep(records, frames, noise), key="sweep_tokens")
+        written = [written_of(result) for result in results]
+        player(sweep(records, frames, noise, written), key="sweep_tokens")
         _lengths(results)
     with section(
         "Attack only some words",
@@ -51,7 +52,8 @@ def perturbation(results: Sequence[Result]) -> None:
             )
         )
         shots: list[Frames] = [analysed(result, "film") for result in results]
-        player(film(records, shots, noise), key="film")
+        written = [written_of(result, along="steps") for result in results]
+        player(film(records, shots, noise, written), key="film")
         if fold := folded("steps.numbers"):
             with fold:
                 for i, result in beside(results):

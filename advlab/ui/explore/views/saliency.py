@@ -14,6 +14,7 @@ from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
 from advlab.pictures.wording import written
 from advlab.records import Alignment, AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.records.estimates import rank_correlation
+from advlab.ui.explore.examples import alignment_told
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.views.saliency_controls import Controls, saliency_controls
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
@@ -74,7 +75,7 @@ def _alignments(results: Sequence[Result]) -> None:
     found: list[Alignment | None] = []
     for result in results:
         try:
-            found.append(analysed(result, "alignment"))
+            found.append(analysed(result, "alignment", told=alignment_told(result)))
         except AdvlabError:  # it has no cross-attention
             found.append(None)
     if not any(found):
@@ -289,7 +290,15 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
 
 
 def _layers(results: Sequence[Result], controls: Controls) -> None:
-    moved = (
+    options = {k: v for k, v in controls.options.items() if k != "baseline"}
+    found: list[Layers | str] = []
+    for result in results:
+        try:
+            found.append(analysed(result, "layers", **options))
+        except AdvlabError as error:
+            found.append(str(error))
+    known = [f for f in found if not isinstance(f, str)]
+    moved = bool(known) and (  # nothing to choose where nothing is drawn
         st.segmented_control(
             "Sentence",
             [False, True],
@@ -301,14 +310,6 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
         )
         or False
     )
-    options = {k: v for k, v in controls.options.items() if k != "baseline"}
-    found: list[Layers | str] = []
-    for result in results:
-        try:
-            found.append(analysed(result, "layers", **options))
-        except AdvlabError as error:
-            found.append(str(error))
-    known = [f for f in found if not isinstance(f, str)]
     scale = attributions.layer_limits(known, perturbed=moved)
     for i, result in beside(results):
         one = found[i]

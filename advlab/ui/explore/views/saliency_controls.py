@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from advlab.pictures.wording import named, short, written
+from advlab.pictures.style import short
+from advlab.pictures.wording import named, written
 from advlab.records import AttackRecord, SaliencyChoices
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
