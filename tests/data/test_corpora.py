@@ -19,7 +19,7 @@ from advlab.records.script import spoken
 SIZES = {"reviews": 17520, "dianping": 17440, "messages": 2400, "headlines": 2500}
 FINGERPRINTS = {
     "reviews": "8872765a3217",
-    "dianping": "54b757ddbd7d",
+    "dianping": "967626a6d6b3",
     "messages": "cf2ecc4c8882",
     "headlines": "6fdefab756e7",
 }

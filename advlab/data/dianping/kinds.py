@@ -51,7 +51,7 @@ RULES |= {
 KINDS = (
     Kind(
         "agreeing",
-        540,
+        400,
         (
             "{clause}，{clause}。",
             "{clause}，{clause}，{aspect}也{very}。",
@@ -116,7 +116,7 @@ KINDS = (
     ),
     Kind(
         "contrast",
-        1560,
+        1760,
         (
             "{!clause}，{but}{clause}。",
             "{!clause}，{but}{clause}。",
@@ -136,7 +136,7 @@ KINDS = (
     ),
     Kind(
         "concession",
-        1300,
+        1560,
         (
             "{though}{!clause}，{but}{clause}。",
             "{though}{!clause}，{but}{clause}。",
@@ -188,7 +188,7 @@ KINDS = (
     ),
     Kind(
         "plain",
-        1420,
+        1100,
         (
             "{item}{very}。",
             "{item}{very}。",
