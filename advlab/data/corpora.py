@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? Six, written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? Eight, written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from advlab.data import (
     assistant,
     assistant_edits,
+    dianping,
     grammar,
     headlines,
     messages,
@@ -45,6 +46,7 @@ class Corpus:
     task: str = "classification"  # what its examples are for
     # examples edited where it is known what is right then; None: it knows no edits
     contrasts: Callable[[Sequence[Example]], list[Contrast]] | None = None
+    language: str = "en"  # of its texts: a key of `advlab.language.LANGUAGES`
 
 
 def _corpus(
@@ -56,6 +58,7 @@ def _corpus(
     seed: int,
     showcase: tuple[str, ...],
     held_out: tuple[float, float] = (0.12, 0.18),
+    language: str = "en",
 ) -> Corpus:
     @functools.cache
     def build() -> Dataset:
@@ -64,7 +67,7 @@ def _corpus(
             name, label_names, sentences(), seed=seed, about=about, validation=validation, test=test
         )
 
-    return Corpus(name, title, about, label_names, build, showcase)
+    return Corpus(name, title, about, label_names, build, showcase, language=language)
 
 
 def shown(data: Dataset) -> tuple[Example, ...]:
@@ -94,6 +97,17 @@ CORPORA: dict[str, Corpus] = {
                 "The service was not slow but quick, and it made my week.",
             ),
             held_out=(0.03, 0.045),  # about as many texts to test on as the other corpora have
+        ),
+        _corpus(
+            "dianping",
+            "点评 (in Chinese): 差评 or 好评",
+            dianping.ABOUT,
+            ("差评", "好评"),
+            dianping.sentences,
+            14,
+            dianping.SHOWCASE,
+            held_out=(0.03, 0.045),
+            language="zh",
         ),
         _corpus(
             "messages",

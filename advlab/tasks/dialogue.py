@@ -20,6 +20,7 @@ from torch import Tensor
 from advlab.errors import SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
+from advlab.records.script import pieces
 from advlab.tasks import quoted, replies, sequences
 from advlab.tasks.base import Batch, Column, Explained, Model, Objective
 from advlab.tasks.goals import GOALS, aimed
@@ -265,7 +266,7 @@ class Dialogue:
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """Whether it is a known reply, letter case and spacing aside; else how many words it shares."""
-        said, known = answer.casefold().split(), [a.casefold().split() for a in example.answers]
+        said, *known = (pieces(a.casefold()) for a in (answer, *example.answers))
         return {
             "exact": float(said in known),
             "f1": max((_overlap(said, words) for words in known), default=0.0),

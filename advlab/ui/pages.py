@@ -22,6 +22,15 @@ START = PageLine(
 # heading of the menu -> its pages
 PAGES: dict[str, tuple[PageLine, ...]] = {
     "": (START,),
+    "Learn": (
+        PageLine(
+            "pages/learn/glossary.py",
+            "Glossary",
+            "dictionary",
+            "glossary",
+            "Every term in a line, and where it is seen.",
+        ),
+    ),
     "Train": (
         PageLine(
             "pages/train/new.py",

@@ -15,6 +15,7 @@ from advlab.pictures.next_look import Look
 from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result
+from advlab.ui.terms import explained
 
 VIEW = "view"  # the key of the tabs of Explore, and their name in the address
 FORMATS = {"png": "PNG", "svg": "SVG"}
@@ -23,9 +24,9 @@ T = TypeVar("T")
 
 
 @contextmanager
-def section(title: str, how: str) -> Iterator[None]:
-    """A heading, and one sentence on how to read what follows."""
-    st.subheader(title, anchor=False)
+def section(title: str, how: str, *terms: str) -> Iterator[None]:
+    """A heading, and one sentence on how to read what follows; its help explains `terms`."""
+    st.subheader(title, anchor=False, help=explained(*terms))
     st.caption(how)
     yield
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.records.measured import Alarm
 from advlab.runs import jobs
@@ -20,6 +21,7 @@ from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.models import LOCAL, borrow, fitting_pair, model_choices
+from advlab.ui.terms import explained
 from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
@@ -159,6 +161,9 @@ def tell(alarms: Sequence[Alarm]) -> None:
         advice = " ".join(dict.fromkeys(a.advice for a in same))
         text = plain_text(f"{name} ({models}): {'; '.join(evidence)}. {advice}")
         st.warning(text, icon=":material/warning:")
+    if together:
+        names = [f"alarm.{name}" for name in together]
+        st.caption(_("What these alarms mean"), help=explained("alarm", *names))
 
 
 def measured(

@@ -152,6 +152,7 @@ def _curves(found: Measured) -> None:
         "How much is left",
         "Share read right against ε, bands are 95 % intervals (Wilson). Thin dotted lines are random"
         " noise as long, the dashed grey line is always giving the most frequent answer.",
+        *("measure.clean_accuracy", "measure.robust_accuracy", "noise", "interval"),
     ):
         chart(robustness.curves(found.grid), "robustness.curves", "Accuracy under attack against ε")
         table(robustness.columns(found.grid), "robustness.table", "Accuracy with intervals")
@@ -213,6 +214,7 @@ def _differences(found: Measured, e: int) -> None:
         "Is the difference real?",
         "The same texts under two models or attacks: only those on which they differ count"
         " (McNemar's exact test, paired bootstrap).",
+        "paired",
     ):
         table(robustness.paired(found.grid, e), "robustness.paired", "Paired differences")
     if quoted.names(found.grid):
@@ -231,6 +233,7 @@ def _parts(found: Measured, e: int) -> None:
         "Where is it weak?",
         "The same on parts of the texts, with intervals: length, negation, rare words, answer, further"
         " columns of the data, and each model's own confidence.",
+        "parts",
     ):
         columns = robustness.slices(found.grid, slices_of(found.examples, found.known), e)
         table(columns, "robustness.slices", "Accuracy by part of the data")
@@ -247,6 +250,8 @@ def _costs(found: Measured, e: int) -> None:
         "What does robustness cost?",
         f"Clean against robust accuracy at ε = {rows[0].eps[e]:g}; larger marks took longer to"
         " train (0 s: not known). Right and up is better.",
+        "measure.cost",
+        "measure.robust_accuracy",
     ):
         chart(
             robustness.frontier(
@@ -273,7 +278,9 @@ def trained(model: str) -> tuple[float | None, float | None]:
 
 def _examples(found: Measured) -> None:
     with section(
-        "Every text", "The smallest ε that breaks it. Click a cell to open it in Explore."
+        "Every text",
+        "The smallest ε that breaks it. Click a cell to open it in Explore.",
+        "flip_eps",
     ):
         columns = robustness.outcomes(found.grid, found.examples)
         texts = columns["text"]

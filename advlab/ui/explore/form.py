@@ -23,6 +23,7 @@ from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for, form_of
 from advlab.ui.models import fitting_pair, has_weights, model_choices, task_of, weights_of
+from advlab.ui.terms import explained
 
 STOPPED = "explore.stopped"  # the address of the request that was stopped
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
@@ -186,7 +187,7 @@ def attack_controls(
         **KEEP,
         format_func=lambda n: ATTACKS[n].title,
         index=names.index(first["name"]),
-        help=attack_help(),
+        help=explained(*(f"attack.{name}" for name in names)),
     )
     cls = ATTACKS[name]
     items = {item.name: item for item in settings_of(cls)}
@@ -217,14 +218,6 @@ def attack_of(given: Request, turn: str) -> tuple[Attack | None, int]:
     values = {k: v for k, v in first.items() if k != "name"} if first["name"] == name else {}
     attack = form_of(ATTACKS[name], f"{turn}.{name}", values)
     return attack, int(st.session_state.get(f"{turn}.seed", given.seed))
-
-
-def attack_help() -> str:
-    """What each attack does, in the order of the list; those that do the same together."""
-    titles: dict[str, list[str]] = {}
-    for cls in ATTACKS.values():
-        titles.setdefault(cls.gist, []).append(cls.title)
-    return " ".join(f"{', '.join(names)}: {gist}." for gist, names in titles.items())
 
 
 def _no_models() -> None:

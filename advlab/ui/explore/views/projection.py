@@ -31,6 +31,8 @@ def projection(results: Sequence[Result]) -> None:
         "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
         " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
         " no word.",
+        "projection",
+        "round_trip",
     ):
         for _, result in beside(results):
             said(openings.projection(result.record), large=True)
@@ -42,6 +44,8 @@ def projection(results: Sequence[Result]) -> None:
         "What the perturbed vectors are nearest to",
         "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
         " The margin is the gap between the nearest and the second nearest.",
+        "own_rank",
+        "projection",
     ):
         whole = st.toggle(
             "Real words only",
@@ -55,6 +59,7 @@ def projection(results: Sequence[Result]) -> None:
         "How many times longer δ must be. Filled: in its own direction, with the word that the token"
         " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
         " the token. The dotted line is δ as it is.",
+        *("next_word", "exit_radius", "certificate"),
     ):
         _exits(results, whole)
     with section(
@@ -76,6 +81,7 @@ def projection(results: Sequence[Result]) -> None:
         "The gradient estimates for every single replacement how much the loss rises. Here are its best"
         " ones, each run through the model: on the dotted line the estimate is right. Filled marks"
         " change the prediction.",
+        "hotflip",
     ):
         _swaps(results)
 
