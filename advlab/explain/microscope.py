@@ -17,14 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advlab.attacks import FMN
 from advlab.attacks.norms import Ball, P, norm
 from advlab.errors import SettingError
-from advlab.explain.subject import Subject
 from advlab.language import _
 from advlab.model.victim import Victim
 from advlab.records import Example
-from advlab.records.microscope import Instant, Phase, Pinned, SlowMotion
+from advlab.records.microscope import Instant, Phase, SlowMotion
 from advlab.runs.config import TrainConfig
 from advlab.tasks import Batch
 from advlab.tasks.base import in_training
@@ -38,8 +36,8 @@ from advlab.training.methods import (
     regularise,
 )
 from advlab.training.methods.observer import Observer
+from advlab.training.pinned import look, referring
 
-FLIP_STEPS = 50  # of the search for the shortest δ that flips the pinned sentence
 # dropout draws from the random state of the process, which two batches may not share
 _ALONE = threading.Lock()
 
@@ -78,8 +76,8 @@ def slow_motion(
                 )
             )
     with victim.analysing():
-        answer = pinned.answer or _subject(victim, pinned).answer
-        before = look(victim, pinned, answer)
+        pinned = referring(victim, pinned)
+        before = look(victim, pinned)
     found = []
     for method in methods:
         twin = victim.apart()
@@ -88,34 +86,17 @@ def slow_motion(
         with _ALONE, torch.random.fork_rng(devices=[]):
             seen = _watched(twin, examples, method, conditions)
         with twin.analysing():
-            after = look(twin, pinned, answer)
+            after = look(twin, pinned)
         found.append(
-            SlowMotion(**seen, sentence=pinned.text, reference=answer, before=before, after=after)
+            SlowMotion(
+                **seen,
+                sentence=pinned.text,
+                reference=pinned.answers[0],
+                before=before,
+                after=after,
+            )
         )
     return found
-
-
-def look(victim: Victim, pinned: Example, reference: str) -> Pinned:
-    """What a model says of a sentence, and how short a δ breaks the reference (FMN, L2)."""
-    subject = _subject(victim, replace(pinned, answers=(reference, *pinned.answers[1:])))
-    reading = subject.read(torch.zeros_like(subject.embeds))
-    size = math.inf
-    if subject.batch.perturbable.any():
-        objective = victim.objective(subject.batch)
-        found = FMN(steps=FLIP_STEPS).smallest(objective, subject.embeds, subject.batch.perturbable)
-        size = float(found[1][0])
-    return Pinned(
-        answer=reading.answers[0],
-        sure=float(reading.sure[0]),
-        score=float(reading.score[0]),
-        margin=float(reading.margin[0]),
-        loss=float(reading.loss[0]),
-        flip_eps=size if math.isfinite(size) else None,
-    )
-
-
-def _subject(victim: Victim, example: Example) -> Subject:
-    return Subject.set(victim, example, FMN().at(victim.scale))
 
 
 def _watched(

@@ -42,7 +42,7 @@ def label(text: str, limit: int = 24) -> str:
 
 def side(i: int, name: str = "") -> str:
     """‘A: plain’: how a model is called where two are shown; its letter alone without a name."""
-    return f"{'ABC'[i]}: {name}" if name else "ABC"[i]
+    return f"{'ABCDEF'[i]}: {name}" if name else "ABCDEF"[i]
 
 
 def faded(colour: str, alpha: float) -> str:

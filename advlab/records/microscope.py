@@ -38,7 +38,9 @@ class Pinned:
     score: float  # how sure of the reference
     margin: float  # of the reference over its best rival
     loss: float  # of the reference, nats
-    flip_eps: float | None  # the shortest δ found that breaks the reference, L2, raw; None: none
+    flip_eps: (
+        float | None
+    )  # smallest ε that breaks the reference (PGD, L2, raw); None: none tried did
 
 
 @dataclass(frozen=True)
