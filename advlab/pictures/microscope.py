@@ -159,7 +159,7 @@ def sentence(record: SlowMotion, moment: Moment, text: int) -> str:
             return _("It is in the ball, nothing to bring back: {told}.", told=told) + _loss(
                 now, text
             )
-    return told[:1].upper() + told[1:] + "." + _loss(now, text)
+    return told + "." + _loss(now, text)
 
 
 def _raised(record: SlowMotion) -> str:

@@ -24,7 +24,7 @@ def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page(**params: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(PAGE, default_timeout=120)
     for name, value in (QUICK | params).items():
         app.query_params[name] = value
     app.run()

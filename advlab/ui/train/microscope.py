@@ -22,7 +22,7 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.launch import warm_up
 from advlab.ui.parts import folded, said, section, table
 from advlab.ui.player import player
-from advlab.ui.train.link import opened, to_link
+from advlab.ui.train.link import one_of, opened, some_of, to_link
 from advlab.ui.train.short_training import short_training
 from advlab.ui.train.specimen import FRESH, SIZE, Specimen, seen
 
@@ -30,6 +30,7 @@ FIRST = ("plain", "fgm", "pgd", "freelb", "trades")
 MOST_METHODS = 5  # side by side, each with a colour of its own
 MOST_STEPS = 12  # of an ascent: more frames than one looks at
 LR = 2e-4  # a tenth of the peak of a model from scratch
+KEPT = "kept"  # in place of an epoch: the weights that the run chose
 LONGEST = 300  # characters of the pinned sentence: it stands in the address
 BOUND: dict[str, Any] = {"bind": "query-params"}
 
@@ -71,7 +72,7 @@ def _specimen() -> Specimen:
     runs = {r.id: r.name for r in jobs.runs() if r.folder.has_model and not r.active}
     names = {FRESH: _("A new tiny model, before its first step")} | runs
     left, right = st.columns(2)
-    opened("model", list(names))
+    one_of("model", list(names))
     model = left.selectbox(
         _("Model"),
         list(names),
@@ -82,7 +83,7 @@ def _specimen() -> Specimen:
     )
     to_link("model", model)
     if model == FRESH:
-        opened("corpus", list(CORPORA))
+        one_of("corpus", list(CORPORA))
         corpus = right.selectbox(
             _("Texts"),
             list(CORPORA),
@@ -92,22 +93,22 @@ def _specimen() -> Specimen:
         )
         to_link("corpus", corpus)
         return Specimen(FRESH, None, corpus)
-    epochs: list[int | None] = [None, *kept(jobs.run(model).folder.path)]
-    opened("epoch", epochs)
+    epochs = [KEPT, *map(str, kept(jobs.run(model).folder.path))]
+    one_of("epoch", epochs)
     epoch = right.selectbox(
         _("Weights"),
         epochs,
-        format_func=lambda e: _("those that the run kept") if e is None else _after(e),
+        format_func=lambda e: _("those that the run kept") if e == KEPT else _after(e),
         key="epoch",
         help=_("Saved epochs of this run. The texts are those that it was trained on."),
         **KEEP,
     )
     to_link("epoch", epoch)
-    return Specimen(model, epoch, "")
+    return Specimen(model, None if epoch == KEPT else int(epoch), "")
 
 
-def _after(epoch: int) -> str:
-    return _("after epoch {epoch}", epoch=epoch) if epoch else _("before training")
+def _after(epoch: str) -> str:
+    return _("before training") if epoch == "0" else _("after epoch {epoch}", epoch=epoch)
 
 
 def _pinned(specimen: Specimen, first: Example) -> Example:
@@ -118,22 +119,24 @@ def _pinned(specimen: Specimen, first: Example) -> Example:
     mine = (
         f"{specimen.model}.{specimen.corpus}"  # another model's texts begin with another sentence
     )
+    opened("pin", first.text[:LONGEST], str)
+    opened("pin_beside", first.beside[:LONGEST], str)
     if st.session_state.get("pinned.of", mine) != mine:
-        st.session_state["pin"], st.session_state["pin_beside"] = first.text[:LONGEST], first.beside
+        st.session_state["pin"] = first.text[:LONGEST]
+        st.session_state["pin_beside"] = first.beside[:LONGEST]
     st.session_state["pinned.of"] = mine
     text = st.text_input(
         _("Pinned sentence"),
-        value=first.text[:LONGEST],
         max_chars=LONGEST,
         key="pin",
-        help=_("Read before the step and after it. Its own clean answer is what must stand."),
-        **BOUND,
+        help=_("Read before the step and after it. Its known answer must stand, else its own."),
+        **KEEP,
     )
     beside = first.beside
     if task.beside is not None:
-        beside = st.text_input(
-            task.beside.title, value=first.beside, max_chars=LONGEST, key="pin_beside", **BOUND
-        )
+        beside = st.text_input(task.beside.title, max_chars=LONGEST, key="pin_beside", **KEEP)
+        to_link("pin_beside", beside)
+    to_link("pin", text)
     text, beside = (text or "").strip(), (beside or "").strip()
     if not text:
         st.info(_("Type a sentence to pin."))
@@ -146,11 +149,10 @@ def _methods() -> list[dict[str, Any]]:
     from advlab.training.methods import METHODS
 
     followed = [name for name, cls in METHODS.items() if not cls.unobserved]
-    opened("methods", followed, many=True)
+    some_of("methods", followed, FIRST)
     chosen = st.multiselect(
         _("Training methods"),
         followed,
-        default=list(FIRST),
         format_func=lambda name: METHODS[name].title,
         max_selections=MOST_METHODS,
         key="methods",
@@ -207,23 +209,21 @@ def _settings(name: str, eps: float, steps: int) -> dict[str, Any]:
 def _step(specimen: Specimen) -> tuple[int, float]:
     """The number of the batch, from 0, and the learning rate of its step."""
     most = specimen.batches
-    number = st.session_state.get("batch")
-    if isinstance(number, int) and not 1 <= number <= most:  # of other texts, or of a wrong link
-        st.session_state["batch"] = min(max(number, 1), most)
+    opened("batch", 1, lambda text: int(text) if text.isdecimal() and len(text) < 9 else None)
+    st.session_state["batch"] = min(max(int(st.session_state["batch"] or 1), 1), most)
     one, two = st.columns(2)
     chosen = one.number_input(
         _("Batch"),
         1,
         most,
-        1,
-        1,
+        step=1,
         key="batch",
         help=_(
             "{size} texts in the order of an epoch; there are {most} batches here.",
             size=SIZE,
             most=most,
         ),
-        **BOUND,
+        **KEEP,
     )
     lr = two.number_input(
         _("Learning rate"),
@@ -236,6 +236,7 @@ def _step(specimen: Specimen) -> tuple[int, float]:
         help=_("Of the one step. Training reaches its peak only after a warm-up."),
         **BOUND,
     )
+    to_link("batch", chosen)
     return int(chosen or 1) - 1, float(lr or 0.0)
 
 
