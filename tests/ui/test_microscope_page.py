@@ -47,7 +47,7 @@ def test_a_link_opens_the_same_batch_and_the_address_keeps_what_is_changed() -> 
     changed = app.dataframe[0].value
     assert list(changed["method"]) == ["A: Plain", "B: PGD"]
     control(app, "methods").set_value(["fgm"]).run()
-    assert app.query_params["methods"] == ["fgm"]
+    assert app.query_params["methods"] == "fgm"
     assert list(app.dataframe[0].value["method"]) == ["A: FGM"]
 
 
@@ -121,5 +121,5 @@ def test_the_button_queues_both_runs_and_the_address_names_them() -> None:
     assert not app.exception
     queued = jobs.runs(group="microscope")
     assert {r.config.method["name"] for r in queued} == {"plain", "pgd"}
-    assert sorted(app.query_params["live"][0].split(",")) == sorted(r.id for r in queued)
+    assert sorted(app.query_params["live"].split(",")) == sorted(r.id for r in queued)
     jobs.stop_scheduler()
