@@ -57,7 +57,7 @@ def short(text: str, limit: int = LONGEST) -> str:
 
 def side(i: int, name: str = "") -> str:
     """‘A: plain’: how a model is called where two are shown; its letter alone without a name."""
-    return f"{'ABC'[i]}: {name}" if name else "ABC"[i]
+    return f"{'ABCDEF'[i]}: {name}" if name else "ABCDEF"[i]
 
 
 def faded(colour: str, alpha: float) -> str:

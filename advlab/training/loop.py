@@ -29,6 +29,7 @@ from advlab.training.augment import TrainingTexts
 from advlab.training.checkpoints import State, keep_model, load_checkpoint, save_checkpoint
 from advlab.training.epochs import keep_epoch
 from advlab.training.judging import Judge
+from advlab.training.looks import Looks
 from advlab.training.meters import CostMeter, Every
 from advlab.training.methods import Method, Step, build_method, regularise
 from advlab.training.warmup import Warmup, lr_share
@@ -87,7 +88,7 @@ def train(
     stop: Callable[[], str | None] = lambda: None,
     device: str = "cpu",
 ) -> Iterator[Event]:
-    """Train as `config` says; yields start, step, epoch, alarm, note and end events.
+    """Train as `config` says; yields start, step, look, epoch, alarm, note and end events.
 
     `stop()` is asked after every step and answers None, "pause" (a checkpoint is written) or
     "cancel". With `resume` the newest checkpoint of `folder` continues, bit for bit as if it had not
@@ -137,10 +138,13 @@ def train(
     collapse = CollapseWatch(chance, total, state)
     overfitting = OverfittingWatch(method, judge, state)
     meter = CostMeter(state, settings.batch_size, total)
+    looks = Looks(config.watch, data, settings)
     report, save = Every(REPORT_EVERY), Every(CHECKPOINT_EVERY)
     reason = "done"
 
     if not state.step:
+        if config.watch.every:
+            yield _event("look", state, **looks(victim))
         keep_epoch(folder, victim, 0, settings.epochs, settings.history)
     victim.model.train()
     # from the epochs that were judged, not from the steps: a run stopped between an epoch's last
@@ -172,7 +176,8 @@ def train(
             state.step += 1
             meter.count(victim, batch, optimizer)
 
-            if report.due(at_once=step == 0 or state.step == total):
+            ends = step == 0 or state.step == total
+            if report.due(at_once=ends or config.watch.every > 0):
                 losses = told[-1]
                 if "clean_loss" not in losses:
                     losses["clean_loss"] = _clean_loss(victim, batch)
@@ -188,6 +193,8 @@ def train(
                     strength=strength,
                     **meter.readings(),
                 )
+            if looks.due(state.step, total):
+                yield _event("look", state, **looks(victim))
             asked = stop()
             if save.due(at_once=bool(asked)):
                 save_checkpoint(folder, victim, optimizer, generator, state)

@@ -46,6 +46,13 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
             "runs",
             "All runs, live: losses, accuracy, cost; pause, resume, compare, download.",
         ),
+        PageLine(
+            "pages/train/microscope.py",
+            "Microscope",
+            "biotech",
+            "microscope",
+            "One training batch in slow motion: both players, step by step, method beside method.",
+        ),
     ),
     "Explore": (
         PageLine(

@@ -21,6 +21,7 @@ from torch import Tensor
 from advlab.attacks.norms import Ball, P, norm, project, random_in_ball, steepest
 from advlab.errors import SettingError
 from advlab.model import blocks
+from advlab.training.methods.observer import Observer
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -110,8 +111,10 @@ class Place:
         layer: int | None = None,
         *,
         tied: bool = True,
+        observer: Observer | None = None,
     ) -> None:
         self.victim, self.batch, self.tied = victim, batch, tied
+        self.observer = observer or Observer()
         self.objective = victim.objective(batch, training=True)
         self.layer: int | None = None  # None: the word embeddings
         if site != "words":
@@ -222,27 +225,34 @@ def play(
     """
     if outer.kind == "mean":
         return _play_free(place, aim(place), inner, dice)
-    loss_of, w = place.objective.loss_of, outer.weight
+    loss_of, w, seen = place.objective.loss_of, outer.weight, place.observer
     if outer.kind == "mix":
         told, first = {}, None
         if w < 1:
             # the clean pass gives the ascent's first gradient, when it begins at 0: one pass saved
-            clean = loss_of(place.logits()).mean()
+            out = place.logits()
+            seen.clean(out)
+            clean = loss_of(out).mean()
             ((1 - w) * clean).backward()
             told["clean_loss"] = clean.item()
             if inner.start == "zero" and inner.objective == "loss":
                 # the mean divides by B and the weight scales; neither may decide where 0/0 begins
                 first = place.clean_grad() * (len(place.batch) / (1 - w))
         delta = ascend(place, aim(place), inner, dice, first=first)
-        perturbed = loss_of(place.logits(delta)).mean()
+        out = place.logits(delta)
+        seen.trained(delta, out)
+        perturbed = loss_of(out).mean()
         (w * perturbed).backward()
         return told | {"adv_loss": perturbed.item(), "delta_norm": length(delta)}
 
     clean = place.logits()
+    seen.clean(clean)
     delta = ascend(place, aim(place), inner, dice, clean=clean.detach())
     perturbed = place.logits(delta)
     loss = loss_of(clean).mean()
-    apart = place.divergence(clean, perturbed, outer.kind == "sym_kl").mean()
+    each = place.divergence(clean, perturbed, outer.kind == "sym_kl")
+    seen.trained(delta, perturbed, each)
+    apart = each.mean()
     (loss + w * apart).backward()
     return {
         "clean_loss": loss.item(),
@@ -255,16 +265,19 @@ def play(
 def begin(place: Place, threat: Threat, inner: Inner, dice: torch.Generator | None) -> Tensor:
     """δ₀ (B,T,·)."""
     if inner.start == "zero":
-        return torch.zeros_like(place.like)
-    return random_in_ball(
-        place.like,
-        place.batch.perturbable,
-        inner.start_size * threat.eps,
-        threat.p,
-        threat.ball,
-        dice,
-        surface=inner.start == "surface",
-    )
+        delta = torch.zeros_like(place.like)
+    else:
+        delta = random_in_ball(
+            place.like,
+            place.batch.perturbable,
+            inner.start_size * threat.eps,
+            threat.p,
+            threat.ball,
+            dice,
+            surface=inner.start == "surface",
+        )
+    place.observer.began(place.like, delta, threat.eps, threat.p, threat.ball)
+    return delta
 
 
 def ascend(
@@ -296,15 +309,18 @@ def ascend(
             else:
                 assert clean is not None
                 gain = place.divergence(clean, logits, inner.objective == "sym_kl")
+            place.observer.probed(delta, logits, gain)
             (grad,) = torch.autograd.grad(gain.sum(), delta)
-        delta = delta.detach()
+        before = delta = delta.detach()
         if inner.power:  # the small start gives a direction; only the last step is of full length
             last = step == inner.steps - 1
             delta = threat.step(grad * place.mask, inner.step_size if last else inner.start_size)
         else:
             delta = delta + threat.step(grad * place.mask, inner.share(step))
+        stepped = delta
         if inner.projected:
             delta = threat.project(delta)
+        place.observer.moved(before, stepped, delta)
     return delta
 
 
@@ -316,16 +332,20 @@ def _play_free(
     told: dict[str, float] = {}
     for step in range(inner.steps):
         delta.requires_grad_()
-        loss = place.objective.loss_of(place.logits(delta)).mean()
+        out = place.logits(delta)
+        place.observer.trained(delta, out)
+        loss = place.objective.loss_of(out).mean()
         (loss / inner.steps).backward()
         told = {"adv_loss": loss.item(), "delta_norm": length(delta)}
         if step < inner.steps - 1:
             assert delta.grad is not None
             # undo the mean over B and K, as above
             grad = delta.grad * (len(place.batch) * inner.steps) * place.mask
-            delta = delta.detach() + threat.step(grad, inner.share(step))
+            before = delta.detach()
+            stepped = delta = before + threat.step(grad, inner.share(step))
             if inner.projected:
                 delta = threat.project(delta)
+            place.observer.moved(before, stepped, delta)
     return told
 
 
