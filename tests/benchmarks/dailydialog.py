@@ -117,8 +117,7 @@ def main() -> None:
     for name in args.methods:
         config = RunConfig(
             name,
-            task="dialogue",
-            data=DataConfig("dailydialog"),
+            data=DataConfig("dailydialog", task="dialogue"),
             model=ModelConfig(args.model),
             method=METHODS[name],
             train=TrainConfig(
