@@ -16,6 +16,7 @@ PAGES = [*sorted((ROOT / "pages").rglob("*.py")), ROOT / "app.py"]
 
 # A package may import what stands before it, and nothing after it; those in one set, not each other.
 ORDER = (
+    {"language"},
     {"errors"},
     {"settings"},
     {"records"},
@@ -27,13 +28,14 @@ ORDER = (
     {"training"},
     {"explain", "studies"},
     {"capsule"},
+    {"lessons", "classroom"},
     {"ui"},
     {"cli"},
 )
 PLACE = {package: i for i, packages in enumerate(ORDER) for package in packages}
 # pictures draw records, and the diary of a run
-DRAWN = {"errors", "records", "runs"}
-MAY_DRAW = {"capsule", "studies", "ui", "cli"}
+DRAWN = {"language", "errors", "records", "runs"}
+MAY_DRAW = {"capsule", "studies", "lessons", "classroom", "ui", "cli"}
 
 
 def package_of(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""A class on one server: who is in the room, what each may do, what the teacher asks."""
