@@ -22,6 +22,22 @@ START = PageLine(
 # heading of the menu -> its pages
 PAGES: dict[str, tuple[PageLine, ...]] = {
     "": (START,),
+    "Learn": (
+        PageLine(
+            "pages/learn/course.py",
+            "Course",
+            "school",
+            "course",
+            "Short labs in order: say what you expect, try it, see what is measured.",
+        ),
+        PageLine(
+            "pages/learn/lesson.py",
+            "Lesson",
+            "co_present",
+            "lesson",
+            "The lab that you are at, at its step.",
+        ),
+    ),
     "Train": (
         PageLine(
             "pages/train/new.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.starters import STARTERS, starter_group, starter_pair
 from advlab.ui import KEEP
@@ -27,6 +28,11 @@ def start_page() -> None:
         "classify, answer, translate or reply, plainly and on worst-case nudges **δ** of its word "
         "vectors; then attack both with a text of yours, and see what δ is, where the gradient looks, "
         "and which words it comes near."
+    )
+    st.page_link(
+        "pages/learn/course.py",
+        label=_("New here? Begin with the course: short labs that explain everything by doing it."),
+        icon=":material/school:",
     )
     pair = find_pair()
     trained = any(run.folder.has_model and not run.active for run in jobs.runs())
