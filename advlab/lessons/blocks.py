@@ -1,7 +1,7 @@
 """What a lesson is made of: steps, each of text and of blocks that ask, show or measure something.
 
 A lesson is written in Markdown. `## Title` begins a step; a fence whose first word names a block holds
-that block's settings as TOML. Text and settings may name facts, `{flip_eps:.2f}`, that are measured when
+that block's settings as TOML. Text and settings may name facts, `{flip_eps}`, that are measured when
 they are shown.
 """
 

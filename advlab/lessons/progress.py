@@ -6,8 +6,8 @@ was said can be changed:
     {"when": "2026-01-31T09:30:00+00:00", "lesson": "02-noise", "step": 3, "kind": "predict",
      "said": "never", "measured": null}
 
-`kind`: predict (said), done (a step's act happened; of a prediction, when it was revealed: what was said
-beside what was measured) or check (what was answered beside the right answer).
+`kind`: predict (said), done (a step's act happened; of a prediction, when it was revealed: what was
+said beside what was measured) or check (what was answered beside the right answer).
 """
 
 from __future__ import annotations

@@ -130,7 +130,9 @@ class _Reader:
             given[name] = tuple(value) if isinstance(value, list) else value
         for name, one in known.items():
             if one.default is MISSING and one.default_factory is MISSING and name not in given:
-                raise self._wrong(line, _("expected {name} in this block, but none came", name=name))
+                raise self._wrong(
+                    line, _("expected {name} in this block, but none came", name=name)
+                )
         return given
 
     def _line_of(self, name: str, inside: list[str], line: int) -> int:

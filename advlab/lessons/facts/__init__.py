@@ -6,8 +6,10 @@ from advlab.lessons.facts import (
     answers,
     carry,
     cost,
+    lies,
     looking,
     noise,
+    own,
     place,
     players,
     reading,
@@ -26,6 +28,8 @@ _MODULES = {
     "players": (players, players.PlayersFacts),
     "cost": (cost, cost.CostFacts),
     "carry": (carry, carry.CarryFacts),
+    "lies": (lies, lies.LiesFacts),
+    "own": (own, own.OwnFacts),
     "answers": (answers, answers.AnswersFacts),
 }
 # a lesson's `facts` -> what is measured, and what may come of it

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Models:
-    """A plain and an adversarially trained model of one task; `own` is the learner's, if there is one."""
+    """A plain and an adversarially trained model of one task; `own` is the learner's, if any."""
 
     plain: Victim
     robust: Victim
@@ -51,7 +51,7 @@ def look(victim: Victim, lesson: Lesson, **options: Any) -> AttackRecord:
 
 
 def flip_of(record: AttackRecord) -> float | None:
-    """The smallest ε found that changes the answer, × mean norm; None: up to twice the attack's none."""
+    """The smallest ε found that changes the answer, × mean norm; None: none up to twice the ε."""
     flip = record.curve.flip_eps
     return None if flip is None else flip / record.scale.mean_norm
 

@@ -10,7 +10,7 @@ from advlab.lessons.blocks import Lesson
 from advlab.lessons.facts.base import Models, look
 from advlab.records import Saliency
 
-METHODS = ("saliency", "input_x_gradient", "integrated_gradients", "occlusion")
+METHODS = ("saliency", "input_x_gradient", "integrated_gradients", "leave_one_out")
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def observe(models: Models, lesson: Lesson) -> LookingFacts:
     sizes = {m: np.abs(s.clean.words) for m, s in found.items()}
     strongest = {m: record.words[int(np.argmax(v))] for m, v in sizes.items()}
     masked = asked("integrated_gradients", baseline="mask").clean.words
-    out = found["occlusion"].clean.words
+    out = found["leave_one_out"].clean.words
     return LookingFacts(
         gradient=strongest["saliency"],
         input_gradient=strongest["input_x_gradient"],
         integrated=strongest["integrated_gradients"],
-        left_out=strongest["occlusion"],
+        left_out=strongest["leave_one_out"],
         agreement=rank_correlation(found["integrated_gradients"].clean.words, out),
         gradient_agreement=rank_correlation(sizes["saliency"], np.abs(out)),
         baselines=rank_correlation(found["integrated_gradients"].clean.words, masked),

@@ -181,7 +181,7 @@ def measured(
     which texts were used. `opening`: what is shown before anything was measured here; it may be
     None, and is asked once for each choice.
     """
-    slot = f"{page}.found"
+    slot = f"{page}.found" if guide() is None else f"{page}.lesson.found"
     wanted = json.dumps(key, sort_keys=True)
     kept = st.session_state.get(slot)
     pressed = st.button(label, type="primary", icon=":material/science:", key=f"{page}.go")

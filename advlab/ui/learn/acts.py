@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -66,8 +68,15 @@ def _choose(do: Do, beside: Beside, step: int) -> bool:
 
 
 def _measure(do: Do, beside: Beside, step: int) -> bool:
-    kept = st.session_state.get(f"{do.key}.found")
-    return bool(kept and kept[0])  # a first look is no measurement
+    return _found(do, beside) is not None
+
+
+def _found(do: Do, beside: Beside) -> Any:
+    """What was measured of the lesson's models; None before that. A first look is no measurement."""
+    kept = st.session_state.get(f"{do.key}.lesson.found")
+    if not kept or not kept[0] or json.loads(kept[0])["models"] != list(beside.models):
+        return None
+    return kept[1]
 
 
 def _train(do: Do, beside: Beside, step: int) -> bool:
@@ -75,6 +84,12 @@ def _train(do: Do, beside: Beside, step: int) -> bool:
 
     run = started()
     return run is not None and run.status == "done"
+
+
+def _alarm(do: Do, beside: Beside, step: int) -> bool:
+    """What was measured raised an alarm."""
+    found = _found(do, beside)
+    return bool(found is not None and found.alarms)
 
 
 # what `Do.act` names -> whether it happened
@@ -86,4 +101,5 @@ ACTS: dict[str, Callable[[Do, Beside, int], bool]] = {
     "choose": _choose,
     "measure": _measure,
     "train": _train,
+    "alarm": _alarm,
 }

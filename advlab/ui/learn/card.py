@@ -206,9 +206,7 @@ def _reveal(card: Card, reveal: Reveal, facts: Any) -> None:
             st.markdown(
                 _("You said: **{said}**{mark}", said=plain_text(spoken(asked, said)), mark=mark)
             )
-            st.markdown(
-                _("Measured just now: **{found}**", found=plain_text(spoken(asked, found)))
-            )
+            st.markdown(_("Measured just now: **{found}**", found=plain_text(spoken(asked, found))))
             if asked.kind == "curve":
                 _curves(card, asked, said, found)
     st.markdown(_told(reveal.cases[str(getattr(facts, reveal.by))], facts))
@@ -247,7 +245,9 @@ def _do(card: Card, do: Do, facts: Any) -> None:
 def _check(card: Card, check: Check, facts: Any) -> None:
     st.markdown(f"**{_told(check.ask, facts)}**")
     name, number = card.lesson.name, card.step.number
-    given = [m.said for m in progress.lines() if (m.lesson, m.step, m.kind) == (name, number, "check")]
+    given = [
+        m.said for m in progress.lines() if (m.lesson, m.step, m.kind) == (name, number, "check")
+    ]
     options = list(check.options)
     answer = st.radio(
         check.ask,

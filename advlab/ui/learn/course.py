@@ -51,7 +51,9 @@ def _line(one: Lesson) -> None:
             st.page_link(
                 LESSON,
                 label=f"**{one.number} · {plain_text(one.title)}**",
-                icon=":material/check_circle:" if _done(one) else ":material/radio_button_unchecked:",
+                icon=":material/check_circle:"
+                if _done(one)
+                else ":material/radio_button_unchecked:",
                 query_params={"lesson": one.name},
             )
             st.caption(one.shows)

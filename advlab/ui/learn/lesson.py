@@ -11,7 +11,7 @@ from advlab.errors import AdvlabError
 from advlab.language import _, n_
 from advlab.lessons import models, progress
 from advlab.lessons.blocks import Do, Lesson, Predict, See, Step
-from advlab.lessons.course import course, lesson, names
+from advlab.lessons.course import filled, lesson, names
 from advlab.lessons.models import Pair
 from advlab.runs import jobs
 from advlab.runs.standing import standing
@@ -109,7 +109,12 @@ def _reset(one: Lesson) -> None:
 def _card(one: Lesson, step: Step, pair: Pair | None) -> None:
     steps = len(one.steps)
     st.caption(
-        _("Lesson {number} · step {step} of {steps}", number=one.number, step=step.number, steps=steps)
+        _(
+            "Lesson {number} · step {step} of {steps}",
+            number=one.number,
+            step=step.number,
+            steps=steps,
+        )
     )
     st.header(one.title, anchor=False)
     st.progress(step.number / steps)
@@ -159,7 +164,11 @@ def _around(one: Lesson, step: Step, *, closed: bool) -> None:
         )
         if closed and isinstance(step.asks, Do) and not held(one.name, step.number):
             st.button(
-                _("Skip"), key="lesson.skip", type="tertiary", on_click=_go, args=(one, step.number + 1)
+                _("Skip"),
+                key="lesson.skip",
+                type="tertiary",
+                on_click=_go,
+                args=(one, step.number + 1),
             )
     with st.container(horizontal=True):
         st.page_link(COURSE, label=_("All lessons"), icon=":material/school:")
@@ -168,7 +177,9 @@ def _around(one: Lesson, step: Step, *, closed: bool) -> None:
             label=_("Reset to this step"),
             icon=":material/restart_alt:",
             query_params={"lesson": one.name, "step": str(step.number), "reset": "1"},
-            help=_("The view as it was at first. What you said and did stays. A link for the class."),
+            help=_(
+                "The view as it was at first. What you said and did stays. A link for the class."
+            ),
         )
     if one.notes and may_read_notes():
         with st.expander(_("For teachers"), icon=":material/co_present:"):
@@ -180,7 +191,7 @@ def _cover(one: Lesson) -> None:
         minutes = n_("{n} minute", "{n} minutes", one.minutes)
         st.caption(_("Lesson {number} · {minutes}", number=one.number, minutes=minutes))
         st.header(one.title, anchor=False)
-        st.markdown(one.about)
+        st.markdown(filled(one.about, None))
         lacks = models.missing(one.task)
         if lacks:
             st.caption(
@@ -293,6 +304,3 @@ def _follow(run: jobs.RunInfo) -> None:
         bar(now, standing(diary(now.id)))
 
     st.fragment(poll, run_every=EVERY if run.active else None, key=f"lesson.follow.{run.id}")()
-
-
-__all__ = ["course", "lesson_page", "resting", "waiting"]

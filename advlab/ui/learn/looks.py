@@ -11,9 +11,11 @@ from advlab.errors import AdvlabError
 from advlab.language import _
 from advlab.lessons.blocks import Lesson, See
 from advlab.lessons.models import Pair
+from advlab.lessons.planted import NAMES
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Problem, Result, attacked
 from advlab.ui.learn.own import own_run
+from advlab.ui.models import LOCAL
 from advlab.ui.pages import PAGES
 from advlab.ui.train.run import panel, watch
 
@@ -30,6 +32,8 @@ class Beside:
     @property
     def models(self) -> tuple[str, ...]:
         """Ids of the models that are looked at."""
+        if self.see.page == "planted":
+            return tuple(f"{LOCAL}{name}" for name in NAMES.values())
         plain, robust = (run.id for run in self.pair)
         return {"plain": (plain,), "robust": (robust,), "both": (plain, robust)}[self.see.models]
 
@@ -121,6 +125,15 @@ def _robustness(beside: Beside) -> None:
     robustness_page()
 
 
+def _planted(beside: Beside) -> None:
+    from advlab.lessons.planted import plant
+    from advlab.ui.models import borrow
+
+    with borrow(beside.pair[0].id) as one, borrow(beside.pair[1].id) as other:
+        plant(one, other)
+    _robustness(beside)
+
+
 # what `See.page` names -> how it is drawn
 LOOKS: dict[str, Callable[[Beside], None]] = {
     "explore": _explore,
@@ -131,4 +144,5 @@ LOOKS: dict[str, Callable[[Beside], None]] = {
     "cost": _cost,
     "carry": _carry,
     "robustness": _robustness,
+    "planted": _planted,
 }
