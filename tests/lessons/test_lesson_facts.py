@@ -18,6 +18,7 @@ from advlab.lessons.blocks import Predict, Reveal
 from advlab.lessons.course import filled, lesson, names, shown, texts
 from advlab.lessons.facts import FACTS, Models
 from advlab.lessons.facts.place import PlaceFacts
+from advlab.records import Event
 from advlab.ui.learn.card import agrees, measured, spoken
 
 TEXT = "the film was not good but we would see it again"
@@ -28,6 +29,7 @@ def models() -> Models:
     plain, known = taught(0)
     robust, _ = taught(1)
     run = diary(lambda k: 0.7 - k / 400, lambda k: 0.7 - k / 800)
+    run.append(Event("end", 1000, 0.0, {"cost": 2.0}))
     return Models(plain, robust, known, run, run, own=robust)
 
 

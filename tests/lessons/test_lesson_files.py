@@ -137,3 +137,18 @@ def test_a_check_has_one_right_option():
             if isinstance(check, Check):
                 assert len(check.options) >= 2
                 assert check.answer in check.options
+
+
+def test_the_benchmark_expects_something_of_every_lesson():
+    import importlib.util
+
+    from places import TESTS
+
+    spec = importlib.util.spec_from_file_location("lessons_bench", TESTS / "benchmarks/lessons.py")
+    assert spec
+    assert spec.loader
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    assert set(bench.EXPECTED) == set(names())
+    for name, outcomes in bench.EXPECTED.items():
+        assert set(outcomes) <= set(FACTS[lesson(name).facts].outcomes)
