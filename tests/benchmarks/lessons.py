@@ -1,11 +1,11 @@
 """What each lesson of the course shows on models of one seed. Prints a Markdown table.
 
     python tests/benchmarks/lessons.py 0                 trains the pairs of seed 0
-    python tests/benchmarks/lessons.py 0 --home FOLDER   finds them in a data folder, or trains them there
+    python tests/benchmarks/lessons.py 0 --home FOLDER   finds them in a data folder, or trains them
     python tests/benchmarks/lessons.py 0 --only 02-noise 04-place
 
 Facts are measured by the same functions as in the app. A row shows it when the lesson's phenomenon
-appears: the outcome that its text expects (`EXPECTED`). Where it does not, the lesson says what appears.
+appears: the outcome that its text expects (`EXPECTED`); else the lesson says what does appear.
 One thread; seconds are CPU seconds.
 """
 

@@ -13,6 +13,7 @@ from advlab.language import _
 from advlab.lessons import progress
 from advlab.lessons.blocks import Check, Do, Lesson, Predict, Reveal, Step
 from advlab.lessons.course import filled, shown
+from advlab.pictures.style import NEUTRAL
 from advlab.pictures.training import frame
 from advlab.ui import plain_text
 from advlab.ui.learn.pointer import pointer
@@ -222,10 +223,11 @@ def _curves(card: Card, asked: Predict, said: list[float], found: list[float]) -
                 "name": name,
                 "x": list(asked.at),
                 "y": values,
-                "line": {"width": 3, "dash": dash},
+                "line": {"width": 3, "dash": dash, "color": NEUTRAL},
             }
         )
-    figure["layout"]["height"] = 240
+    figure["layout"]["height"] = 260
+    figure["layout"]["yaxis"]["range"] = [asked.low, asked.high]
     alt = _("What you drew, and what was measured")
     st.plotly_chart(figure, key=f"{card.key}.curves", alt=alt, config={"displayModeBar": False})
 

@@ -16,7 +16,7 @@ export default function (component) {
   };
   const x = (k) => PAD + ((W - 2 * PAD) * k) / (n - 1);
   const y = (v) => PAD / 2 + (H - PAD) * (high - v) / (high - low);
-  const svg = node("svg", { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const svg = node("svg", { viewBox: `0 0 ${W} ${H}`, "aria-hidden": "true" });
   const line = node("polyline", { fill: "none", stroke: "currentColor", "stroke-width": 3 });
   const dots = values.map(() => node("circle", { r: 6, fill: "currentColor" }));
   for (const v of [low, (low + high) / 2, high]) {
