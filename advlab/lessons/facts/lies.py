@@ -18,7 +18,7 @@ class LiesFacts:
     a_shown: float  # under PGD, as a table would show it
     b_shown: float
     c_shown: float
-    a_true: float  # under attacks that need no gradient of the loss, the worst counts
+    a_true: float  # under Auto-PGD on a loss that no scale of the logits changes
     b_true: float
     c_clean: float
     a_alarms: tuple[str, ...]
@@ -47,7 +47,7 @@ OUTCOMES = ("found", "otherwise")
 
 def observe(models: Models, lesson: Lesson) -> LiesFacts:
     """The planted defences as the Robustness page measures them."""
-    from advlab.attacks import PGD, SPSA, AutoPGD
+    from advlab.attacks import PGD, AutoPGD
     from advlab.lessons.planted import constant, masked
     from advlab.studies.alarms import alarms_of
     from advlab.studies.grid import grid
@@ -63,19 +63,17 @@ def observe(models: Models, lesson: Lesson) -> LiesFacts:
         # that texts are few is so of all three, and says nothing of a defence
         alarms[letter] = tuple(dict.fromkeys(a.name for a in found if "few" not in a.name))
 
-    def true(letter: str) -> float:
-        # a loss that no scale of the logits changes, and one without gradients
-        without = [SPSA(lesson.eps, steps=20, samples=16), AutoPGD(lesson.eps, loss="dlr")]
-        return min(right(victims[letter], texts, one) for one in without)
-
+    # its loss is not changed by the scale of the logits, so that it still has a slope
+    other = AutoPGD(lesson.eps, steps=20, loss="dlr")
+    true = {letter: right(victims[letter], texts, other) for letter in ("a", "b")}
     return LiesFacts(
         eps=lesson.eps,
         texts=len(texts),
         a_shown=shown["a"],
         b_shown=shown["b"],
         c_shown=shown["c"],
-        a_true=true("a"),
-        b_true=true("b"),
+        a_true=true["a"],
+        b_true=true["b"],
         c_clean=right(victims["c"], texts),
         a_alarms=alarms["a"],
         b_alarms=alarms["b"],
