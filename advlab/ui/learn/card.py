@@ -162,8 +162,8 @@ ASKED: dict[str, Callable[[Card, Predict], Any]] = {
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a sentence that one may click."""
-    return re.findall(r"[\w'’-]+", text)
+    """The words and signs of a sentence that one may click: a full stop may be what matters."""
+    return re.findall(r"[\w'’-]+|[^\w\s]", text)
 
 
 def spoken(asked: Predict, value: Any) -> str:
