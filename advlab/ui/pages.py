@@ -24,6 +24,20 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
     "": (START,),
     "Learn": (
         PageLine(
+            "pages/learn/course.py",
+            "Course",
+            "school",
+            "course",
+            "Short labs in order: say what you expect, try it, see what is measured.",
+        ),
+        PageLine(
+            "pages/learn/lesson.py",
+            "Lesson",
+            "co_present",
+            "lesson",
+            "The lab that you are at, at its step.",
+        ),
+        PageLine(
             "pages/learn/glossary.py",
             "Glossary",
             "dictionary",

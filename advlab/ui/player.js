@@ -464,14 +464,16 @@ function saved(root, reel, frame) {
 const stood = new Map();  // reel -> frame and mode, for when a tab is left and opened again
 
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector("#player");
   if (!root) return;
+  const awaited = new Set(data.awaited || []);  // frames that a lesson waits for: told once
   const reel = data.reel, F = reel.x.length;
   const before = stood.get(data.key);  // drawn again, or its tab opened again: stay where we are
   root.dataset.key = data.key;
   if (root.stop) root.stop();
-  let frame = before ? before.frame : Math.min(reel.start, F - 1), timer = null;
+  // a lesson that waits for a frame begins before all of them
+  let frame = before ? before.frame : data.awaited ? 0 : Math.min(reel.start, F - 1), timer = null;
   let mode = reel.modes.find((m) => before && m.key === before.mode) || reel.modes[0];
 
   const bar = node("div", "bar"), now = node("div", "now");
@@ -565,16 +567,24 @@ export default function (component) {
     timer = null;
     play.textContent = "▶ Play";
   }
+  // told when the hand rests, so that nothing is drawn anew under it
+  function tell() {
+    if (!awaited.has(frame)) return;
+    awaited.clear();
+    setTriggerValue("reached", frame);
+  }
   range.oninput = () => { stop(); show(Number(range.value)); };
-  back.onclick = () => { stop(); show(frame - 1); };
-  next.onclick = () => { stop(); show(frame + 1); };
+  range.onchange = tell;
+  for (const chart of charts) chart.svg.addEventListener("pointerup", tell);
+  back.onclick = () => { stop(); show(frame - 1); tell(); };
+  next.onclick = () => { stop(); show(frame + 1); tell(); };
   function run() {
     play.textContent = "❚❚ Pause";
-    timer = setInterval(() => { if (frame === F - 1) stop(); else show(frame + 1); },
+    timer = setInterval(() => { if (frame === F - 1) { stop(); tell(); } else show(frame + 1); },
       calm() ? Math.max(pace, 1000) : pace);
   }
   play.onclick = () => {
-    if (timer) return stop();
+    if (timer) { stop(); tell(); return; }
     if (frame === F - 1) show(0);
     run();
   };

@@ -18,6 +18,7 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.grids import Measured, first_look_button, opened, quotes, seconds_for, take
 from advlab.ui.compare.measure import Choice, ask, measured, tell
 from advlab.ui.explore import request
+from advlab.ui.guide import guide
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.presets import rounded
@@ -36,6 +37,7 @@ def robustness_page() -> None:
     if choice is None or chosen is None:
         return
     attacks, eps, quote = chosen
+    lesson = guide() is not None  # it asks for a measurement itself
     key = choice.key | {"attacks": [attack_settings(a) for a in attacks], "eps": eps}
     key["quote"] = quote
     found: Measured | None = measured(
@@ -43,11 +45,11 @@ def robustness_page() -> None:
         key,
         lambda progress: take(choice, attacks, eps, progress, last=key, quote=quote),
         hint=_told(choice, attacks, eps, quote),
-        opening=lambda progress: opened(choice, progress),
+        opening=None if lesson else lambda progress: opened(choice, progress),
     )
     if found is not None:
         _results(found)
-    else:
+    elif not lesson:
         first_look_button(choice)
 
 

@@ -30,6 +30,11 @@ def start_page() -> None:
         "vectors; then attack both with a text of yours, and see what δ is, where the gradient looks, "
         "and which words it comes near."
     )
+    st.page_link(
+        "pages/learn/course.py",
+        label=_("New here? Begin with the course: short labs that explain everything by doing it."),
+        icon=":material/school:",
+    )
     pair = find_pair()
     trained = any(run.folder.has_model and not run.active for run in jobs.runs())
     under_way = pair is not None and any(run.active for run in pair)

@@ -33,6 +33,7 @@ def projection(results: Sequence[Result]) -> None:
         " no word.",
         "projection",
         "round_trip",
+        key="trip",
     ):
         for _, result in beside(results):
             said(openings.projection(result.record), large=True)
@@ -66,6 +67,7 @@ def projection(results: Sequence[Result]) -> None:
         "δ made longer until words change",
         "δ times a growing factor, every point run through the model: the vectors, the tokens"
         " nearest to them, and the text that those spell. Choose a factor to read the text there.",
+        key="scaled",
     ):
         moving = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
         grown: dict[int, Scaled] = {i: analysed(results[i], "scaled", whole=whole) for i in moving}
