@@ -79,6 +79,7 @@ def _begin(first: bool) -> None:
             type="primary" if first else "secondary",
             icon=":material/rocket_launch:",
         ):
+            jobs.make_room(2)
             for config in starter_pair(task=task):
                 jobs.submit(config, group=starter_group(task))
             st.session_state["follow"] = True
