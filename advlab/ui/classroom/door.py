@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COOKIE = "advlab_class"
 DAYS = 120  # for which a cookie is kept
 FORM = 4096  # bytes of what is typed at the door
-OPEN = ("/join", "/teach/", "/leave", "/_stcore/health")  # without a cookie
+OPEN = ("/join", "/teach/", "/leave", "/_stcore/health", "/favicon")  # without a cookie
 CLOSED = ("/_stcore/metrics",)  # to everybody
 
 STYLE = """

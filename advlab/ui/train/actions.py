@@ -54,7 +54,7 @@ def actions(info: RunInfo) -> None:
                 "Download",
                 key="download",
                 icon=":material/download:",
-                # the thread that makes it draws no page and knows no visitor: the folder is settled here
+                # made by a thread that draws no page and knows no visitor: settle the folder here
                 data=lambda: model_zip(info.folder),
                 file_name=info.folder.download_name(info.name),
                 mime="application/zip",
