@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -164,7 +165,8 @@ def folder(run_id: str) -> RunFolder:
 def events(run_id: str, offset: int = 0) -> Tail:
     """What a run's diary holds from byte `offset` on; `timeline` joins a resumed run's parts."""
     if _shared() is not None and not run_path(run_id, home()).is_dir():
-        return run(run_id).folder.read(offset)
+        with suppress(RunError):
+            return run(run_id).folder.read(offset)
     return RunFolder.at(run_id, home()).read(offset)
 
 
@@ -233,8 +235,11 @@ def absolute_paths(config: RunConfig) -> RunConfig:
         if not source or source in (*SCRATCH, "minilm"):
             return source
         path = Path(source).expanduser()
-        is_file = path.suffix != "" and path.is_file()
-        is_model = (path / "config.json").is_file()
+        try:
+            is_file = path.suffix != "" and path.is_file()
+            is_model = (path / "config.json").is_file()
+        except OSError:  # longer than a name may be
+            return source
         return str(path.resolve()) if is_file or is_model else source
 
     data = dataclasses.replace(

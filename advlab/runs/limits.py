@@ -60,7 +60,7 @@ def check_folder(source: str) -> None:
     allowed = [home.resolve() / part for home in homes for part in ("runs", "models")]
     try:
         where = place.resolve()
-    except OSError:
+    except (OSError, ValueError):  # no name that a file could have
         where = Path("/")
     if not place.is_absolute() or not any(where.is_relative_to(home) for home in allowed):
         raise ModelError(
