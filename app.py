@@ -32,8 +32,8 @@ STYLE = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-frame) { display: none }
 </style>"""
 
-prepare_session()
 session.enter()
+prepare_session()
 st.set_page_config(page_title="advlab", page_icon=ICON, layout="wide")
 
 page = st.navigation(

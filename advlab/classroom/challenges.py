@@ -41,9 +41,9 @@ def kinds() -> dict[str, Kind]:
                 "Attack the sentence in Explore, then hand the attack in. The server attacks again: "
                 "the length of δ over the whole sentence counts, if the answer has changed."
             ),
-            _("‖δ‖, × mean norm"),
+            _("length of δ"),
             "less",
-            "{:.4f}",
+            "{:.4f} × " + _("mean norm"),
         ),
         "words": Kind(
             _("Fewest words changed"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from advlab.classroom import challenges
@@ -10,6 +12,7 @@ from advlab.classroom.room import Classroom
 from advlab.data.corpora import CORPORA
 from advlab.errors import AdvlabError
 from advlab.language import _
+from advlab.runs import jobs
 from advlab.ui import plain_text
 from advlab.ui.classroom.shown import board
 from advlab.ui.explore.asked import FIRST
@@ -64,7 +67,7 @@ def _start(room: Classroom, first: bool) -> None:
             text = st.text_area(
                 _("Sentence"), FIRST.text, key="class.text", max_chars=TEXT, height=68
             )
-            titles = model_choices()
+            titles = _models()
             if not titles:
                 st.info(_("There is no model yet: advlab prepare-class trains some."))
                 return
@@ -81,3 +84,15 @@ def _start(room: Classroom, first: bool) -> None:
                 st.error(plain_text(str(error)), icon=":material/error:")
             else:
                 st.rerun()
+
+
+def _models() -> dict[str, str]:
+    """Models that can be attacked, id -> title: those that classify first, as the sentence asks."""
+    titles = model_choices()
+    return dict(sorted(titles.items(), key=lambda item: not _classifies(item[0])))
+
+
+def _classifies(id_: str) -> bool:
+    with suppress(AdvlabError):  # a folder, or settings of another version
+        return jobs.run(id_).config.task == "classification"
+    return False

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 COOKIE = "advlab_class"
 DAYS = 120  # for which a cookie is kept
 FORM = 4096  # bytes of what is typed at the door
-OPEN = ("/join", "/teach/", "/leave", "/_stcore/health", "/favicon")  # without a cookie
+OPEN = ("/join", "/leave", "/_stcore/health", "/favicon.ico")  # without a cookie
+TEACH = "/teach/"
 CLOSED = ("/_stcore/metrics",)  # to everybody
 
 STYLE = """
@@ -90,7 +91,7 @@ class Gate:
             with speak(spoken(headers.get(b"accept-language"))):
                 told = _("In a class, a file may have {most} MB.", most=self.room.limits.upload)
             return PlainTextResponse(f"{told}\n", 413)
-        if who is not None or path.startswith(OPEN) or self.login:
+        if who is not None or path in OPEN or path.startswith(TEACH) or self.login:
             return None
         asked = urlencode({"next": path + _query(scope)}, quote_via=quote)
         looks = scope["type"] == "http" and scope.get("method") in ("GET", "HEAD")
@@ -140,7 +141,7 @@ def routes(room: Classroom, base: str = "", login: bool = False) -> list[BaseRou
 def inside(wanted: str, base: str = "") -> str:
     """A place of this app to go on at: what leads elsewhere becomes the first page."""
     local = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
-    if not local or any(ord(sign) < 32 for sign in wanted) or wanted.startswith(OPEN):
+    if not local or any(ord(sign) < 32 for sign in wanted) or wanted.startswith((*OPEN, TEACH)):
         wanted = "/"
     return base + wanted
 

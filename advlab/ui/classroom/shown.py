@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -13,12 +13,20 @@ from advlab.language import _, n_
 from advlab.ui import plain_text
 
 STYLE = """<style>
-.answers { display: grid; grid-template-columns: minmax(4rem, auto) 1fr; gap: .35rem .8rem;
+dl.answers { padding: 0; display: grid; grid-template-columns: minmax(4rem, auto) 1fr; gap: .35rem .8rem;
   align-items: center; margin: .3rem 0 .6rem }
 .answers dt { overflow-wrap: anywhere; max-width: 24rem }
 .answers dd { margin: 0; display: flex; align-items: center; gap: .5rem; min-width: 0 }
 .answers i { height: 1.3rem; border-radius: 4px; background: #8fa3b5; flex: none; min-width: 2px }
 .answers .true { font-weight: 700 } .answers .true i { background: #0072b2 }
+</style>"""
+
+TABLE = """<style>
+.of-class { overflow-x: auto }
+.of-class table { border-collapse: collapse; width: 100%; margin: 0 }
+.of-class th, .of-class td { text-align: left; padding: .35rem .7rem .35rem 0; border: 0;
+  border-bottom: 1px solid #8fa3b544; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
+.of-class th { font-weight: 600; opacity: .8 }
 </style>"""
 
 
@@ -35,12 +43,12 @@ def bars(found: Sequence[Bar], measured: str | None) -> None:
     most, total = max((bar.n for bar in found), default=0), sum(bar.n for bar in found)
     lines = []
     for bar in found:
-        width = 70 * bar.n / most if most else 0
+        width = 80 * bar.n / most if most else 0
         mark = f" · {html.escape(_('measured'))}" if bar.true else ""
+        kind = "true" if bar.true else ""
         lines.append(
-            f'<dt class="{"true" if bar.true else ""}" dir="auto">{html.escape(bar.label)}</dt>'
-            f'<dd class="{"true" if bar.true else ""}"><i style="width:{width:.0f}%"></i>'
-            f"{bar.n}{mark}</dd>"
+            f'<dt class="{kind}" dir="auto">{html.escape(bar.label)}{mark}</dt>'
+            f'<dd class="{kind}"><i style="width:{width:.0f}%"></i>{bar.n}</dd>'
         )
     st.html(f'{STYLE}<dl class="answers">{"".join(lines)}</dl>')
     st.caption(n_("{n} answer", "{n} answers", total))
@@ -54,13 +62,28 @@ def board(challenge: Challenge, entries: Sequence[Entry], most: int = 10) -> Non
     if not entries:
         st.caption(_("Nobody has handed anything in yet."))
         return
-    st.dataframe(
+    rows = entries[:most]
+    table(
         {
-            _("rank"): [e.rank for e in entries[:most]],
-            _("student"): [e.name for e in entries[:most]],
-            about.figure: [about.form.format(e.value) for e in entries[:most]],
+            _("rank"): [str(e.rank) for e in rows],
+            _("student"): [e.name for e in rows],
+            about.figure: [about.form.format(e.value) for e in rows],
         },
-        hide_index=True,
-        height="content",
-        alt=_("The board of the challenge"),
+        _("The board of the challenge"),
+    )
+
+
+def table(columns: Mapping[str, Sequence[str]], caption: str) -> None:
+    """A table of text that grows with the letters of the page; nothing in it is read as markup.
+
+    `caption`: what it is, for those who hear the page.
+    """
+    head = "".join(f"<th scope=col>{html.escape(name)}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f'<td dir="auto">{html.escape(value)}</td>' for value in row) + "</tr>"
+        for row in zip(*columns.values(), strict=True)
+    )
+    st.html(
+        f'{TABLE}<div class="of-class" tabindex="0"><table aria-label="{html.escape(caption)}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

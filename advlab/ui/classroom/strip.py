@@ -12,7 +12,7 @@ from advlab.classroom import challenges, polls
 from advlab.classroom.challenges import Challenge
 from advlab.classroom.polls import Poll
 from advlab.classroom.room import Classroom, Student
-from advlab.errors import AdvlabError
+from advlab.errors import AdvlabError, ClassError
 from advlab.language import _, n_
 from advlab.ui import plain_text
 from advlab.ui.classroom import session
@@ -70,7 +70,7 @@ def _answer(room: Classroom, poll: Poll, student: Student) -> None:
     key = f"class.poll.{poll.id}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if poll.choices:
-            value = st.radio(
+            st.radio(
                 _("Your prediction"),
                 poll.choices,
                 index=None,
@@ -81,13 +81,25 @@ def _answer(room: Classroom, poll: Poll, student: Student) -> None:
                 width="content",
             )
         else:
-            value = st.text_input(_("Your prediction, a number"), key=key, max_chars=20, width=260)
-        keep = st.button(_("Keep my prediction"), type="primary", key=f"{key}.keep")
-    if keep and not value:
-        st.caption(_("Say what you expect first."))
-    elif keep and value:
+            st.text_input(_("Your prediction, a number"), key=key, max_chars=20, width=260)
+        st.button(
+            _("Keep my prediction"),
+            type="primary",
+            key=f"{key}.keep",
+            on_click=_keep,
+            args=(room, poll, student, key),
+        )
+
+
+def _keep(room: Classroom, poll: Poll, student: Student, key: str) -> None:
+    """Keep what stands in the widget; what speaks against it is told."""
+    value = st.session_state.get(key)
+    try:
+        if not value:
+            raise ClassError(_("Say what you expect first."))
         polls.answer(room, poll.id, student.id, value)
-        st.rerun(scope="fragment")
+    except AdvlabError as error:
+        st.toast(plain_text(str(error)), icon=":material/info:")
 
 
 def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:

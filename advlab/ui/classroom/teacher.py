@@ -19,6 +19,7 @@ from advlab.ui import plain_text
 from advlab.ui.classroom import session
 from advlab.ui.classroom.challenge import challenge_part
 from advlab.ui.classroom.question import question_part
+from advlab.ui.classroom.shown import table
 
 EVERY = 3.0  # seconds between looks at the room
 
@@ -81,23 +82,23 @@ def _room(room: Classroom) -> None:
         st.caption(_("Nobody has joined yet."))
         return
     said = {"predict": _("predicted"), "done": _("done"), "check": _("answered")}
-    rows = []
+    columns: dict[str, list[str]] = {}
     for student in students:
         root = room.space_of(student.id).root
         mark = progress.last(root)
         line = Store(root).line() if (root / "runs.db").exists() else None
-        rows.append(
-            {
-                _("student"): student.name,
-                _("here"): student.id in here,
-                _("lesson"): mark.lesson if mark else "–",
-                _("step"): mark.step if mark else None,
-                _("last act"): said.get(mark.kind, mark.kind) if mark else "–",
-                _("training"): line.running if line else 0,
-                _("waiting"): len(line.waiting) if line else 0,
-            }
-        )
-    st.dataframe(rows, hide_index=True, height="content", alt=_("Who is at which step"))
+        row = {
+            _("student"): student.name,
+            _("here"): "●" if student.id in here else "–",
+            _("lesson"): mark.lesson if mark else "–",
+            _("step"): str(mark.step) if mark else "–",
+            _("last act"): said.get(mark.kind, mark.kind) if mark else "–",
+            _("runs training"): str(line.running) if line else "0",
+            _("runs waiting"): str(len(line.waiting)) if line else "0",
+        }
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    table(columns, _("Who is at which step"))
 
 
 def _steps(room: Classroom) -> None:
