@@ -13,7 +13,8 @@ from advlab.language import _, n_
 from advlab.ui import plain_text
 
 STYLE = """<style>
-dl.answers { padding: 0; display: grid; grid-template-columns: minmax(4rem, auto) 1fr; gap: .35rem .8rem;
+dl.answers { padding: 0; display: grid;
+  grid-template-columns: minmax(4rem, auto) 1fr; gap: .35rem .8rem;
   align-items: center; margin: .3rem 0 .6rem }
 .answers dt { overflow-wrap: anywhere; max-width: 24rem }
 .answers dd { margin: 0; display: flex; align-items: center; gap: .5rem; min-width: 0 }
