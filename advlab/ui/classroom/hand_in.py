@@ -148,4 +148,4 @@ def _measured(
         return
     about = challenge.about
     figure = about.form.format(value)
-    st.success(_("On the board: {value} {what}", value=figure, what=about.figure))
+    st.success(_("On the board: {what} {value}", value=figure, what=about.figure))

@@ -27,7 +27,7 @@ TABLE = """<style>
 .of-class table { border-collapse: collapse; width: 100%; margin: 0 }
 .of-class th, .of-class td { text-align: left; padding: .35rem .7rem .35rem 0; border: 0;
   border-bottom: 1px solid #8fa3b544; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
-.of-class th { font-weight: 600; opacity: .8 }
+.of-class th { font-weight: 600; opacity: .8; white-space: nowrap; overflow-wrap: normal }
 </style>"""
 
 

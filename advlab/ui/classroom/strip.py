@@ -112,7 +112,7 @@ def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:
     if own is not None:
         st.caption(
             _(
-                "You are on place {rank} of {n}: {value} {what}",
+                "You are on place {rank} of {n}: {what} {value}",
                 rank=own.rank,
                 n=len(entries),
                 value=about.form.format(own.value),
