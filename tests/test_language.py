@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from advlab.language import _, asked, fitting, language, n_, speak
+from advlab import language as languages
+from advlab.language import _, asked, catalog, fitting, language, n_, speak
+
+CATALOG = """
+msgid "Language"
+msgstr "语言"
+
+msgid "{n} text"
+msgid_plural "{n} texts"
+msgstr[0] "{n} 条文本"
+"""
+
+
+@pytest.fixture(autouse=True)
+def small_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "zh" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "advlab.po").write_text(CATALOG, encoding="utf-8")
+    monkeypatch.setattr(languages, "LOCALE", tmp_path)
+    catalog.cache_clear()
+    yield
+    catalog.cache_clear()
 
 
 def test_english_is_spoken_unless_somebody_asks() -> None:

@@ -297,11 +297,13 @@ def readable(text: str) -> tuple[str, list[str]]:
 
 
 def _reference(victim: Victim, label: int | str) -> str:
-    names = victim.head
+    names = victim.head if victim.task.named else ()
     if isinstance(label, str) and (label in names or not names):
         return label
     if isinstance(label, int) and 0 <= label < len(names):
         return names[label]
+    if not names:
+        raise SettingError(f"expected the answer as text, got {label!r}; write it out")
     raise SettingError(
         f"expected a label among {', '.join(names)} (or 0 to {len(names) - 1}), got {label!r}; "
         "choose one of them"

@@ -158,12 +158,12 @@ def _check_size(folder: Path, planned: Any) -> None:
 
 
 def _own_names(config: Any, card: dict[str, Any], task: Task) -> tuple[str, ...]:
-    """The answers that the head of the folder knows, in order: as the card says, else config.json."""
-    if not task.named:
-        return ()
+    """The names that the head of the folder knows, in order: as the card says, else config.json."""
     listed = card.get("head") or card.get("label_names")
     if listed:
         return tuple(listed)
+    if not task.named:
+        return ()
     names = config.id2label
     if sorted(names) != list(range(len(names))):
         raise ModelError(

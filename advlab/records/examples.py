@@ -69,7 +69,7 @@ def constant(examples: tuple[Example, ...] | list[Example]) -> float:
 
 def key_of(example: Example, head: tuple[str, ...]) -> list[Any]:
     """What tells an example from others: its text and class number, or all that is read and known."""
-    if head and not example.beside:
+    if head and not example.beside and set(example.answers[:1]) <= set(head):
         return [example.text, head.index(example.answers[0]) if example.answers else None]
     return [example.text, example.beside, *example.answers]
 

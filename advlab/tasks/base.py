@@ -205,11 +205,11 @@ class Task(Protocol):
     name: ClassVar[str]
     title: ClassVar[str]
     auto: ClassVar[str]  # the transformers class that opens a checkpoint
-    named: ClassVar[bool]  # the head of a model knows its answers by name
+    named: ClassVar[bool]  # an answer is one of the names that the head of a model knows
     text: ClassVar[Column]
     beside: ClassVar[Column | None]
     reference: ClassVar[Column]
-    explains: ClassVar[Mapping[str, tuple[str, str]]]  # what `explained` can do: title and meaning
+    explains: ClassVar[Mapping[str, tuple[str, str]]]  # kinds of `explained`, "margin" among them
 
     # data
     def head(self, data: Dataset) -> tuple[str, ...]:
