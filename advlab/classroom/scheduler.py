@@ -42,6 +42,7 @@ class FairScheduler(Scheduler):
         self.minutes_of = minutes_of
         self._stores: dict[Path, Store] = {}
         self._busy: set[Path] = set()
+        self._kicked: set[Path] = set()  # during the round: what was seen of them may be old
         self._swept = -SWEEP
         self._served: dict[Path, float] = {}
         self._places: dict[str, int] = {}
@@ -52,6 +53,7 @@ class FairScheduler(Scheduler):
         """Look at this data folder now."""
         with self._one:
             self._busy.add(root)
+            self._kicked.add(root)
             self._placed = 0.0
         self.kick()
 
@@ -80,6 +82,8 @@ class FairScheduler(Scheduler):
     def tick(self) -> None:
         """One round over all who have runs: settle, press, then start what may start."""
         self._sweep()
+        with self._one:
+            self._kicked.clear()
         running: list[RunInfo] = []
         for home in list(self._busy):
             found = self._tend(self._store(home))
@@ -89,10 +93,9 @@ class FairScheduler(Scheduler):
         limit = self.limit or class_runs()
         lines = self._lines()
         free = limit - sum(line.running for line in lines.values())
-        for home, line in lines.items():
-            if not line.waiting and not line.running:
-                with self._one:
-                    self._busy.discard(home)
+        with self._one:
+            idle = {home for home, line in lines.items() if not line.waiting and not line.running}
+            self._busy -= idle - self._kicked
         while free > 0 and (home := self._next(lines)) is not None:
             run = self._store(home).claim(limit)
             if run is not None:

@@ -129,3 +129,11 @@ def test_a_held_step_holds_those_after_it_for_students_alone(room: Classroom) ->
         assert not may_read_notes()
         room.open("02-noise")
         assert not held("02-noise", 3)
+
+
+def test_a_login_finds_its_student_again_whatever_the_name(room: Classroom) -> None:
+    first = room.logged_in("issuer|1", "Anna")
+    assert room.logged_in("issuer|1", "Anna Maria") == first
+    other = room.logged_in("issuer|2", "Anna")
+    assert other.id != first.id
+    assert other.name == "Anna (2)"

@@ -119,7 +119,7 @@ def test_a_class_from_the_door_to_the_export(browser: Browser, served: Server) -
         ids = {s.name: s.id for s in served.room.students()}
 
         # a question, answered, revealed
-        teacher.goto(f"{served.url}/class?part=question")
+        teacher.get_by_text("Question", exact=True).click()
         teacher.get_by_role("textbox", name="Question").fill("Which word carries it?")
         teacher.get_by_role("textbox", name="Choices").fill("never\n=hot")
         teacher.get_by_role("button", name="Put it to the room").click()
@@ -148,7 +148,8 @@ def test_a_class_from_the_door_to_the_export(browser: Browser, served: Server) -
         expect(ben.get_by_text(served.room.code)).to_have_count(0)
 
         # what the class did
-        teacher.goto(f"{served.url}/class?part=export")
+        teacher.goto(f"{served.url}/class")
+        teacher.get_by_text("What the class did", exact=True).click()
         with teacher.expect_download() as loaded:
             teacher.get_by_role("button", name="Download what the class did").click()
         archive = zipfile.ZipFile(loaded.value.path())

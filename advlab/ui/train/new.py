@@ -179,7 +179,7 @@ def _start(parts: Mapping[str, Any]) -> None:
         placeholder=default_name(config) if config else "made from the choices",
     )
     waiting = sum(run.active for run in jobs.runs())
-    if waiting:
+    if waiting and limits() is None:  # in a class others wait too: the run tells its place
         st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
     if missing:
         st.caption(f"Before it can start, see to {', '.join(missing)}.")
