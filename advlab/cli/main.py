@@ -26,8 +26,10 @@ from advlab.cli import (
     app,
     attack,
     capsule,
+    classroom,
     demo,
     evaluate,
+    prepare_class,
     runs,
     stability,
     suffix,
@@ -59,6 +61,8 @@ COMMANDS: dict[str, ModuleType] = {
     "sweep": sweep,
     "capsule": capsule,
     "runs": runs,
+    "class": classroom,
+    "prepare-class": prepare_class,
 }
 
 

@@ -108,3 +108,15 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
         ),
     ),
 }
+# of a class's teacher alone
+CLASS_PAGES: dict[str, tuple[PageLine, ...]] = {
+    "Class": (
+        PageLine(
+            "pages/class/room.py",
+            "Class",
+            "groups",
+            "class",
+            "Who is where, questions to the room, challenges, what the class did.",
+        ),
+    )
+}

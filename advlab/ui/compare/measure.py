@@ -16,6 +16,7 @@ from advlab.records import Dataset, Example
 from advlab.records.measured import Alarm
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
+from advlab.runs.limits import check_most, limits
 from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
@@ -53,6 +54,9 @@ class Choice:
 
     def texts(self) -> tuple[Dataset, list[Example]]:
         """The data, and the test texts with answers drawn from it: the same ones each time."""
+        bounds = limits()
+        if bounds is not None:
+            check_most(_("texts"), self.count, bounds.measured)
         data = dataset_of(json.dumps(plain(self.source)))
         found = [e for e in data.test if e.answers]
         random.Random(0).shuffle(found)

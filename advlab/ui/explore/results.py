@@ -16,6 +16,7 @@ import streamlit as st
 from advlab.errors import AdvlabError
 from advlab.pictures.wording import written
 from advlab.records import AttackRecord, Written
+from advlab.runs.limits import check_text
 from advlab.ui.models import borrow, load_victim
 from advlab.ui.turns import check_work
 
@@ -46,6 +47,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
 
     try:
         check_work(request.attack, request.text, len(request.models))
+        check_text(request.beside)
         victim = load_victim(model)
         key = json.dumps(
             {

@@ -87,6 +87,7 @@ def _begin(first: bool) -> None:
             type="primary" if first else "secondary",
             icon=":material/rocket_launch:",
         ):
+            jobs.make_room(2)
             for config in starter_pair(task=task, corpus=corpus):
                 jobs.submit(config, group=starter_group(task, corpus))
             st.session_state["follow"] = True

@@ -20,6 +20,7 @@ from advlab.runs.config import (
     RunConfig,
     TrainConfig,
 )
+from advlab.runs.limits import limits
 from advlab.runs.queue import default_name
 from advlab.settings import plain, settings_of
 from advlab.ui import plain_text
@@ -92,11 +93,13 @@ def _presets(parts: Mapping[str, Any], source: str) -> None:
 
 def _model() -> tuple[str, ModelConfig | None]:
     """Where the model comes from, and its settings; None while that is not said."""
+    bounds = limits()
+    kinds = [kind for kind in MODELS if bounds is None or kind in bounds.models]
     kind = st.radio(
         "Model",
-        list(MODELS),
+        kinds,
         format_func=lambda k: MODELS[k][0],
-        captions=[about for _, about in MODELS.values()],
+        captions=[MODELS[kind][1] for kind in kinds],
         horizontal=True,
         label_visibility="collapsed",
         key="model.kind",
@@ -177,7 +180,7 @@ def _start(parts: Mapping[str, Any]) -> None:
         placeholder=default_name(config) if config else "made from the choices",
     )
     waiting = sum(run.active for run in jobs.runs())
-    if waiting:
+    if waiting and limits() is None:  # in a class others wait too: the run tells its place
         st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
     if missing:
         st.caption(f"Before it can start, see to {', '.join(missing)}.")
