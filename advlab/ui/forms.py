@@ -15,6 +15,7 @@ from advlab.errors import SettingError
 from advlab.language import N_, _
 from advlab.settings import Setting, build, settings_of
 from advlab.ui import plain_text
+from advlab.ui.terms import with_term
 
 T = TypeVar("T")
 COLUMNS = 3
@@ -83,7 +84,7 @@ def field(item: Setting, key: str, value: Any) -> Any:
     """One widget for one setting; what it holds, empty text as None."""
     common: dict[str, Any] = {
         "label": plain_text(_label(item)),
-        "help": plain_text(help_text(item)),
+        "help": with_term(help_text(item), item.name),
         "key": f"{key}.{item.name}",
         "persist_state": "session",  # a visit to another page loses nothing
     }
