@@ -55,7 +55,7 @@ COLUMNS: dict[str, tuple[float, float]] = {
     "broken": (0, 1),
 }
 SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
-OPTIONAL = ("beside", "explanations", "forecast")  # sections that a file may lack
+OPTIONAL = ("beside", "goal", "explanations", "forecast")  # sections that a file may lack
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Capsule:
     numbers: Mapping[str, np.ndarray]
     readings: Mapping[str, Reading]
     beside: str = ""
+    goal: str = ""
     explanations: tuple[Passport, ...] = ()
     forecast: Forecast | None = None
     changed: tuple[str, ...] = ()  # sections that are not as they were saved
@@ -199,6 +200,7 @@ def _body(
         },
     }
     body |= {"beside": record.beside} if record.beside else {}
+    body |= {"goal": record.goal} if record.goal else {}
     body |= {"explanations": [asdict(p) for p in explanations]} if explanations else {}
     body |= {"forecast": asdict(foretold)} if foretold is not None else {}
     return body
@@ -263,6 +265,7 @@ def load(data: bytes) -> Capsule:
         numbers=numbers,
         readings=readings,
         beside=top.text("beside", MAX_TEXT) if "beside" in found else "",
+        goal=top.text("goal", MAX_NAME) if "goal" in found else "",
         explanations=tuple(worth.read(p) for p in top.parts("explanations", worth.MOST))
         if "explanations" in found
         else (),

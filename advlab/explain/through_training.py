@@ -23,6 +23,7 @@ def look_at_epoch(
     beside: str = "",
     seed: int = 0,
     shield: tuple[tuple[int, int], ...] = (),
+    goal: str = "",
     chosen: int | None = None,
 ) -> Moment:
     """The sentence under the weights of one kept epoch; ModelError where there are none.
@@ -33,7 +34,7 @@ def look_at_epoch(
     """
     then = victim if epoch == chosen else load_epoch(folder, victim, epoch)
     record = explore(
-        then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield
+        then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield, goal=goal
     )
     # a written answer is told token by token; one that its text does not have cannot be explained
     known = bool(victim.head) or str(label) in text

@@ -7,7 +7,7 @@ moving through it asks nothing of the server. Models share the frames and every 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from advlab.pictures.chips import FULL, chips
 from advlab.pictures.sentences import at_eps, attack_sentence, number, of_text, percent, token_kinds
 from advlab.pictures.spans import END, START, Spans, spans
+from advlab.pictures.stages import Ball, Stages
 from advlab.pictures.style import DASHES, SIDES, UNITS, side
 from advlab.pictures.text import pieces
 from advlab.pictures.wording import chance_of, reference_of, said
@@ -82,6 +83,8 @@ class Panel:
     beside: str = ""  # what is read with the text
     spans: Spans | None = None  # where the answer begins and ends, if it is a span of the text
     chips: Chips | None = None  # of a written answer
+    stages: Stages | None = None  # what happens, in a row, with the one of each frame lit
+    ball: Ball | None = None  # δ against the ball that holds it
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ class Reel:
     bars: tuple[str, str] = (END, START)  # colours of the chances above and below a token
     darkest: float = FULL  # nats of the darkest chip
     notes: tuple[str, ...] = ()  # beside the legend: what the bands are, how many draws
+    pace: int = 220  # milliseconds a frame while it plays
+    speeds: tuple[float, ...] = ()  # × pace, to choose from; none: there is no choice
+    words: Mapping[str, str] = field(default_factory=dict)  # what its further controls are called
 
     def data(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -32,6 +32,12 @@ DIVERGING = ((0.0, "#5f9414"), (0.5, "#e8eaeb"), (1.0, "#7b3294"))  # against, f
 FLIPS = "#B3261E"  # of marks that tell flips from the rest
 CLEAR = "rgba(0,0,0,0)"
 LONGEST = 48  # characters of an answer within a sentence
+# systems' own fonts of simplified characters, for what the font before them does not have
+CJK_FONTS = (
+    *("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC"),
+    *("Microsoft YaHei", "WenQuanYi Micro Hei"),
+)
+FONTS = ", ".join(("system-ui", *(f"'{name}'" for name in CJK_FONTS), "sans-serif"))
 UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}  # of ε
 
 
@@ -51,7 +57,7 @@ def short(text: str, limit: int = LONGEST) -> str:
 
 def side(i: int, name: str = "") -> str:
     """‘A: plain’: how a model is called where two are shown; its letter alone without a name."""
-    return f"{'ABC'[i]}: {name}" if name else "ABC"[i]
+    return f"{'ABCDEF'[i]}: {name}" if name else "ABCDEF"[i]
 
 
 def faded(colour: str, alpha: float) -> str:

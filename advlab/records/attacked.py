@@ -71,6 +71,8 @@ class AttackRecord:
     beside: str = ""  # what was read with the text
     # (T,) 0 the text, 1 beside it, 2 the answer's own tokens, −1 special; None: nobody kept it
     segment: np.ndarray | None = None
+    goal: str = ""  # what the attack aimed at beside the loss, as the task names it: keyword:WORD
+    met: bool = False  # whether δ meets the goal, read behind the words of the reference
 
     @property
     def moved(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from advlab.errors import SettingError
 from advlab.runs.disk import telling
+from advlab.runs.spaces import current
 from advlab.settings import build, plain, setting
 
 
@@ -276,8 +277,21 @@ SCRATCH = ("tiny", "small")
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What is looked at while a run trains, beside its epochs; it changes nothing in the run."""
+
+    every: int = setting(
+        0, "Steps from one look to the next, each told in the diary; 0 for none", low=0
+    )
+    texts: int = setting(32, "Held-out texts that are attacked at a look", unit="texts", low=1)
+    text: str = setting("", "A sentence whose margin and flipping ε are told")
+    beside: str = setting("", "What is read with the sentence: a question")
+    answer: str = setting("", "Its answer that must stand; the model's own when empty")
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """All that decides a run. `name` is for people and changes nothing."""
+    """All that decides a run. `name` and `watch` are for people and change nothing."""
 
     name: str = ""
     data: DataConfig = DataConfig()
@@ -287,6 +301,7 @@ class RunConfig:
     augment: Augmentation = field(default_factory=Augmentation)
     train: TrainConfig = TrainConfig()
     task_settings: dict[str, Any] = field(default_factory=dict)  # other than the task's defaults
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def task(self) -> str:
@@ -315,15 +330,20 @@ class RunConfig:
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits of everything but the name."""
-        rest = {k: v for k, v in plain(self).items() if k != "name"}
+        """12 hex digits of everything that changes something."""
+        rest = {k: v for k, v in plain(self).items() if k not in ("name", "watch")}
         return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def home() -> Path:
-    """The user's data folder: `$ADVLAB_HOME`, or `~/.advlab`; made when missing."""
+    """The data folder: `$ADVLAB_HOME`, or `~/.advlab`; in a class the visitor's. Made when missing."""
     import os
 
+    space = current()
+    if space is not None:
+        with telling(space.root):
+            space.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return space.root.resolve()
     own = Path.home() / ".advlab"
     folder = Path(os.environ.get("ADVLAB_HOME") or own).expanduser()
     with telling(folder):

@@ -20,8 +20,10 @@ from torch import Tensor
 from advlab.errors import SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
+from advlab.records.script import pieces
 from advlab.tasks import quoted, replies, sequences
-from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.base import Batch, Column, Explained, Model, Objective
+from advlab.tasks.goals import GOALS, aimed
 from advlab.tasks.history import History, HistoryReader
 from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE, block
@@ -56,6 +58,7 @@ class Dialogue:
     beside: ClassVar[Column | None] = None
     reference: ClassVar[Column] = Column("Reply", ("reply", "response", "answer", "completion"))
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
+    goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
     def reader(
         self, tokenizer: Any, max_length: int, most: int | None, **known: Any
@@ -87,7 +90,12 @@ class Dialogue:
     ) -> Batch:
         """Histories with their replies, padded on the right."""
         assert isinstance(reader, HistoryReader)
-        pairs = [(t, self._wanted(e, reader)) for t, e in zip(tokens, examples, strict=True)]
+        return self._laid(tokens, [self._wanted(e, reader) for e in examples], reader)
+
+    def _laid(
+        self, tokens: Sequence[Tokens], replies: Sequence[list[int]], reader: Reader
+    ) -> Batch:
+        pairs = list(zip(tokens, replies, strict=True))
         read = [[*t.ids, *y[:-1]] for t, y in pairs]
         segment = block([[*t.segment, *[2] * len(y[:-1])] for t, y in pairs], -1)
         U = max([1, *(len(y) for _, y in pairs)])
@@ -109,6 +117,14 @@ class Dialogue:
             target,
             tuple(tokens),
         )
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each history with the reply of another in the batch, the one that is most like its own."""
+        wrong, differing = sequences.mistaken(batch.target["labels"])
+        found = self._laid(batch.tokens, wrong, reader).to(batch.input_ids.device)
+        return found.with_target(labels=differing(found.target["labels"]))
 
     def _wanted(self, example: Example, reader: HistoryReader) -> list[int]:
         if example.answer is None:
@@ -181,6 +197,10 @@ class Dialogue:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(self._own(out, batch), batch.target["labels"])
 
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at one of `GOALS`."""
+        return aimed(goal, victim, batch, reader)
+
     def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Dialogue:
         """As it is: nothing is chosen by validation texts."""
         return self
@@ -246,7 +266,7 @@ class Dialogue:
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """Whether it is a known reply, letter case and spacing aside; else how many words it shares."""
-        said, known = answer.casefold().split(), [a.casefold().split() for a in example.answers]
+        said, *known = (pieces(a.casefold()) for a in (answer, *example.answers))
         return {
             "exact": float(said in known),
             "f1": max((_overlap(said, words) for words in known), default=0.0),

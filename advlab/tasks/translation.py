@@ -23,7 +23,8 @@ from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.settings import setting
 from advlab.tasks import quoted, sequences
-from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.base import Batch, Column, Explained, Model, Objective
+from advlab.tasks.goals import GOALS, aimed
 from advlab.tasks.output_vectors import heard, worst_output
 from advlab.tasks.pieces import tiny_translator
 from advlab.tasks.quoted import Said
@@ -76,6 +77,7 @@ class Translation:
         "Translation", ("target", "tgt", "translation", "reference", "de", "zh")
     )
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
+    goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
     def head(self, data: Dataset) -> tuple[str, ...]:
         """None: a decoder writes any token."""
@@ -102,10 +104,11 @@ class Translation:
                 "expected a model that says what its decoder reads first (decoder_start_token_id in "
                 "its configuration), got one without; set it and save the model again"
             )
+        return self._laid(tokens, sequences.wanted(examples, reader, self._most(reader)), reader)
+
+    def _laid(self, tokens: Sequence[Tokens], known: list[list[int]], reader: Reader) -> Batch:
         rows = padded(tokens, reader.pad)
         opening = list(reader.opening)
-        most = self._most(reader)
-        known = sequences.wanted(examples, reader, most)
         read = [opening + ids[:-1] for ids in known]
         labels = [[NONE] * (len(opening) - 1) + (ids or [NONE]) for ids in known]
         segment = [[-1] * len(opening) + [2] * (len(r) - len(opening)) for r in read]
@@ -124,6 +127,18 @@ class Translation:
             target,
             tuple(tokens),
         )
+
+    def answer_lengths(self, examples: Sequence[Example], reader: Reader) -> list[int]:
+        """The tokens of each reference, its end among them; 0 where none is known."""
+        return [len(ids) for ids in sequences.wanted(examples, reader, self._most(reader))]
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each source with the translation of another in the batch, the one most like its own."""
+        wrong, differing = sequences.mistaken(batch.target["labels"])
+        found = self._laid(batch.tokens, wrong, reader).to(batch.input_ids.device)
+        return found.with_target(labels=differing(found.target["labels"]))
 
     def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
         """(B,S+U) -> (B,S+U,D) as they enter the layers; without a batch (B,T) of a source."""
@@ -186,6 +201,10 @@ class Translation:
     def astray(self, out: Tensor, batch: Batch) -> Tensor:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(out, batch.target["labels"])
+
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at one of `GOALS`."""
+        return aimed(goal, victim, batch, reader)
 
     def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Translation:
         """As it is: nothing is chosen by validation texts."""

@@ -268,6 +268,9 @@ def test_the_quality_of_a_reply() -> None:
     found = Dialogue().quality("go south, to the park.", example)
     assert found == {"exact": 0.0, "f1": pytest.approx(0.8)}
     assert Dialogue().quality("", example)["f1"] == 0.0
+    chinese = Example("0", "User: 去哪儿？", ("往北走，去公园。",))
+    assert Dialogue().quality("往北走， 去公园。", chinese)["exact"] == 1.0
+    assert Dialogue().quality("往南走，去公园。", chinese)["f1"] == pytest.approx(7 / 8)
 
 
 @pytest.mark.parametrize("name", sorted(set(ANALYSES) - {"alignment"}))

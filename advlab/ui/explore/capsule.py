@@ -148,6 +148,7 @@ def _figures(found: Capsule) -> None:
         "tokenizer": found.tokenizer_hash,
         "seed": found.seed,
         "ε": units(found.eps, Scale(found.mean_norm, found.half_nn)),
+        **({"goal": found.goal} if found.goal else {}),
         **{f"attack: {k}": v for k, v in found.attack.items()},
         **found.versions,
     }
@@ -221,4 +222,5 @@ def link(found: Capsule, model: str) -> dict[str, str]:
         seed=found.seed,
         shield=found.shield,
         beside=found.beside,
+        goal=found.goal,
     )

@@ -276,9 +276,16 @@ def alignment_told(result: Result) -> str:
     return ""
 
 
-@st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
 def dataset_of(config: str) -> Dataset:
     """A data set by its settings as JSON; DataError as `load_data` raises it."""
+    from advlab.data import check_sources
+
+    check_sources(build(DataConfig, json.loads(config)))  # before the cache, which all share
+    return _dataset_of(config)
+
+
+@st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
+def _dataset_of(config: str) -> Dataset:
     from advlab.data import load_data
 
     return load_data(build(DataConfig, json.loads(config)))

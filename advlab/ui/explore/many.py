@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import findings, tables
 from advlab.records import Example
 from advlab.records.measured import Finding
@@ -20,6 +21,7 @@ from advlab.ui.explore.address import remembered
 from advlab.ui.explore.examples import dataset_of, sources_for, words_of
 from advlab.ui.explore.findings import Question, attack_all
 from advlab.ui.explore.form import KEEP, attack_controls
+from advlab.ui.explore.lines import examples_of, form_of_a_line, help_of_a_line
 from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.explore.unseen import mark_unseen
@@ -27,6 +29,7 @@ from advlab.ui.models import fitting_pair, model_choices, task_of
 from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
+TOLD = 3  # wrong lines that are told one by one
 # a phone shows two or three of the controls in a row, so that the first result stands higher
 NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stHorizontalBlock"] { gap: .5rem }
@@ -36,7 +39,7 @@ NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
 }</style>"""
 OWN_TEXTS = "my own sentences"
-_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # not shared by the two pages
+_OF_ONE = ("text", "label", "goal", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
 
 
@@ -107,26 +110,11 @@ def _choose(models: Sequence[str]) -> list[Example]:
     """The sentences to attack, with their answers where the data know them."""
     sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
-    own = [] if task_of(models[0]).beside else [OWN_TEXTS]  # one a line leaves no place for both
     source = columns[0].selectbox(
-        "Sentences", [*own, *sources], key="many.source", index=len(own), **KEEP
+        "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
     )
     if source == OWN_TEXTS:
-        typed = (
-            st.text_area(
-                "One sentence a line",
-                key="many.text",
-                height=160,
-                **KEEP,
-                placeholder="The staff were kind.\nI would never eat there again.",
-            )
-            or ""
-        )
-        lines = [line for line in typed.splitlines() if line.strip()]
-        if len(lines) > MOST:
-            st.caption(f"The first {MOST} of {len(lines):,} lines are taken.")
-        mark_unseen(models, [line.strip()[:LIMIT] for line in lines[:MOST]])
-        return [Example(str(i), line) for i, line in enumerate(lines[:MOST])]
+        return _typed(models)
     words = (
         columns[1].text_input("Contains", key="many.words", placeholder=words_of(models[0]), **KEEP)
         or ""
@@ -161,6 +149,32 @@ def _choose(models: Sequence[str]) -> list[Example]:
     return fitting[: int(count)]
 
 
+def _typed(models: Sequence[str]) -> list[Example]:
+    """Sentences of one's own, one a line."""
+    task = task_of(models[0])
+    placeholder = "The staff were kind.\nI would never eat there again."
+    typed = (
+        st.text_area(
+            form_of_a_line(task),
+            key="many.text",
+            height=160,
+            **KEEP,
+            placeholder=None if task.beside else placeholder,
+            help=help_of_a_line(task),
+        )
+        or ""
+    )
+    found, wrong = examples_of(typed, task)
+    for one in wrong[:TOLD]:
+        st.warning(plain_text(one))
+    if len(wrong) > TOLD:
+        st.warning(_("{n} more lines are left out for the like.", n=len(wrong) - TOLD))
+    if len(found) > MOST:
+        st.caption(f"The first {MOST} of {len(found):,} lines are taken.")
+    mark_unseen(models, [e.text.strip()[:LIMIT] for e in found[:MOST]])
+    return found[:MOST]
+
+
 def _attacked(
     requests: Sequence[Request], models: tuple[str, ...]
 ) -> tuple[dict[str, list[Finding]], list[str]]:
@@ -172,7 +186,7 @@ def _attacked(
     every = len(texts) * len(models)
     for k, m in enumerate(models):
 
-        def told(share: float, _: str, k: int = k) -> None:
+        def told(share: float, _what: str, k: int = k) -> None:
             done = k * len(texts) + round(share * len(texts))
             place.progress(done / every, f"Attacking {done + 1} of {every}; any change stops it …")
 

@@ -16,6 +16,7 @@ import streamlit as st
 from advlab.errors import AdvlabError
 from advlab.pictures.wording import written
 from advlab.records import AttackRecord, Written
+from advlab.runs.limits import check_text
 from advlab.ui.models import borrow, load_victim
 from advlab.ui.turns import check_work
 
@@ -46,6 +47,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
 
     try:
         check_work(request.attack, request.text, len(request.models))
+        check_text(request.beside)
         victim = load_victim(model)
         key = json.dumps(
             {
@@ -60,6 +62,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
                 "seed": request.seed,
                 "shield": request.shield,
                 "beside": request.beside,
+                "goal": request.goal,
             }
         )
         return Result(_record(key), model, key)
@@ -97,6 +100,7 @@ def _record(key: str) -> AttackRecord:
             if victim.head
             else request["label"],
             beside=request["beside"],
+            goal=request["goal"],
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],

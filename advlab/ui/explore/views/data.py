@@ -30,6 +30,7 @@ from advlab.pictures import (
     tables,
 )
 from advlab.pictures.page import Section, frame
+from advlab.pictures.style import FONTS
 from advlab.pictures.text import shield_sentence
 from advlab.records import AttackRecord, Saliency
 from advlab.ui.explore.results import Result, analysed
@@ -60,6 +61,7 @@ def data(results: Sequence[Result]) -> None:
         "One file with text, settings, the hashes of weights and tokenizer, δ, the search step by"
         " step and what the attributions are worth. Another machine that has the model can open it"
         " and compute the attack again; the page needs no network to be read.",
+        "capsule",
     ):
         _capsules(results, methods)
         st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
@@ -262,7 +264,7 @@ def _charts(result: Result) -> str:
     sections = [
         Section(
             title,
-            plot=figure.to_html(
+            plot=figure.update_layout(font_family=FONTS).to_html(
                 full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}
             ),
         )

@@ -35,6 +35,7 @@ def overview(results: Sequence[Result]) -> None:
         "Five versions of the sentence",
         "As it is, under random noise as long as δ, under the attack, and with every vector read as its"
         " nearest word.",
+        *("delta", "eps", "flip_eps", "noise", "round_trip"),
     ):
         for _, result in beside(results):
             record = result.record

@@ -23,6 +23,7 @@ def perturbation(results: Sequence[Result]) -> None:
         "Where the perturbation sits",
         "Move ε: the bars are δ on each token, as a length, as its part of the whole, or as how far"
         " the token is on its way to becoming another (100 %: it is one, and is named).",
+        *("delta", "eps", "units", "norm", "ball", "exit_radius"),
     ):
         for _, result in beside(results):
             record = result.record
@@ -38,12 +39,14 @@ def perturbation(results: Sequence[Result]) -> None:
         "Attack only some words",
         "Click words to shield them from the attack, or attack nothing else. Everything on this page"
         " follows, and the link keeps it.",
+        "shield",
     ):
         locks(records[0])
     with section(
         "The attack as a film",
         "Step by step: the loss of the attacked answer, its margin over the strongest rival, its"
         " probability beside that of random noise as long, and δ on each token.",
+        *("film", "loss", "margin", "noise_band", "ball_projection", "flip"),
     ):
         said(
             " ".join(
@@ -67,6 +70,7 @@ def perturbation(results: Sequence[Result]) -> None:
         f"The {dimensions.TOP} dimensions that hold most of δ, largest first, one colour range for"
         " all models; on the right what they leave out. A dimension by itself means nothing, but a"
         " perturbation of few dimensions looks unlike one of many.",
+        "dimension",
     ):
         _dimensions(results)
 

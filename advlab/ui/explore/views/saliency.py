@@ -30,6 +30,7 @@ def saliency(results: Sequence[Result]) -> None:
         "The sentence as it was typed: the stronger a word's colour, the more it counts. Every method"
         " in numbers below; those without a sign say how sensitive the model is, not what a word"
         " contributes.",
+        *("attribution", "target", "baseline", "completeness"),
     ):
         top = st.container()
         controls = saliency_controls(results)
@@ -45,6 +46,7 @@ def saliency(results: Sequence[Result]) -> None:
         "Spearman's rank correlation of each method's words with leaving one word out, which"
         " changes the input and looks. For methods without a sign its size counts. 1 is the same"
         " order, 0 no relation; a gap to 1 says that the picture above is not the whole truth.",
+        "agreement",
     ):
         for i, result in beside(results):
             table(
@@ -57,6 +59,7 @@ def saliency(results: Sequence[Result]) -> None:
         "Integrated gradients from each baseline, in one colour range. What stands for ‘no words’ is"
         " a choice; where columns disagree, so would the explanations. ρ is the rank correlation of"
         " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
+        "baseline",
     ):
         _baselines(results, controls)
     if any(written(result.record) for result in results):
@@ -66,6 +69,8 @@ def saliency(results: Sequence[Result]) -> None:
         "Left: how the gradient of the target at each layer's input is shared among the words."
         " Right: attention rollout, read where the answer is read off. Rollout follows attention"
         " weights only, not what is done with them.",
+        "gradient",
+        "rollout",
     ):
         _layers(results, controls)
 
