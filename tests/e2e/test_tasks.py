@@ -22,7 +22,7 @@ def test_from_a_finished_run_to_a_scrubbed_example_and_back_through_a_capsule(
     page.goto(f"{server.url}/runs?run={task_runs[kind]}")
     page.get_by_role("button", name="Open in Explore").click(timeout=60_000)
     slider = page.get_by_role("slider", name="ε", exact=True)
-    expect(slider).to_be_visible(timeout=60_000)
+    expect(slider).to_be_visible(timeout=120_000)  # torch comes first
     settled(page)
     text = page.get_by_test_id("stTextArea").get_by_role("textbox").input_value()
     told = page.locator("#player .head").first.locator(FOLLOWS[kind])
