@@ -7,7 +7,7 @@ moving through it asks nothing of the server. Models share the frames and every 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,15 @@ import numpy as np
 from advlab.pictures.chips import FULL, chips
 from advlab.pictures.sentences import at_eps, attack_sentence, number, of_text, percent, token_kinds
 from advlab.pictures.spans import END, START, Spans, spans
+from advlab.pictures.stages import Ball, Stages
 from advlab.pictures.style import DASHES, SIDES, UNITS, side
 from advlab.pictures.text import pieces
 from advlab.pictures.wording import chance_of, reference_of, said
 from advlab.records import AttackRecord, Frames, Noise, Reading, Written
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
+# F × places of a written answer: before, now, nats, joined to the last, the first to change
+Chips = list[list[tuple[str | None, str | None, float | None, bool, bool]]]
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,9 @@ class Panel:
     grown: list[float] | None = None  # F, how long each frame's δ is, in lengths of that one
     beside: str = ""  # what is read with the text
     spans: Spans | None = None  # where the answer begins and ends, if it is a span of the text
-    # F × places of a written answer: before, now, nats, joined to the last, the first to change
-    chips: list[list[tuple[str | None, str | None, float | None, bool, bool]]] | None = None
+    chips: Chips | None = None  # of a written answer
+    stages: Stages | None = None  # what happens, in a row, with the one of each frame lit
+    ball: Ball | None = None  # δ against the ball that holds it
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ class Reel:
     bars: tuple[str, str] = (END, START)  # colours of the chances above and below a token
     darkest: float = FULL  # nats of the darkest chip
     notes: tuple[str, ...] = ()  # beside the legend: what the bands are, how many draws
+    pace: int = 220  # milliseconds a frame while it plays
+    speeds: tuple[float, ...] = ()  # × pace, to choose from; none: there is no choice
+    words: Mapping[str, str] = field(default_factory=dict)  # what its further controls are called
 
     def data(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -151,9 +158,15 @@ def sweep(
 
 
 def film(
-    records: Sequence[AttackRecord], frames: Sequence[Frames], noise: Sequence[Noise] | None = None
+    records: Sequence[AttackRecord],
+    frames: Sequence[Frames],
+    noise: Sequence[Noise] | None = None,
+    written: Sequence[Written | None] | None = None,
 ) -> Reel:
-    """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens."""
+    """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens.
+
+    `written` (the analysis of that name, along the steps) adds the tokens of written answers.
+    """
     steps = np.unique(np.concatenate([r.path_steps for r in records]))
     # where a model has no such step (it kept others, or stopped), its last before stands
     places = [np.searchsorted(r.path_steps, steps, side="right") - 1 for r in records]
@@ -179,6 +192,7 @@ def film(
             places[i],
             noise=None if noise is None else noise[i],
             lengths=length_of(r, r.path)[places[i]],
+            written=None if written is None else written[i],
         )
         for i, r in enumerate(records)
     ]
@@ -261,7 +275,7 @@ def _panel(
     event: str = "",
     written: Written | None = None,
 ) -> Panel:
-    """Bars of one model; `place` are the rows of `frames` that the player's frames stand for.
+    """Bars of one model; `place` are the rows of `frames` and of `written` that the player shows.
 
     Noise is drawn once, as long as the record's δ; `lengths` (F,) tell how it grows with the frames.
     """
@@ -309,13 +323,13 @@ def _panel(
         grown=grown,
         beside=record.beside,
         spans=spans(record, reading) if "span(answer)" in reading.parts else None,
-        chips=None if written is None else _chips(written),
+        chips=None if written is None else chips_of(written, place),
     )
 
 
-def _chips(written: Written) -> list[list[tuple[str | None, str | None, float | None, bool, bool]]]:
-    """Each answer against that of the first frame, which no δ has touched."""
-    clean = written.pieces[0]
+def chips_of(written: Written, place: Sequence[int] | np.ndarray | None = None) -> Chips:
+    """Each answer, or those at the places, against the clean one."""
+    rows = range(len(written.answers)) if place is None else place
     return [
         [
             (
@@ -325,9 +339,9 @@ def _chips(written: Written) -> list[list[tuple[str | None, str | None, float | 
                 c.joined,
                 c.first,
             )
-            for c in chips(clean, pieces, nats.tolist())
+            for c in chips(written.clean, written.pieces[n], written.nats[n].tolist())
         ]
-        for pieces, nats in zip(written.pieces, written.nats, strict=True)
+        for n in rows
     ]
 
 

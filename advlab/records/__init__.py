@@ -10,6 +10,7 @@ from advlab.records.attacked import AttackRecord, Moment, Scale
 from advlab.records.estimates import Estimate
 from advlab.records.examples import Dataset, Event, Example
 from advlab.records.measured import Alarm, CarryOver, Finding, Grid, Optima, Row, Transfer
+from advlab.records.microscope import Instant, Pinned, SlowMotion
 from advlab.records.reading import Reading
 from advlab.records.views import (
     Alignment,
@@ -49,6 +50,7 @@ __all__ = [
     "Finding",
     "Frames",
     "Grid",
+    "Instant",
     "Layers",
     "Line",
     "LocalPlane",
@@ -58,12 +60,14 @@ __all__ = [
     "Neighbours",
     "Noise",
     "Optima",
+    "Pinned",
     "Reading",
     "Row",
     "Saliency",
     "SaliencyChoices",
     "Scale",
     "Scaled",
+    "SlowMotion",
     "Substitutions",
     "Surface",
     "Transfer",

@@ -76,7 +76,7 @@ def key_of(example: Example, head: tuple[str, ...]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a run's diary. `kind`: start, step, epoch, alarm, note or end."""
+    """One line of a run's diary. `kind`: start, step, look, epoch, alarm, note or end."""
 
     kind: str
     step: int

@@ -277,8 +277,21 @@ SCRATCH = ("tiny", "small")
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What is looked at while a run trains, beside its epochs; it changes nothing in the run."""
+
+    every: int = setting(
+        0, "Steps from one look to the next, each told in the diary; 0 for none", low=0
+    )
+    texts: int = setting(32, "Held-out texts that are attacked at a look", unit="texts", low=1)
+    text: str = setting("", "A sentence whose margin and flipping ε are told")
+    beside: str = setting("", "What is read with the sentence: a question")
+    answer: str = setting("", "Its answer that must stand; the model's own when empty")
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """All that decides a run. `name` is for people and changes nothing."""
+    """All that decides a run. `name` and `watch` are for people and change nothing."""
 
     name: str = ""
     data: DataConfig = DataConfig()
@@ -288,6 +301,7 @@ class RunConfig:
     augment: Augmentation = field(default_factory=Augmentation)
     train: TrainConfig = TrainConfig()
     task_settings: dict[str, Any] = field(default_factory=dict)  # other than the task's defaults
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def task(self) -> str:
@@ -316,8 +330,8 @@ class RunConfig:
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits of everything but the name."""
-        rest = {k: v for k, v in plain(self).items() if k != "name"}
+        """12 hex digits of everything that changes something."""
+        rest = {k: v for k, v in plain(self).items() if k not in ("name", "watch")}
         return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
 
 

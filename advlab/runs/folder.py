@@ -33,6 +33,7 @@ from advlab.records import Event
 from advlab.runs.config import RunConfig, home
 from advlab.runs.disk import checkpoints, old_of, step_of, write_aside
 
+REPEATED = ("step", "look", "epoch", "alarm")  # events that a resumed run may tell once more
 RUN_ID = re.compile(r"[0-9a-f]{12}")
 NAME_LIMIT = 200  # characters
 
@@ -189,7 +190,7 @@ def timeline(events: Iterable[Event]) -> tuple[Event, ...]:
     for event in events:
         since = event.values.get("resumed_from") if event.kind == "note" else None
         if since is not None:
-            kept = [e for e in kept if e.step <= since or e.kind not in ("step", "epoch", "alarm")]
+            kept = [e for e in kept if e.step <= since or e.kind not in REPEATED]
         kept.append(event)
     return tuple(kept)
 

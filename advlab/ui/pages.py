@@ -22,6 +22,29 @@ START = PageLine(
 # heading of the menu -> its pages
 PAGES: dict[str, tuple[PageLine, ...]] = {
     "": (START,),
+    "Learn": (
+        PageLine(
+            "pages/learn/course.py",
+            "Course",
+            "school",
+            "course",
+            "Short labs in order: say what you expect, try it, see what is measured.",
+        ),
+        PageLine(
+            "pages/learn/lesson.py",
+            "Lesson",
+            "co_present",
+            "lesson",
+            "The lab that you are at, at its step.",
+        ),
+        PageLine(
+            "pages/learn/glossary.py",
+            "Glossary",
+            "dictionary",
+            "glossary",
+            "Every term in a line, and where it is seen.",
+        ),
+    ),
     "Train": (
         PageLine(
             "pages/train/new.py",
@@ -36,6 +59,13 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
             "monitoring",
             "runs",
             "All runs, live: losses, accuracy, cost; pause, resume, compare, download.",
+        ),
+        PageLine(
+            "pages/train/microscope.py",
+            "Microscope",
+            "biotech",
+            "microscope",
+            "One training batch in slow motion: both players, step by step, method beside method.",
         ),
     ),
     "Explore": (

@@ -2,6 +2,8 @@
 // Text is set by textContent alone.
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 46, RIGHT = 12, TOP = 8, FOOT = 34, HEIGHT = 190;
+const FLIPS = "#b3261e";
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function node(tag, name, text) {
   const made = document.createElement(tag);
@@ -85,7 +87,8 @@ function chartOf(chart, reel, show) {
         svg.append(drawn("polygon", { points: [...there, ...back].join(" "), fill: line.colour,
           "fill-opacity": 0.22, stroke: line.colour, "stroke-opacity": 0.6, "stroke-width": 1 }));
       }
-      svg.append(drawn("polyline", { points: line.y.map((v, k) => `${px(reel.x[k])},${py(v)}`).join(" "),
+      svg.append(drawn("polyline", { points: line.y.map((v, k) => [v, k]).filter(([v]) => v !== null)
+          .map(([v, k]) => `${px(reel.x[k])},${py(v)}`).join(" "),
         fill: "none", stroke: line.colour, "stroke-width": 2.5, "stroke-dasharray": line.dash }));
       for (const [k, what] of line.marks || []) {
         const x = px(reel.x[k]), y = py(line.y[k]), r = 5;
@@ -114,15 +117,18 @@ function chartOf(chart, reel, show) {
     cursor.setAttribute("x1", x);
     cursor.setAttribute("x2", x);
     // numbers keep 14 px between them, the higher value above
-    const order = chart.series.map((line, i) => [py(line.y[frame]), i]).sort((a, b) => a[0] - b[0]);
+    const known = chart.series.map((line) => line.y[frame] !== null);  // where there is a value yet
+    dots.forEach((dot, i) => { dot.style.display = numbers[i].style.display = known[i] ? "" : "none"; });
+    const order = chart.series.map((line, i) => [py(line.y[frame]), i]).filter(([, i]) => known[i])
+      .sort((a, b) => a[0] - b[0]);
     let before = -Infinity;
     for (const [y, i] of order) {
-      const at = Math.max(y - 5, before + 14);
+      const at = Math.max(y - 5, before + 14, 12);
       before = at;
       dots[i].setAttribute("cx", x);
       dots[i].setAttribute("cy", y);
       numbers[i].setAttribute("x", right ? x + 9 : x - 9);
-      numbers[i].setAttribute("y", Math.max(at, 12));
+      numbers[i].setAttribute("y", at);
       numbers[i].setAttribute("text-anchor", right ? "start" : "end");
       const name = chart.series.length > 1 ? chart.series[i].name[0] + " " : "";
       numbers[i].textContent = name + written(chart.series[i].y[frame], chart.share);
@@ -148,6 +154,10 @@ function headOf(panel, reel) {
   if (Math.max(...panel.said.map((s) => s.length)) > 30) says.classList.add("long");
   box.append(node("div", "name", panel.name), says);
   if (panel.event) box.append(node("div", "", panel.event));
+  const stages = panel.stages ? stagesOf(panel, reel) : null;
+  if (stages) box.insertBefore(stages.box, says);
+  const ball = panel.ball ? ballOf(panel, reel) : null;
+  if (ball) box.insertBefore(ball.svg, says);
   const chips = panel.chips ? chipsOf(panel, reel) : null;
   if (chips) box.append(chips.box);
   if (panel.beside) {
@@ -176,10 +186,71 @@ function headOf(panel, reel) {
       mark.style.background = `color-mix(in srgb, ${panel.colour} ${Math.round(60 * share)}%, transparent)`;
       mark.title = panel.fixed[t] || `${mode.title} ${alike(length, mode)}`;
     }
+    if (stages) stages.move(frame);
+    if (ball) ball.move(frame);
     if (chips) chips.move(frame);
     if (spans) spans.move(frame);
   }
   return { box, move };
+}
+
+// What a method goes through, with the stage of this frame lit.
+function stagesOf(panel, reel) {
+  const found = panel.stages, box = node("ol", "stages");
+  const items = found.names.map((name, i) => {
+    const item = node("li", found.has[i] ? "stage" : "stage none"), count = node("span", "count");
+    item.append(node("span", "", name), count);
+    if (!found.has[i]) item.title = reel.words.none;
+    box.append(item);
+    return { item, count };
+  });
+  box.setAttribute("aria-label", panel.name);
+  function move(frame) {
+    items.forEach(({ item, count }, i) => {
+      const lit = i === found.lit[frame];
+      item.classList.toggle("lit", lit);
+      item.style.borderColor = item.style.boxShadow = "";
+      if (lit) {
+        item.setAttribute("aria-current", "step");
+        item.style.borderColor = panel.colour;
+        item.style.boxShadow = `inset 0 0 0 2px ${panel.colour}`;
+      } else item.removeAttribute("aria-current");
+      count.textContent = lit && found.count[frame] ? ` ${found.count[frame]}` : "";
+    });
+  }
+  return { box, move };
+}
+
+// δ of one text seen from the centre of its ball; a step that leaves the ball, and the way back.
+function ballOf(panel, reel) {
+  const { points, upto, said, nothing, reach } = panel.ball, R = 92 / reach;
+  const svg = drawn("svg", { class: "ball", role: "img", viewBox: "-100 -100 200 200" });
+  const at = ([radius, angle]) => [R * radius * Math.cos(angle), -R * radius * Math.sin(angle)];
+  svg.append(
+    drawn("circle", { r: R, fill: "currentColor", "fill-opacity": 0.07, stroke: "currentColor",
+      "stroke-opacity": 0.6, "stroke-width": 1.5 }),
+    drawn("path", { d: "M-4,0H4M0,-4V4", stroke: "currentColor", "stroke-opacity": 0.6 }),
+    drawn("text", { x: 0, y: R - 6, "font-size": 13, fill: "currentColor", "text-anchor": "middle" }, "ε"),
+  );
+  const parts = points.map((point, k) => {
+    const [x, y] = at(point), back = point[2] === "projection";
+    const [x0, y0] = k ? at(points[k - 1]) : [0, 0];
+    const line = drawn("line", { x1: x0, y1: y0, x2: x, y2: y, stroke: back ? "currentColor" : panel.colour,
+      "stroke-width": back ? 2 : 3, "stroke-dasharray": back ? "3 3" : "" });
+    const dot = drawn("circle", { cx: x, cy: y, r: 4, fill: panel.colour });
+    svg.append(line, dot);
+    return { line, dot };
+  });
+  function move(frame) {
+    const n = upto[frame];
+    parts.forEach(({ line, dot }, k) => {
+      line.style.display = dot.style.display = k < n ? "" : "none";
+      dot.setAttribute("r", k === n - 1 ? 7 : 3);
+      dot.setAttribute("fill-opacity", k === n - 1 ? 1 : 0.5);
+    });
+    svg.setAttribute("aria-label", `${panel.name}, ${reel.words.ball}: ${n ? said[n - 1] : nothing}`);
+  }
+  return { svg, move };
 }
 
 // Above each token its chance to end the answer, below to begin it; the answer framed.
@@ -294,7 +365,43 @@ function panelOf(panel, reel) {
   return { box, move };
 }
 
-// The charts and bars at a frame as one drawing of its own: colours and font written out, text as text.
+// What each model says, and of a written answer its tokens, from `y` on; the end of it.
+function headsOf(whole, reel, frame, width, y) {
+  const pen = document.createElement("canvas").getContext("2d");
+  const family = whole.getAttribute("font-family");
+  const put = (text, x, size, more) => whole.append(drawn("text", { x, y, "font-size": size, ...more }, text));
+  const long = (text, size) => { pen.font = `${size}px ${family}`; return pen.measureText(text).width; };
+  for (const panel of reel.panels) {
+    y += 26;
+    put(panel.name, 4, 13, { "font-weight": 700 });
+    y += 20;
+    put(panel.said[frame], 4, 15, { "font-weight": 700 });
+    if (!panel.chips) continue;
+    y += 26;
+    let x = 4;
+    for (const [before, now, nats, joined, first] of panel.chips[frame]) {
+      const [was, is] = [before, now].map((piece) => (piece === "" ? "end" : piece || ""));
+      const room = Math.max(long(is, 14) + 12, long((first ? "▼ " : "") + was, 11));
+      if (x > 4 && x + room > width) { x = 4; y += 58; }
+      if (x > 4 && !joined) x += 5;
+      const middle = { "text-anchor": "middle" }, at = x + room / 2, changed = before !== now;
+      whole.append(drawn("rect", { x, y: y + 4, width: room, height: 22, rx: 5, fill: "#808080",
+        "fill-opacity": (0.55 * Math.min((nats || 0) / reel.darkest, 1)).toFixed(3),
+        stroke: changed ? FLIPS : "#808080", "stroke-width": changed ? 2 : 1 }));
+      put((first ? "▼ " : "") + was, at, 11, { ...middle, "text-decoration": changed && was ? "line-through" : "none" });
+      y += 20;
+      put(is, at, 14, { ...middle, "font-weight": changed ? 700 : 400 });
+      y += 18;
+      put(nats === null ? "" : nats.toFixed(2), at, 10, middle);
+      y -= 38;
+      x += room;
+    }
+    y += 40;
+  }
+  return y;
+}
+
+// What is said, the charts and bars at a frame as one drawing: colours and font written out, text as text.
 function saved(root, reel, frame) {
   const style = getComputedStyle(root), colour = style.color, width = root.clientWidth;
   const whole = drawn("svg", { xmlns: SVG, width, "font-family": style.fontFamily, "font-size": 13,
@@ -305,6 +412,7 @@ function saved(root, reel, frame) {
   let y = 22;
   const write = (text, x, more) => whole.append(drawn("text", { x, y, ...more }, text));
   write(reel.labels[frame], 4, { "font-weight": 700 });
+  y = headsOf(whole, reel, frame, width, y);
   root.querySelectorAll("svg.chart").forEach((chart, i) => {
     y += 24;
     write(reel.charts[i].title, 4, { "font-weight": 700 });
@@ -356,14 +464,16 @@ function saved(root, reel, frame) {
 const stood = new Map();  // reel -> frame and mode, for when a tab is left and opened again
 
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector("#player");
   if (!root) return;
+  const awaited = new Set(data.awaited || []);  // frames that a lesson waits for: told once
   const reel = data.reel, F = reel.x.length;
   const before = stood.get(data.key);  // drawn again, or its tab opened again: stay where we are
   root.dataset.key = data.key;
   if (root.stop) root.stop();
-  let frame = before ? before.frame : Math.min(reel.start, F - 1), timer = null;
+  // a lesson that waits for a frame begins before all of them
+  let frame = before ? before.frame : data.awaited ? 0 : Math.min(reel.start, F - 1), timer = null;
   let mode = reel.modes.find((m) => before && m.key === before.mode) || reel.modes[0];
 
   const bar = node("div", "bar"), now = node("div", "now");
@@ -375,9 +485,12 @@ export default function (component) {
   Object.assign(range, { type: "range", min: 0, max: F - 1, step: 1, value: frame });
   range.setAttribute("aria-label", reel.control);
   const save = node("button", "", "Save as SVG");
-  save.title = "The charts and bars as they stand";
+  save.title = "What is said, the charts and bars, as they stand";
   save.onclick = () => saved(root, reel, frame);
-  bar.append(back, range, next, play, save);
+  bar.append(back, range, next, play);
+  let pace = reel.pace || 220;
+  if (reel.speeds && reel.speeds.length) bar.append(...pacing());
+  bar.append(save);
 
   const charts = reel.charts.map((chart) => chartOf(chart, reel, (f) => show(f)));
   const panels = reel.panels.map((panel) => panelOf(panel, reel));
@@ -411,14 +524,34 @@ export default function (component) {
   });
   modes.append(full);
   const grid = node("div", "panels");
-  grid.append(...panels.map((p) => p.box));
-  root.replaceChildren(top, now, bar, ...charts.flatMap((c, i) =>
+  grid.append(...panels.map((p) => p.box).filter((box, i) => reel.panels[i].tokens.length));
+  const slow = Boolean(reel.speeds && reel.speeds.length);  // the controls stay in sight above what they move
+  const whole = node("div", "above");
+  whole.append(bar, now);
+  for (const place of [top, grid]) place.classList.toggle("many", reel.panels.length > 3);
+  root.replaceChildren(...(slow ? [whole, top] : [top, now, bar]), ...charts.flatMap((c, i) =>
     [node("div", "title", reel.charts[i].title), c.svg]), legend, modes, grid);
+
+  // back to the start, and how fast it plays
+  function pacing() {
+    const reset = node("button", "", "|◀"), speed = node("select");
+    reset.setAttribute("aria-label", reel.words.reset);
+    reset.title = reel.words.reset;
+    reset.onclick = () => { stop(); show(0); };
+    speed.setAttribute("aria-label", reel.words.speed);
+    for (const s of reel.speeds) speed.append(new Option(`${s} ×`, s));
+    speed.value = String((before && before.speed) || 1);
+    const chosen = () => { pace = reel.pace / Number(speed.value); };
+    speed.onchange = () => { chosen(); show(frame); if (timer) { stop(); run(); } };
+    chosen();
+    root.speed = () => Number(speed.value);
+    return [reset, speed];
+  }
 
   function show(f) {
     frame = Math.max(0, Math.min(F - 1, f));
     stood.delete(data.key);
-    stood.set(data.key, { frame, mode: mode.key });
+    stood.set(data.key, { frame, mode: mode.key, speed: slow ? root.speed() : 1 });
     if (stood.size > 50) stood.delete(stood.keys().next().value);
     range.value = frame;
     range.setAttribute("aria-valuetext", reel.labels[frame]);
@@ -434,14 +567,26 @@ export default function (component) {
     timer = null;
     play.textContent = "▶ Play";
   }
+  // told when the hand rests, so that nothing is drawn anew under it
+  function tell() {
+    if (!awaited.has(frame)) return;
+    awaited.clear();
+    setTriggerValue("reached", frame);
+  }
   range.oninput = () => { stop(); show(Number(range.value)); };
-  back.onclick = () => { stop(); show(frame - 1); };
-  next.onclick = () => { stop(); show(frame + 1); };
-  play.onclick = () => {
-    if (timer) return stop();
-    if (frame === F - 1) show(0);
+  range.onchange = tell;
+  for (const chart of charts) chart.svg.addEventListener("pointerup", tell);
+  back.onclick = () => { stop(); show(frame - 1); tell(); };
+  next.onclick = () => { stop(); show(frame + 1); tell(); };
+  function run() {
     play.textContent = "❚❚ Pause";
-    timer = setInterval(() => { if (frame === F - 1) stop(); else show(frame + 1); }, 220);
+    timer = setInterval(() => { if (frame === F - 1) { stop(); tell(); } else show(frame + 1); },
+      calm() ? Math.max(pace, 1000) : pace);
+  }
+  play.onclick = () => {
+    if (timer) { stop(); tell(); return; }
+    if (frame === F - 1) show(0);
+    run();
   };
   root.stop = stop;
   const watch = new ResizeObserver(() => {

@@ -12,6 +12,7 @@ from advlab.attacks.norms import Ball, P
 from advlab.errors import SettingError
 from advlab.settings import setting
 from advlab.training.methods.engine import Inner, Outer, Place, Site, Threat, play
+from advlab.training.methods.observer import Observer
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -27,6 +28,7 @@ class Step:
     generator: torch.Generator | None = None  # of random starts; None: torch's own
     carry: dict[str, Any] = field(default_factory=dict)  # lives as long as the batch is replayed
     tied: bool = True  # whether dropout masks are the same in all passes over the batch
+    observer: Observer = field(default_factory=Observer)  # is shown what happens, changes nothing
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Method:
     quoted: ClassVar[str | None] = None  # the setting whose number people add to the title
     replays: ClassVar[int] = 1  # optimiser steps on each batch
     one_step: ClassVar[bool] = False  # one-step ascent may overfit to itself: watched in training
+    unobserved: ClassVar[str] = ""  # why an observer is not shown all that it does; empty: it is
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         """Fill `.grad` with the gradient of the method's loss on a batch; returns the losses."""
@@ -54,7 +57,10 @@ class Plain(Method):
     )
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
-        loss = victim.objective(batch, training=True)(victim.embed(batch)).mean()
+        objective = victim.objective(batch, training=True)
+        out = objective.output(victim.embed(batch))
+        step.observer.clean(out)
+        loss = objective.loss_of(out).mean()
         loss.backward()
         return {"clean_loss": loss.item()}
 
@@ -126,5 +132,5 @@ class Adversarial(Method):
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         if self.spared(step):
             return Plain().backward(victim, batch, step)
-        place = Place(victim, batch, self.site, self.layer, tied=step.tied)
+        place = Place(victim, batch, self.site, self.layer, tied=step.tied, observer=step.observer)
         return play(place, lambda p: self.threat(p, step.strength), *self.parts(), step.generator)

@@ -9,6 +9,7 @@ training. Without, each pass draws its own, as most published loops do.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from torch import Tensor
 from advlab.attacks.norms import Ball, P, norm, project, random_in_ball, steepest
 from advlab.errors import SettingError
 from advlab.model import blocks
+from advlab.training.methods.observer import Observer
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -55,7 +57,8 @@ class Inner:
         "zero"  # a random point of the start ball or on it
     )
     start_size: float = 1.0  # radius of the start ball, × ε
-    objective: Literal["loss", "kl", "sym_kl"] = "loss"  # divergence from the clean prediction
+    # what rises: the loss, a divergence from the clean prediction, or, "lure", minus the loss
+    objective: Literal["loss", "kl", "sym_kl", "lure"] = "loss"
     power: bool = False  # keep only the direction that a step finds (power iteration), not the sum
     projected: bool = True
     falling: bool = False  # steps shrink linearly: the last of K is 1/K of the first
@@ -108,8 +111,10 @@ class Place:
         layer: int | None = None,
         *,
         tied: bool = True,
+        observer: Observer | None = None,
     ) -> None:
         self.victim, self.batch, self.tied = victim, batch, tied
+        self.observer = observer or Observer()
         self.objective = victim.objective(batch, training=True)
         self.layer: int | None = None  # None: the word embeddings
         if site != "words":
@@ -125,6 +130,14 @@ class Place:
         self._dice = TiedDice(batch.input_ids.device, tied)
         self._above: TiedDice | None = None  # the state when the perturbed block is reached
         self._vectors: Tensor | None = None  # what δ is added to, with the graph of the clean pass
+
+    def moved(self, batch: Batch, *, training: bool = True) -> Place:
+        """The same place in another batch, with the same dice; `training` as of an objective."""
+        twin = copy.copy(self)
+        twin.__dict__.pop("words", None)
+        twin.batch, twin.objective = batch, self.victim.objective(batch, training=training)
+        twin._vectors = twin._above = None
+        return twin
 
     @cached_property
     def words(self) -> Tensor:
@@ -212,27 +225,34 @@ def play(
     """
     if outer.kind == "mean":
         return _play_free(place, aim(place), inner, dice)
-    loss_of, w = place.objective.loss_of, outer.weight
+    loss_of, w, seen = place.objective.loss_of, outer.weight, place.observer
     if outer.kind == "mix":
         told, first = {}, None
         if w < 1:
             # the clean pass gives the ascent's first gradient, when it begins at 0: one pass saved
-            clean = loss_of(place.logits()).mean()
+            out = place.logits()
+            seen.clean(out)
+            clean = loss_of(out).mean()
             ((1 - w) * clean).backward()
             told["clean_loss"] = clean.item()
             if inner.start == "zero" and inner.objective == "loss":
                 # the mean divides by B and the weight scales; neither may decide where 0/0 begins
                 first = place.clean_grad() * (len(place.batch) / (1 - w))
         delta = ascend(place, aim(place), inner, dice, first=first)
-        perturbed = loss_of(place.logits(delta)).mean()
+        out = place.logits(delta)
+        seen.trained(delta, out)
+        perturbed = loss_of(out).mean()
         (w * perturbed).backward()
         return told | {"adv_loss": perturbed.item(), "delta_norm": length(delta)}
 
     clean = place.logits()
+    seen.clean(clean)
     delta = ascend(place, aim(place), inner, dice, clean=clean.detach())
     perturbed = place.logits(delta)
     loss = loss_of(clean).mean()
-    apart = place.divergence(clean, perturbed, outer.kind == "sym_kl").mean()
+    each = place.divergence(clean, perturbed, outer.kind == "sym_kl")
+    seen.trained(delta, perturbed, each)
+    apart = each.mean()
     (loss + w * apart).backward()
     return {
         "clean_loss": loss.item(),
@@ -245,16 +265,19 @@ def play(
 def begin(place: Place, threat: Threat, inner: Inner, dice: torch.Generator | None) -> Tensor:
     """δ₀ (B,T,·)."""
     if inner.start == "zero":
-        return torch.zeros_like(place.like)
-    return random_in_ball(
-        place.like,
-        place.batch.perturbable,
-        inner.start_size * threat.eps,
-        threat.p,
-        threat.ball,
-        dice,
-        surface=inner.start == "surface",
-    )
+        delta = torch.zeros_like(place.like)
+    else:
+        delta = random_in_ball(
+            place.like,
+            place.batch.perturbable,
+            inner.start_size * threat.eps,
+            threat.p,
+            threat.ball,
+            dice,
+            surface=inner.start == "surface",
+        )
+    place.observer.began(place.like, delta, threat.eps, threat.p, threat.ball)
+    return delta
 
 
 def ascend(
@@ -280,20 +303,24 @@ def ascend(
         else:
             delta.requires_grad_()
             logits = place.probe(delta)
-            if inner.objective == "loss":
-                gain = place.objective.loss_of(logits)
+            if inner.objective in ("loss", "lure"):
+                loss = place.objective.loss_of(logits)
+                gain = loss if inner.objective == "loss" else -loss
             else:
                 assert clean is not None
                 gain = place.divergence(clean, logits, inner.objective == "sym_kl")
+            place.observer.probed(delta, logits, gain)
             (grad,) = torch.autograd.grad(gain.sum(), delta)
-        delta = delta.detach()
+        before = delta = delta.detach()
         if inner.power:  # the small start gives a direction; only the last step is of full length
             last = step == inner.steps - 1
             delta = threat.step(grad * place.mask, inner.step_size if last else inner.start_size)
         else:
             delta = delta + threat.step(grad * place.mask, inner.share(step))
+        stepped = delta
         if inner.projected:
             delta = threat.project(delta)
+        place.observer.moved(before, stepped, delta)
     return delta
 
 
@@ -305,16 +332,20 @@ def _play_free(
     told: dict[str, float] = {}
     for step in range(inner.steps):
         delta.requires_grad_()
-        loss = place.objective.loss_of(place.logits(delta)).mean()
+        out = place.logits(delta)
+        place.observer.trained(delta, out)
+        loss = place.objective.loss_of(out).mean()
         (loss / inner.steps).backward()
         told = {"adv_loss": loss.item(), "delta_norm": length(delta)}
         if step < inner.steps - 1:
             assert delta.grad is not None
             # undo the mean over B and K, as above
             grad = delta.grad * (len(place.batch) * inner.steps) * place.mask
-            delta = delta.detach() + threat.step(grad, inner.share(step))
+            before = delta.detach()
+            stepped = delta = before + threat.step(grad, inner.share(step))
             if inner.projected:
                 delta = threat.project(delta)
+            place.observer.moved(before, stepped, delta)
     return told
 
 

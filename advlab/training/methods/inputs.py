@@ -170,6 +170,7 @@ class FreeAT(Adversarial):
     )
 
     one_step: ClassVar[bool] = True  # between two optimiser steps
+    unobserved: ClassVar[str] = "it moves the weights between two steps of δ, m times a batch"
     replays_m: int = setting(3, "Replays m of each batch", low=1, high=20, label="replays m")
     step_size: float = setting(1.0, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
 

@@ -37,6 +37,8 @@ class SAM(Method):
         "accurate, no defence against attacks."
     )
 
+    unobserved: ClassVar[str] = "it pushes the weights, and has no δ on a text"
+
     rho: float = setting(0.05, "Length of the step in weight space", unit="L2", low=0.0, label="ρ")
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
@@ -67,6 +69,8 @@ class AWP(PGD):
         "attack. The slowest."
     )
     quoted: ClassVar[str | None] = None
+
+    unobserved: ClassVar[str] = "it pushes the weights as well as the text"
 
     gamma: float = setting(
         0.01, "Length of the weights' step, relative to each tensor", low=0.0, high=1.0, label="γ"
@@ -110,6 +114,8 @@ class TableAttack(Method):
         "A common mistake, for contrast: shifts the embedding table of the whole batch "
         "instead of each text's own vectors."
     )
+
+    unobserved: ClassVar[str] = "it pushes the embedding table, and has no δ on a text"
 
     eps: float = setting(0.5, "Length of the table's step, for the whole batch", low=0.0, label="ε")
     unit: Unit = setting(

@@ -26,6 +26,7 @@ from advlab.settings import plain, settings_of
 from advlab.ui import plain_text
 from advlab.ui.forms import form_for
 from advlab.ui.launch import warm_up
+from advlab.ui.terms import explained
 from advlab.ui.train.data import choose_data, read, stamp_of
 from advlab.ui.train.presets import PRESETS, Preset, choose_preset, minutes, pace_of, used
 from advlab.ui.train.run import RUNS
@@ -141,7 +142,7 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
         )
         or preset.method
     )
-    st.markdown(METHODS[name].gist)
+    st.markdown(METHODS[name].gist, help=explained(f"method.{name}"))
     with st.expander(f"All {len(METHODS)} methods in words", icon=":material/menu_book:"):
         st.markdown("\n".join(f"- **{plain_text(m.title)}**: {m.gist}" for m in METHODS.values()))
     given = preset.settings() if name == preset.method else {}
