@@ -92,7 +92,8 @@ def window(browser: Browser, stack: ExitStack, errors: list[str]) -> Page:
         "console",
         lambda m: (
             errors.append(m.text)
-            if m.type == "error" and not any(k in m.text for k in (*KNOWN, "403", "WebSocket"))
+            if m.type == "error"
+            and not any(k in m.text for k in (*KNOWN, "403", "WebSocket", "CONNECTION_REFUSED"))
             else None
         ),
     )
