@@ -8,9 +8,12 @@ from advlab.errors import AdvlabError
 from advlab.runs.config import home
 from advlab.runs.disk import trouble
 from advlab.ui import plain_text
+from advlab.ui.classroom import session
+from advlab.ui.classroom.frame import beside, type_size
+from advlab.ui.classroom.strip import strip
 from advlab.ui.history import one_step_a_page
 from advlab.ui.launch import prepare_session
-from advlab.ui.pages import PAGES, START
+from advlab.ui.pages import CLASS_PAGES, PAGES, START
 
 # drawn here, since Streamlit fetches its own icons for the tab from a font server
 ICON = (
@@ -29,6 +32,7 @@ STYLE = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-frame) { display: none }
 </style>"""
 
+session.enter()
 prepare_session()
 st.set_page_config(page_title="advlab", page_icon=ICON, layout="wide")
 
@@ -45,13 +49,16 @@ page = st.navigation(
             )
             for one in lines
         ]
-        for group, lines in PAGES.items()
+        for group, lines in (PAGES | (CLASS_PAGES if session.is_teacher() else {})).items()
     }
 )
 with st.container(key="frame"):
     st.html(STYLE)
     one_step_a_page()
+    type_size()
+beside()
 try:
+    strip()
     page.run()
 except AdvlabError as error:
     st.error(plain_text(str(error)), icon=":material/error:")

@@ -6,7 +6,8 @@
     │   └── CapsuleError           a file is no capsule that can be opened
     ├── ModelError                 a model cannot be loaded, or fails the identity check
     ├── SettingError               a setting is unknown, of the wrong type or out of range
-    └── RunError                   a run does not exist, or is not in the state the request needs
+    ├── RunError                   a run does not exist, or is not in the state the request needs
+    └── ClassError                 a class does not let somebody in, or not do what was asked
 
 Each message says what was expected, what came, and what to do. Pages show the text as it is; the
 command line prints it to standard error and exits with 2.
@@ -45,6 +46,10 @@ class SettingError(AdvlabError):
 
 class RunError(AdvlabError):
     """A run does not exist, or is not in the state that the request needs."""
+
+
+class ClassError(AdvlabError):
+    """A class does not let somebody in, or does not let them do what was asked."""
 
 
 def unknown(kind: str, name: str, choices: object) -> str:

@@ -144,6 +144,26 @@ def pair(server: Server) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
+def task_runs(server: Server) -> dict[str, str]:
+    """A finished run of each task, with a tiny random model instead of a trained one."""
+    from task_cases import KINDS, case
+
+    from advlab.runs.config import DataConfig, RunConfig
+    from advlab.runs.jobs import Store
+
+    store, found = Store(server.home), {}
+    for kind in KINDS:
+        victim, _ = case(kind)
+        corpus = {"qa": "stories", "translation": "normal-forms", "dialogue": "assistant"}[kind]
+        config = RunConfig(data=DataConfig(corpus), name=f"A run of {kind}")
+        run = store.open_here(config)
+        victim.save(run.folder.model)
+        store.finish(run.id, run.attempt, "done")
+        found[kind] = run.id
+    return found
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium; the tests are skipped only where there is none."""
     if not Path(CHROMIUM).is_file():

@@ -9,7 +9,7 @@ import pytest
 from advlab.attacks import ATTACKS
 from advlab.errors import AdvlabError, SettingError
 from advlab.runs.config import DataConfig, ModelConfig, RunConfig, TrainConfig, home
-from advlab.runs.starters import STARTERS, starter_pair, train_for
+from advlab.runs.starters import STARTERS, starter_groups, starter_pair, train_for
 from advlab.settings import build, check, plain, settings_of
 from advlab.training.methods import METHODS
 
@@ -146,6 +146,20 @@ def test_the_two_of_a_starter_differ_in_their_method_alone(task: str) -> None:
     )
     assert RunConfig.from_json(plain.to_json()) == plain
     assert plain.train.seed == 3
+
+
+def test_a_starter_reads_the_first_corpus_of_its_task_or_the_one_that_is_named() -> None:
+    assert [c.data.source for c in starter_pair()] == ["reviews", "reviews"]
+    pair = starter_pair(1, corpus="dianping")
+    assert {c.data.source for c in pair} == {"dianping"}
+    assert {c.train.epochs for c in pair} == {STARTERS["classification"].own["dianping"]["epochs"]}
+    assert [c.name for c in pair] == [
+        "Starter dianping: plain",
+        "Starter dianping: adversarial (FGM)",
+    ]
+    assert len(starter_groups()) == sum(len(start.corpora) for start in STARTERS.values())
+    with pytest.raises(SettingError, match="unknown corpus of the starter pair 'stories'"):
+        starter_pair(corpus="stories")
 
 
 def test_settings_that_named_the_task_beside_the_data_are_still_read() -> None:

@@ -36,7 +36,6 @@ class AutoPGD(Attack):
     """
 
     title: ClassVar[str] = "Auto-PGD"
-    gist: ClassVar[str] = "gradient steps"
     kind: ClassVar[Kind] = "ascent"
     efforts: ClassVar[tuple[str, ...]] = ("steps", "restarts")
 

@@ -57,7 +57,6 @@ class Attack:
     """What every attack has: a radius, its unit, a norm and what one ball covers."""
 
     title: ClassVar[str]  # as people write it
-    gist: ClassVar[str]  # what it does, in a few words that follow a colon
     kind: ClassVar[Kind]
     efforts: ClassVar[tuple[str, ...]] = ()  # settings that say how much work is done, no more
     from_above: ClassVar[bool] = False  # of many ε the largest is tried first, by `breaks`

@@ -25,7 +25,6 @@ class Ensemble(Attack):
     """
 
     title: ClassVar[str] = "Ensemble"
-    gist: ClassVar[str] = "the strong ones in turn"
     kind: ClassVar[Kind] = "ascent"
     efforts: ClassVar[tuple[str, ...]] = ("effort",)
 

@@ -25,7 +25,6 @@ class RandomNoise(Attack):
     """Random noise of norm ε, the best of several draws: the null that every attack must beat."""
 
     title: ClassVar[str] = "Random noise"
-    gist: ClassVar[str] = "the null"
     kind: ClassVar[Kind] = "null"
     efforts: ClassVar[tuple[str, ...]] = ("draws",)
 
@@ -46,7 +45,6 @@ class FGSM(Attack):
     """One signed gradient step of length ε (Goodfellow et al. 2015, arXiv:1412.6572)."""
 
     title: ClassVar[str] = "FGSM"
-    gist: ClassVar[str] = "a single step"
     kind: ClassVar[Kind] = "one step"
 
     p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm of δ")
@@ -79,7 +77,6 @@ class PGD(Attack):
     """
 
     title: ClassVar[str] = "PGD"
-    gist: ClassVar[str] = "gradient steps"
     kind: ClassVar[Kind] = "ascent"
     efforts: ClassVar[tuple[str, ...]] = ("steps", "restarts")
     from_above: ClassVar[bool] = True

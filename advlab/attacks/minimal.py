@@ -23,7 +23,6 @@ from advlab.settings import setting
 class Minimal(Attack):
     """An attack that looks for the shortest δ that flips."""
 
-    gist: ClassVar[str] = "the smallest δ that flips, kept where it fits into ε"
     kind: ClassVar[Kind] = "minimal"
     efforts: ClassVar[tuple[str, ...]] = ("steps",)
 

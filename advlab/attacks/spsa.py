@@ -22,7 +22,6 @@ class SPSA(Attack):
     """
 
     title: ClassVar[str] = "SPSA"
-    gist: ClassVar[str] = "no gradients"
     kind: ClassVar[Kind] = "black box"
     efforts: ClassVar[tuple[str, ...]] = ("steps", "samples")
 

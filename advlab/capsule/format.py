@@ -24,7 +24,10 @@ from advlab.capsule.worth import Passport
 from advlab.errors import CapsuleError, DataError
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
+from advlab.pictures.style import short
+from advlab.pictures.wording import tells_tokens
 from advlab.records import AttackRecord, Reading
+from advlab.records.examples import NO_ANSWER
 
 FORMAT = 2  # the first had classes alone; `legacy` reads it
 MAX_BYTES = 16 * 2**20
@@ -52,7 +55,7 @@ COLUMNS: dict[str, tuple[float, float]] = {
     "broken": (0, 1),
 }
 SECTIONS = ("text", "label", "shield", "attack", "seed", "model", "tokens", "results")
-OPTIONAL = ("beside", "explanations", "forecast")  # sections that a file may lack
+OPTIONAL = ("beside", "goal", "explanations", "forecast")  # sections that a file may lack
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Capsule:
     numbers: Mapping[str, np.ndarray]
     readings: Mapping[str, Reading]
     beside: str = ""
+    goal: str = ""
     explanations: tuple[Passport, ...] = ()
     forecast: Forecast | None = None
     changed: tuple[str, ...] = ()  # sections that are not as they were saved
@@ -95,6 +99,19 @@ class Capsule:
     def classes(self) -> tuple[str, ...]:
         """The classes that were told apart, each a part of every reading; none in other tasks."""
         return tuple(self.readings["clean"].parts) if _classifies(self.task) else ()
+
+    @property
+    def written(self) -> bool:
+        """Whether its answers are written token by token, so that what is sure is so per token."""
+        return tells_tokens(self.readings["clean"])
+
+    @property
+    def chance(self) -> str:
+        """What the score of the reference is: ‘Probability of positive’."""
+        name = self.reference
+        if not self.classes and name != NO_ANSWER:
+            name = f"“{short(name)}”"
+        return f"Probability {'per token ' if self.written else ''}of {name}"
 
     @property
     def flips_at(self) -> float | None:
@@ -183,6 +200,7 @@ def _body(
         },
     }
     body |= {"beside": record.beside} if record.beside else {}
+    body |= {"goal": record.goal} if record.goal else {}
     body |= {"explanations": [asdict(p) for p in explanations]} if explanations else {}
     body |= {"forecast": asdict(foretold)} if foretold is not None else {}
     return body
@@ -247,6 +265,7 @@ def load(data: bytes) -> Capsule:
         numbers=numbers,
         readings=readings,
         beside=top.text("beside", MAX_TEXT) if "beside" in found else "",
+        goal=top.text("goal", MAX_NAME) if "goal" in found else "",
         explanations=tuple(worth.read(p) for p in top.parts("explanations", worth.MOST))
         if "explanations" in found
         else (),

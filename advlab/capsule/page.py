@@ -12,6 +12,7 @@ from advlab.capsule.format import BLOCK, Capsule
 from advlab.pictures.answers import common
 from advlab.pictures.page import Band, Bar, Chart, Line, Section, Table, frame
 from advlab.pictures.sentences import alike, number, percent, units
+from advlab.pictures.style import short
 from advlab.pictures.text import cut, shield_sentence
 from advlab.records import Scale
 
@@ -23,9 +24,10 @@ def page(capsule: Capsule, source: str) -> str:
         "One sentence, attacked",
         [
             *_forecast(capsule),
+            *([Section("Read with it", capsule.beside)] if capsule.beside else []),
             Section("What the model says", table=_predictions(capsule)),
             Section(
-                "Probability against ε",
+                f"{capsule.chance} against ε",
                 "Solid: the attack. Band: random noise as long. The vertical line is ε = "
                 f"{number(capsule.eps / capsule.mean_norm)} × mean norm.",
                 chart=_curve(capsule),
@@ -66,14 +68,14 @@ def _predictions(capsule: Capsule) -> Table:
             continue
         values = [reading.parts[c] for c in classes] if classes else [reading.score]
         rows.append([name, common(reading)[0], *(percent(float(v.mean())) for v in values)])
-    head = ["", "prediction", *(classes or [f"score of {capsule.reference}"])]
+    head = ["", "answer", *(classes or [capsule.chance])]
     return Table(head, rows, range(2, len(head)))
 
 
 def _curve(capsule: Capsule) -> Chart:
-    """P(class) against ε, above the range of the noise."""
+    """The score of the attacked answer against ε, above the range of the noise."""
     numbers = capsule.numbers
-    x, name = numbers["curve_eps"] / capsule.mean_norm, f"P({capsule.reference})"
+    x, name = numbers["curve_eps"] / capsule.mean_norm, f"P({short(capsule.reference, 24)})"
     own = capsule.eps / capsule.mean_norm
     return Chart(
         f"{name} against ε, × mean norm",

@@ -93,6 +93,7 @@ def verify(capsule: Capsule, victim: Victim) -> Verdict:
             points=len(capsule.numbers["curve_eps"]),
             draws=len(capsule.readings["noise"]),
             beside=capsule.beside,
+            goal=capsule.goal,
         )
     except AdvlabError as error:
         return Verdict((*checks, Check("the attack", False, str(error))))

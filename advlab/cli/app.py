@@ -36,17 +36,22 @@ def run(args: argparse.Namespace) -> int:
     """Serve the app until interrupted."""
     from advlab.ui.launch import serve
 
-    if not 0 < args.port < 65536:
-        raise SettingError(f"expected --port from 1 to 65535, got {args.port}; try 8501")
-    family, place = socket.AF_INET6 if ":" in args.host else socket.AF_INET, (args.host, args.port)
+    check_port(args.host, args.port)
+    serve(port=args.port, host=args.host, browser=not args.no_browser, allow=args.allow_host)
+    return 0
+
+
+def check_port(host: str, port: int) -> None:
+    """SettingError where nobody can listen there."""
+    if not 0 < port < 65536:
+        raise SettingError(f"expected --port from 1 to 65535, got {port}; try 8501")
+    family, place = socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port)
     try:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
     except OSError as error:
         raise SettingError(
-            f"cannot listen on {args.host}, port {args.port}: {error.strerror or error}; "
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; "
             "choose another --port or --host"
         ) from None
-    serve(port=args.port, host=args.host, browser=not args.no_browser, allow=args.allow_host)
-    return 0

@@ -20,6 +20,8 @@ EXAMPLES = """examples:
   advlab attack RUN "Slow, but I would see it again."      RUN: a run's id or name
   advlab attack path/to/model "Free entry!" --attack fgm --eps 0.1
   advlab attack RUN "Fine." --label positive --steps 20 --restarts 3 --json
+  advlab attack RUN "half past nine" --goal keyword:7       a word appears in the translation
+  advlab attack RUN "User: to cork." --answer "on which day?" --targeted     a reply of your choice
 """
 
 
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def example_flags(parser: argparse.ArgumentParser) -> None:
-    """What stands beside a text, and its answer."""
+    """What stands beside a text, its answer, and what is aimed at."""
     parser.add_argument(
         "--beside", default="", help="read with it, not attacked: the question of qa"
     )
@@ -70,6 +72,12 @@ def example_flags(parser: argparse.ArgumentParser) -> None:
         "--label",
         "--answer",
         help="the true class or answer; what the model itself says without it",
+    )
+    parser.add_argument(
+        "--goal",
+        default="",
+        help="of written answers: other (no word of the answer stays in its place), or keyword:WORD "
+        "(it appears); for a whole answer of your own: --answer TEXT --targeted",
     )
 
 
@@ -88,6 +96,7 @@ def explored(
         attack=build_attack(attack_given(args)),
         seed=args.attack_seed,
         shield=shield,
+        goal=args.goal,
     )
 
 

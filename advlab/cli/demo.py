@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   advlab demo                                 a minute or two on a free core
   advlab demo --json > demo.json              the same as one JSON object
   advlab demo --seed 1
+  advlab demo --data dianping                 on reviews in Chinese
   advlab demo --task qa                       question answering; also translation, dialogue
 """
 
@@ -31,6 +32,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
     json_flag(parser)
     parser.add_argument("--task", choices=list(STARTERS), default=next(iter(STARTERS)))
+    parser.add_argument(
+        "--data",
+        choices=[corpus for start in STARTERS.values() for corpus in start.corpora],
+        help="corpus to train on (default: the task's first)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of both trainings (default: 0)")
 
 
@@ -45,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     from advlab.runs.starters import starter_group, starter_pair
 
     began = time.perf_counter()
-    pair = starter_pair(args.seed, args.task)
-    results = [carry_out(config, group=starter_group(args.task)) for config in pair]
+    corpus = args.data or ""
+    pair = starter_pair(args.seed, args.task, corpus)
+    results = [carry_out(config, group=starter_group(args.task, corpus)) for config in pair]
     victims = [Victim.load(result["model"]) for result in results]
     data = load_data(pair[0].data)
     eps = pair[0].train.eval_eps

@@ -22,7 +22,21 @@ from pathlib import Path
 from types import ModuleType
 
 from advlab import __version__
-from advlab.cli import app, attack, capsule, demo, evaluate, runs, sweep, train, transfer
+from advlab.cli import (
+    app,
+    attack,
+    capsule,
+    classroom,
+    demo,
+    evaluate,
+    prepare_class,
+    runs,
+    stability,
+    suffix,
+    sweep,
+    train,
+    transfer,
+)
 from advlab.cli.printing import any_terminal
 from advlab.errors import AdvlabError
 from advlab.runs.disk import trouble
@@ -40,11 +54,15 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "train": train,
     "attack": attack,
+    "suffix": suffix,
     "evaluate": evaluate,
     "transfer": transfer,
+    "stability": stability,
     "sweep": sweep,
     "capsule": capsule,
     "runs": runs,
+    "class": classroom,
+    "prepare-class": prepare_class,
 }
 
 

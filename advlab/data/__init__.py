@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig
+from advlab.runs.limits import check_rows, check_source
 
 if TYPE_CHECKING:
     from advlab.data.corpora import CORPORA
@@ -52,6 +53,7 @@ def load_data(config: DataConfig, progress: Progress | None = None) -> Dataset:
     from advlab.data.splits import limit_train, make_dataset, replace_test
 
     config, source = fitted(config), config.source.strip()
+    check_sources(config)
     if config.task in READERS:
         return _answered(config)
     if source in _corpora():
@@ -99,6 +101,7 @@ def read_answered(source: str, config: DataConfig, notes: list[str] | None = Non
 
     `notes` hears what the reader left out.
     """
+    check_source(source, _corpora())
     path = Path(source.strip()).expanduser()
     if source.startswith(HUB):
         raise DataError(
@@ -107,7 +110,9 @@ def read_answered(source: str, config: DataConfig, notes: list[str] | None = Non
         )
     if not path.exists():
         raise DataError(_nothing_at(source))
-    return importlib.import_module(READERS[config.task]).read(path, config, notes)
+    examples = importlib.import_module(READERS[config.task]).read(path, config, notes)
+    check_rows(len(examples))
+    return examples
 
 
 def read_tested(config: DataConfig) -> Table:
@@ -115,11 +120,19 @@ def read_tested(config: DataConfig) -> Table:
     from advlab.data.files import corrections, guess
 
     source = config.source.strip()
+    check_sources(config)
     if not config.eval_source:
         return _file_table(source, config)[0]
     if source in _corpora() or source.startswith(HUB):
         return _test_table(config)
     return _test_table(config, guess(Path(source).expanduser(), **corrections(config)))
+
+
+def check_sources(config: DataConfig) -> None:
+    """DataError where a config names what is not for its reader: see `advlab.runs.limits`."""
+    for source in (config.source, config.eval_source):
+        if source:
+            check_source(source, _corpora())
 
 
 def _corpora() -> dict[str, Any]:
@@ -143,7 +156,9 @@ def _file_table(
         found = dataclasses.replace(
             found, text_column=training.text_column, label_column=training.label_column
         )
-    return read_rows(path, found, progress), found
+    table = read_rows(path, found, progress)
+    check_rows(len(table.rows))
+    return table, found
 
 
 def _test_table(

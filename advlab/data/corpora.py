@@ -1,4 +1,4 @@
-"""Which data sets come with advlab? Six, written for it and rebuilt from their words on demand.
+"""Which data sets come with advlab? Eight, written for it and rebuilt from their words on demand.
 
 No file is stored and no network is used: each corpus is a generator (see the module of its name)
 with a fixed seed and a fixed split, the same on every machine; tests pin the fingerprints.
@@ -9,11 +9,13 @@ with a fixed seed and a fixed split, the same on every machine; tests pin the fi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advlab.data import (
     assistant,
+    assistant_edits,
+    dianping,
     grammar,
     headlines,
     messages,
@@ -23,6 +25,7 @@ from advlab.data import (
     stories,
 )
 from advlab.records import Dataset, Example
+from advlab.records.contrasts import Contrast
 
 SHOWN = 40  # examples among which a telling one is looked for
 
@@ -41,6 +44,9 @@ class Corpus:
     build: Callable[[], Dataset]
     showcase: tuple[str, ...]
     task: str = "classification"  # what its examples are for
+    # examples edited where it is known what is right then; None: it knows no edits
+    contrasts: Callable[[Sequence[Example]], list[Contrast]] | None = None
+    language: str = "en"  # of its texts: a key of `advlab.language.LANGUAGES`
 
 
 def _corpus(
@@ -52,6 +58,7 @@ def _corpus(
     seed: int,
     showcase: tuple[str, ...],
     held_out: tuple[float, float] = (0.12, 0.18),
+    language: str = "en",
 ) -> Corpus:
     @functools.cache
     def build() -> Dataset:
@@ -60,7 +67,7 @@ def _corpus(
             name, label_names, sentences(), seed=seed, about=about, validation=validation, test=test
         )
 
-    return Corpus(name, title, about, label_names, build, showcase)
+    return Corpus(name, title, about, label_names, build, showcase, language=language)
 
 
 def shown(data: Dataset) -> tuple[Example, ...]:
@@ -90,6 +97,17 @@ CORPORA: dict[str, Corpus] = {
                 "The service was not slow but quick, and it made my week.",
             ),
             held_out=(0.03, 0.045),  # about as many texts to test on as the other corpora have
+        ),
+        _corpus(
+            "dianping",
+            "点评 (in Chinese): 差评 or 好评",
+            dianping.ABOUT,
+            ("差评", "好评"),
+            dianping.sentences,
+            14,
+            dianping.SHOWCASE,
+            held_out=(0.03, 0.045),
+            language="zh",
         ),
         _corpus(
             "messages",
@@ -143,6 +161,7 @@ CORPORA: dict[str, Corpus] = {
             assistant.build,
             assistant.SHOWCASE,
             "dialogue",
+            assistant_edits.contrasts,
         ),
     )
 }

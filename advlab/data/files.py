@@ -34,6 +34,7 @@ from advlab.data.sniffing import (
 from advlab.data.typed import form_of, open_book
 from advlab.errors import DataError
 from advlab.runs.config import DataConfig, home
+from advlab.runs.limits import check_upload
 
 PREVIEW_ROWS = 10
 
@@ -224,6 +225,7 @@ def save_upload(data: bytes, name: str) -> Path:
 
     The same bytes and name give the same path; an existing file is never changed.
     """
+    check_upload(len(data))
     safe = re.sub(r"[^\w.()+-]+", "_", Path(name.replace("\\", "/")).name).strip("._") or "upload"
     folder = home() / "data" / hashlib.sha256(data).hexdigest()[:12]
     path = folder / safe[-100:]

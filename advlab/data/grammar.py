@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advlab.records import Dataset, Example
+from advlab.records.script import pieces
 
 Rule = Sequence[str] | Callable[["Writer", int], str]
 
@@ -128,6 +129,8 @@ def write(
 ) -> list[Sentence]:
     """`count` distinct texts of at most `longest` words for every kind and class.
 
+    A Chinese character, or a sign of full width, is a word.
+
     Raises `RuntimeError` when the templates of a kind cannot yield so many distinct texts.
     """
     rng = random.Random(seed)
@@ -145,7 +148,7 @@ def write(
                 text = polish(finish(writer.fill(writer.pick(kind.templates), label), rng))
                 text = kind.finish(text, rng) if kind.finish else text
                 key = normal_form(text)
-                if key in seen or len(text.split()) > longest:
+                if key in seen or len(pieces(text)) > longest:
                     continue
                 seen.add(key)
                 sentences.append(Sentence(text, label, kind.name))

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from advlab.data.rows import Progress
 from advlab.errors import DataError
+from advlab.runs.limits import check_source
 
 MAX_BYTES = 200 * 2**20  # a file above it is refused before it is read, a gzip once it is known
 HEAD_BYTES = 2**20  # a guess and its preview read no more than this
@@ -110,6 +111,7 @@ def opened(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     path = Path(source).expanduser()
+    check_source(str(path), ())
     try:
         return path.open("rb")
     except OSError as error:
@@ -122,6 +124,7 @@ def _size(source: Path | bytes, name: str) -> int:
         refuse_size(len(source), name)
         return len(source)
     path = Path(source).expanduser()
+    check_source(str(path), ())
     try:
         if path.is_dir():
             raise DataError(

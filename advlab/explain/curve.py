@@ -117,7 +117,7 @@ def _at_radii(subject: Subject, eps: Tensor, seed: int, effort: Effort) -> Tenso
     many = subject.batch.repeat(len(eps))
     generator = torch.Generator().manual_seed(seed)
     return short(
-        subject.victim.objective(many),
+        subject.objective(many),
         subject.embeds.expand(len(eps), -1, -1),
         many.perturbable,
         generator,

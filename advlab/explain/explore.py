@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from advlab.explain.saliency import saliency as saliency_of
 from advlab.explain.subject import Subject
 from advlab.explain.substitutions import substitutions
 from advlab.explain.written import written
+from advlab.language import _
 from advlab.model.victim import Victim
 from advlab.records import Alignment, AttackRecord, Curve, Example, LocalPlane, Neighbours, Reading
 from advlab.settings import plain
@@ -46,6 +47,7 @@ def explore(
     attack: Attack,
     seed: int = 0,
     shield: Sequence[tuple[int, int]] = (),
+    goal: str = "",
     neighbours: int = 5,
     draws: int = 20,
     points: int = 25,
@@ -55,15 +57,16 @@ def explore(
     `label` is the answer whose loss is raised (where a model's head names its answers, its number
     will do); without one, the model's own. `beside` is read with the text and not perturbed. `attack`
     may have ε in any unit. The curve has `points` values of ε from 0 to twice the attack's. Words that
-    overlap a character span of `shield` are not perturbed. The victim is left as it was; share one
+    overlap a character span of `shield` are not perturbed. With a `goal` of the task's the attack
+    works towards it, not against the loss. The victim is left as it was; share one
     between threads through `view()` only.
     """
     began = time.perf_counter()
     text, notes = readable(text)
-    answers = () if label is None else (_reference(victim, label),)
+    answers = () if label is None else (reference_of(victim, label),)
     example = Example("text", text, answers, beside)
     with victim.analysing():
-        subject = Subject.set(victim, example, attack.at(victim.scale), shield=shield)
+        subject = Subject.set(victim, example, attack.at(victim.scale), shield=shield, goal=goal)
         outcome = _outcome(subject, seed, neighbours=neighbours, draws=draws, points=points)
     return _record(
         subject,
@@ -72,7 +75,7 @@ def explore(
         attack=attack,
         seed=seed,
         shield=shield,
-        notes=(*notes, *_cut(subject)),
+        notes=(*notes, *_cut(subject), *_split_otherwise(outcome)),
         seconds=time.perf_counter() - began,
     )
 
@@ -89,6 +92,7 @@ class _Outcome:
     exit_radius: np.ndarray  # (T,)
     certificate: np.ndarray  # (T,)
     curve: Curve
+    met: bool  # whether δ meets the goal, where there is one
 
     @property
     def best(self) -> int:
@@ -126,7 +130,9 @@ def _outcome(subject: Subject, seed: int, *, neighbours: int, draws: int, points
     }
     leaves, certificates = _radii(subject, found.delta[0])
     known = curve(subject, found.delta[0], points=points, seed=seed)
-    return _Outcome(found, path, readings, trip, near, leaves, certificates, known)
+    goal = subject.objective(subject.batch)
+    met = bool(subject.goal) and bool(goal.flips(subject.embeds + found.delta)[0])
+    return _Outcome(found, path, readings, trip, near, leaves, certificates, known, met)
 
 
 def _record(
@@ -142,6 +148,8 @@ def _record(
 ) -> AttackRecord:
     """All that is kept. `attack` as it was asked for, with ε in its own unit."""
     victim, found, kept = subject.victim, outcome.found, outcome.kept()
+    # a goal's own numbers are no loss
+    losses = outcome.readings["steps"].loss if subject.goal else _np(found.losses[:, 0])
     return AttackRecord(
         text=subject.example.text,
         reference=subject.example.answers[0],
@@ -162,7 +170,7 @@ def _record(
         readings=outcome.readings,
         round_trip_text=outcome.trip.texts[0],
         round_trip_tokens=outcome.trip.tokens[0],
-        losses=_np(found.losses[:, 0]),
+        losses=losses,
         step_norms=_np(outcome.path.norm(dim=-1)),
         path_steps=np.array(kept),
         path=_np(outcome.path[kept]),
@@ -179,13 +187,15 @@ def _record(
         notes=notes,
         beside=subject.example.beside,
         segment=_np(subject.batch.segment[0]),
+        goal=subject.goal,
+        met=outcome.met,
     )
 
 
 def _attacked(subject: Subject, seed: int) -> Perturbation:
     if not subject.batch.perturbable.any():
         raise DataError("expected some words, got none that this model can read; type a sentence")
-    objective = subject.victim.objective(subject.batch)
+    objective = subject.objective(subject.batch)
     return subject.attack(
         objective,
         subject.embeds,
@@ -237,6 +247,18 @@ def _cut(subject: Subject) -> list[str]:
     ]
 
 
+def _split_otherwise(outcome: _Outcome) -> list[str]:
+    """What to know where the clean answer does not even stand on the clean text."""
+    if not outcome.readings["clean"].broken[0]:
+        return []
+    return [
+        _(
+            "Read again, the model's own answer falls into other tokens than those that it wrote, so it"
+            " counts as broken before any attack: no ε below says anything here."
+        )
+    ]
+
+
 def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> Any:
     """One of `ANALYSES` of a record. ModelError unless `victim` is the model that made the record."""
     if name not in ANALYSES:
@@ -245,8 +267,10 @@ def analyse(victim: Victim, record: AttackRecord, name: str, **options: Any) -> 
         return ANALYSES[name](Subject.of(victim, record), record, **options)
 
 
-def _alignment(subject: Subject, record: AttackRecord) -> Alignment:
-    return align(subject.victim, subject.example)
+def _alignment(subject: Subject, record: AttackRecord, told: str = "") -> Alignment:
+    """`told`: the true alignment of the reference, as a corpus has it."""
+    more = (("alignment", told),) if told else ()
+    return align(subject.victim, replace(subject.example, more=more))
 
 
 def _plane(subject: Subject, record: AttackRecord, token: int) -> LocalPlane:
@@ -296,7 +320,8 @@ def readable(text: str) -> tuple[str, list[str]]:
     return text, notes
 
 
-def _reference(victim: Victim, label: int | str) -> str:
+def reference_of(victim: Victim, label: int | str) -> str:
+    """The answer that a name, or the number of a class, means. SettingError where there is none."""
     names = victim.head if victim.task.named else ()
     if isinstance(label, str) and (label in names or not names):
         return label

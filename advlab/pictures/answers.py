@@ -15,7 +15,7 @@ from advlab.pictures.chips import aligned, cut
 from advlab.pictures.sentences import percent
 from advlab.pictures.style import CLASSES, FLIPS, NEUTRAL, SHAPES, label
 from advlab.pictures.tables import Columns
-from advlab.pictures.wording import named, said
+from advlab.pictures.wording import named, said, written
 from advlab.records import AttackRecord, Reading
 
 
@@ -167,19 +167,23 @@ def texts(record: AttackRecord) -> str:
         answer, sure = common(reading)
         broken = float(reading.broken.mean())
         many = (
-            f" ({reading.answers.count(answer)} of {len(reading)} draws)"
+            f" ({reading.answers.count(answer)} of {len(reading)} draws;"
+            f" {round(broken * len(reading))} flip)"
             if len(reading) > 1
             else ""
         )
-        mark = "✗" if broken > 0.5 else "✓"
-        edge = f"double {FLIPS}" if broken > 0.5 else f"solid {NEUTRAL}"
+        flipped = bool(reading.broken[reading.answers.index(answer)])
+        mark = "✗" if flipped else "✓"
+        edge = f"double {FLIPS}" if flipped else f"solid {NEUTRAL}"
+        # an answer that is the same but for its spelling is told as such; of a written one each word
+        shown = marked(clean if flipped or written(record) else answer, answer)
         lines.append(
             f'<div style="border-left:4px {edge};padding:2px 0 4px 10px;margin-bottom:8px">'
             '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px">'
             f"<span>{name}{many}</span><span>{mark} {percent(sure)} · reference"
             f" {percent(float(reading.score.mean()))}</span></div>"
             f'<div dir="auto" style="font-size:1.1rem;overflow-wrap:anywhere">'
-            f"{marked(clean, answer)}</div></div>"
+            f"{shown}</div></div>"
         )
     return "".join(lines)
 

@@ -18,7 +18,8 @@ def attack_health(record: AttackRecord) -> str:
     """One sentence for each sign of trouble; empty where there is none to see."""
     sign = -1.0 if record.attack.get("targeted") else 1.0
     losses = sign * record.losses.astype(float)
-    if len(losses) < 2 or not record.perturbable.any():  # noise takes no step
+    # noise takes no step, and a goal is not what the loss tells
+    if len(losses) < 2 or not record.perturbable.any() or record.goal:
         return ""
     found = []
     start, best = losses[0], losses[record.best_step]

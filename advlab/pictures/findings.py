@@ -47,6 +47,7 @@ def finding(
         noise=float(record.noise.broken.mean()) if len(record.noise) else 0.0,
         tokens=int(record.perturbable.sum()),
         eps=record.eps / scale,
+        beside=record.beside,
     )
 
 
@@ -63,6 +64,7 @@ def columns(found: Sequence[Finding]) -> Columns:
     """One row a finding."""
     return {
         "text": [f.text for f in found],
+        **({"beside it": [f.beside for f in found]} if any(f.beside for f in found) else {}),
         "model": [f.model for f in found],
         "outcome": [f.outcome for f in found],
         "flips at ε": [f.flip for f in found],

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from advlab.pictures.style import FONTS
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -152,6 +154,7 @@ def frame(
             left=MARGINS[0],
             right=MARGINS[1],
             bottom=MARGINS[3],
+            fonts=FONTS,
         )
     )
 

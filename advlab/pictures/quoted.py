@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from advlab.pictures.base import finish
-from advlab.pictures.robustness import name_of
-from advlab.pictures.style import CLEAR, DASHES, RUNS, SHAPES, UNITS, faded, label
+from advlab.pictures.robustness import add_row, against_eps, name_of
 from advlab.pictures.tables import Columns
 from advlab.records.measured import Quoted
 
@@ -43,42 +42,13 @@ def curve(grid: Grid, name: str) -> go.Figure:
     shares = of(grid.rows[0], name).clean.unit == "share"
     high = 0.0
     for k, row in enumerate(grid.rows):
-        one, colour = of(row, name), RUNS[k % len(RUNS)]
-        x = [0.0, *row.eps]
+        one = of(row, name)
         found = [r.estimate for r in (one.clean, *one.robust)]
-        high = max(high, *(r.value for r in found))
-        if found[0].low == found[0].low:
-            figure.add_scatter(
-                x=[*x, *x[::-1]],
-                y=[*(r.high for r in found), *(r.low for r in found[::-1])],
-                fill="toself",
-                fillcolor=faded(colour, 0.18),
-                line={"color": CLEAR},
-                showlegend=False,
-                hoverinfo="skip",
-            )
-        figure.add_scatter(
-            x=x,
-            y=[r.value for r in found],
-            mode="lines+markers",
-            name=label(name_of(grid, row), 48),
-            line={"color": colour, "width": 2.5, "dash": list(DASHES)[k % len(DASHES)]},
-            marker={"symbol": SHAPES[k % len(SHAPES)], "size": 8},
-            customdata=[str(r) for r in found],
-            hovertemplate="ε = %{x:g}: %{customdata}<extra></extra>",
-        )
         noise = [r.estimate for r in (one.clean, *one.noisy)]
-        figure.add_scatter(
-            x=x,
-            y=[r.value for r in noise],
-            mode="lines",
-            line={"color": colour, "width": 1, "dash": "dot"},
-            showlegend=False,
-            customdata=[str(r) for r in noise],
-            hovertemplate="noise as long, ε = %{x:g}: %{customdata}<extra></extra>",
-        )
-    unit = UNITS.get(str(grid.rows[0].attack.get("unit", "norm")), "")
-    figure.update_xaxes(title={"text": f"ε ({unit})"}, rangemode="tozero", nticks=8)
+        high = max(high, *(r.value for r in found))
+        # NaN, where there is no interval, equals nothing
+        add_row(figure, grid, k, found, noise, band=found[0].low == found[0].low)
+    against_eps(figure, grid)
     if shares:
         figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", nticks=6)
     elif of(grid.rows[0], name).lower and high > 100:

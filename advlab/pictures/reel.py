@@ -22,6 +22,8 @@ from advlab.pictures.wording import chance_of, reference_of, said
 from advlab.records import AttackRecord, Frames, Noise, Reading, Written
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
+# F × places of a written answer: before, now, nats, joined to the last, the first to change
+Chips = list[list[tuple[str | None, str | None, float | None, bool, bool]]]
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,7 @@ class Panel:
     grown: list[float] | None = None  # F, how long each frame's δ is, in lengths of that one
     beside: str = ""  # what is read with the text
     spans: Spans | None = None  # where the answer begins and ends, if it is a span of the text
-    # F × places of a written answer: before, now, nats, joined to the last, the first to change
-    chips: list[list[tuple[str | None, str | None, float | None, bool, bool]]] | None = None
+    chips: Chips | None = None  # of a written answer
     stages: Stages | None = None  # what happens, in a row, with the one of each frame lit
     ball: Ball | None = None  # δ against the ball that holds it
 
@@ -157,9 +158,15 @@ def sweep(
 
 
 def film(
-    records: Sequence[AttackRecord], frames: Sequence[Frames], noise: Sequence[Noise] | None = None
+    records: Sequence[AttackRecord],
+    frames: Sequence[Frames],
+    noise: Sequence[Noise] | None = None,
+    written: Sequence[Written | None] | None = None,
 ) -> Reel:
-    """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens."""
+    """The attack step by step: loss, margin, probability, ‖δ‖ per token and nearest tokens.
+
+    `written` (the analysis of that name, along the steps) adds the tokens of written answers.
+    """
     steps = np.unique(np.concatenate([r.path_steps for r in records]))
     # where a model has no such step (it kept others, or stopped), its last before stands
     places = [np.searchsorted(r.path_steps, steps, side="right") - 1 for r in records]
@@ -185,6 +192,7 @@ def film(
             places[i],
             noise=None if noise is None else noise[i],
             lengths=length_of(r, r.path)[places[i]],
+            written=None if written is None else written[i],
         )
         for i, r in enumerate(records)
     ]
@@ -267,7 +275,7 @@ def _panel(
     event: str = "",
     written: Written | None = None,
 ) -> Panel:
-    """Bars of one model; `place` are the rows of `frames` that the player's frames stand for.
+    """Bars of one model; `place` are the rows of `frames` and of `written` that the player shows.
 
     Noise is drawn once, as long as the record's δ; `lengths` (F,) tell how it grows with the frames.
     """
@@ -315,13 +323,13 @@ def _panel(
         grown=grown,
         beside=record.beside,
         spans=spans(record, reading) if "span(answer)" in reading.parts else None,
-        chips=None if written is None else _chips(written),
+        chips=None if written is None else chips_of(written, place),
     )
 
 
-def _chips(written: Written) -> list[list[tuple[str | None, str | None, float | None, bool, bool]]]:
-    """Each answer against that of the first frame, which no δ has touched."""
-    clean = written.pieces[0]
+def chips_of(written: Written, place: Sequence[int] | np.ndarray | None = None) -> Chips:
+    """Each answer, or those at the places, against the clean one."""
+    rows = range(len(written.answers)) if place is None else place
     return [
         [
             (
@@ -331,9 +339,9 @@ def _chips(written: Written) -> list[list[tuple[str | None, str | None, float | 
                 c.joined,
                 c.first,
             )
-            for c in chips(clean, pieces, nats.tolist())
+            for c in chips(written.clean, written.pieces[n], written.nats[n].tolist())
         ]
-        for pieces, nats in zip(written.pieces, written.nats, strict=True)
+        for n in rows
     ]
 
 

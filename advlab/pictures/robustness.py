@@ -32,43 +32,62 @@ def curves(grid: Grid) -> go.Figure:
     """Accuracy under attack against ε with Wilson bands; dotted: noise as long; line: majority."""
     figure = go.Figure()
     for k, row in enumerate(grid.rows):
-        colour, shape = RUNS[k % len(RUNS)], SHAPES[k % len(SHAPES)]
-        x = [0.0, *row.eps]
-        rates = [row.clean, *row.robust]
+        add_row(figure, grid, k, [row.clean, *row.robust], [row.clean, *row.noisy])
+    figure.add_hline(y=grid.majority, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
+    against_eps(figure, grid)
+    figure.update_yaxes(
+        title={"text": "texts read right (%)"}, range=[-0.02, 1.02], tickformat=".0%", nticks=6
+    )
+    return finish(figure, 400, legend_rows=len(grid.rows))
+
+
+def add_row(
+    figure: go.Figure,
+    grid: Grid,
+    k: int,
+    found: Sequence[Estimate],
+    noise: Sequence[Estimate],
+    *,
+    band: bool = True,
+) -> None:
+    """The line of row k, clean and at each ε, with its intervals (`band`), and that of noise."""
+    row, colour = grid.rows[k], RUNS[k % len(RUNS)]
+    x = [0.0, *row.eps]
+    if band:
         figure.add_scatter(
             x=[*x, *x[::-1]],
-            y=[*(r.high for r in rates), *(r.low for r in rates[::-1])],
+            y=[*(r.high for r in found), *(r.low for r in found[::-1])],
             fill="toself",
             fillcolor=faded(colour, 0.18),
             line={"color": CLEAR},
             showlegend=False,
             hoverinfo="skip",
         )
-        figure.add_scatter(
-            x=x,
-            y=[r.value for r in rates],
-            mode="lines+markers",
-            name=label(name_of(grid, row), 48),
-            line={"color": colour, "width": 2.5, "dash": list(DASHES)[k % len(DASHES)]},
-            marker={"symbol": shape, "size": 8},
-            customdata=[str(r) for r in rates],
-            hovertemplate="ε = %{x:g}: %{customdata}<extra></extra>",
-        )
-        figure.add_scatter(
-            x=x,
-            y=[row.clean.value, *(r.value for r in row.noisy)],
-            mode="lines",
-            line={"color": colour, "width": 1, "dash": "dot"},
-            showlegend=False,
-            hovertemplate="noise as long, ε = %{x:g}: %{y:.1%}<extra></extra>",
-        )
-    figure.add_hline(y=grid.majority, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
+    figure.add_scatter(
+        x=x,
+        y=[r.value for r in found],
+        mode="lines+markers",
+        name=label(name_of(grid, row), 48),
+        line={"color": colour, "width": 2.5, "dash": list(DASHES)[k % len(DASHES)]},
+        marker={"symbol": SHAPES[k % len(SHAPES)], "size": 8},
+        customdata=[str(r) for r in found],
+        hovertemplate="ε = %{x:g}: %{customdata}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=x,
+        y=[r.value for r in noise],
+        mode="lines",
+        line={"color": colour, "width": 1, "dash": "dot"},
+        showlegend=False,
+        customdata=[str(r) for r in noise],
+        hovertemplate="noise as long, ε = %{x:g}: %{customdata}<extra></extra>",
+    )
+
+
+def against_eps(figure: go.Figure, grid: Grid) -> None:
+    """The axis of ε, in the unit of the grid's attacks."""
     unit = UNITS.get(str(grid.rows[0].attack.get("unit", "norm")), "")
     figure.update_xaxes(title={"text": f"ε ({unit})"}, rangemode="tozero", nticks=8)
-    figure.update_yaxes(
-        title={"text": "texts read right (%)"}, range=[-0.02, 1.02], tickformat=".0%", nticks=6
-    )
-    return finish(figure, 400, legend_rows=len(grid.rows))
 
 
 def columns(grid: Grid) -> Columns:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
 from advlab.pictures.wording import named, reference_of, said, written
@@ -102,6 +103,8 @@ def attack_sentence(record: AttackRecord) -> str:
         return "There is no word here that the attack may change."
     if record.stuck and not record.flipped and record.right:
         return STUCK
+    if record.goal:
+        return goal_sentence(record)
     if record.attack.get("targeted"):
         met = record.attacked.answers[0] == record.reference or record.attacked.margin[0] > 0
         each = " per token" if written(record) else ""
@@ -127,6 +130,27 @@ def attack_sentence(record: AttackRecord) -> str:
     return (
         f"{held} Nor does it flip up to {at_eps(end, record)}." if end > 1.01 * record.eps else held
     )
+
+
+def goal_sentence(record: AttackRecord) -> str:
+    """Whether the goal is met, and what the model writes then."""
+    name, _colon, words = record.goal.partition(":")
+    goal = {
+        "other": _("no word of the answer stays in its place"),
+        "keyword": _("‘{words}’ appears in the answer", words=words.strip()),
+    }.get(name, record.goal)
+    told = (
+        _("Meets its goal within {eps}: {goal}.", eps=at_eps(record.eps, record), goal=goal)
+        if record.met
+        else _("Misses its goal within {eps}: {goal}.", eps=at_eps(record.eps, record), goal=goal)
+    )
+    says = _(
+        "Read behind the words of the answer; written freely, the answer goes from {clean} to"
+        " {attacked}.",
+        clean=said(record, record.clean.answers[0]),
+        attacked=said(record, record.attacked.answers[0]),
+    )
+    return f"{told} {says}"
 
 
 def text_sentence(record: AttackRecord) -> str:

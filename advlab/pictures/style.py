@@ -31,13 +31,28 @@ NEUTRAL = "#808080"  # visible on white and on near-black
 DIVERGING = ((0.0, "#5f9414"), (0.5, "#e8eaeb"), (1.0, "#7b3294"))  # against, for
 FLIPS = "#B3261E"  # of marks that tell flips from the rest
 CLEAR = "rgba(0,0,0,0)"
+LONGEST = 48  # characters of an answer within a sentence
+# systems' own fonts of simplified characters, for what the font before them does not have
+CJK_FONTS = (
+    *("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC"),
+    *("Microsoft YaHei", "WenQuanYi Micro Hei"),
+)
+FONTS = ", ".join(("system-ui", *(f"'{name}'" for name in CJK_FONTS), "sans-serif"))
 UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}  # of ε
 
 
 def label(text: str, limit: int = 24) -> str:
-    """Text fit for a Plotly label, which reads some HTML: escaped, on one line, cut with …."""
-    text = " ".join(text.split()) or "␣"
-    return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
+    """Text fit for a Plotly label, which reads some HTML: escaped, on one line, `short`."""
+    return html.escape(short(text, limit) or "␣", quote=False)
+
+
+def short(text: str, limit: int = LONGEST) -> str:
+    """A text on one line, its middle left out where it is long: both ends tell names apart."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head].rstrip()}…{text[len(text) - (limit - 1 - head) :].lstrip()}"
 
 
 def side(i: int, name: str = "") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.pictures.reel import Chart, Mode, Panel, Reel, Series
+from advlab.pictures.reel import Chart, Chips, Mode, Panel, Reel, Series, chips_of
 from advlab.pictures.sentences import exit_share, number, percent
 from advlab.pictures.style import DASHES, SIDES, side
 from advlab.pictures.tables import Columns
@@ -156,7 +156,14 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
         ],
         said=told,
         left_out=int(first.perturbable.sum()) - len(keep),
+        chips=_chips(row),
     )
+
+
+def _chips(row: Sequence[Moment]) -> Chips | None:
+    """What each epoch writes under attack, against what it writes without; None for other answers."""
+    told = [m.written for m in row if m.written is not None]
+    return [chips_of(one)[0] for one in told] if len(told) == len(row) else None
 
 
 def changed_sentence(lapse: Sequence[Moment]) -> str:

@@ -65,7 +65,7 @@ def losses(events: Sequence[Event]) -> Figure:
 def accuracy(events: Sequence[Event]) -> Figure:
     """Validation accuracy after each epoch, clean and under attack, with Wilson 95 % bands.
 
-    The dotted line is the share of the most frequent class; the star marks the epoch kept.
+    The dotted line is the share of the most frequent answer; the star marks the epoch kept.
     """
     rows = [e for e in timeline(events) if e.kind == "epoch"]
     start = _first(events, "start")
@@ -112,7 +112,7 @@ def accuracy(events: Sequence[Event]) -> Figure:
     majority = next((e.values["majority"] for e in rows if "majority" in e.values), None)
     majority = start.get("majority") if majority is None else majority
     if _number(majority):
-        _level(figure, float(majority), "most frequent class")
+        _level(figure, float(majority), "most frequent answer")
     _percent_axis(figure)
     figure["layout"]["xaxis"] |= _epochs(start.get("epochs"), rows)
     return figure

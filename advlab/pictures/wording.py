@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advlab.pictures.style import side
-from advlab.records import AttackRecord
+from advlab.pictures.style import LONGEST, short, side
+from advlab.records import AttackRecord, Reading
 from advlab.records.examples import NO_ANSWER
-
-LONGEST = 48  # characters of an answer within a sentence
 
 
 def named(record: AttackRecord) -> bool:
@@ -18,16 +16,12 @@ def named(record: AttackRecord) -> bool:
 
 def written(record: AttackRecord) -> bool:
     """Whether its answers are written token by token, so that what is sure is so per token."""
-    return "nats" in record.clean.parts
+    return tells_tokens(record.clean)
 
 
-def short(text: str, limit: int = LONGEST) -> str:
-    """A text on one line, its middle left out where it is long: both ends tell answers apart."""
-    text = " ".join(text.split())
-    if len(text) <= limit:
-        return text
-    head = (limit - 1) * 2 // 3
-    return f"{text[:head].rstrip()}…{text[len(text) - (limit - 1 - head) :].lstrip()}"
+def tells_tokens(reading: Reading) -> bool:
+    """Whether a reading is of answers that are written token by token."""
+    return "nats" in reading.parts
 
 
 def said(record: AttackRecord, answer: str, limit: int = LONGEST) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from advlab.records.reading import Reading
-from advlab.records.views import Curve, Neighbours
+from advlab.records.views import Curve, Neighbours, Written
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class AttackRecord:
     beside: str = ""  # what was read with the text
     # (T,) 0 the text, 1 beside it, 2 the answer's own tokens, −1 special; None: nobody kept it
     segment: np.ndarray | None = None
+    goal: str = ""  # what the attack aimed at beside the loss, as the task names it: keyword:WORD
+    met: bool = False  # whether δ meets the goal, read behind the words of the reference
 
     @property
     def moved(self) -> np.ndarray:
@@ -136,3 +138,4 @@ class Moment:
     record: AttackRecord
     words: np.ndarray  # (W,) integrated gradients of the margin on the clean sentence
     chosen: bool = False  # whether the run keeps the weights of this epoch as its model
+    written: Written | None = None  # what is written under attack, where answers are written

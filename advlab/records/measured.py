@@ -174,9 +174,9 @@ class Finding:
     text: str
     model: str
     outcome: str  # one of OUTCOMES
-    clean: str  # predicted class
+    clean: str  # what is answered
     attacked: str
-    p_clean: float  # of the attacked class
+    p_clean: float  # of the attacked answer
     p_attacked: float
     flip: float | None  # smallest ε found that flips; None: none up to twice the attack's
     moved: int  # tokens nearest to another one
@@ -186,3 +186,4 @@ class Finding:
     noise: float  # share of the noise draws that flip
     tokens: int
     eps: float  # the attack's
+    beside: str = ""  # what was read with the text

@@ -96,6 +96,7 @@ class Written:
     answers: tuple[str, ...]  # N
     pieces: tuple[tuple[str, ...], ...]  # N × U: as they stand in the answer; the end is ""
     nats: tuple[np.ndarray, ...]  # N × (U,): −log p of each; NaN: left out of it
+    clean: tuple[str, ...]  # pieces of the answer to the text as it is
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from advlab.errors import SettingError
 from advlab.runs.disk import telling
+from advlab.runs.spaces import current
 from advlab.settings import build, plain, setting
 
 
@@ -335,9 +336,14 @@ class RunConfig:
 
 
 def home() -> Path:
-    """The user's data folder: `$ADVLAB_HOME`, or `~/.advlab`; made when missing."""
+    """The data folder: `$ADVLAB_HOME`, or `~/.advlab`; in a class the visitor's. Made when missing."""
     import os
 
+    space = current()
+    if space is not None:
+        with telling(space.root):
+            space.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return space.root.resolve()
     own = Path.home() / ".advlab"
     folder = Path(os.environ.get("ADVLAB_HOME") or own).expanduser()
     with telling(folder):

@@ -148,6 +148,15 @@ class RunInfo:
         return min((self.step or 0) / self.steps, 1.0)
 
 
+@dataclass(frozen=True)
+class Line:
+    """A queue in short: (id, time of its creation) of each run that waits, the next one first."""
+
+    waiting: tuple[tuple[str, float], ...]
+    running: int  # runs
+    started: float  # the last time that one was started, seconds since 1970; 0: never
+
+
 class Store:
     """The queue of one data folder. Each call opens its own connection: safe from any thread."""
 
@@ -215,6 +224,19 @@ class Store:
                 {"status": status, "group": group},
             ).fetchall()
         return [self._info(row) for row in rows if _is_id(row["id"])]
+
+    def line(self) -> Line:
+        """Who waits here, and when one of these runs was started last."""
+        with self._open() as db:
+            queued = db.execute(
+                "SELECT id, created FROM runs WHERE status = 'queued' ORDER BY turn"
+            ).fetchall()
+            row = db.execute(
+                "SELECT count(*) FILTER (WHERE status = 'running') AS running,"
+                " max(started) AS started FROM runs"
+            ).fetchone()
+        waiting = tuple((str(r["id"]), float(r["created"] or 0.0)) for r in queued)
+        return Line(waiting, int(row["running"]), float(row["started"] or 0.0))
 
     def claim(self, limit: int, together: int = 1) -> RunInfo | None:
         """Take the next queued run, unless `limit` runs are running; at most one caller gets it.

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -158,23 +158,31 @@ class Scheduler:
 
     def tick(self) -> None:
         """One round: settle what ended, press what was cancelled, start what may start."""
+        self._remember(self._tend(self.store))
+        limit = self.limit or max_runs()
+        together = self.limit or starters_together()
+        while (run := self.store.claim(limit, together)) is not None:
+            self._spawn(self.store, run)
+
+    def _tend(self, store: Store) -> list[RunInfo]:
+        """Settle what ended and press what was cancelled; the runs that are running."""
         for child in list(self._children.values()):
             child.poll()  # so that none stays a zombie
         settle(
-            self.store,
+            store,
             start_limit=self.start_limit,
             exit_of=self._exit_of,
             waited=lambda run: self._waited(run, "start"),
         )
-        running = self.store.listing(status="running")
+        running = store.listing(status="running")
         for run in running:
             self._press(run)
+        return running
+
+    def _remember(self, running: Sequence[RunInfo]) -> None:
+        """Forget the clocks of all but these runs."""
         there = {(run.id, run.attempt) for run in running}
         self._since = {key: t for key, t in self._since.items() if key[:2] in there}
-        limit = self.limit or max_runs()
-        together = self.limit or starters_together()
-        while (run := self.store.claim(limit, together)) is not None:
-            self._spawn(run)
 
     def _exit_of(self, pid: int) -> int | None:
         # asked anew and not remembered from the start of the round: it may have ended since
@@ -196,7 +204,7 @@ class Scheduler:
             self._terminated.add((run.id, run.attempt))
             send(run.pid, run.pid_start, signal.SIGTERM)
 
-    def _spawn(self, run: RunInfo) -> None:
+    def _spawn(self, store: Store, run: RunInfo) -> None:
         try:
             with run.folder.log.open("ab") as log:
                 child = subprocess.Popen(
@@ -206,16 +214,14 @@ class Scheduler:
                     stderr=log,
                     # holds no Python file that could shadow a module, as any other folder might
                     cwd=run.folder.path,
-                    env=worker_environment(self.store.root),
+                    env=worker_environment(store.root),
                     start_new_session=True,  # a Ctrl-C in the server's terminal is not for it
                 )
         except OSError as error:
-            self.store.finish(
-                run.id, run.attempt, "failed", f"the worker could not be started: {error}"
-            )
+            store.finish(run.id, run.attempt, "failed", f"the worker could not be started: {error}")
             return
         self._children[child.pid] = child
-        self.store.note_process(run.id, run.attempt, child.pid)
+        store.note_process(run.id, run.attempt, child.pid)
 
 
 def settle(

@@ -27,40 +27,48 @@ class Starter:
     """What a task begins with. Neither model has dropout: it costs time and gains nothing here."""
 
     title: str  # of the task
-    corpus: str
+    corpora: dict[str, str]  # built-in corpora that it may read -> what they are, for people
     method: dict[str, Any]  # of the adversarial run
     train: TrainConfig
-    texts: str  # what it reads, for people
     time: str  # how long both take where two cores are free
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)  # what a corpus has otherwise
     robust: dict[str, Any] = field(default_factory=dict)  # what its training has otherwise
     settings: dict[str, Any] = field(default_factory=dict)  # the task's own
+
+    def chosen(self, corpus: str = "") -> str:
+        """The corpus asked for, the first where none is; SettingError lists them."""
+        if corpus and corpus not in self.corpora:
+            raise SettingError(unknown("corpus of the starter pair", corpus, self.corpora))
+        return corpus or next(iter(self.corpora))
 
 
 STARTERS: dict[str, Starter] = {
     # many texts and few passes; plain, seed 0: 92.8 % of the test texts with dropout 0.1, 94.5 without
     "classification": Starter(
         "Text classification",
-        "reviews",
+        {
+            "reviews": "invented reviews of films, food, places and things",
+            "dianping": "invented reviews in Chinese of films, food, places and things",
+        },
         {"name": "fgm", "eps": 0.3},
         TrainConfig(epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=0.25),
-        "invented reviews of films, food, places and things",
         "a minute or two",
+        own={"dianping": {"epochs": 4}},
     ),
     "qa": Starter(
         "Question answering",
-        "stories",
+        {"stories": "invented stories, a question to each"},
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
         TrainConfig(
             epochs=4, lr=2e-3, weight_decay=0.01, clean_start=0.6, eval_limit=64, eval_eps=0.25
         ),
-        "invented stories, a question to each",
         "two to three minutes",
         settings={"where": "both"},
     ),
     # the last epoch: exact matches of 64 texts would choose among the late ones by chance
     "translation": Starter(
         "Translation",
-        "normal-forms",
+        {"normal-forms": "dates, times and numbers in words, to be written in digits"},
         {"name": "freelb", "eps": 0.5, "steps": 2},
         TrainConfig(
             epochs=10,
@@ -71,14 +79,13 @@ STARTERS: dict[str, Starter] = {
             eval_eps=0.25,
             choose="last",
         ),
-        "dates, times and numbers in words, to be written in digits",
         "two to three minutes",
     ),
     # ε waits for the look-ups: risen from the first steps on it left one seed of three without a fifth
     # of the directions
     "dialogue": Starter(
         "Dialogue",
-        "assistant",
+        {"assistant": "talks with an assistant: bookings, directions, support"},
         {"name": "pgd", "eps": 0.3, "steps": 2},
         TrainConfig(
             epochs=4,
@@ -91,22 +98,26 @@ STARTERS: dict[str, Starter] = {
             eval_eps=0.25,
             choose="last",
         ),
-        "talks with an assistant: bookings, directions, support",
         "three to four minutes",
     ),
 }
 
 
-def starter_pair(seed: int = 0, task: str = "classification") -> tuple[RunConfig, RunConfig]:
-    """The plain and the adversarial run of a task; SettingError lists the tasks."""
+def starter_pair(
+    seed: int = 0, task: str = "classification", corpus: str = ""
+) -> tuple[RunConfig, RunConfig]:
+    """The plain and the adversarial run of a task on one of its corpora, the first unless named.
+
+    SettingError lists the tasks, and the corpora of a task.
+    """
     if task not in STARTERS:
         raise SettingError(unknown("task", task, STARTERS))
     start = STARTERS[task]
     plain = RunConfig(
-        "Starter: plain" if task == "classification" else f"Starter {task}: plain",
-        data=DataConfig(start.corpus, task=task),
+        f"{starter_group(task, corpus).capitalize()}: plain",
+        data=DataConfig(start.chosen(corpus), task=task),
         regularise=Regularisation(dropout=0.0),
-        train=replace(start.train, seed=seed),
+        train=replace(start.train, seed=seed, **start.own.get(start.chosen(corpus), {})),
         task_settings=dict(start.settings),
     )
     name = plain.name.replace("plain", f"adversarial ({start.method['name'].upper()})")
@@ -125,6 +136,16 @@ def train_for(model: str, method: str, task: str, **changes: Any) -> TrainConfig
     return TrainConfig.for_model(model, method, **(base | changes))
 
 
-def starter_group(task: str) -> str:
-    """What ties the two runs of a task together in the queue."""
-    return STARTER_GROUP if task == "classification" else f"{STARTER_GROUP} {task}"
+def starter_group(task: str, corpus: str = "") -> str:
+    """What ties the two runs of a task on a corpus together in the queue."""
+    own = STARTERS[task].chosen(corpus)
+    named = (
+        task if task != "classification" else "",
+        own if own != STARTERS[task].chosen() else "",
+    )
+    return " ".join((STARTER_GROUP, *filter(None, named)))
+
+
+def starter_groups() -> set[str]:
+    """Those of all starter pairs."""
+    return {starter_group(task, corpus) for task in STARTERS for corpus in STARTERS[task].corpora}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from advlab.records import Example
+from advlab.records.script import SIGNS, pieces
 
 NEGATIONS = ("not", "no", "never", "n't", "nothing", "hardly", "neither", "nor", "without")
+# words with a sign of negation that deny nothing: but, good, not only, have to, nearly, whatever
+NO_NEGATION = re.compile("不过|不错|不但|不仅|不得不|差不多|不管|不论|没准|未来")
 RARE = 3  # times in the training texts: a word below it is rare
 KINDS = 12  # a column with more values names no parts
 FEWEST = 5  # nor does a part of fewer texts
@@ -26,7 +30,7 @@ def slices_of(
     words = [words_of(e.text) for e in examples]
     sizes = np.array([len(w) for w in words])
     low, high = np.quantile(sizes, [1 / 3, 2 / 3]) if len(sizes) else (0, 0)
-    negated = np.array([any(w in NEGATIONS for w in row) for row in words])
+    negated = np.array([negates(e.text) for e in examples])
     found = {
         "all": np.ones(len(examples), dtype=bool),
         f"short (up to {low:.0f} words)": sizes <= low,
@@ -59,9 +63,16 @@ def slices_of(
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words without the punctuation around them; n't stands alone."""
-    parts = text.lower().replace("n't", " n't").split()
-    return [stripped for part in parts if (stripped := part.strip('.,!?;:"()“”‘’'))]
+    """Lower-case words without the punctuation around them; n't and Chinese characters stand alone."""
+    parts = pieces(text.lower().replace("n't", " n't"))
+    return [stripped for part in parts if (stripped := part.strip('.,!?;:"()' + SIGNS))]
+
+
+def negates(text: str) -> bool:
+    """Whether it has a word of negation, in English or Chinese."""
+    if any(word in NEGATIONS for word in words_of(text)):
+        return True
+    return any(sign in NO_NEGATION.sub("", text) for sign in "不没未")
 
 
 def word_counts(examples: Sequence[Example]) -> dict[str, int]:

@@ -126,7 +126,9 @@ def missing(sweep: Sweep) -> list[tuple[RunConfig, RunInfo | None]]:
 
 def submit(sweep: Sweep) -> str:
     """Queue what the group lacks, resume what was stopped; the group's name."""
-    for config, info in missing(sweep):
+    lacking = missing(sweep)
+    jobs.make_room(len(lacking))  # all of them or none
+    for config, info in lacking:
         if info is None:
             jobs.submit(config, group=sweep.group)
         else:

@@ -302,9 +302,43 @@ class Writes(Protocol):
 
 
 @runtime_checkable
+class PadsAnswers(Protocol):
+    """A task whose rows are two blocks, texts and answers, each padded for itself."""
+
+    def answer_lengths(self, examples: Sequence[Example], reader: Reader) -> list[int]:
+        """The tokens of each reference, its end among them; 0 where none is known."""
+        ...
+
+
+@runtime_checkable
 class LaysOut(Protocol):
     """A task that lays out a text for the model with more around it than the tokenizer adds."""
 
     def reader(self, tokenizer: Any, max_length: int, most: int | None, **known: Any) -> Reader:
         """The reader of its texts; `most` tokens can be read in all (None: any number)."""
+        ...
+
+
+@runtime_checkable
+class Aims(Protocol):
+    """A task of whose answers an attack may want more than that the reference is lost."""
+
+    goals: ClassVar[Mapping[str, tuple[str, bool]]]  # name: its meaning, and whether it takes words
+
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at a goal: "name" or "name:words"; else SettingError."""
+        ...
+
+
+@runtime_checkable
+class Errs(Protocol):
+    """A task that can name a wrong answer to each text of a batch."""
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """The same texts with a wrong answer each, wanted only where it differs from the right one.
+
+        δ may stand on the text alone, whose tokens are at the same places as in `batch`.
+        """
         ...

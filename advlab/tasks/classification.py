@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -102,6 +102,15 @@ class Classification:
         rows = padded(tokens, reader.pad)
         target = {"labels": torch.tensor(labels)}
         return Batch(rows.ids, rows.mask, rows.segment == 0, rows.segment, target, tuple(tokens))
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each text with another class, drawn at random."""
+        labels, C = batch.target["labels"], len(reader.head)
+        ahead = torch.randint(1, max(C, 2), labels.shape, generator=generator)
+        own = replace(batch, perturbable=batch.segment == 0)
+        return own.with_target(labels=(labels + ahead.to(labels.device)) % C)
 
     def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
         """(B,T) -> (B,T,D): what the embedding layer really gives, scaling included."""

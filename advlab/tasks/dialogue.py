@@ -20,16 +20,16 @@ from torch import Tensor
 from advlab.errors import SettingError, unknown
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
+from advlab.records.script import pieces
 from advlab.tasks import quoted, replies, sequences
-from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.base import Batch, Column, Explained, Model, Objective
+from advlab.tasks.goals import GOALS, aimed
 from advlab.tasks.history import History, HistoryReader
 from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE, block
 from advlab.tasks.tokens import Reader, Tokens
 
-EXPLAINED = {
-    "margin": ("margin", "the logit of a reply's token minus that of its best rival there"),
-    "token": ("token", "the log-probability of one token of the reply"),
+EXPLAINED = sequences.EXPLAINED | {
     "reply": ("whole reply", "its log-probability: the sum over its tokens"),
     "loss": ("loss", "its mean cross-entropy, in nats per token"),
 }
@@ -58,6 +58,7 @@ class Dialogue:
     beside: ClassVar[Column | None] = None
     reference: ClassVar[Column] = Column("Reply", ("reply", "response", "answer", "completion"))
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
+    goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
     def reader(
         self, tokenizer: Any, max_length: int, most: int | None, **known: Any
@@ -89,7 +90,12 @@ class Dialogue:
     ) -> Batch:
         """Histories with their replies, padded on the right."""
         assert isinstance(reader, HistoryReader)
-        pairs = [(t, self._wanted(e, reader)) for t, e in zip(tokens, examples, strict=True)]
+        return self._laid(tokens, [self._wanted(e, reader) for e in examples], reader)
+
+    def _laid(
+        self, tokens: Sequence[Tokens], replies: Sequence[list[int]], reader: Reader
+    ) -> Batch:
+        pairs = list(zip(tokens, replies, strict=True))
         read = [[*t.ids, *y[:-1]] for t, y in pairs]
         segment = block([[*t.segment, *[2] * len(y[:-1])] for t, y in pairs], -1)
         U = max([1, *(len(y) for _, y in pairs)])
@@ -111,6 +117,14 @@ class Dialogue:
             target,
             tuple(tokens),
         )
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each history with the reply of another in the batch, the one that is most like its own."""
+        wrong, differing = sequences.mistaken(batch.target["labels"])
+        found = self._laid(batch.tokens, wrong, reader).to(batch.input_ids.device)
+        return found.with_target(labels=differing(found.target["labels"]))
 
     def _wanted(self, example: Example, reader: HistoryReader) -> list[int]:
         if example.answer is None:
@@ -183,6 +197,10 @@ class Dialogue:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(self._own(out, batch), batch.target["labels"])
 
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at one of `GOALS`."""
+        return aimed(goal, victim, batch, reader)
+
     def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Dialogue:
         """As it is: nothing is chosen by validation texts."""
         return self
@@ -226,8 +244,7 @@ class Dialogue:
     ) -> Explained:
         """A token's margin or log-probability, or those of the whole reply.
 
-        `of` is the place of the token in the reply, from 0, and left open the one that decides;
-        `against` the word that a margin is over, else its likeliest rival in the clean text.
+        `of` and `against` are those of `sequences.explained`.
         """
         if kind not in EXPLAINED:
             raise SettingError(unknown("target", kind, EXPLAINED))
@@ -245,26 +262,11 @@ class Dialogue:
                 return sign * sequences.loss(o[:, :n], labels[:n].expand(len(o), -1))
 
             return Explained(f"{words}, in nats", value, whole)
-        own = self._own(out, batch)[0, :n]
-        place = _place_of(of.get("of"), own, labels[:n])
-        token = int(labels[place])
-        name = _shown(token, reader)
-        if kind == "token":
-            return Explained(
-                f"log-probability of ‘{name}’",
-                lambda o: o[:, place].log_softmax(-1)[:, token],
-                name,
-            )
-        rival = _rival_of(of.get("against"), own[place], token, reader)
-        return Explained(
-            f"logit of ‘{name}’ − logit of ‘{_shown(rival, reader)}’",
-            lambda o: o[:, place, token] - o[:, place, rival],
-            name,
-        )
+        return sequences.explained(kind, self._own(out, batch), batch, reader, **of)
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """Whether it is a known reply, letter case and spacing aside; else how many words it shares."""
-        said, known = answer.casefold().split(), [a.casefold().split() for a in example.answers]
+        said, *known = (pieces(a.casefold()) for a in (answer, *example.answers))
         return {
             "exact": float(said in known),
             "f1": max((_overlap(said, words) for words in known), default=0.0),
@@ -323,40 +325,6 @@ class _State:
 
 def _parameters(model: Any) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(model.forward).parameters
-
-
-def _place_of(asked: str | int | None, own: Tensor, labels: Tensor) -> int:
-    """A place among the tokens (n,) of a reply; left open, where the rival (n,V) is nearest."""
-    n = len(labels)
-    if asked is None:
-        mine, rival = sequences.duels(own.unsqueeze(0), labels.unsqueeze(0))
-        return int((mine - rival)[0].argmin())
-    if not isinstance(asked, int) or not 0 <= asked < n:
-        raise SettingError(
-            f"expected the place of a token of the reply, 0 to {n - 1}, got {asked!r}; choose one"
-        )
-    return asked
-
-
-def _rival_of(asked: str | int | None, logits: Tensor, token: int, reader: Reader) -> int:
-    """The id that a margin is over; left open, the likeliest beside `token`."""
-    if asked is None:
-        rest = logits.index_fill(0, torch.tensor(token, device=logits.device), -torch.inf)
-        return int(rest.argmax())
-    if isinstance(asked, str):
-        ids = reader.tokenizer(asked, add_special_tokens=False)["input_ids"]
-        if len(ids) != 1:
-            raise SettingError(
-                f"expected one token, got {asked!r}, which is {len(ids)}; choose one"
-            )
-        asked = int(ids[0])
-    if asked == token or not 0 <= asked < len(logits):
-        raise SettingError(f"expected another token than {_shown(token, reader)!r}; choose one")
-    return asked
-
-
-def _shown(token: int, reader: Reader) -> str:
-    return "end" if token == reader.ending else reader.spell([token]).strip() or repr(token)
 
 
 def _overlap(said: Sequence[str], known: Sequence[str]) -> float:

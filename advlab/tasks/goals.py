@@ -11,13 +11,14 @@ then writes is to be looked at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from advlab.errors import SettingError
+from advlab.language import _
 from advlab.tasks import sequences
 from advlab.tasks.base import Batch, Judged, Model, Objective
 from advlab.tasks.sequences import NONE
@@ -50,7 +51,7 @@ def far_from(out: Tensor, words: Sequence[int], allowed: Tensor) -> Tensor:
     found = torch.zeros_like(gap[..., 0])
     free = gap.detach().clone()
     rows = torch.arange(len(gap), device=out.device)
-    for _ in words:  # the nearest pair of a keyword and a place that are both free
+    for _word in words:  # the nearest pair of a keyword and a place that are both free
         k, t = free.flatten(1).argmin(1) // free.shape[2], free.flatten(1).argmin(1) % free.shape[2]
         found = found.index_put((rows, k), gap[rows, k, t])
         free[rows, k] = torch.inf
@@ -134,8 +135,33 @@ class KeywordsAppear(Goal):
         return KeywordsAppear(self.victim, self.batch.take(rows), self.reader, self.keywords)
 
 
+# name: what it means, and whether words are given with it
+GOALS: Mapping[str, tuple[str, bool]] = {
+    "other": ("no word of the answer stays in its place", False),
+    "keyword": ("words of your own appear in the answer", True),
+}
+
+
+def aimed(goal: str, victim: Model, batch: Batch, reader: Reader) -> Goal:
+    """The goal "other", or "keyword:" with words between blanks; SettingError for anything else."""
+    name, _colon, words = goal.partition(":")
+    if name == "other" and not words:
+        return NoWordStays(victim, batch, reader)
+    if name == "keyword":
+        return KeywordsAppear(victim, batch, reader, words.split())
+    raise SettingError(
+        _(
+            "expected the goal other, or keyword: with the words that are to appear (keyword:WORD), "
+            "got {goal}; change it",
+            goal=repr(goal),
+        )
+    )
+
+
 def _ids(word: str, reader: Reader) -> list[int]:
-    ids = reader.tokenizer(text_target=word, add_special_tokens=False)["input_ids"]
+    # where a blank is part of the word behind it, a word within an answer begins with one
+    text = f" {word}" if reader.mark == "Ġ" else word
+    ids = reader.tokenizer(text_target=text, add_special_tokens=False)["input_ids"]
     if not ids or set(ids) & set(reader.tokenizer.all_special_ids):
         raise SettingError(
             f"expected a keyword that the model can write, got {word!r}; choose another"

@@ -1,9 +1,9 @@
 """Which of a head's answers are which of a data set's: one mapping of names, told where they differ.
 
 Two sides name the same answers when their sets are equal, but for order, capitals and blanks; when both
-are numbers (LABEL_1 and 1 are; negative is 0 and positive 1, as data sets of opinions have it); and
-when one side has numbers from 0 alone, which then count the other side's names in their order. Nothing
-is guessed from what a model predicts.
+are numbers (LABEL_1 and 1 are; negative and 差评 are 0, positive and 好评 1, as data sets of opinions
+have it); and when one side has numbers from 0 alone, which then count the other side's names in their
+order. Nothing is guessed from what a model predicts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-SIGNS = {"neg": 0, "negative": 0, "pos": 1, "positive": 1}
+SIGNS = {"neg": 0, "negative": 0, "差评": 0, "pos": 1, "positive": 1, "好评": 1}
 _NUMBER = re.compile(r"(?:label[_ -]?)?(\d{1,6})")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from advlab.records import Estimate, Example
 from advlab.records.estimates import share_of
+from advlab.records.script import pieces
 from advlab.tasks.quoted import Figure, Said
 
 
@@ -49,7 +50,7 @@ def distinct_of(said: Sequence[Said], examples: Sequence[Example]) -> Figure:
     Without an interval: a reply that is drawn twice repeats itself, so a bootstrap says nothing of it.
     """
     replies = [s.answer for s in said]
-    words = sum(len((e.answer or "").split()) for e in examples) // 2
+    words = sum(len(pieces(e.answer or "")) for e in examples) // 2
     return Figure(
         "distinct-2",
         lambda places: distinct([replies[i] for i in places], 2, words),
@@ -70,9 +71,9 @@ def distinct(replies: Sequence[str], n: int, words: int | None = None) -> float:
     It falls with the number of words, so compare at the same: the first `words` of them.
     """
     seen: list[tuple[str, ...]] = []
-    left = words if words is not None else sum(len(r.split()) for r in replies)
+    left = words if words is not None else sum(len(pieces(r)) for r in replies)
     for reply in replies:
-        said = reply.split()[: max(left, 0)]
+        said = pieces(reply)[: max(left, 0)]
         left -= len(said)
         seen += zip(*(said[i:] for i in range(n)), strict=False)
     return len(set(seen)) / max(len(seen), 1)

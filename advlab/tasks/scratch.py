@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from advlab.errors import SettingError, unknown
+from advlab.records.script import SIGNS, has_han
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
 
     A seventh of the vocabulary is word pieces learnt from `texts` (WordPiece), for rare words; the
     rest are the most frequent words that occur at least twice. Plain WordPiece spends many entries
-    on intermediate merges and cuts words that a reader would rather see whole.
+    on intermediate merges and cuts words that a reader would rather see whole. A Chinese character is
+    a word.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from tokenizers.trainers import WordPieceTrainer
@@ -53,7 +55,13 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
         counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
     # The trainer numbers inner characters as a randomly seeded hash map yields them, and breaks ties
     # by number: two trainings on the same texts would differ. Named first, they have fixed numbers.
-    inner = ["##" + c for c in sorted({c for word in counts for c in word[1:]})]
+    # so that no plain text of a user becomes [UNK] for want of a sign; among Chinese texts names of
+    # other letters are few, and would not teach their signs
+    letters = string.digits + string.ascii_lowercase
+    chinese = any(map(has_han, counts))
+    alphabet = letters + string.punctuation + (SIGNS if chinese else "")
+    inside = {c for word in counts for c in word[1:]} | set(letters if chinese else "")
+    inner = ["##" + c for c in sorted(inside)]
     learner.train_from_iterator(
         texts,
         WordPieceTrainer(
@@ -61,8 +69,7 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
             min_frequency=2,
             special_tokens=[*SPECIALS, *inner],
             show_progress=False,
-            # so that no plain text of a user becomes [UNK] for want of a sign
-            initial_alphabet=list(string.digits + string.ascii_lowercase + string.punctuation),
+            initial_alphabet=list(alphabet),
         ),
     )
     pieces = sorted(learner.get_vocab().items(), key=lambda item: item[1])

@@ -12,19 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.errors import SettingError
 from advlab.records import Example
 from advlab.records.reading import Reading
-from advlab.tasks.base import broken_in, margin_in
+from advlab.tasks.base import Batch, Explained, broken_in, margin_in
 from advlab.tasks.tokens import Reader
 
 NONE = -100  # a place where nothing is wanted
+ANSWERS = 20_000  # whose ids a reader remembers: each epoch asks for the same
 
 # ---- numbers ------------------------------------------------------------------------------------
 
@@ -50,14 +53,38 @@ def loss(out: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """
     if not smoothing:
         return nats(out, labels).sum(1) / count(labels)
-    log = out.log_softmax(-1)
-    never = out.detach()[0, 0] == -torch.inf  # (V,)
-    own = (
-        log.gather(2, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1).masked_fill(labels == NONE, 0)
-    )
-    every = log.masked_fill(never, 0).sum(-1) / (~never).sum()
-    lost = -(1 - smoothing) * own - smoothing * every * (labels != NONE)
-    return lost.sum(1) / count(labels)
+    lost = _Smoothed.apply(out.flatten(0, 1), labels.flatten(), smoothing)
+    return lost.reshape(labels.shape).sum(1) / count(labels)
+
+
+class _Smoothed(torch.autograd.Function):
+    """−(1 − s)·log p of the wanted token − s·mean log p of all that can be written: (N,V) -> (N,).
+
+    With its gradient by hand, since a graph of these steps would read and write the logits of a batch
+    four times more often.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, out: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+        log = out.log_softmax(-1)
+        never = (out[:1] == -torch.inf).any(0).nonzero().flatten()
+        log.index_fill_(1, never, 0)
+        there = labels != NONE
+        own = log.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1)
+        ctx.save_for_backward(log, labels, never)
+        ctx.smoothing = smoothing
+        every = log.sum(1) / (log.shape[1] - len(never))
+        return -((1 - smoothing) * own + smoothing * every) * there
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        log, labels, never = ctx.saved_tensors
+        grad = log.exp().sub_(ctx.smoothing / (log.shape[1] - len(never)))
+        own = torch.full_like(labels, ctx.smoothing - 1, dtype=grad.dtype)
+        grad.scatter_add_(1, labels.clamp_min(0).unsqueeze(1), own.unsqueeze(1))
+        grad.index_fill_(1, never, 0)
+        return grad.mul_((grads[0] * (labels != NONE)).unsqueeze(1)), None, None
 
 
 def duels(out: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,17 +131,53 @@ def astray(out: Tensor, labels: Tensor) -> Tensor:
     return ((out.argmax(-1) != labels) & there).any(1) | ~there.any(1)
 
 
+def likest_others(labels: Tensor) -> list[int | None]:
+    """(B,U) -> for each example the place of another whose answer differs, in as few tokens as can be.
+
+    Tokens are compared place by place; the first of several is taken. None where all are alike.
+    """
+    alike = labels.unsqueeze(1) == labels.unsqueeze(0)  # (B,B,U)
+    shared = (alike & (labels != NONE)).sum(2).masked_fill(alike.all(2), -1)
+    best = shared.max(1)
+    return [
+        None if most < 0 else place
+        for most, place in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
+
+
+def mistaken(labels: Tensor) -> tuple[list[list[int]], Callable[[Tensor], Tensor]]:
+    """(B,U) -> each example's wrong answer, its likest other's; [] where there is none.
+
+    And what leaves of that answer's own labels (B,U') those that differ from the right ones.
+    """
+    rows = [[i for i in row if i != NONE] for row in labels.tolist()]
+    wrong = [[] if place is None else rows[place] for place in likest_others(labels)]
+
+    def differing(found: Tensor) -> Tensor:
+        U = min(found.shape[1], labels.shape[1])
+        same = found.clone()
+        same[:, :U] = torch.where(found[:, :U] == labels[:, :U], NONE, found[:, :U])
+        return same
+
+    return wrong, differing
+
+
 # ---- tokens and texts ---------------------------------------------------------------------------
 
 
 def wanted(examples: Sequence[Example], reader: Reader, longest: int) -> list[list[int]]:
     """The ids of each first answer with the end, cut after `longest`; [] where no answer is known."""
     texts = [e.answer or "" for e in examples]
-    # as the tokenizer writes targets: those of many languages are told apart
-    found = reader.tokenizer(text_target=texts, add_special_tokens=False)["input_ids"]
+    known = reader.answered
+    if not known.keys() >= set(texts):
+        if len(known) > ANSWERS:
+            known.clear()
+        # as the tokenizer writes targets: those of many languages are told apart
+        found = reader.tokenizer(text_target=texts, add_special_tokens=False)["input_ids"]
+        known.update(zip(texts, found, strict=True))
     return [
-        [*ids, reader.ending][:longest] if e.answers else []
-        for ids, e in zip(found, examples, strict=True)
+        [*known[text], reader.ending][:longest] if e.answers else []
+        for text, e in zip(texts, examples, strict=True)
     ]
 
 
@@ -163,9 +226,48 @@ def greedy(
 # ---- what is explained --------------------------------------------------------------------------
 
 
+# kind -> its title and meaning, of one written token
+EXPLAINED = {
+    "margin": ("token against its rival", "the logit of a written token minus that of a foil"),
+    "token": ("written token", "the log-probability of one token, behind those before it"),
+}
+
+
+def explained(
+    kind: str,
+    out: Tensor,
+    batch: Batch,
+    reader: Reader,
+    *,
+    of: str | int | None = None,
+    against: str | int | None = None,
+) -> Explained:
+    """One wanted token of the only example, or (kind “margin”) that token against a foil.
+
+    `of` is the token's place from 0 or its text, left open the one that is nearest to change;
+    `against` a foil's text, left open its best rival. Both are fixed here by `out` (1,U,V) of the clean
+    text, so that clean and perturbed texts explain one number.
+    """
+    labels = batch.target["labels"][:1]
+    place = place_of(out, labels, of, reader)
+    token = int(labels[0, place])
+    word = shown(token, reader)
+    if kind == "token":
+        return Explained(
+            f"log-probability of “{word}”", lambda o: o[:, place].log_softmax(-1)[:, token], word
+        )
+    foil = foil_of(out[0, place], token, against, reader)
+    return Explained(
+        f"logit of “{word}” − logit of “{shown(foil, reader)}”",
+        lambda o: o[:, place, token] - o[:, place, foil],
+        word,
+    )
+
+
 def shown(token: int, reader: Reader) -> str:
-    """One written token, as people read it."""
-    return "end" if token == reader.ending else reader.tokenizer.decode([token]).strip()
+    """One written token, as people read it: a blank or half a sign in quotes."""
+    text = reader.tokenizer.decode([token])
+    return "end" if token == reader.ending else text.strip() or repr(text)
 
 
 def place_of(out: Tensor, labels: Tensor, of: str | int | None, reader: Reader) -> int:

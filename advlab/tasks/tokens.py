@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from advlab.records import Example
+from advlab.records.script import joined
 
 NOWHERE = (0, 0)  # the span of a token that does not stand in the text
 
@@ -211,6 +212,7 @@ class Reader:
         unknown = () if self.mark == "Ġ" else (tokenizer.unk_token_id,)
         self.marks = frozenset(tokenizer.all_special_ids).difference(unknown)
         self.pad: int = tokenizer.pad_token_id
+        self.answered: dict[str, list[int]] = {}  # ids of answers that were asked for before
 
     def tokens_of(self, examples: Sequence[Example]) -> list[Tokens]:
         """The tokens of many examples, cut at the model's limit."""
@@ -243,7 +245,9 @@ class Reader:
 
     def spell(self, ids: Sequence[int]) -> str:
         """Ids as the text that they spell."""
-        return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=True)
+        text = self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=True)
+        # word pieces are told apart by blanks, which Chinese has none of; other kinds keep their own
+        return joined(text) if self.mark == "##" else text
 
     def retold(self, tokens: Tokens, ids: Sequence[int]) -> str:
         """The text that other `ids` (T) spell in the places of its tokens."""

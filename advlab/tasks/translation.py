@@ -23,18 +23,15 @@ from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.settings import setting
 from advlab.tasks import quoted, sequences
-from advlab.tasks.base import Batch, Column, Explained
+from advlab.tasks.base import Batch, Column, Explained, Model, Objective
+from advlab.tasks.goals import GOALS, aimed
 from advlab.tasks.output_vectors import heard, worst_output
 from advlab.tasks.pieces import tiny_translator
 from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE
 from advlab.tasks.tokens import Reader, Tokens, padded
 
-EXPLAINED = {
-    "margin": ("token against its rival", "the logit of an output token minus that of a foil"),
-    "token": ("output token", "the log-probability of one output token, behind those before it"),
-    "loss": ("whole output", "its mean loss, in nats per token"),
-}
+EXPLAINED = sequences.EXPLAINED | {"loss": ("whole output", "its mean loss, in nats per token")}
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,7 @@ class Translation:
         "Translation", ("target", "tgt", "translation", "reference", "de", "zh")
     )
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
+    goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
     def head(self, data: Dataset) -> tuple[str, ...]:
         """None: a decoder writes any token."""
@@ -106,10 +104,11 @@ class Translation:
                 "expected a model that says what its decoder reads first (decoder_start_token_id in "
                 "its configuration), got one without; set it and save the model again"
             )
+        return self._laid(tokens, sequences.wanted(examples, reader, self._most(reader)), reader)
+
+    def _laid(self, tokens: Sequence[Tokens], known: list[list[int]], reader: Reader) -> Batch:
         rows = padded(tokens, reader.pad)
         opening = list(reader.opening)
-        most = self._most(reader)
-        known = sequences.wanted(examples, reader, most)
         read = [opening + ids[:-1] for ids in known]
         labels = [[NONE] * (len(opening) - 1) + (ids or [NONE]) for ids in known]
         segment = [[-1] * len(opening) + [2] * (len(r) - len(opening)) for r in read]
@@ -128,6 +127,18 @@ class Translation:
             target,
             tuple(tokens),
         )
+
+    def answer_lengths(self, examples: Sequence[Example], reader: Reader) -> list[int]:
+        """The tokens of each reference, its end among them; 0 where none is known."""
+        return [len(ids) for ids in sequences.wanted(examples, reader, self._most(reader))]
+
+    def mistaken(
+        self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
+    ) -> Batch:
+        """Each source with the translation of another in the batch, the one most like its own."""
+        wrong, differing = sequences.mistaken(batch.target["labels"])
+        found = self._laid(batch.tokens, wrong, reader).to(batch.input_ids.device)
+        return found.with_target(labels=differing(found.target["labels"]))
 
     def embed(self, model: Any, input_ids: Tensor, batch: Batch | None = None) -> Tensor:
         """(B,S+U) -> (B,S+U,D) as they enter the layers; without a batch (B,T) of a source."""
@@ -191,6 +202,10 @@ class Translation:
         """(B,) bool: greedy decoding writes something else than the reference."""
         return sequences.astray(out, batch.target["labels"])
 
+    def aimed(self, goal: str, victim: Model, batch: Batch, reader: Reader) -> Objective:
+        """What an attack raises that aims at one of `GOALS`."""
+        return aimed(goal, victim, batch, reader)
+
     def settle(self, read: Iterable[tuple[Tensor, Batch]]) -> Translation:
         """As it is: nothing is chosen by validation texts."""
         return self
@@ -247,9 +262,7 @@ class Translation:
     ) -> Explained:
         """One token of the reference, that token against a foil, or the whole of it.
 
-        `of` is the token's place from 0 or its text, left open the one that is nearest to change;
-        `against` a foil's text, left open its best rival. Both are fixed here, so that clean and
-        perturbed texts explain one number.
+        `of` and `against` are those of `sequences.explained`.
         """
         if kind not in EXPLAINED:
             raise SettingError(unknown("target", kind, EXPLAINED))
@@ -260,21 +273,7 @@ class Translation:
                 lambda o: sequences.loss(o, labels.expand(len(o), -1)),
                 sequences.spelled(labels[labels != NONE].tolist(), reader),
             )
-        place = sequences.place_of(out, labels, of.get("of"), reader)
-        token = int(labels[0, place])
-        word = sequences.shown(token, reader)
-        if kind == "token":
-            return Explained(
-                f"log-probability of “{word}”",
-                lambda o: o[:, place].log_softmax(-1)[:, token],
-                word,
-            )
-        foil = sequences.foil_of(out[0, place], token, of.get("against"), reader)
-        return Explained(
-            f"logit of “{word}” − logit of “{sequences.shown(foil, reader)}”",
-            lambda o: o[:, place, token] - o[:, place, foil],
-            word,
-        )
+        return sequences.explained(kind, out, batch, reader, **of)
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
         """Exact match, and chrF (0 to 100) as sacrebleu counts it for one sentence."""

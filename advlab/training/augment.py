@@ -17,10 +17,11 @@ import torch
 from advlab.attacks.text.edits import synonym, typo
 from advlab.model.victim import Victim
 from advlab.records import Example
+from advlab.records.script import HAN
 from advlab.records.turns import MARK, turns_of
 from advlab.runs.config import SCRATCH, Augmentation, RunConfig
 
-_WORD = re.compile(r"\w[\w'’-]*|[^\w\s]+|\s+")
+_WORD = re.compile(rf"[{HAN}]|[^\W{HAN}](?:[^\W{HAN}]|['’-])*|[^\w\s]+|\s+")
 
 
 def augmented(

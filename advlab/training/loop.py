@@ -24,7 +24,7 @@ from advlab.records import Dataset, Event, Example
 from advlab.runs.config import SCRATCH, RunConfig
 from advlab.runs.disk import checkpoints
 from advlab.tasks import Batch, build_task
-from advlab.tasks.base import in_training
+from advlab.tasks.base import PadsAnswers, in_training
 from advlab.training.augment import TrainingTexts
 from advlab.training.checkpoints import State, keep_model, load_checkpoint, save_checkpoint
 from advlab.training.epochs import keep_epoch
@@ -38,7 +38,10 @@ from advlab.training.watches import Alarm, CollapseWatch, OverfittingWatch
 REPORT_EVERY = 0.5  # seconds between step events
 CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
 ANEW = "started again from the beginning: no whole checkpoint was there"
+ALIKE = 3  # answers whose lengths differ by less than so many tokens stand in one batch
 STOPPED = {"pause": "paused", "cancel": "cancelled"}  # how a run ends that is asked to
+
+Size = int | tuple[int, ...]  # what batches are sorted by
 
 
 def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
@@ -60,20 +63,18 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     return victim, data
 
 
-def epoch_batches(
-    lengths: Sequence[int], batch_size: int, seed: int, epoch: int
-) -> list[list[int]]:
-    """Places of the examples, batch by batch: shuffled, then sorted by length within 50 batches.
+def epoch_batches(sizes: Sequence[Size], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Places of the examples, batch by batch: shuffled, then sorted by size within 50 batches.
 
     Padding stays small and the order random. Depends on seed and epoch alone, so that a resumed run
     meets the same batches.
     """
     generator = random.Random(f"{seed}/{epoch}")
-    order = list(range(len(lengths)))
+    order = list(range(len(sizes)))
     generator.shuffle(order)
     batches = []
     for start in range(0, len(order), 50 * batch_size):
-        pool = sorted(order[start : start + 50 * batch_size], key=lambda i: lengths[i])
+        pool = sorted(order[start : start + 50 * batch_size], key=lambda i: sizes[i])
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     generator.shuffle(batches)
     return batches
@@ -98,12 +99,18 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)  # not again later: it may be deleted meanwhile
     victim, data = prepare(config, device)
     parameters = [p for p in victim.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        parameters,
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        # one pass over each parameter: of a small model's step the single passes are a tenth
+        fused=True,
+    )
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
 
-    lengths, cut = _lengths(victim, data.train)
-    per_epoch = math.ceil(len(lengths) / settings.batch_size)
+    sizes, cut = _sizes(victim, data.train)
+    per_epoch = math.ceil(len(sizes) / settings.batch_size)
     total = per_epoch * settings.epochs
     # before any checkpoint is read: ε's scale is measured here, and must not move with the embeddings
     facts = _facts(config, method, victim, data, total)
@@ -120,7 +127,7 @@ def train(
         for note in victim.notes:
             yield _event("note", state, message=f"{config.model.source}: {note}")
         if cut:
-            message = f"{cut:,} of {len(lengths):,} training texts are longer than "
+            message = f"{cut:,} of {len(sizes):,} training texts are longer than "
             message += f"{victim.max_length} tokens: what stands behind is not read"
             yield _event("note", state, message=message)
 
@@ -143,7 +150,7 @@ def train(
     # from the epochs that were judged, not from the steps: a run stopped between an epoch's last
     # step and its validation has that validation still to come
     for epoch in range(state.validated + 1, settings.epochs + 1):
-        batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch - 1)
+        batches = epoch_batches(sizes, settings.batch_size, settings.seed, epoch - 1)
         for places in batches[state.step - (epoch - 1) * per_epoch :]:
             step = state.step
             batch = in_training(victim.encode(texts(places, epoch - 1)))
@@ -263,10 +270,18 @@ def _facts(
     }
 
 
-def _lengths(victim: Victim, examples: Sequence[Example]) -> tuple[list[int], int]:
-    """How many tokens each text has, and how many texts are cut."""
+def _sizes(victim: Victim, examples: Sequence[Example]) -> tuple[Sequence[Size], int]:
+    """How large each example is in a batch, and how many texts are cut.
+
+    Where answers are padded beside the texts, both count: those of about one length come together, and
+    of these the texts.
+    """
     tokens = victim.reader.tokens_of(examples)
-    return [len(t) for t in tokens], sum(t.cut for t in tokens)
+    lengths, cut = [len(t) for t in tokens], sum(t.cut for t in tokens)
+    if not isinstance(victim.task, PadsAnswers):
+        return lengths, cut
+    answers = victim.task.answer_lengths(examples, victim.reader)
+    return [(n // ALIKE, length) for n, length in zip(answers, lengths, strict=True)], cut
 
 
 def _clip(

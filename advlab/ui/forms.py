@@ -14,6 +14,7 @@ import streamlit as st
 from advlab.errors import SettingError
 from advlab.settings import Setting, build, settings_of
 from advlab.ui import plain_text
+from advlab.ui.terms import with_term
 
 T = TypeVar("T")
 COLUMNS = 3
@@ -82,7 +83,7 @@ def field(item: Setting, key: str, value: Any) -> Any:
     """One widget for one setting; what it holds, empty text as None."""
     common: dict[str, Any] = {
         "label": plain_text(_label(item)),
-        "help": plain_text(help_text(item)),
+        "help": with_term(help_text(item), item.name),
         "key": f"{key}.{item.name}",
         "persist_state": "session",  # a visit to another page loses nothing
     }

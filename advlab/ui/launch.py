@@ -12,11 +12,17 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advlab.runs import jobs
 from advlab.ui import memory
 from advlab.ui.hosts import AllowedHosts, Application, Message, Receive, Send, all_added
+
+if TYPE_CHECKING:
+    from starlette.middleware import Middleware
+    from starlette.routing import BaseRoute
+
+    from advlab.classroom.room import Classroom
 
 # No script that the server itself did not send, and no request to anywhere else: a token or a file
 # name that slips through as HTML can neither run nor load anything. Plotly, WebGL, tables and
@@ -141,12 +147,15 @@ def serve(
     host: str = "127.0.0.1",
     browser: bool = True,
     allow: Sequence[str] = (),
+    base: str = "",
+    room: Classroom | None = None,
 ) -> None:
     """Serve the app until it is stopped. `port` None: 8501, or the next free one.
 
     `host`: the address to listen on; anything but this machine's own is a decision about who may
     train here. `allow`: names that the server answers to besides (`AllowedHosts`). `browser`: open
-    one.
+    one. `base`: the path below which a proxy shows the app, as lab or course/lab. `room`: the class
+    that is served, in its own home; see `advlab.ui.classroom`.
     """
     few_threads()
     memory.few_pools()
@@ -168,10 +177,34 @@ def serve(
     }
     if port is not None:
         settings["server.port"] = port
+    base = base.strip("/")
+    if base:
+        settings["server.baseUrlPath"] = base
     _navigation_only()
     guards = [Middleware(SecurityHeaders), Middleware(AllowedHosts, bound=host, added=allow)]
-    app = st.App(script, lifespan=lifespan, middleware=guards)
+    doors: list[BaseRoute] = []
+    if room is not None:
+        settings["server.maxUploadSize"] = room.limits.upload
+        gate, doors = _class(room, f"/{base}" if base else "")
+        guards.append(gate)
+    app = st.App(script, lifespan=lifespan, middleware=guards, routes=doors)
     app.run(config=settings)
+
+
+def _class(room: Classroom, base: str) -> tuple[Middleware, list[BaseRoute]]:
+    """Serve a class: sessions in spaces of their own, one fair queue, and a door."""
+    from starlette.middleware import Middleware
+
+    from advlab.classroom.scheduler import FairScheduler
+    from advlab.ui.classroom import door, session
+
+    def minutes_of(home: Path) -> float | None:
+        return None if home == room.root else room.limits.minutes
+
+    jobs.use_scheduler(FairScheduler(room.root, room.spaces, minutes_of=minutes_of))
+    session.open_room(room)
+    login = session.uses_login()
+    return Middleware(door.Gate, room=room, base=base, login=login), door.routes(room, base, login)
 
 
 def _navigation_only() -> None:

@@ -6,6 +6,7 @@ request borrows a view that shares its weights, and few requests run at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -18,6 +19,7 @@ from advlab.errors import AdvlabError, ModelError
 from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
+from advlab.runs.spaces import current
 from advlab.ui.memory import set_aside
 from advlab.ui.turns import TURNS
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from advlab.runs.config import RunConfig
     from advlab.tasks import Task
 
+KEPT = int(os.environ.get("ADVLAB_MODELS_KEPT", "3"))  # models in memory
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
 
 
@@ -35,8 +38,9 @@ def model_choices() -> dict[str, str]:
     Folders are Hugging Face models under `$ADVLAB_HOME/models`. Equal titles are told apart.
     """
     found = {run.id: run.name for run in jobs.runs() if run.folder.has_model and not run.active}
-    for folder in sorted((home() / "models").glob("*/config.json")):
-        found[f"{LOCAL}{folder.parent.name}"] = f"{folder.parent.name} (folder)"
+    for models in reversed(_homes()):
+        for folder in sorted(models.glob("*/config.json")):
+            found[f"{LOCAL}{folder.parent.name}"] = f"{folder.parent.name} (folder)"
     titles = list(found.values())
     return {
         id_: title if titles.count(title) == 1 else f"{title} · {id_[-4:]}"
@@ -77,16 +81,23 @@ def _data_of(config: RunConfig) -> tuple[str | None, ...]:
 def model_folder(id_: str) -> Path:
     """Where a model's files are; ModelError where there is no such model."""
     if id_.startswith(LOCAL):
-        models = (home() / "models").resolve()
-        folder = models / id_.removeprefix(LOCAL)
-        inside = folder.parent == models and folder.resolve().is_relative_to(models)
-        if inside and (folder / "config.json").is_file():
-            return folder
+        for models in _homes():
+            folder = models / id_.removeprefix(LOCAL)
+            inside = folder.parent == models and folder.resolve().is_relative_to(models)
+            if inside and (folder / "config.json").is_file():
+                return folder
     else:
         run = jobs.run(id_)  # RunError says which run is missing
         if run.folder.has_model:
             return run.folder.model
     raise ModelError(f"expected a model that is saved, found none for {id_[:60]!r}; choose another")
+
+
+def _homes() -> list[Path]:
+    """The folders of model folders: one's own and, in a class, the class's."""
+    space = current()
+    shared = [space.shared / "models"] if space is not None and space.shared is not None else []
+    return [folder.resolve() for folder in (home() / "models", *shared)]
 
 
 def load_victim(id_: str) -> Victim:
@@ -154,7 +165,7 @@ def _loaded_hash(files: str, folder: str) -> str:
     return Victim.load(folder).hash
 
 
-@st.cache_resource(max_entries=3, show_spinner="Loading the model…")
+@st.cache_resource(max_entries=KEPT, show_spinner="Loading the model…")
 def _load(id_: str, files: str, folder: str, title: str) -> Victim:
     from advlab.ui.launch import warm_up
 

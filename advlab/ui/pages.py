@@ -22,6 +22,29 @@ START = PageLine(
 # heading of the menu -> its pages
 PAGES: dict[str, tuple[PageLine, ...]] = {
     "": (START,),
+    "Learn": (
+        PageLine(
+            "pages/learn/course.py",
+            "Course",
+            "school",
+            "course",
+            "Short labs in order: say what you expect, try it, see what is measured.",
+        ),
+        PageLine(
+            "pages/learn/lesson.py",
+            "Lesson",
+            "co_present",
+            "lesson",
+            "The lab that you are at, at its step.",
+        ),
+        PageLine(
+            "pages/learn/glossary.py",
+            "Glossary",
+            "dictionary",
+            "glossary",
+            "Every term in a line, and where it is seen.",
+        ),
+    ),
     "Train": (
         PageLine(
             "pages/train/new.py",
@@ -84,4 +107,16 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
             "Convergence, local optima, cost, carry-over, settings: measured, not guessed.",
         ),
     ),
+}
+# of a class's teacher alone
+CLASS_PAGES: dict[str, tuple[PageLine, ...]] = {
+    "Class": (
+        PageLine(
+            "pages/class/room.py",
+            "Class",
+            "groups",
+            "class",
+            "Who is where, questions to the room, challenges, what the class did.",
+        ),
+    )
 }

@@ -15,6 +15,8 @@ from advlab.pictures.next_look import Look
 from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result
+from advlab.ui.guide import guide
+from advlab.ui.terms import explained
 
 VIEW = "view"  # the key of the tabs of Explore, and their name in the address
 FORMATS = {"png": "PNG", "svg": "SVG"}
@@ -23,11 +25,15 @@ T = TypeVar("T")
 
 
 @contextmanager
-def section(title: str, how: str) -> Iterator[None]:
-    """A heading, and one sentence on how to read what follows."""
-    st.subheader(title, anchor=False)
-    st.caption(how)
-    yield
+def section(title: str, how: str, *terms: str, key: str | None = None) -> Iterator[None]:
+    """A heading, and one sentence on how to read what follows; its help explains `terms`.
+
+    `key`: what a lesson points at.
+    """
+    with st.container(key=key):
+        st.subheader(title, anchor=False, help=explained(*terms))
+        st.caption(how)
+        yield
 
 
 def said(text: str, *, large: bool = False, hover: str = "") -> None:
@@ -45,7 +51,7 @@ def said(text: str, *, large: bool = False, hover: str = "") -> None:
 
 def pointed(look: Look) -> None:
     """The one thing to look at next, and a button that opens the view where it is seen."""
-    if not look.text:
+    if not look.text or guide() is not None:  # a lesson says itself what comes next
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(

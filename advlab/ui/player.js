@@ -2,6 +2,8 @@
 // Text is set by textContent alone.
 const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 46, RIGHT = 12, TOP = 8, FOOT = 34, HEIGHT = 190;
+const FLIPS = "#b3261e";
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function node(tag, name, text) {
   const made = document.createElement(tag);
@@ -121,12 +123,12 @@ function chartOf(chart, reel, show) {
       .sort((a, b) => a[0] - b[0]);
     let before = -Infinity;
     for (const [y, i] of order) {
-      const at = Math.max(y - 5, before + 14);
+      const at = Math.max(y - 5, before + 14, 12);
       before = at;
       dots[i].setAttribute("cx", x);
       dots[i].setAttribute("cy", y);
       numbers[i].setAttribute("x", right ? x + 9 : x - 9);
-      numbers[i].setAttribute("y", Math.max(at, 12));
+      numbers[i].setAttribute("y", at);
       numbers[i].setAttribute("text-anchor", right ? "start" : "end");
       const name = chart.series.length > 1 ? chart.series[i].name[0] + " " : "";
       numbers[i].textContent = name + written(chart.series[i].y[frame], chart.share);
@@ -363,7 +365,43 @@ function panelOf(panel, reel) {
   return { box, move };
 }
 
-// The charts and bars at a frame as one drawing of its own: colours and font written out, text as text.
+// What each model says, and of a written answer its tokens, from `y` on; the end of it.
+function headsOf(whole, reel, frame, width, y) {
+  const pen = document.createElement("canvas").getContext("2d");
+  const family = whole.getAttribute("font-family");
+  const put = (text, x, size, more) => whole.append(drawn("text", { x, y, "font-size": size, ...more }, text));
+  const long = (text, size) => { pen.font = `${size}px ${family}`; return pen.measureText(text).width; };
+  for (const panel of reel.panels) {
+    y += 26;
+    put(panel.name, 4, 13, { "font-weight": 700 });
+    y += 20;
+    put(panel.said[frame], 4, 15, { "font-weight": 700 });
+    if (!panel.chips) continue;
+    y += 26;
+    let x = 4;
+    for (const [before, now, nats, joined, first] of panel.chips[frame]) {
+      const [was, is] = [before, now].map((piece) => (piece === "" ? "end" : piece || ""));
+      const room = Math.max(long(is, 14) + 12, long((first ? "▼ " : "") + was, 11));
+      if (x > 4 && x + room > width) { x = 4; y += 58; }
+      if (x > 4 && !joined) x += 5;
+      const middle = { "text-anchor": "middle" }, at = x + room / 2, changed = before !== now;
+      whole.append(drawn("rect", { x, y: y + 4, width: room, height: 22, rx: 5, fill: "#808080",
+        "fill-opacity": (0.55 * Math.min((nats || 0) / reel.darkest, 1)).toFixed(3),
+        stroke: changed ? FLIPS : "#808080", "stroke-width": changed ? 2 : 1 }));
+      put((first ? "▼ " : "") + was, at, 11, { ...middle, "text-decoration": changed && was ? "line-through" : "none" });
+      y += 20;
+      put(is, at, 14, { ...middle, "font-weight": changed ? 700 : 400 });
+      y += 18;
+      put(nats === null ? "" : nats.toFixed(2), at, 10, middle);
+      y -= 38;
+      x += room;
+    }
+    y += 40;
+  }
+  return y;
+}
+
+// What is said, the charts and bars at a frame as one drawing: colours and font written out, text as text.
 function saved(root, reel, frame) {
   const style = getComputedStyle(root), colour = style.color, width = root.clientWidth;
   const whole = drawn("svg", { xmlns: SVG, width, "font-family": style.fontFamily, "font-size": 13,
@@ -374,6 +412,7 @@ function saved(root, reel, frame) {
   let y = 22;
   const write = (text, x, more) => whole.append(drawn("text", { x, y, ...more }, text));
   write(reel.labels[frame], 4, { "font-weight": 700 });
+  y = headsOf(whole, reel, frame, width, y);
   root.querySelectorAll("svg.chart").forEach((chart, i) => {
     y += 24;
     write(reel.charts[i].title, 4, { "font-weight": 700 });
@@ -425,14 +464,16 @@ function saved(root, reel, frame) {
 const stood = new Map();  // reel -> frame and mode, for when a tab is left and opened again
 
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector("#player");
   if (!root) return;
+  const awaited = new Set(data.awaited || []);  // frames that a lesson waits for: told once
   const reel = data.reel, F = reel.x.length;
   const before = stood.get(data.key);  // drawn again, or its tab opened again: stay where we are
   root.dataset.key = data.key;
   if (root.stop) root.stop();
-  let frame = before ? before.frame : Math.min(reel.start, F - 1), timer = null;
+  // a lesson that waits for a frame begins before all of them
+  let frame = before ? before.frame : data.awaited ? 0 : Math.min(reel.start, F - 1), timer = null;
   let mode = reel.modes.find((m) => before && m.key === before.mode) || reel.modes[0];
 
   const bar = node("div", "bar"), now = node("div", "now");
@@ -444,7 +485,7 @@ export default function (component) {
   Object.assign(range, { type: "range", min: 0, max: F - 1, step: 1, value: frame });
   range.setAttribute("aria-label", reel.control);
   const save = node("button", "", "Save as SVG");
-  save.title = "The charts and bars as they stand";
+  save.title = "What is said, the charts and bars, as they stand";
   save.onclick = () => saved(root, reel, frame);
   bar.append(back, range, next, play);
   let pace = reel.pace || 220;
@@ -526,15 +567,24 @@ export default function (component) {
     timer = null;
     play.textContent = "▶ Play";
   }
+  // told when the hand rests, so that nothing is drawn anew under it
+  function tell() {
+    if (!awaited.has(frame)) return;
+    awaited.clear();
+    setTriggerValue("reached", frame);
+  }
   range.oninput = () => { stop(); show(Number(range.value)); };
-  back.onclick = () => { stop(); show(frame - 1); };
-  next.onclick = () => { stop(); show(frame + 1); };
+  range.onchange = tell;
+  for (const chart of charts) chart.svg.addEventListener("pointerup", tell);
+  back.onclick = () => { stop(); show(frame - 1); tell(); };
+  next.onclick = () => { stop(); show(frame + 1); tell(); };
   function run() {
     play.textContent = "❚❚ Pause";
-    timer = setInterval(() => { if (frame === F - 1) stop(); else show(frame + 1); }, pace);
+    timer = setInterval(() => { if (frame === F - 1) { stop(); tell(); } else show(frame + 1); },
+      calm() ? Math.max(pace, 1000) : pace);
   }
   play.onclick = () => {
-    if (timer) return stop();
+    if (timer) { stop(); tell(); return; }
     if (frame === F - 1) show(0);
     run();
   };

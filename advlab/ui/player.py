@@ -13,6 +13,7 @@ from pathlib import Path
 from streamlit.components.v2 import component
 
 from advlab.pictures.reel import Reel
+from advlab.ui.guide import awaited, guide
 
 _HERE = Path(__file__)
 _PLAYER = component(
@@ -24,7 +25,15 @@ _PLAYER = component(
 
 
 def player(reel: Reel, *, key: str) -> None:
-    """Draw a reel. Drawn again with the same data it stays at its frame."""
+    """Draw a reel. Drawn again with the same data it stays at its frame.
+
+    The browser tells of no frame, but of the one that a lesson waits for.
+    """
     data = reel.data()
     name = hashlib.sha256(json.dumps(data).encode("utf-8", "replace")).hexdigest()[:16]
-    _PLAYER(key=key, data={"reel": data, "key": name})
+    by = guide()
+    if by is None or by.player != key:
+        _PLAYER(key=key, data={"reel": data, "key": name})
+        return
+    sent = {"reel": data, "key": name, "awaited": awaited(reel)}
+    _PLAYER(key=key, data=sent, on_reached_change=by.reached)

@@ -17,6 +17,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from advlab.errors import SettingError
+from advlab.language import _
+from advlab.runs.limits import check_most, check_text, limits
 
 if TYPE_CHECKING:
     from advlab.attacks import Attack
@@ -145,7 +147,7 @@ def visitor() -> str:
 def notice_clicks() -> None:
     """End the page's run here where a click asks for another: reading the session's state does."""
     if get_script_run_ctx(suppress_warning=True) is not None:
-        _ = "turn" in st.session_state
+        st.session_state.get("turn")
 
 
 def work_of(attack: Attack, text: str, models: int) -> int:
@@ -157,6 +159,10 @@ def work_of(attack: Attack, text: str, models: int) -> int:
 def check_work(attack: Attack, text: str, models: int) -> None:
     """SettingError where one request asks for too much."""
     work = work_of(attack, text, models)
+    check_text(text)
+    bounds = limits()
+    if bounds is not None:
+        check_most(_("steps × restarts × tokens × models"), work, bounds.work)
     if work > MOST_WORK:
         raise SettingError(
             f"expected at most {MOST_WORK:,} steps × restarts × tokens × models, got {work:,}; take "

@@ -322,7 +322,6 @@ def test_attacks_are_built_by_name_and_say_what_is_wrong() -> None:
 def test_an_attack_says_what_it_is(name: str) -> None:
     cls = ATTACKS[name]
     assert cls.title
-    assert cls.gist
     assert cls.kind in get_args(Kind)
     assert sum(other.title == cls.title for other in ATTACKS.values()) == 1
     effort = {item.name for item in settings_of(cls) if item.name in cls.efforts}

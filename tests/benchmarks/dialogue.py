@@ -3,6 +3,7 @@
     python tests/benchmarks/dialogue.py 0
     python tests/benchmarks/dialogue.py 0 --models plain --keep FOLDER
     python tests/benchmarks/dialogue.py 0 --models early         ε rises from the first steps on
+    python tests/benchmarks/dialogue.py 0 --models c-advul hidden       lures, in words and in a layer
 
 Test split, exact match, PGD-10 in one L2 ball a history; CPU seconds of one thread. Targeted: PGD-10
 lowers the loss of another reply of the same kind, and a hit is that reply word for word; controls are
@@ -27,16 +28,21 @@ import torch
 
 from advlab.attacks import PGD
 from advlab.attacks.evaluate import by_length, first_broken, first_noisy
-from advlab.data import assistant
+from advlab.data import assistant, assistant_edits
 from advlab.model.victim import Victim
 from advlab.records import Estimate, Example
 from advlab.records.estimates import share_of
 from advlab.runs.config import RunConfig
 from advlab.runs.starters import starter_pair
+from advlab.studies.stability import stability
 from advlab.tasks.replies import distinct, flip_rate, perplexity
 from advlab.training import loop
 
 RADII = (0.125, 0.25, 0.5)
+LURES = {  # training against a wrong reply instead of any; 2 steps of ε 0.3, as the starter has
+    "c-advul": {"name": "c-advul"},
+    "hidden": {"name": "c-advul", "site": "hidden", "layer": 1},
+}
 
 
 def starter(name: str, seed: int) -> RunConfig:
@@ -48,6 +54,8 @@ def starter(name: str, seed: int) -> RunConfig:
     if name == "early":
         early = replace(plain.train, clean_start=0.2, clean_until=0.97, eps_warmup=0.5)
         return replace(robust, name=name, train=early)
+    if name in LURES:
+        return replace(robust, name=name, method=robust.method | LURES[name])
     return robust
 
 
@@ -121,6 +129,11 @@ def measure(name: str, victim: Victim, test: Sequence[Example], seconds: float) 
     told += [f"{plain:.3f} → {under:.2f}", cell(flip_rate(clean, shaken))]
     told += [f"{distinct(clean, 2):.3f} → {distinct(shaken, 2):.3f}"]
     print("| " + " | ".join(told) + " |", flush=True)
+    edits = stability(victim, assistant_edits.contrasts(test))
+    print(
+        f"{name}, edits: over-stable {cell(edits.over_stable)}, right after a change "
+        f"{cell(edits.followed)}, over-sensitive {cell(edits.over_sensitive)}"
+    )
     kinds = sorted({e.more[0][1] for e in test})
     held = [e for e in test if e.more[1][1] == "yes"]
     right = {e.id: k >= 0 for e, k in zip(test, first, strict=True)}

@@ -2,25 +2,28 @@
 
     python tests/benchmarks/translation.py --seed 0                       normal-forms, both recipes
     python tests/benchmarks/translation.py --corpus phrases --methods plain
-    python tests/benchmarks/translation.py --corpus multi30k --data FOLDER --methods plain freelb
+    python tests/benchmarks/translation.py --corpus multi30k --data FOLDER --misspellings FILE
 
 Trains from scratch as `RECIPES` says, on one thread, and prints a Markdown table for each model under
 the CPU seconds of its training, validation included. Exact match is counted as
 `advlab.attacks.evaluate` does (PGD-10, one L2 ball an example, ε × mean word-vector norm). BLEU, chrF
 are sacrebleu's, of what greedy decoding writes; under δ, at the δ of the highest loss. FOLDER holds
 Multi30k (Elliott et al. 2016, 1605.00459): train, val and test_2016_flickr, each .en.gz and .de.gz; of
-its training pairs 10,000 are used, of its 1,000 test pairs the first --texts.
+its training pairs 10,000 are used, of its 1,000 test pairs all clean and misspelt, the first --texts
+under attack. Misspelt: single slips (`advlab.attacks.text.edits.typo`), and what people really wrote:
+FILE (.gz) has a word and its misspellings a line, as the lists of Belinkov and Bisk 2018 (1711.02173).
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +47,7 @@ CORPORA = {"normal-forms": normal_forms.build, "phrases": phrases.build}
 SHORT = replace(STARTERS["translation"].train, epochs=8)
 # hardly any caption is met word for word: no epoch could be chosen by exact matches
 LONG = TrainConfig(
-    epochs=8,
+    epochs=7,
     batch_size=64,
     lr=2e-3,
     weight_decay=0.01,
@@ -55,7 +58,7 @@ LONG = TrainConfig(
 RECIPES: dict[str, dict[str, Any]] = {
     "normal-forms": {"model": ModelConfig("tiny"), "train": SHORT, "dropout": 0.0},
     "phrases": {"model": ModelConfig("tiny"), "train": SHORT, "dropout": 0.0},
-    "multi30k": {"model": ModelConfig("small", max_length=64), "train": LONG, "dropout": 0.1},
+    "multi30k": {"model": ModelConfig("small", max_length=64), "train": LONG, "dropout": None},
 }
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {"name": "plain"},
@@ -89,6 +92,7 @@ def trained(data: Dataset, config: RunConfig, folder: Path) -> tuple[Victim, flo
                 round(time.process_time() - started),
                 told.get("validation_loss"),
                 told.get("message", ""),
+                flush=True,
             )
     return Victim.load(folder / "model"), time.process_time() - started
 
@@ -109,41 +113,75 @@ def written(victim: Victim, examples: Sequence[Example], attack: Attack | None =
     return said
 
 
-def misspelt(examples: Sequence[Example], share: float) -> list[Example]:
-    """Sources in which a share of the words has a typing error."""
+def misspelt(
+    examples: Sequence[Example], share: float, known: Mapping[str, Sequence[str]] | None = None
+) -> list[Example]:
+    """Sources in which a share of the words has a slip, or of those that are `known` one of theirs."""
     dice = random.Random(0)
-    return [
-        replace(
-            e, text=" ".join(typo(w, dice) if dice.random() < share else w for w in e.text.split())
-        )
-        for e in examples
-    ]
+
+    def changed(word: str) -> str:
+        if known is None:
+            return typo(word, dice) if dice.random() < share else word
+        options = known.get(word.lower())
+        return dice.choice(options) if options and dice.random() < share else word
+
+    return [replace(e, text=" ".join(map(changed, e.text.split()))) for e in examples]
 
 
-def report(victim: Victim, data: Dataset, texts: int, radii: Sequence[float]) -> list[str]:
-    """Lines of the table: condition, exact match, BLEU, chrF."""
-    examples = data.test[:texts]
-    references = [e.answers for e in examples]
-    lower = data.name == "multi30k"
-    cut = tokenizer_for(references)
+def natural(file: Path) -> dict[str, list[str]]:
+    """Words and how people misspell them; what is another word of the list is no misspelling."""
+    with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
+        rows = [line.split() for line in lines]
+    words = {row[0] for row in rows if row}
+    found = {row[0]: [w for w in row[1:] if w not in words] for row in rows if row}
+    return {word: options for word, options in found.items() if options}
 
-    def line(name: str, said: list[str], exact: str) -> str:
+
+def report(
+    victim: Victim,
+    data: Dataset,
+    texts: int,
+    radii: Sequence[float],
+    known: Mapping[str, Sequence[str]],
+) -> Iterator[str]:
+    """Lines of the table: condition, texts, exact match, BLEU, chrF."""
+    real = data.name == "multi30k"
+    signatures: dict[str, None] = {}
+
+    def line(name: str, examples: Sequence[Example], attack: Attack | None, exact: bool) -> str:
+        said, references = written(victim, examples, attack), [e.answers for e in examples]
+        cut = tokenizer_for(references)
         figures = [
-            bleu(said, references, tokenize=cut, lower=lower),
-            chrf(said, references, lower=lower),
+            bleu(said, references, tokenize=cut, lower=real),
+            chrf(said, references, lower=real),
         ]
-        return f"| {name} | {exact} | " + " | ".join(str(f.estimate) for f in figures) + " |"
+        signatures[figures[0].signature] = None
+        kept = str(share_of(survives(victim, examples, attack))) if exact else "–"
+        told = " | ".join(str(f.estimate) for f in figures)
+        return f"| {name} | {len(examples)} | {kept} | {told} |"
 
-    lines = [line("clean", written(victim, examples), str(share_of(survives(victim, examples))))]
+    some = data.test[:texts]
+    yield line("clean", some, None, True)
+    # the languages of phrases, the kinds of normal forms
+    for part in sorted({e.more[0] for e in some if e.more}):
+        mine = [e for e in some if e.more[0] == part]
+        yield line(f"clean, {part[1]}", mine, None, True)
     for eps in radii:
-        for attack, name in ((PGD(eps, steps=10), "PGD-10"), (RandomNoise(eps), "noise")):
-            kept = str(share_of(survives(victim, examples, attack)))
-            lines.append(line(f"{name} ε {eps:g}", written(victim, examples, attack), kept))
-    if lower:
+        yield line(f"PGD-10 ε {eps:g}", some, PGD(eps, steps=10), True)
+        yield line(f"noise ε {eps:g}", some, RandomNoise(eps), True)
+    if real:
+        yield line("clean", data.test, None, True)
         for share in (0.1, 0.3):
-            lines.append(line(f"typos {share:g}", written(victim, misspelt(examples, share)), "–"))
-    figure = bleu(["a b c d"], [("a b c d",)], tokenize=cut, lower=lower)
-    return [*lines, f"signature {figure.signature}"]
+            yield line(f"slips {share:g}", misspelt(data.test, share), None, False)
+        for share in (0.1, 0.3) if known else ():
+            changed = misspelt(data.test, share, known)
+            told = sum(
+                a != b
+                for e, m in zip(data.test, changed, strict=True)
+                for a, b in zip(e.text.split(), m.text.split(), strict=True)
+            ) / sum(len(e.text.split()) for e in data.test)
+            yield line(f"misspelt {share:g} ({told:.0%} of words)", changed, None, False)
+    yield f"signature {' and '.join(signatures)}"
 
 
 def config_of(corpus: str, method: str, seed: int, settings: dict[str, Any]) -> RunConfig:
@@ -171,18 +209,25 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["plain", "freelb"], choices=METHODS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--settings", type=json.loads, default={}, help="of the task, as JSON")
+    parser.add_argument(
+        "--train", type=json.loads, default={}, help="settings of training, as JSON"
+    )
     parser.add_argument("--texts", type=int, default=800)
     parser.add_argument("--eps", type=float, nargs="+", default=[0.25, 0.5])
+    parser.add_argument("--misspellings", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     data = multi30k(args.data) if args.corpus == "multi30k" else CORPORA[args.corpus]()
+    known = natural(args.misspellings) if args.misspellings else {}
     for name in args.methods:
         config = config_of(args.corpus, name, args.seed, args.settings)
+        config = replace(config, train=replace(config.train, **args.train))
         with tempfile.TemporaryDirectory() as folder:
             victim, seconds = trained(data, config, Path(folder))
         print(f"\n{args.corpus}, {name}, seed {args.seed}: {seconds:.0f} CPU seconds\n")
-        print("| | exact | BLEU | chrF |\n|---|---|---|---|")
-        print("\n".join(report(victim, data, args.texts, args.eps)), flush=True)
+        print("| | texts | exact | BLEU | chrF |\n|---|---|---|---|---|")
+        for line in report(victim, data, args.texts, args.eps, known):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from samples import sample_record
+from task_cases import KINDS, case
 from victims import LABELS, TEXTS, chances, label_of, make_victim, shared_victim
 
 from advlab.attacks import FGM, PGD, RandomNoise
@@ -40,6 +41,7 @@ from advlab.pictures import attack as capsule_figures
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline, number, percent
 from advlab.records import AttackRecord, Reading
+from advlab.ui.explore.capsule import link
 
 TEXT = TEXTS[1]
 
@@ -871,3 +873,19 @@ def test_probabilities_of_nothing_in_the_first_format_open_without_a_number_that
         for column in COLUMNS:
             assert not np.isnan(getattr(reading, column)).any()
     assert "nan" not in page(found, source).partition("<script")[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_capsule_says_what_its_figures_are_of_and_what_was_read_beside(kind: str) -> None:
+    victim, examples = case(kind)
+    one = examples[2]
+    record = explore(victim, one.text, beside=one.beside, attack=FGM(1.0), draws=2, points=3)
+    source = save(record, victim.tokenizer_hash)
+    found = load(source.encode())
+    per = "" if kind == "qa" else "per token "
+    assert found.chance.startswith(f"Probability {per}of ")
+    made = page(found, source)
+    assert html.escape(found.chance, quote=False) in html.unescape(made)
+    assert "score of" not in made
+    assert (one.beside in html.unescape(made)) or not one.beside
+    assert link(found, "local:x").get("beside", "") == one.beside

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from browser import browser, page, pair, server
+from browser import browser, page, pair, server, task_runs
 
-__all__ = ["browser", "page", "pair", "server"]
+__all__ = ["browser", "page", "pair", "server", "task_runs"]

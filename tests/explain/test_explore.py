@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from speakers import EXAMPLES as TALKS
+from speakers import shared_speaker
 from victims import KINDS, TEXTS, chances, label_of, make_victim, shared_victim, taught
 
 from advlab.attacks import FGM, FGSM, PGD, Attack, AutoPGD, DeepFool, RandomNoise
@@ -480,3 +482,11 @@ def test_an_attack_without_room_is_not_called_stuck():
     record = explore(shared_victim("bert"), TEXT, attack=PGD(0.0))
     assert not record.stuck
     assert "no gradient" not in headline(record)
+
+
+def test_an_answer_that_falls_into_other_tokens_than_were_written_is_told_as_such() -> None:
+    victim = shared_speaker("gpt2")  # writes bytes that spell no sign
+    found = [explore(victim, e.text, attack=FGM(0.1), draws=1, points=2) for e in TALKS]
+    assert any(record.clean.broken[0] for record in found)
+    for record in found:
+        assert any("other tokens" in note for note in record.notes) == record.clean.broken[0]

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from translators import EXAMPLES as PAIRS
+from translators import KINDS as TRANSLATORS
+from translators import shared_translator
 from victims import TEXTS, shared_victim
 
 from advlab.attacks import PGD
@@ -145,3 +148,23 @@ def deep(shown):  # type: ignore[no-untyped-def]  a Layers, twelve layers deep
         )
     }
     return replace(shown, **many)
+
+
+@pytest.mark.parametrize("kind", TRANSLATORS)
+def test_of_an_encoder_with_a_decoder_the_layers_are_the_encoders(kind: str) -> None:
+    victim = shared_translator(kind)
+    record = explore(victim, PAIRS[0].text, attack=PGD(1.0, steps=2), draws=1, points=3)
+    one = case_of(Subject.of(victim, record), record, baseline="zero")
+    found = layers(one)
+    embeds = one.views[:1].detach().requires_grad_()
+    (grad,) = torch.autograd.grad(one.target(embeds).sum(), embeds)
+    words = np.zeros(len(record.words))
+    for t, word in enumerate(record.word_of):
+        if word >= 0:
+            words[word] += float(grad[0, t].square().sum())
+    assert found.gradients_clean.shape[0] == 3  # the embeddings, and two layers of the encoder
+    if "bart" not in kind:  # whose first layer reads its input behind a layer norm
+        shown, true = found.gradients_clean[0, :-1], np.sqrt(words)
+        np.testing.assert_allclose(shown / shown.sum(), true / true.sum(), rtol=1e-5)
+    assert found.rollout_clean is None
+    assert "encoder" in found.note

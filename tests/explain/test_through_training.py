@@ -192,6 +192,11 @@ def test_a_written_answer_is_looked_at_too_and_what_is_beside_a_text_goes_along(
     moment = look_at_epoch(Path(), writer, 1, text, label=said, attack=attack, chosen=1)
     assert moment.record.clean.answers[0] == said
     assert len(moment.words) == len(moment.record.words)
+    reel = through_training.reel(["one"], [[moment]])
+    rectangular(reel)
+    assert reel.panels[0].chips is not None
+    stands = [now for _, now, *_ in reel.panels[0].chips[0] if now]
+    assert "".join(stands) == moment.record.attacked.answers[0].replace(" ", "")
     beside = look_at_epoch(
         Path(),
         shared_victim("bert"),
@@ -203,6 +208,7 @@ def test_a_written_answer_is_looked_at_too_and_what_is_beside_a_text_goes_along(
         chosen=1,
     )
     assert beside.record.beside == TEXTS[1]
+    assert beside.written is None
 
 
 def _embedded(victim):

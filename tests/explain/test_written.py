@@ -13,6 +13,7 @@ from victims import TEXTS, shared_victim
 from advlab.attacks import PGD
 from advlab.errors import SettingError
 from advlab.explain.explore import analyse, explore
+from advlab.pictures.reel import film
 from advlab.records import Example
 
 
@@ -51,6 +52,31 @@ def test_the_nats_of_an_attacked_answer_are_those_of_teacher_forcing_it_under_it
         labels = batch.target["labels"]
         true = -log.gather(2, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1)[labels >= 0]
         np.testing.assert_allclose(found.nats[n][-len(true) :], true.numpy(), rtol=1e-5)
+
+
+def test_the_film_tells_what_is_written_at_each_step_beside_the_clean_answer() -> None:
+    victim, text = shared_translator("t5"), PAIRS[0].text
+    record = explore(victim, text, attack=PGD(4.0, steps=4, start="random"), seed=1, points=3)
+    found = analyse(victim, record, "written", along="steps")
+    assert found.answers == record.steps.take(record.path_steps).answers
+    assert "".join(found.clean) == record.clean.answers[0]
+    assert len(set(found.answers)) > 1  # else nothing is tested
+    reel = film([record], [analyse(victim, record, "film")], written=[found])
+    told = reel.panels[0].chips
+    assert told is not None
+    assert len(told) == len(reel.x)
+    for answer, row in zip(found.answers, told, strict=True):
+        stands = [now for _, now, *_ in row if now]
+        assert stands == [p.strip() for p in found.pieces[found.answers.index(answer)] if p.strip()]
+        changed = any(before != now for before, now, *_ in row)
+        assert changed == (answer != record.clean.answers[0])
+
+
+def test_an_unknown_series_is_refused_with_those_that_there_are() -> None:
+    victim = shared_translator("t5")
+    record = explore(victim, PAIRS[0].text, attack=PGD(1.0, steps=1), draws=1, points=3)
+    with pytest.raises(SettingError, match="attack, eps, steps"):
+        analyse(victim, record, "written", along="epochs")
 
 
 def test_a_model_that_writes_nothing_is_told_so() -> None:

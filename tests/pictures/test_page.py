@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from html.parser import HTMLParser
 
 import pytest
+from places import ROOT
 
 from advlab.pictures.page import Band, Bar, Chart, Line, Section, Table, frame
-from advlab.pictures.style import side
+from advlab.pictures.style import CJK_FONTS, side
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)> {{ 7777 * 7 }}"
 CHART = Chart(
@@ -79,3 +81,11 @@ def test_a_chart_stands_between_its_first_and_last_tick() -> None:
 
 def test_a_side_has_its_letter_with_and_without_a_name() -> None:
     assert (side(0, "plain"), side(2)) == ("A: plain", "C")
+
+
+def test_pages_and_written_pages_name_the_fonts_that_have_chinese_characters() -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    for stack in (frame("t", "h", []), config["theme"]["font"]):
+        places = [stack.index(f"'{name}'") for name in CJK_FONTS]
+        assert places == sorted(places)
+        assert stack.index("sans-serif") > places[-1]

@@ -26,7 +26,8 @@ from advlab.pictures.findings import finding
 from advlab.pictures.jumps import jump
 from advlab.pictures.reel import sweep
 from advlab.pictures.spans import spans
-from advlab.pictures.wording import chance_of, said, short
+from advlab.pictures.style import short
+from advlab.pictures.wording import chance_of, said
 from advlab.records import AttackRecord, Scale
 from advlab.tasks import build_task
 

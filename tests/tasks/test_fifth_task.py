@@ -81,9 +81,8 @@ def gradients(victim: Victim, name: str, strength: float) -> list[torch.Tensor]:
     return [torch.zeros_like(p) if p.grad is None else p.grad for p in victim.model.parameters()]
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(METHODS) - {"free"})
-)  # free pushes from its second replay on
+# free pushes from its second replay on, c-advul asks for wrong answers, which this task does not name
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"free", "c-advul"}))
 def test_every_method_teaches_it_and_without_strength_is_plain(name: str) -> None:
     victim = copy.copy(tagger())
     victim.model = copy.deepcopy(tagger().model).requires_grad_()

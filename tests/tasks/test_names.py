@@ -20,6 +20,8 @@ from advlab.tasks.names import named_alike, told
         (("0", "1"), ("pos", "neg"), ("neg", "pos")),
         (("LABEL_0", "LABEL_1"), ("positive", "negative"), ("negative", "positive")),
         (("neg", "pos"), ("Positive", "Negative"), ("Negative", "Positive")),
+        (("好评", "差评"), ("0", "1"), ("1", "0")),
+        (("差评", "好评"), ("positive", "negative"), ("negative", "positive")),
         (("World", "Sports", "Business"), ("2", "0", "1"), ("0", "1", "2")),
         (("LABEL_2", "LABEL_0", "LABEL_1"), ("a", "b", "c"), ("c", "a", "b")),
         (("LABEL_0", "LABEL_1"), ("1", "2"), ("1", "2")),

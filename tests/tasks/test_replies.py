@@ -28,3 +28,5 @@ def test_distinct_counts_different_n_grams_within_replies() -> None:
     assert distinct(replies, 1, words=3) == 1.0
     assert distinct(replies, 2, words=4) == 1.0  # the second reply is cut to “go”
     assert distinct([], 2) == 0.0
+    assert distinct(["好的好的"], 1) == 2 / 4  # 好, 的
+    assert distinct(["好的好的", "好"], 2, words=4) == 2 / 3  # 好的, 的好

@@ -58,6 +58,26 @@ def test_smoothing_spreads_a_share_over_all_tokens_that_can_be_written(smoothing
     assert never.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_the_gradient_of_a_smoothed_loss_is_that_of_its_formula(smoothing: float) -> None:
+    out, labels = case()
+    never = torch.full((B, U, 1), -torch.inf)
+    whole = torch.cat([out[..., :4], never, out[..., 4:]], 2).requires_grad_()
+    labels = torch.where(labels >= 4, labels + 1, labels)
+    own = torch.arange(1.0, B + 1)  # every example weighs otherwise
+    (found,) = torch.autograd.grad((own * sequences.loss(whole, labels, smoothing)).sum(), whole)
+    log = whole.log_softmax(-1)
+    there = labels != NONE
+    true = log.gather(2, labels.clamp_min(0).unsqueeze(2)).squeeze(2)
+    every = torch.cat([log[..., :4], log[..., 5:]], 2).mean(-1)
+    each = -((1 - smoothing) * true + smoothing * every) * there
+    formula = (own * each.sum(1) / sequences.count(labels)).sum()
+    (wanted,) = torch.autograd.grad(formula, whole)
+    torch.testing.assert_close(found, wanted)
+    assert not found[5].any()
+    assert not found[:, :, 4].any()
+
+
 def test_with_all_to_keep_broken_means_that_greedy_choices_differ() -> None:
     for seed in range(40):
         out, labels = case(seed)
@@ -135,6 +155,20 @@ def test_divergence_is_the_mean_of_the_tokens_and_hears_no_token_that_cannot_be(
     again.sum().backward()
     assert more.grad is not None
     assert more.grad.isfinite().all()
+
+
+def test_answers_that_a_reader_remembers_are_read_as_at_first() -> None:
+    reader = reader_of()
+    examples = [Example(a, "the film", (a,)) for a in ("great", "dull plot", "great", "")]
+    first = sequences.wanted(examples, reader, 8)
+    assert "great" in reader.answered
+    assert sequences.wanted(examples, reader, 8) == first
+    assert (
+        sequences.wanted([*examples[1:], Example("n", "the film", ("a plot",))], reader, 8)[:3]
+        == (first[1:])
+    )
+    assert sequences.wanted(examples, reader, 2) == [ids[:2] for ids in first]
+    assert sequences.wanted([Example("u", "the film")], reader, 8) == [[]]
 
 
 def test_padding_behind_the_answer_changes_nothing() -> None:

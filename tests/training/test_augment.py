@@ -102,3 +102,19 @@ def test_only_a_part_of_the_texts_is_changed() -> None:
     assert 60 <= sum(found) <= 140
     assert not Augmentation(word_dropout=0.0).active
     assert Augmentation(typos=0.1).active
+
+
+def test_in_chinese_texts_characters_are_dropped_and_swapped_one_by_one() -> None:
+    text = "汤很淡，但是牛肉非常嫩。"
+    for seed in range(20):
+        dropped = augmented(
+            Augmentation(augmented=1.0, word_dropout=0.3), Example("a", text), random.Random(seed)
+        ).text
+        left = iter(text)
+        assert all(sign in left for sign in dropped)  # what is left stands in its order
+        assert 2 < len(dropped) <= len(text)
+        swapped = augmented(
+            Augmentation(augmented=1.0, word_swap=0.3), Example("a", text), random.Random(seed)
+        ).text
+        assert sorted(swapped) == sorted(text)
+        assert [i for i, sign in enumerate(swapped) if sign in "，。"] == [3, 11]

@@ -35,7 +35,7 @@ from advlab.training import loop as training
 from advlab.training.augment import synonyms_of
 from advlab.training.checkpoints import State
 from advlab.training.judging import Judgement, Ranked
-from advlab.training.loop import epoch_batches, prepare, train
+from advlab.training.loop import _sizes, epoch_batches, prepare, train
 from advlab.training.methods import build_method
 from advlab.training.methods.base import Step
 from advlab.training.methods.inputs import FreeAT
@@ -127,6 +127,20 @@ def test_buckets_keep_padding_small_and_the_order_mixed() -> None:
     means = [sum(lengths[i] for i in b) / len(b) for b in batches]
     rises = sum(a < b for a, b in itertools.pairwise(means))
     assert 0.3 < rises / len(means) < 0.7  # neither sorted up nor down
+
+
+def test_texts_and_answers_are_both_padded_little() -> None:
+    config = RunConfig(data=DataConfig("normal-forms", task="translation"))
+    victim, data = prepare(config)
+    examples = data.train[:2000]
+    sizes, _ = _sizes(victim, examples)
+    texts = [len(t) for t in victim.reader.tokens_of(examples)]
+    answers = [len(victim.reader.tokenizer(text_target=e.answer).input_ids) for e in examples]
+    batches = epoch_batches(sizes, 64, 0, 0)
+    assert sorted(i for batch in batches for i in batch) == list(range(2000))
+    for lengths in (texts, answers):
+        slots = sum(len(b) * max(lengths[i] for i in b) for b in batches)
+        assert 1 - sum(lengths) / slots < 0.12
 
 
 def test_eps_rises_from_nothing_to_all() -> None:

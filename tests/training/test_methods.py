@@ -31,11 +31,20 @@ from advlab.training.methods import (
 )
 from advlab.training.methods.engine import Threat, ascend
 from advlab.training.methods.inputs import FreeLB, Noise
+from advlab.training.methods.lures import Unlikelihood
 from advlab.training.methods.weights import AWP, SAM, TableAttack
+from advlab.training.methods.words import Replace
 
 ADVERSARIAL = [name for name in METHODS if name != "plain"]
 ON_INPUTS = [name for name, cls in METHODS.items() if issubclass(cls, Adversarial)]
-RANDOM_START = ("noise", "fast", "vat", "trades", "smart")  # draws depend on the batch's shape
+RANDOM_START = (
+    "noise",
+    "fast",
+    "vat",
+    "trades",
+    "smart",
+    "words",
+)  # draws depend on the batch's shape
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_method = pytest.mark.parametrize("name", METHODS)
 adversarial = pytest.mark.parametrize("name", ADVERSARIAL)
@@ -77,7 +86,7 @@ def test_at_zero_eps_gradients_equal_plain_training(kind: str, name: str, how: s
     victim, batch = training(kind)
     wanted = gradients(victim, Plain(), batch)
     assert max(g.abs().max() for g in wanted) > 1e-3
-    zero = {"rho": 0.0} if name == "sam" else {"eps": 0.0}
+    zero = {"sam": {"rho": 0.0}, "words": {"share": 0.0}}.get(name, {"eps": 0.0})
     zero |= {"gamma": 0.0} if name == "awp" else {}
     method = build_method({"name": name} | (zero if how == "eps" else {}))
     more = {} if how == "eps" else {"strength": 0.0}
@@ -90,7 +99,8 @@ def test_at_zero_eps_gradients_equal_plain_training(kind: str, name: str, how: s
 def test_with_eps_gradients_differ_from_plain_training(name: str) -> None:
     victim, batch = training()
     wanted = gradients(victim, Plain(), batch)
-    size = {"rho": 0.3} if name == "sam" else {"eps": 0.3, "unit": "raw"}
+    sizes = {"sam": {"rho": 0.3}, "words": {}}
+    size = sizes.get(name, {"eps": 0.3, "unit": "raw"})
     found = gradients(victim, build_method({"name": name} | size), batch)
     assert max((a - b).abs().max() for a, b in zip(found, wanted, strict=True)) > 1e-4
 
@@ -674,6 +684,8 @@ def test_one_hidden_step_is_as_worked_out_by_hand() -> None:
         ("pgd", {"adv_weight": 0.0, "start": "random"}),
         ("hidden", {"adv_weight": 0.0}),
         ("awp", {"adv_weight": 0.0, "gamma": 0.0}),
+        ("words", {"adv_weight": 0.0}),
+        ("c-advul", {"toward": 0.0, "away": 0.0}),
     ],
 )
 def test_at_weight_zero_gradients_equal_plain_training(name: str, settings: dict[str, Any]) -> None:
@@ -706,6 +718,8 @@ def test_at_weight_zero_gradients_equal_plain_training(name: str, settings: dict
         (SAM(), (2, 2)),
         (AWP(steps=3), (6, 6)),
         (TableAttack(), (2, 2)),
+        (Replace(), (2, 2)),
+        (Unlikelihood(steps=3), (6, 6)),
         (FreeLB(steps=1), (1, 1)),
         (FreeLB(steps=5), (5, 5)),
     ],

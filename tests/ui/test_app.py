@@ -168,6 +168,27 @@ def test_the_starter_pair_is_queued_together_and_shown():
     assert "Training the starter pair" in said(again)
 
 
+def test_the_starter_pair_of_chinese_texts_is_chosen_by_their_language():
+    jobs.open_here(config("busy"))
+    app = page(START)
+    app.segmented_control(key="start.corpus").set_value("dianping").run()
+    assert "invented reviews in Chinese" in said(app)
+    app.button[0].click().run()
+    assert not app.exception
+    pair = jobs.runs(group="starter dianping")
+    assert {r.config.data.source for r in pair} == {"dianping"}
+    assert len(pair) == 2
+    assert "Training the starter pair" in said(page(START))
+
+
+def test_who_reads_chinese_is_offered_chinese_texts_first(monkeypatch: pytest.MonkeyPatch):
+    from advlab.ui.learn import start
+
+    monkeypatch.setattr(start, "language", lambda: "zh")
+    app = page(START)
+    assert app.session_state["start.corpus"] == "dianping"
+
+
 def test_the_pair_lands_on_a_sentence_that_flips_the_plain_model_alone(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -7,11 +7,14 @@ import places
 import pytest
 from explore_pages import widget
 from samples import robust_record, sample_record
+from task_cases import case
 from victims import TEXTS, shared_victim
 
 from advlab.attacks import PGD
 from advlab.explain.explore import explore
 from advlab.pictures import findings
+from advlab.ui.explore.many import link, request_of
+from advlab.ui.explore.request import Request
 
 
 def test_a_row_says_what_the_record_says() -> None:
@@ -72,3 +75,17 @@ def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> N
     widget(app, "text_input", "search").set_value("dull").run()
     assert set(app.dataframe[0].value["text"]) == {"a dull film"}
     assert not app.exception
+
+
+def test_a_row_opens_the_question_that_it_is_about() -> None:
+    victim, (one, *_) = case("qa")
+    questions = (one.beside, "where is Tom")
+    asked = [Request(one.text, None, ("m",), PGD(), 0, beside=q) for q in questions]
+    rows = [
+        findings.finding(explore(victim, one.text, beside=q, attack=PGD(0.1, steps=1), points=2))
+        for q in questions
+    ]
+    assert findings.columns(rows)["beside it"] == list(questions)
+    for row, question in zip(rows, questions, strict=True):
+        assert link(request_of(row, asked))["beside"] == question
+    assert "beside it" not in findings.columns([findings.finding(sample_record())])

@@ -38,7 +38,14 @@ def test_a_request_comes_back_from_its_address(name: str):
 
 def test_every_field_of_a_request_but_the_cut_is_in_its_address():
     changed = asked(
-        text="dull", label=None, models=("one",), attack=FGM(), seed=0, shield=(), beside="why?"
+        text="dull",
+        label=None,
+        models=("one",),
+        attack=FGM(),
+        seed=0,
+        shield=(),
+        beside="why?",
+        goal="keyword:dull",
     )
     for field in fields(Request):
         value = getattr(changed, field.name)

@@ -30,7 +30,9 @@ from advlab.training.methods.inputs import (
     Hidden,
     Noise,
 )
+from advlab.training.methods.lures import Unlikelihood
 from advlab.training.methods.weights import AWP, SAM, TableAttack
+from advlab.training.methods.words import Replace
 
 METHODS: dict[str, type[Method]] = {
     "plain": Plain,
@@ -46,6 +48,8 @@ METHODS: dict[str, type[Method]] = {
     "trades": TRADES,
     "smart": SMART,
     "hidden": Hidden,
+    "c-advul": Unlikelihood,
+    "words": Replace,
     "sam": SAM,
     "awp": AWP,
     "table": TableAttack,

@@ -9,6 +9,7 @@ training. Without, each pass draws its own, as most published loops do.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,7 +57,8 @@ class Inner:
         "zero"  # a random point of the start ball or on it
     )
     start_size: float = 1.0  # radius of the start ball, × ε
-    objective: Literal["loss", "kl", "sym_kl"] = "loss"  # divergence from the clean prediction
+    # what rises: the loss, a divergence from the clean prediction, or, "lure", minus the loss
+    objective: Literal["loss", "kl", "sym_kl", "lure"] = "loss"
     power: bool = False  # keep only the direction that a step finds (power iteration), not the sum
     projected: bool = True
     falling: bool = False  # steps shrink linearly: the last of K is 1/K of the first
@@ -128,6 +130,14 @@ class Place:
         self._dice = TiedDice(batch.input_ids.device, tied)
         self._above: TiedDice | None = None  # the state when the perturbed block is reached
         self._vectors: Tensor | None = None  # what δ is added to, with the graph of the clean pass
+
+    def moved(self, batch: Batch, *, training: bool = True) -> Place:
+        """The same place in another batch, with the same dice; `training` as of an objective."""
+        twin = copy.copy(self)
+        twin.__dict__.pop("words", None)
+        twin.batch, twin.objective = batch, self.victim.objective(batch, training=training)
+        twin._vectors = twin._above = None
+        return twin
 
     @cached_property
     def words(self) -> Tensor:
@@ -293,8 +303,9 @@ def ascend(
         else:
             delta.requires_grad_()
             logits = place.probe(delta)
-            if inner.objective == "loss":
-                gain = place.objective.loss_of(logits)
+            if inner.objective in ("loss", "lure"):
+                loss = place.objective.loss_of(logits)
+                gain = loss if inner.objective == "loss" else -loss
             else:
                 assert clean is not None
                 gain = place.divergence(clean, logits, inner.objective == "sym_kl")

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.records.measured import Alarm
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
+from advlab.runs.limits import check_most, limits
 from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
+from advlab.ui.guide import guide
 from advlab.ui.models import LOCAL, borrow, fitting_pair, model_choices
+from advlab.ui.terms import explained
 from advlab.ui.turns import TURNS
 
 if TYPE_CHECKING:
@@ -50,6 +54,9 @@ class Choice:
 
     def texts(self) -> tuple[Dataset, list[Example]]:
         """The data, and the test texts with answers drawn from it: the same ones each time."""
+        bounds = limits()
+        if bounds is not None:
+            check_most(_("texts"), self.count, bounds.measured)
         data = dataset_of(json.dumps(plain(self.source)))
         found = [e for e in data.test if e.answers]
         random.Random(0).shuffle(found)
@@ -78,13 +85,15 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
     if not titles:
         st.info("There is no trained model yet. Train the starter pair on the first page.")
         return None
+    by = guide()
+    key = page if by is None else f"{page}.lesson"
     models = st.multiselect(
         "Models",
         list(titles),
-        default=fitting_pair(list(titles)),
+        default=fitting_pair(list(titles)) if by is None else list(by.models),
         format_func=titles.__getitem__,
         max_selections=most,
-        key=f"{page}.models",
+        key=f"{key}.models",
         help="Differences are told against the first.",
         **KEEP,
     )
@@ -96,7 +105,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
     source = columns[0].selectbox(  # another first model brings its own data
         "Data",
         list(sources),
-        key=f"{page}.data.{models[0]}",
+        key=f"{key}.data.{models[0]}",
         **KEEP,
         format_func=lambda s: s.replace("model A", "the first model"),
     )
@@ -104,9 +113,9 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         "Texts",
         min_value=10,
         max_value=MOST_TEXTS,
-        value=count,
+        value=count if by is None else by.texts,
         step=50,
-        key=f"{page}.count",
+        key=f"{key}.count",
         help="Drawn at random from the test texts, the same ones each time.",
         **KEEP,
     )
@@ -115,7 +124,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         min_value=0,
         value=0,
         step=1,
-        key=f"{page}.seed",
+        key=f"{key}.seed",
         help="Of random starts and noise.",
         **KEEP,
     )
@@ -159,6 +168,9 @@ def tell(alarms: Sequence[Alarm]) -> None:
         advice = " ".join(dict.fromkeys(a.advice for a in same))
         text = plain_text(f"{name} ({models}): {'; '.join(evidence)}. {advice}")
         st.warning(text, icon=":material/warning:")
+    if together:
+        names = [f"alarm.{name}" for name in together]
+        st.caption(_("What these alarms mean"), help=explained("alarm", *names))
 
 
 def measured(
@@ -178,7 +190,7 @@ def measured(
     which texts were used. `opening`: what is shown before anything was measured here; it may be
     None, and is asked once for each choice.
     """
-    slot = f"{page}.found"
+    slot = f"{page}.found" if guide() is None else f"{page}.lesson.found"
     wanted = json.dumps(key, sort_keys=True)
     kept = st.session_state.get(slot)
     pressed = st.button(label, type="primary", icon=":material/science:", key=f"{page}.go")

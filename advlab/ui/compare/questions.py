@@ -65,9 +65,24 @@ def converge() -> None:
     found = convergence.convergence(events)
     said(found.sentence)
     left, right = st.columns(2)
-    with left, section("Both players", "Smoothed losses, in nats; the dotted line is their gap."):
+    with (
+        left,
+        section(
+            "Both players",
+            "Smoothed losses, in nats; the dotted line is their gap.",
+            "min_max",
+            "players",
+        ),
+    ):
         chart(pictures.players(events), "questions.players", "Losses of both players by step")
-    with right, section("Gradient norm", "Before clipping: how hard the weights are still pulled."):
+    with (
+        right,
+        section(
+            "Gradient norm",
+            "Before clipping: how hard the weights are still pulled.",
+            "gradient_norm",
+        ),
+    ):
         chart(pictures.gradients(events), "questions.gradients", "Gradient norm by step")
     table(
         {
@@ -111,7 +126,12 @@ def stick() -> None:
     left, right = st.columns(2)
     with (
         left,
-        section("Do more starts break more?", "At least one of the first k starts flips it."),
+        section(
+            "Do more starts break more?",
+            "At least one of the first k starts flips it.",
+            "restarts",
+            "local_optima",
+        ),
     ):
         chart(
             questions.more_starts(rows), "optima.more", "Share broken against the number of starts"
@@ -183,6 +203,8 @@ def cost() -> None:
         "Clean against robust",
         "Right and up is better; larger marks took longer to train (0 s: not known). Bars are 95 %"
         " intervals.",
+        "measure.clean_accuracy",
+        "measure.robust_accuracy",
     ):
         from advlab.pictures import robustness
 
@@ -242,6 +264,7 @@ def carry() -> None:
     with section(
         "Trained against × attacked with",
         f"Share read right. {plain_text(questions.letters(kinds.models))}.",
+        "carry_over",
     ):
         chart(questions.kinds_map(kinds), "carry.kinds", "Accuracy by kind of attack and model")
         table(

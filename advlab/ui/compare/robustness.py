@@ -18,6 +18,7 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.grids import Measured, first_look_button, opened, quotes, seconds_for, take
 from advlab.ui.compare.measure import Choice, ask, measured, tell
 from advlab.ui.explore import request
+from advlab.ui.guide import guide
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.presets import rounded
@@ -36,6 +37,7 @@ def robustness_page() -> None:
     if choice is None or chosen is None:
         return
     attacks, eps, quote = chosen
+    lesson = guide() is not None  # it asks for a measurement itself
     key = choice.key | {"attacks": [attack_settings(a) for a in attacks], "eps": eps}
     key["quote"] = quote
     found: Measured | None = measured(
@@ -43,11 +45,11 @@ def robustness_page() -> None:
         key,
         lambda progress: take(choice, attacks, eps, progress, last=key, quote=quote),
         hint=_told(choice, attacks, eps, quote),
-        opening=lambda progress: opened(choice, progress),
+        opening=None if lesson else lambda progress: opened(choice, progress),
     )
     if found is not None:
         _results(found)
-    else:
+    elif not lesson:
         first_look_button(choice)
 
 
@@ -152,6 +154,7 @@ def _curves(found: Measured) -> None:
         "How much is left",
         "Share read right against ε, bands are 95 % intervals (Wilson). Thin dotted lines are random"
         " noise as long, the dashed grey line is always giving the most frequent answer.",
+        *("measure.clean_accuracy", "measure.robust_accuracy", "noise", "interval"),
     ):
         chart(robustness.curves(found.grid), "robustness.curves", "Accuracy under attack against ε")
         table(robustness.columns(found.grid), "robustness.table", "Accuracy with intervals")
@@ -213,6 +216,7 @@ def _differences(found: Measured, e: int) -> None:
         "Is the difference real?",
         "The same texts under two models or attacks: only those on which they differ count"
         " (McNemar's exact test, paired bootstrap).",
+        "paired",
     ):
         table(robustness.paired(found.grid, e), "robustness.paired", "Paired differences")
     if quoted.names(found.grid):
@@ -231,6 +235,7 @@ def _parts(found: Measured, e: int) -> None:
         "Where is it weak?",
         "The same on parts of the texts, with intervals: length, negation, rare words, answer, further"
         " columns of the data, and each model's own confidence.",
+        "parts",
     ):
         columns = robustness.slices(found.grid, slices_of(found.examples, found.known), e)
         table(columns, "robustness.slices", "Accuracy by part of the data")
@@ -247,6 +252,8 @@ def _costs(found: Measured, e: int) -> None:
         "What does robustness cost?",
         f"Clean against robust accuracy at ε = {rows[0].eps[e]:g}; larger marks took longer to"
         " train (0 s: not known). Right and up is better.",
+        "measure.cost",
+        "measure.robust_accuracy",
     ):
         chart(
             robustness.frontier(
@@ -273,7 +280,9 @@ def trained(model: str) -> tuple[float | None, float | None]:
 
 def _examples(found: Measured) -> None:
     with section(
-        "Every text", "The smallest ε that breaks it. Click a cell to open it in Explore."
+        "Every text",
+        "The smallest ε that breaks it. Click a cell to open it in Explore.",
+        "flip_eps",
     ):
         columns = robustness.outcomes(found.grid, found.examples)
         texts = columns["text"]

@@ -203,6 +203,7 @@ def _watch(group: str, was_active: bool) -> None:
         "Ranked",
         f"By the mean of clean accuracy and accuracy under PGD-5 at ε = {found.eps:g} × mean norm, on"
         " validation texts, with 95 % intervals. The test texts only judge what was chosen.",
+        "sweep",
     ):
         chart(sweep.picture(found), "sweep.picture", "Clean and robust accuracy of each setting")
         table(sweep.columns(found), "sweep.table", "Settings, the best first")

@@ -7,11 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.records import Example
 from advlab.tasks import Task
+from advlab.tasks.base import Aims
 from advlab.tasks.names import own_name
 from advlab.ui import KEEP
-from advlab.ui.explore.request import LIMIT
+from advlab.ui.explore.request import LIMIT, LONGEST
 from advlab.ui.models import answers_of, task_of
 
 FIRST = Example("first", "The soup was hot, but I would never eat there again.")
@@ -63,9 +65,12 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
         st.text_area(
             task.text.title,
             key=f"{turn}.text",
-            height=68 if task.named else 100,
+            height=68 if task.named else "content",
             **KEEP,
-            help="Any text. Press Ctrl+Enter, or the button, to attack it.",
+            help=_(
+                "Any text. Press Enter, or the button, to attack it; Shift+Enter begins a line. From"
+                " elsewhere on the page, / leads here, and ← and → go through the examples."
+            ),
         )
         or ""
     )
@@ -115,3 +120,47 @@ def ask_answer(
             help="The attack raises the loss of this answer (a targeted one lowers it).",
         )
     return st.session_state[key].strip() or None, use
+
+
+def ask_goal(fold: Any, model: str, known: Mapping[str, str], turn: str) -> str:
+    """What the attack aims at beside the loss, drawn where `fold` is open; empty: the loss."""
+    task = task_of(model)
+    if not isinstance(task, Aims):
+        return ""
+    name, _colon, words = known.get("goal", "").partition(":")
+    st.session_state.setdefault(f"{turn}.goal", name if name in task.goals else OWN)
+    st.session_state.setdefault(f"{turn}.words", words)
+    # once drawn and folded away again, a widget keeps its value only if it is written anew
+    for key in (f"{turn}.goal", f"{turn}.words"):
+        st.session_state[key] = st.session_state[key]
+    chosen = st.session_state[f"{turn}.goal"]
+    if fold.open:
+        left, right = fold.columns(2)
+        chosen = left.selectbox(
+            _("Goal"),
+            [OWN, *task.goals],
+            key=f"{turn}.goal",
+            **KEEP,
+            format_func=lambda n: (
+                _("another answer: the loss is raised") if n == OWN else _goal(task, n)
+            ),
+            help=_(
+                "What the attack works towards. For a whole answer of your own, give it and choose"
+                " ‘targeted’ among the attack's settings."
+            ),
+        )
+        if chosen != OWN and task.goals[chosen][1]:
+            right.text_input(
+                _("Words that are to appear"), key=f"{turn}.words", max_chars=LONGEST - 20, **KEEP
+            )
+    if chosen == OWN or not task.goals[chosen][1]:
+        return chosen
+    return f"{chosen}:{st.session_state[f'{turn}.words'].strip()}"
+
+
+def _goal(task: Aims, name: str) -> str:
+    """A goal's meaning, as the list has it."""
+    return {
+        "other": _("no word of the answer stays in its place"),
+        "keyword": _("words of your own appear in the answer"),
+    }.get(name, task.goals[name][0])

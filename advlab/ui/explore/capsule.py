@@ -41,6 +41,8 @@ def opened() -> None:
     except AdvlabError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
         return
+    if found.beside:
+        said(found.beside)
     st.html(quoted(found.text, found.shield))
     said(found.headline)
     if found.forecast is not None:
@@ -57,7 +59,7 @@ def opened() -> None:
 def _charts(found: Capsule) -> None:
     left, right = st.columns(2)
     with left:
-        st.markdown("**Probability against ε**")
+        st.markdown(f"**{plain_text(found.chance)} against ε**")
         chart(
             attack.curve(
                 found.numbers["curve_eps"],
@@ -69,7 +71,7 @@ def _charts(found: Capsule) -> None:
                 reference=found.reference,
             ),
             "capsule.curve",
-            f"Probability of the attacked answer against ε. {found.headline}",
+            f"{found.chance} against ε. {found.headline}",
         )
     with right:
         st.markdown("**Where δ sits**")
@@ -84,7 +86,7 @@ def _charts(found: Capsule) -> None:
         )
     with st.expander("Numbers"):
         left, right = st.columns(2)
-        n, name = found.numbers, f"P({found.reference})"
+        n, name = found.numbers, found.chance
         with left:
             table(
                 {
@@ -94,7 +96,7 @@ def _charts(found: Capsule) -> None:
                     "noise, highest": n["curve_high"].tolist(),
                 },
                 "capsule.curve_table",
-                "Probability against ε",
+                f"{found.chance} against ε",
             )
         with right:
             table(
@@ -131,8 +133,10 @@ def _figures(found: Capsule) -> None:
         rows.append(
             {
                 "": name,
-                "prediction": said_then.answers[0],
-                "how sure": percent(float(said_then.sure[0])),
+                "answer": said_then.answers[0],
+                f"how sure{' per token' if found.written else ''}": percent(
+                    float(said_then.sure[0])
+                ),
             }
         )
     left, right = st.columns(2)
@@ -144,6 +148,7 @@ def _figures(found: Capsule) -> None:
         "tokenizer": found.tokenizer_hash,
         "seed": found.seed,
         "ε": units(found.eps, Scale(found.mean_norm, found.half_nn)),
+        **({"goal": found.goal} if found.goal else {}),
         **{f"attack: {k}": v for k, v in found.attack.items()},
         **found.versions,
     }
@@ -216,4 +221,6 @@ def link(found: Capsule, model: str) -> dict[str, str]:
         label=found.label or "",
         seed=found.seed,
         shield=found.shield,
+        beside=found.beside,
+        goal=found.goal,
     )

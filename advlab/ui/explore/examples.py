@@ -1,14 +1,15 @@
-"""Choosing a sentence from a data set: browse, filter by words, class and outcome, take one."""
+"""Choosing a sentence from a data set: browse, filter by words, answer and outcome, take one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from advlab.attacks import Attack
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.records.measured import OUTCOMES, Finding
 from advlab.runs.config import DataConfig
@@ -16,6 +17,8 @@ from advlab.runs.folder import RUN_ID, RunFolder
 from advlab.settings import build, plain
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.findings import Question, attack_all, findings
+from advlab.ui.explore.keys import NEXT, PREVIOUS
+from advlab.ui.explore.results import Result
 from advlab.ui.models import task_of
 
 # sentences that show something, with what to look for
@@ -55,9 +58,7 @@ def pick_example(
         left, middle, right = st.columns([2, 2, 1])
         title = left.selectbox("Data", list(sources), key=f"{key}.data", **KEEP)
         words = (
-            middle.text_input(
-                "Contains", key=f"{key}.words", placeholder="not, but, never …", **KEEP
-            )
+            middle.text_input("Contains", key=f"{key}.words", placeholder=words_of(model), **KEEP)
             or ""
         )
         try:
@@ -86,6 +87,42 @@ def pick_example(
         _table(fitting[:SHOWN], known, use, table)
 
 
+def step_buttons(model: str, now: Example, use: Callable[[Example], None]) -> None:
+    """The example before and the one after: of the data that model A was trained on."""
+    for key, icon, step, name, words in (
+        (PREVIOUS, "chevron_left", -1, _("Previous"), _("The example before this one (←)")),
+        (NEXT, "chevron_right", 1, _("Next"), _("The example after this one (→)")),
+    ):
+        st.button(
+            name,
+            key=key,
+            icon=f":material/{icon}:",
+            help=words,
+            on_click=_step,
+            args=(model, now, step, use),
+        )
+
+
+def _step(model: str, now: Example, step: int, use: Callable[[Example], None]) -> None:
+    try:
+        source = next(iter(sources_for(model).values()))
+        texts = dataset_of(json.dumps(plain(source))).test
+    except AdvlabError as error:
+        st.toast(plain_text(str(error)), icon=":material/error:")
+        return
+    if texts:
+        use(neighbour(texts, now, step))
+
+
+def neighbour(texts: Sequence[Example], now: Example, step: int) -> Example:
+    """The example `step` places from the one looked at; from a text of one's own the first or last."""
+    asked = [Question.of(e)[::2] for e in texts]
+    here = (now.text.strip(), now.beside)
+    if here not in asked:
+        return texts[0 if step > 0 else -1]
+    return texts[(asked.index(here) + step) % len(texts)]
+
+
 def _presets(use: Callable[[Example], None], key: str) -> None:
     """Sentences that show something, and what to look for in the chosen one."""
     preset = st.selectbox(
@@ -105,7 +142,7 @@ def _presets(use: Callable[[Example], None], key: str) -> None:
 def _table(
     rows: list[Example], known: Mapping[Question, Finding], use: Callable[[Example], None], key: str
 ) -> None:
-    """The texts with their classes and outcomes; a ticked one is taken."""
+    """The texts with their answers and outcomes; a ticked one is taken."""
 
     def chosen() -> None:
         picked = st.session_state[key]["selection"]["rows"]
@@ -117,7 +154,7 @@ def _table(
         ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
         | {
             "text": [e.text for e in rows],
-            **({"beside": [e.beside for e in rows]} if any(e.beside for e in rows) else {}),
+            **({"beside it": [e.beside for e in rows]} if any(e.beside for e in rows) else {}),
             "answer": [e.answer or "" for e in rows],
             "flips at ε": [None if f is None else f.flip for f in seen],
         },
@@ -130,7 +167,7 @@ def _table(
             "text": st.column_config.TextColumn(width="large"),
             "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
         },
-        alt="Test texts with their classes and what the attack does to them",
+        alt="Test texts with their answers and what the attack does to them",
     )
 
 
@@ -155,7 +192,7 @@ def _by_outcome(
             default=ANY,
             required=True,
             key=f"{key}.outcome",
-            help="Wrong: the model disagrees with the class before any attack.",
+            help="Wrong: the model disagrees with the known answer before any attack.",
             **KEEP,
         )
         or ANY
@@ -199,6 +236,11 @@ def _preset(key: str, use: Callable[[Example], None]) -> None:
         use(Example("preset", text))
 
 
+def words_of(model: str) -> str:
+    """What a filter by words suggests: opinions turn on such words, other texts do not."""
+    return "not, but, never …" if task_of(model).named else "a word, a name …"
+
+
 def sources_for(model: str) -> dict[str, DataConfig]:
     """Title -> data: first what model A was trained on, then the built-in corpora."""
     from advlab.data import fitted
@@ -221,9 +263,29 @@ def sources_for(model: str) -> dict[str, DataConfig]:
     return sources
 
 
-@st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
+def alignment_told(result: Result) -> str:
+    """The true alignment of a result's answer, where the data of its model know it; else empty."""
+    record, sources = result.record, list(sources_for(result.model).values())
+    try:
+        data = dataset_of(json.dumps(plain(sources[0]))) if sources else None
+    except AdvlabError:  # the data are gone
+        data = None
+    for e in (*data.test, *data.validation, *data.train) if data else ():
+        if e.text.strip() == record.text and record.reference in e.answers:
+            return dict(e.more).get("alignment", "")
+    return ""
+
+
 def dataset_of(config: str) -> Dataset:
     """A data set by its settings as JSON; DataError as `load_data` raises it."""
+    from advlab.data import check_sources
+
+    check_sources(build(DataConfig, json.loads(config)))  # before the cache, which all share
+    return _dataset_of(config)
+
+
+@st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
+def _dataset_of(config: str) -> Dataset:
     from advlab.data import load_data
 
     return load_data(build(DataConfig, json.loads(config)))

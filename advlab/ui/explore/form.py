@@ -13,15 +13,17 @@ from advlab.pictures.style import UNITS
 from advlab.records import Example
 from advlab.settings import settings_of
 from advlab.ui import KEEP, plain_text
+from advlab.ui.explore import keys
 from advlab.ui.explore.address import arrived, prefix, write
-from advlab.ui.explore.asked import ask_answer, ask_texts
-from advlab.ui.explore.examples import pick_example
+from advlab.ui.explore.asked import ask_answer, ask_goal, ask_texts
+from advlab.ui.explore.examples import pick_example, step_buttons
 from advlab.ui.explore.pin import pin, pinned
 from advlab.ui.explore.request import LIMIT, Request, models_here
 from advlab.ui.explore.shield import shield, shielded
 from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.forms import field, form_for, form_of
 from advlab.ui.models import fitting_pair, has_weights, model_choices, task_of, weights_of
+from advlab.ui.terms import explained
 
 STOPPED = "explore.stopped"  # the address of the request that was stopped
 _SHIELDED = "explore.shielded"  # the link whose shield was taken over
@@ -48,6 +50,7 @@ def ask() -> Request | None:
     )
     line.button(
         "Attack",
+        key=keys.ATTACK,
         type="primary",
         icon=":material/bolt:",
         on_click=lambda: st.session_state.pop(STOPPED, None),
@@ -60,11 +63,14 @@ def ask() -> Request | None:
     with below:
         mark_unseen(models, [typed.strip()[:LIMIT]])
     label, use = ask_answer(fold, models[0], known, turn)
-    pick_example(models[0], use, attack, seed, key=f"{turn}.example")
+    goal = ask_goal(fold, models[0], known, turn)
+    with st.container(horizontal=True, vertical_alignment="top"):
+        pick_example(models[0], use, attack, seed, key=f"{turn}.example")
+        step_buttons(models[0], Example("", typed.strip(), (), beside), use)
     if attack is None:
         return None
     asked = Example("", typed.strip(), (label,) if label else (), beside)
-    return _request(asked, _of_one_task(models), attack, seed, known)
+    return _request(asked, goal, _of_one_task(models), attack, seed, known)
 
 
 def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
@@ -80,7 +86,12 @@ def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _request(
-    asked: Example, models: tuple[str, ...], attack: Attack, seed: int, known: Mapping[str, str]
+    asked: Example,
+    goal: str,
+    models: tuple[str, ...],
+    attack: Attack,
+    seed: int,
+    known: Mapping[str, str],
 ) -> Request | None:
     """What is asked, written into the address; None while there is no text."""
     whole = asked.text
@@ -93,7 +104,7 @@ def _request(
         if known.get("text") == text:
             shield(text, Request.of(known).shield)
     cut, spared = len(whole) - len(text), shielded(text)
-    request = Request(text, asked.answer, models, attack, seed, cut, spared, asked.beside)
+    request = Request(text, asked.answer, models, attack, seed, cut, spared, asked.beside, goal)
     more = {"weights": ".".join(_weights(m) for m in models), "pin": pinned()}
     write(request.query() | {k: v for k, v in more.items() if v})
     if not text:
@@ -176,7 +187,7 @@ def attack_controls(
         **KEEP,
         format_func=lambda n: ATTACKS[n].title,
         index=names.index(first["name"]),
-        help=attack_help(),
+        help=explained(*(f"attack.{name}" for name in names)),
     )
     cls = ATTACKS[name]
     items = {item.name: item for item in settings_of(cls)}
@@ -207,14 +218,6 @@ def attack_of(given: Request, turn: str) -> tuple[Attack | None, int]:
     values = {k: v for k, v in first.items() if k != "name"} if first["name"] == name else {}
     attack = form_of(ATTACKS[name], f"{turn}.{name}", values)
     return attack, int(st.session_state.get(f"{turn}.seed", given.seed))
-
-
-def attack_help() -> str:
-    """What each attack does, in the order of the list; those that do the same together."""
-    titles: dict[str, list[str]] = {}
-    for cls in ATTACKS.values():
-        titles.setdefault(cls.gist, []).append(cls.title)
-    return " ".join(f"{', '.join(names)}: {gist}." for gist, names in titles.items())
 
 
 def _no_models() -> None:

@@ -11,15 +11,17 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import findings, tables
 from advlab.records import Example
 from advlab.records.measured import Finding
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore.address import remembered
-from advlab.ui.explore.examples import dataset_of, sources_for
+from advlab.ui.explore.examples import dataset_of, sources_for, words_of
 from advlab.ui.explore.findings import Question, attack_all
 from advlab.ui.explore.form import KEEP, attack_controls
+from advlab.ui.explore.lines import examples_of, form_of_a_line, help_of_a_line
 from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.explore.unseen import mark_unseen
@@ -27,6 +29,7 @@ from advlab.ui.models import fitting_pair, model_choices, task_of
 from advlab.ui.parts import chart, said
 
 MOST = 500  # sentences
+TOLD = 3  # wrong lines that are told one by one
 # a phone shows two or three of the controls in a row, so that the first result stands higher
 NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stHorizontalBlock"] { gap: .5rem }
@@ -36,7 +39,7 @@ NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
 }</style>"""
 OWN_TEXTS = "my own sentences"
-_OF_ONE = ("text", "label", "shield", "pin", "c", "weights")  # not shared by the two pages
+_OF_ONE = ("text", "label", "goal", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
 
 
@@ -104,31 +107,16 @@ def _turn(known: dict[str, str]) -> str:
 
 
 def _choose(models: Sequence[str]) -> list[Example]:
-    """The sentences to attack, and the classes that their labels name."""
+    """The sentences to attack, with their answers where the data know them."""
     sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
-    own = [] if task_of(models[0]).beside else [OWN_TEXTS]  # one a line leaves no place for both
     source = columns[0].selectbox(
-        "Sentences", [*own, *sources], key="many.source", index=len(own), **KEEP
+        "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
     )
     if source == OWN_TEXTS:
-        typed = (
-            st.text_area(
-                "One sentence a line",
-                key="many.text",
-                height=160,
-                **KEEP,
-                placeholder="The staff were kind.\nI would never eat there again.",
-            )
-            or ""
-        )
-        lines = [line for line in typed.splitlines() if line.strip()]
-        if len(lines) > MOST:
-            st.caption(f"The first {MOST} of {len(lines):,} lines are taken.")
-        mark_unseen(models, [line.strip()[:LIMIT] for line in lines[:MOST]])
-        return [Example(str(i), line) for i, line in enumerate(lines[:MOST])]
+        return _typed(models)
     words = (
-        columns[1].text_input("Contains", key="many.words", placeholder="not, but, never …", **KEEP)
+        columns[1].text_input("Contains", key="many.words", placeholder=words_of(models[0]), **KEEP)
         or ""
     )
     try:
@@ -156,8 +144,35 @@ def _choose(models: Sequence[str]) -> list[Example]:
     ]
     random.Random(0).shuffle(fitting)
     if not fitting:
-        st.info("No test text fits: change the words or the class.")
+        more = " or the class" if data.head else ""
+        st.info(f"No test text fits: change the words{more}.")
     return fitting[: int(count)]
+
+
+def _typed(models: Sequence[str]) -> list[Example]:
+    """Sentences of one's own, one a line."""
+    task = task_of(models[0])
+    placeholder = "The staff were kind.\nI would never eat there again."
+    typed = (
+        st.text_area(
+            form_of_a_line(task),
+            key="many.text",
+            height=160,
+            **KEEP,
+            placeholder=None if task.beside else placeholder,
+            help=help_of_a_line(task),
+        )
+        or ""
+    )
+    found, wrong = examples_of(typed, task)
+    for one in wrong[:TOLD]:
+        st.warning(plain_text(one))
+    if len(wrong) > TOLD:
+        st.warning(_("{n} more lines are left out for the like.", n=len(wrong) - TOLD))
+    if len(found) > MOST:
+        st.caption(f"The first {MOST} of {len(found):,} lines are taken.")
+    mark_unseen(models, [e.text.strip()[:LIMIT] for e in found[:MOST]])
+    return found[:MOST]
 
 
 def _attacked(
@@ -171,7 +186,7 @@ def _attacked(
     every = len(texts) * len(models)
     for k, m in enumerate(models):
 
-        def told(share: float, _: str, k: int = k) -> None:
+        def told(share: float, _what: str, k: int = k) -> None:
             done = k * len(texts) + round(share * len(texts))
             place.progress(done / every, f"Attacking {done + 1} of {every}; any change stops it …")
 
@@ -197,7 +212,7 @@ def _results(
         "The open mark at the attack's ε is the null: of random draws as long as each δ, so many flip."
     )
     st.markdown("**Every sentence**")
-    columns = st.columns([3, 3, 2], vertical_alignment="bottom")
+    columns = st.columns([4, 3, 2], vertical_alignment="bottom")
     outcome = (
         columns[0].segmented_control(
             "Outcome",
@@ -212,7 +227,9 @@ def _results(
     search = columns[1].text_input("Search", key="many.search", **KEEP) or ""
     every = [f for rows in found.values() for f in rows]
     rows = [
-        f for f in every if outcome in ("all", f.outcome) and search.casefold() in f.text.casefold()
+        f
+        for f in every
+        if outcome in ("all", f.outcome) and search.casefold() in f"{f.beside} {f.text}".casefold()
     ]
     columns[2].download_button(
         "Table (CSV)",
@@ -227,8 +244,13 @@ def _results(
         f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
     )
     if picked and picked[0] < len(rows):
-        request = next(r for r in requests if r.text == rows[picked[0]].text)
+        request = request_of(rows[picked[0]], requests)
         st.switch_page("pages/explore/explore.py", query_params=link(request))
+
+
+def request_of(row: Finding, requests: Sequence[Request]) -> Request:
+    """The request that a row is about: one text may be read with several questions."""
+    return next(r for r in requests if (r.text, r.beside) == (row.text, row.beside))
 
 
 def _table(rows: Sequence[Finding], key: str) -> list[int]:
@@ -255,5 +277,5 @@ def _table(rows: Sequence[Finding], key: str) -> list[int]:
 
 
 def link(request: Request) -> dict[str, str]:
-    """The address of one of the sentences on the Explore page: attacked as here, whatever its class."""
+    """The address of one of the sentences on the Explore page, attacked as here."""
     return replace(request, label=None).query()

@@ -18,14 +18,28 @@ if TYPE_CHECKING:
     from advlab.attacks import Attack
 
 LIMIT = 2000  # characters: more than any model here reads, and short enough for an address
+LONGEST = 200  # characters of a goal
 MOST = 1024  # spans in a link: more than a text of `LIMIT` characters can need
 FIRST_EPS = 0.25  # of a first visit: the default 0.5 flips nearly every small model
 Spans = tuple[tuple[int, int], ...]
-PLAIN = ("a", "b", "c", "weights", "text", "beside", "label", "shield", "pin", "attack", "seed")
-# what a link that names one of the keys does away with, unless it gives it itself: an answer, a shield
-# and what stands beside are of one sentence, hashes and the models beside it of one choice of models
+PLAIN = (
+    "a",
+    "b",
+    "c",
+    "weights",
+    "text",
+    "beside",
+    "label",
+    "goal",
+    "shield",
+    "pin",
+    "attack",
+    "seed",
+)
+# what a link that names one of the keys does away with, unless it gives it itself: an answer, a goal, a
+# shield and what stands beside are of one sentence, hashes and the other models of one choice of models
 _BELONGS = {
-    "text": ("beside", "label", "shield"),
+    "text": ("beside", "label", "goal", "shield"),
     **dict.fromkeys("abc", ("a", "b", "c", "weights")),
 }
 
@@ -42,6 +56,7 @@ class Request:
     cut: int = 0  # characters left out at the end
     shield: Spans = ()  # spans of the text that are not attacked
     beside: str = ""  # read with the text and not attacked: a question
+    goal: str = ""  # what the attack aims at beside the loss: keyword:WORD
 
     def query(self) -> dict[str, str]:
         """The address of this request: of the attack ε, the unit, and what is not at its default."""
@@ -61,6 +76,7 @@ class Request:
             seed=self.seed,
             shield=self.shield,
             beside=self.beside,
+            goal=self.goal,
         )
 
     @classmethod
@@ -77,6 +93,7 @@ class Request:
             max(len(text) - LIMIT, 0),
             from_link(query.get("shield", ""), len(text[:LIMIT])),
             query.get("beside", "").strip()[:LIMIT],
+            query.get("goal", "")[:LONGEST],
         )
 
 
@@ -89,6 +106,7 @@ def link(
     seed: int | None = None,
     shield: Spans = (),
     beside: str = "",
+    goal: str = "",
 ) -> dict[str, str]:
     """The address of a sentence, two or three models and an attack; what is None is left as it was.
 
@@ -103,6 +121,7 @@ def link(
     found |= {} if label is None else {"label": label}
     found |= {} if seed is None else {"seed": str(seed)}
     found |= {"beside": beside} if beside else {}
+    found |= {"goal": goal} if goal else {}
     return found | ({"shield": to_link(shield)} if shield else {})
 
 

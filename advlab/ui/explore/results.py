@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.records import AttackRecord
+from advlab.pictures.wording import written
+from advlab.records import AttackRecord, Written
+from advlab.runs.limits import check_text
 from advlab.ui.models import borrow, load_victim
 from advlab.ui.turns import check_work
 
@@ -45,6 +47,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
 
     try:
         check_work(request.attack, request.text, len(request.models))
+        check_text(request.beside)
         victim = load_victim(model)
         key = json.dumps(
             {
@@ -59,6 +62,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
                 "seed": request.seed,
                 "shield": request.shield,
                 "beside": request.beside,
+                "goal": request.goal,
             }
         )
         return Result(_record(key), model, key)
@@ -76,6 +80,11 @@ def analysed(result: Result, name: str, **options: Any) -> Any:
     return _analysis(result.key, name, json.dumps(options, sort_keys=True), result)
 
 
+def written_of(result: Result, along: str = "eps") -> Written | None:
+    """The tokens of the answers along a series of δ; None where answers are not written."""
+    return analysed(result, "written", along=along) if written(result.record) else None
+
+
 @st.cache_data(show_spinner=False, ttl="1h", max_size="256MiB")
 def _record(key: str) -> AttackRecord:
     from advlab.attacks import build_attack
@@ -91,6 +100,7 @@ def _record(key: str) -> AttackRecord:
             if victim.head
             else request["label"],
             beside=request["beside"],
+            goal=request["goal"],
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=[(start, end) for start, end in request["shield"]],

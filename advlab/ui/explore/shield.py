@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from advlab.pictures.sentences import alike, units
+from advlab.pictures.sentences import alike, token_kinds, units
 from advlab.records import AttackRecord
 from advlab.ui.explore.request import Spans, merged
 from advlab.ui.token_strip import Token, token_strip
@@ -54,14 +54,22 @@ def locks(record: AttackRecord) -> None:
 
     top = float(record.delta_norm.max()) or 1.0
     sizes = alike(record.delta_norm / record.scale.mean_norm)
+    kinds = token_kinds(record)
+
+    def value(k: int) -> str:
+        """How long δ is; where there is none, why."""
+        if k in locked or (kinds[k] != "word" and not record.delta_norm[k]):
+            return "shielded" if k in locked else kinds[k]
+        return f"{sizes[k]} ×"
+
     token_strip(
         [
             Token(
                 text=t,
-                value="shielded" if k in locked else f"{sizes[k]} ×",
+                value=value(k),
                 weight=0.0 if k in locked else float(record.delta_norm[k]) / top,
-                title=f"{t}: ‖δ‖ = {units(float(record.delta_norm[k]), record.scale)};"
-                f" click to {'free' if k in locked else 'shield'}",
+                title=f"{t}: ‖δ‖ = {units(float(record.delta_norm[k]), record.scale)}"
+                + (f"; click to {'free' if k in locked else 'shield'}" if k in words else ""),
                 off=k not in words,
                 marked=k in locked,
             )

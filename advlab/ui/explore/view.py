@@ -16,6 +16,7 @@ from advlab.pictures.wording import named
 from advlab.tasks.names import own_name
 from advlab.ui import plain_text
 from advlab.ui.explore.form import STOPPED, ask
+from advlab.ui.explore.keys import listen
 from advlab.ui.explore.pin import pin_bar
 from advlab.ui.explore.results import Problem, Result, attacked
 from advlab.ui.explore.views.data import data
@@ -47,6 +48,12 @@ WRAP = """<style>@media (min-width: 641px) {
 
 def explore_page() -> None:
     """Everything on the page."""
+    _asked_and_found()
+    listen()  # last: its place in the page is empty
+
+
+def _asked_and_found() -> None:
+    """The controls, and below them what was found."""
     request = ask()
     if request is None:
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.data.corpora import CORPORA
+from advlab.language import LANGUAGES, _, language
 from advlab.runs import jobs
 from advlab.runs.starters import STARTERS, starter_group, starter_pair
 from advlab.ui import KEEP
@@ -27,6 +29,11 @@ def start_page() -> None:
         "classify, answer, translate or reply, plainly and on worst-case nudges **δ** of its word "
         "vectors; then attack both with a text of yours, and see what δ is, where the gradient looks, "
         "and which words it comes near."
+    )
+    st.page_link(
+        "pages/learn/course.py",
+        label=_("New here? Begin with the course: short labs that explain everything by doing it."),
+        icon=":material/school:",
     )
     pair = find_pair()
     trained = any(run.folder.has_model and not run.active for run in jobs.runs())
@@ -69,20 +76,42 @@ def _begin(first: bool) -> None:
             **KEEP,
         ) or next(iter(STARTERS))
         start = STARTERS[task]
+        corpus = _corpus(tuple(start.corpora))
         st.markdown(
             "One is trained plainly, the other on perturbed word vectors "
-            f"({start.method['name'].upper()}), both on {start.texts}. It takes {start.time}, and "
-            "all stays on this computer."
+            f"({start.method['name'].upper()}), both on {start.corpora[corpus]}. It takes "
+            f"{start.time}, and all stays on this computer."
         )
         if st.button(
             "Train the starter pair",
             type="primary" if first else "secondary",
             icon=":material/rocket_launch:",
         ):
-            for config in starter_pair(task=task):
-                jobs.submit(config, group=starter_group(task))
+            jobs.make_room(2)
+            for config in starter_pair(task=task, corpus=corpus):
+                jobs.submit(config, group=starter_group(task, corpus))
             st.session_state["follow"] = True
             st.rerun()
+
+
+def _corpus(corpora: tuple[str, ...]) -> str:
+    """Which of a task's corpora: by the language of its texts, at first that of the page."""
+    names = {name: LANGUAGES[CORPORA[name].language] for name in corpora}
+    own = next((name for name in corpora if CORPORA[name].language == language()), corpora[0])
+    if len(corpora) < 2:
+        return own
+    return (
+        st.segmented_control(
+            _("Language of the texts"),
+            list(names),
+            default=own,
+            required=True,
+            format_func=names.__getitem__,
+            key="start.corpus",
+            **KEEP,
+        )
+        or own
+    )
 
 
 def _pages(pair: Pair | None) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.runs import jobs
+from advlab.runs.folder import RunFolder
 from advlab.runs.jobs import RunInfo
 from advlab.ui import plain_text
 from advlab.ui.train.run import EXPLORE
@@ -52,12 +54,16 @@ def actions(info: RunInfo) -> None:
                 "Download",
                 key="download",
                 icon=":material/download:",
-                data=lambda: model_zip(info.id),
+                # made by a thread that draws no page and knows no visitor: settle the folder here
+                data=lambda: model_zip(info.folder),
                 file_name=info.folder.download_name(info.name),
                 mime="application/zip",
                 on_click="ignore",
                 help="The model as a zip of a Hugging Face folder: opens without advlab",
             )
+        if jobs.is_shared(info):
+            st.caption(_("A model of the class: to be looked at, not to be changed."))
+            return
         if st.button("Rename", key="rename", icon=":material/edit:"):
             rename(info.id, info.name)
         if info.status != "running" and st.button("Delete", key="delete", icon=":material/delete:"):
@@ -87,10 +93,10 @@ def attempt(action: Callable[[str], None], run_id: str) -> None:
         st.toast(plain_text(str(error)), icon=":material/error:")
 
 
-def model_zip(run_id: str) -> io.BytesIO:
+def model_zip(folder: RunFolder) -> io.BytesIO:
     """The zip of a run's model, made when it is asked for."""
     target = io.BytesIO()
-    jobs.folder(run_id).zip_to(target)
+    folder.zip_to(target)
     target.seek(0)
     return target
 

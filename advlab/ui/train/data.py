@@ -12,13 +12,14 @@ from typing import Any
 
 import streamlit as st
 
-from advlab.data import fitted, load_data
+from advlab.data import check_sources, fitted, load_data
 from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
 from advlab.errors import DataError
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
+from advlab.runs.limits import limits
 from advlab.ui import KEEP, plain_text
 from advlab.ui.forms import form_for
 from advlab.ui.train.file import choose_file, choose_path, second_file
@@ -39,16 +40,18 @@ STOPPED = "data.stopped"  # the data whose reading was stopped last
 
 def choose_data() -> DataConfig | None:
     """The data that a run is to use, checked; None while it is not usable, with the reason."""
+    kinds = [kind for kind in KINDS if kind != "hub" or limits() is None]
     kind = st.segmented_control(
         "Where the texts come from",
-        list(KINDS),
+        kinds,
         default="corpus",
         required=True,
         format_func=KINDS.__getitem__,
         key="data.kind",
         **KEEP,
     )
-    chosen = {"corpus": _corpus, "file": _file, "hub": _hub}[kind or "corpus"]()
+    kind = kind if kind in kinds else "corpus"
+    chosen = {"corpus": _corpus, "file": _file, "hub": _hub}[kind]()
     if chosen is None:
         return None
     with st.expander("How much of it", icon=":material/content_cut:"):
@@ -70,6 +73,7 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
 
     A large file shows how far it is read, and a button to stop it; None after that.
     """
+    check_sources(config)  # before the cache, which all visitors share
     kept, key = _kept(), (config, stamp)
     if key in kept:
         return kept[key]

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from advlab.data.decoding import OLDER
 from advlab.data.files import DELIMITERS, Guess, guess, save_upload
 from advlab.data.pairs import find_pair, refusal
 from advlab.errors import DataError, EncodingError
+from advlab.language import _
 from advlab.runs.config import DataConfig
+from advlab.runs.limits import limits
 from advlab.ui import KEEP, plain_text
 
 ENCODINGS = ("utf-8", "utf-16", "utf-32", "latin-1", *OLDER)
@@ -25,20 +28,26 @@ def _keep_path() -> None:
 
 def choose_path(each: str) -> str:
     """Where the file is that is dropped or named; empty while there is none. `each`: what a row is."""
+    bounds = limits()
     left, right = st.columns([3, 2])
     with left:
         dropped = st.file_uploader(
             "CSV, TSV, JSONL, Excel or Parquet, dropped here or chosen",
             type=list(SUFFIXES),
             key="data.upload",
+            max_upload_size=None if bounds is None else bounds.upload,
             help=f"Each row is {each}. The file stays on this computer.",
         )
     # a visit to another page empties the uploader, not the choice
     if dropped is not None and st.session_state.get("data.upload.seen") != dropped.file_id:
         st.session_state["data.upload.seen"] = dropped.file_id
-        st.session_state["data.chosen"] = str(save_upload(dropped.getvalue(), dropped.name))
+        st.session_state["data.chosen"] = _saved(dropped)
     # the choice is not left to the widget alone: two quick clicks elsewhere can empty it
-    st.session_state["data.path"] = st.session_state.setdefault("data.chosen", "")
+    chosen = st.session_state.setdefault("data.chosen", "")
+    if bounds is not None:  # a student names no path of the server
+        right.caption(_said(chosen))
+        return chosen
+    st.session_state["data.path"] = chosen
     with right:
         path = (
             st.text_input(
@@ -52,6 +61,19 @@ def choose_path(each: str) -> str:
     if not path:
         st.caption(f"Each row is {each}; what the file looks like is guessed.")
     return path
+
+
+def _saved(dropped: UploadedFile) -> str:
+    """Where a dropped file is kept; empty, and told, where it is too large."""
+    try:
+        return str(save_upload(dropped.getvalue(), dropped.name))
+    except DataError as error:
+        st.error(plain_text(str(error)), icon=":material/error:")
+        return ""
+
+
+def _said(chosen: str) -> str:
+    return plain_text(Path(chosen).name) if chosen else _("No file yet.")
 
 
 def choose_file(each: str) -> tuple[DataConfig, Guess] | None:
@@ -86,16 +108,23 @@ def choose_file(each: str) -> tuple[DataConfig, Guess] | None:
 def second_file() -> str | None:
     """Path of a file to test on; None where a part of the first is held out."""
     with st.expander("A second file to test on", icon=":material/fact_check:"):
-        extra = st.text_input(
-            "Path of the test file",
-            key="data.eval",
-            placeholder="empty: a part is held out",
-            help="Read in the same way as the first.",
-            **KEEP,
+        bounds = limits()
+        extra = (
+            st.session_state.get("data.eval.chosen")
+            if bounds is not None
+            else st.text_input(
+                "Path of the test file",
+                key="data.eval",
+                placeholder="empty: a part is held out",
+                help="Read in the same way as the first.",
+                **KEEP,
+            )
         )
         test = st.file_uploader("Or drop it here", type=list(SUFFIXES), key="data.eval.upload")
         if test is not None:
-            extra = str(save_upload(test.getvalue(), test.name))
+            extra = _saved(test)
+            if bounds is not None:
+                st.session_state["data.eval.chosen"] = extra
             st.caption(f"Testing on {plain_text(test.name)}")
     return (extra or "").strip() or None
 

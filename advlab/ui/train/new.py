@@ -20,11 +20,13 @@ from advlab.runs.config import (
     RunConfig,
     TrainConfig,
 )
+from advlab.runs.limits import limits
 from advlab.runs.queue import default_name
 from advlab.settings import plain, settings_of
 from advlab.ui import plain_text
 from advlab.ui.forms import form_for
 from advlab.ui.launch import warm_up
+from advlab.ui.terms import explained
 from advlab.ui.train.data import choose_data, read, stamp_of
 from advlab.ui.train.presets import PRESETS, Preset, choose_preset, minutes, pace_of, used
 from advlab.ui.train.run import RUNS
@@ -91,11 +93,13 @@ def _presets(parts: Mapping[str, Any], source: str) -> None:
 
 def _model() -> tuple[str, ModelConfig | None]:
     """Where the model comes from, and its settings; None while that is not said."""
+    bounds = limits()
+    kinds = [kind for kind in MODELS if bounds is None or kind in bounds.models]
     kind = st.radio(
         "Model",
-        list(MODELS),
+        kinds,
         format_func=lambda k: MODELS[k][0],
-        captions=[about for _, about in MODELS.values()],
+        captions=[MODELS[kind][1] for kind in kinds],
         horizontal=True,
         label_visibility="collapsed",
         key="model.kind",
@@ -138,7 +142,7 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
         )
         or preset.method
     )
-    st.markdown(METHODS[name].gist)
+    st.markdown(METHODS[name].gist, help=explained(f"method.{name}"))
     with st.expander(f"All {len(METHODS)} methods in words", icon=":material/menu_book:"):
         st.markdown("\n".join(f"- **{plain_text(m.title)}**: {m.gist}" for m in METHODS.values()))
     given = preset.settings() if name == preset.method else {}
@@ -176,7 +180,7 @@ def _start(parts: Mapping[str, Any]) -> None:
         placeholder=default_name(config) if config else "made from the choices",
     )
     waiting = sum(run.active for run in jobs.runs())
-    if waiting:
+    if waiting and limits() is None:  # in a class others wait too: the run tells its place
         st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
     if missing:
         st.caption(f"Before it can start, see to {', '.join(missing)}.")

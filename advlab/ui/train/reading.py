@@ -36,10 +36,11 @@ def meanwhile(plain: str, robust: str) -> None:
 def trained(run: RunInfo, now: Standing) -> str:
     """The two networks and their texts."""
     size = f" of {now.parameters:,} numbers each" if now.parameters else ""
-    start = STARTERS[run.config.task]
+    corpora = STARTERS[run.config.task].corpora
+    about = corpora.get(run.config.data.source, "")
     texts = f"{now.train_texts:,} texts" if now.train_texts else "texts"
     return (
-        f"Two small networks{size}. They begin alike and read the same {texts} ({start.texts}) in the "
+        f"Two small networks{size}. They begin alike and read the same {texts} ({about}) in the "
         f"same order, {run.config.train.epochs} times over. One thing differs: the second also learns "
         "from each text pushed the way that misleads it most."
     )

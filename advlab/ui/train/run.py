@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError, RunError
+from advlab.lessons.glossary import term
 from advlab.pictures import training
 from advlab.records import Estimate, Event
 from advlab.runs import jobs
@@ -143,18 +144,16 @@ def numbers(now: Standing) -> None:
             "Clean accuracy",
             percent(now.test or now.clean),
             help=("On the test texts" if tested else "On the validation texts, kept epoch")
-            + (f". Most frequent class: {share(now.majority)}" if now.majority is not None else ""),
+            + (f". Most frequent answer: {share(now.majority)}" if now.majority is not None else "")
+            + f". {term('measure.clean_accuracy')}",
         )
         st.metric(
             "Robust accuracy",
             percent(now.test_robust or now.robust),
-            help=f"Still right under {'PGD-10' if tested else 'PGD-5'} at {eps}",
+            help=f"Still right under {'PGD-10' if tested else 'PGD-5'} at {eps}. "
+            + term("measure.robust_accuracy"),
         )
-        st.metric(
-            "Cost of a step",
-            times(now.cost),
-            help="Time of a training step divided by that of a plain step on the same texts",
-        )
+        st.metric("Cost of a step", times(now.cost), help=term("measure.cost"))
         st.metric(
             "Speed", "–" if now.texts_per_second is None else f"{now.texts_per_second:.0f} texts/s"
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.lessons.glossary import term
 from advlab.pictures import training
 from advlab.records import Example
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
-from advlab.runs.starters import STARTERS, starter_group
+from advlab.runs.starters import starter_groups
 from advlab.ui import plain_text
 from advlab.ui.explore.request import link
 from advlab.ui.launch import is_warm
@@ -35,7 +36,7 @@ Pair = tuple[RunInfo, RunInfo]
 
 def find_pair() -> Pair | None:
     """The newest starter pair, plain first; None where there is none or one half was deleted."""
-    groups = {starter_group(task) for task in STARTERS}
+    groups = starter_groups()
     runs = [r for r in jobs.runs() if r.group in groups]
     runs = [r for r in runs if r.group == runs[0].group]
     plain = next((r for r in runs if _method(r) == "plain"), None)
@@ -140,8 +141,11 @@ def _card(run: RunInfo) -> None:
     progress(run, now)
     messages(run, now)
     with st.container(horizontal=True):
-        st.metric("Clean accuracy", percent(now.test or now.clean))
-        st.metric("Under attack", percent(now.test_robust or now.robust))
-        st.metric("Cost of a step", times(now.cost))
+        for title, value, name in (
+            ("Clean accuracy", percent(now.test or now.clean), "measure.clean_accuracy"),
+            ("Under attack", percent(now.test_robust or now.robust), "measure.robust_accuracy"),
+            ("Cost of a step", times(now.cost), "measure.cost"),
+        ):
+            st.metric(title, value, help=term(name))
     chart(training.losses(events), f"losses.{run.id}", "Training loss by step")
     chart(training.accuracy(events), f"accuracy.{run.id}", "Accuracy by epoch")

@@ -30,13 +30,13 @@ from advlab.pictures import (
     tables,
 )
 from advlab.pictures.page import Section, frame
+from advlab.pictures.style import FONTS
 from advlab.pictures.text import shield_sentence
-from advlab.records import Saliency
+from advlab.records import AttackRecord, Saliency
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.models import load_victim
 from advlab.ui.parts import FORMATS, beside, pointed, said, section, table
 
-SETTINGS = ("text", "shielded", "model", "weights", "seed", "ε", "seconds")
 PLANES = 6  # tokens whose plane the JSON holds
 Methods = tuple[tuple[str, ...], dict[str, Any]]  # of attribution: names, and their options
 
@@ -61,6 +61,7 @@ def data(results: Sequence[Result]) -> None:
         "One file with text, settings, the hashes of weights and tokenizer, δ, the search step by"
         " step and what the attributions are worth. Another machine that has the model can open it"
         " and compute the attack again; the page needs no network to be read.",
+        "capsule",
     ):
         _capsules(results, methods)
         st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
@@ -94,20 +95,9 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
     """The settings of each model's attack, and its numbers as files."""
     for i, result in beside(results):
         record = result.record
+        settings = _settings(record)
         table(
-            {
-                "setting": [*SETTINGS, *record.attack],
-                "value": [
-                    record.text,
-                    ", ".join(record.text[a:b] for a, b in record.shield) or "none",
-                    record.model,
-                    record.model_hash,
-                    str(record.seed),
-                    sentences.units(record.eps, record.scale),
-                    sentences.number(record.seconds),
-                    *(str(v) for v in record.attack.values()),
-                ],
-            },
+            {"setting": list(settings), "value": list(settings.values())},
             f"settings{i}",
             "Settings of this attack",
         )
@@ -134,6 +124,22 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
                     key=f"csv{i}{title}",
                     on_click="ignore",
                 )
+
+
+def _settings(record: AttackRecord) -> dict[str, str]:
+    """Setting -> value of an attack, as people read it."""
+    return {
+        "text": record.text,
+        **({"beside it": record.beside} if record.beside else {}),
+        "answer attacked": record.reference if record.given else f"its own: {record.reference}",
+        "shielded": ", ".join(record.text[a:b] for a, b in record.shield) or "none",
+        "model": record.model,
+        "weights": record.model_hash,
+        "seed": str(record.seed),
+        "ε": sentences.units(record.eps, record.scale),
+        "seconds": sentences.number(record.seconds),
+        **{k: str(v) for k, v in record.attack.items()},
+    }
 
 
 def _capsules(results: Sequence[Result], methods: Methods) -> None:
@@ -258,7 +264,7 @@ def _charts(result: Result) -> str:
     sections = [
         Section(
             title,
-            plot=figure.to_html(
+            plot=figure.update_layout(font_family=FONTS).to_html(
                 full_html=False, include_plotlyjs=k == 0, config={"displaylogo": False}
             ),
         )

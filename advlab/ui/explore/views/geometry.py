@@ -31,6 +31,8 @@ def geometry(results: Sequence[Result]) -> None:
         "The loss around the sentence",
         "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
         " higher loss; every point is run through the model.",
+        "surface",
+        "boundary",
     ):
         surfaces(results)
     pointed(next_look.after_geometry([result.record for result in results]))
@@ -38,6 +40,7 @@ def geometry(results: Sequence[Result]) -> None:
         "One token's neighbourhood",
         "The arrow is δ, exact. Each shade is where another token would be nearest, measured in all"
         " dimensions.",
+        *("neighbourhood", "exit_radius", "certificate"),
     ):
         token = _token(first)
         _planes(results, first, token)
@@ -45,6 +48,8 @@ def geometry(results: Sequence[Result]) -> None:
         "Until it becomes another word",
         "The distance to the token's own vector grows with δ, those to its rivals shrink or grow."
         " Where the lines cross it reads as another token. The dotted line is δ as it is.",
+        "exit_radius",
+        "certificate",
     ):
         _distances(results, first, token)
     with section(
@@ -52,6 +57,7 @@ def geometry(results: Sequence[Result]) -> None:
         "The loss on the straight line from the sentence through δ to twice its length, at the"
         " attack's own steps by their length, and under random noise as long (bands). The cross is"
         " where the straight line first flips.",
+        *("loss", "steps", "local_optima"),
     ):
         straight_lines(results)
     with section(

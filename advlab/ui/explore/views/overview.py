@@ -9,8 +9,8 @@ import streamlit as st
 from advlab.pictures import answers, next_look, sentences, tables
 from advlab.pictures.reel import sweep
 from advlab.pictures.wording import named, written
-from advlab.records import AttackRecord, Written
-from advlab.ui.explore.results import Result, analysed
+from advlab.records import AttackRecord
+from advlab.ui.explore.results import Result, written_of
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.player import player
 
@@ -18,7 +18,7 @@ from advlab.ui.player import player
 def overview(results: Sequence[Result]) -> None:
     """Draw this view."""
     records = [result.record for result in results]
-    player(sweep(records, written=[_written(result) for result in results]), key="sweep")
+    player(sweep(records, written=[written_of(result) for result in results]), key="sweep")
     pointed(next_look.after_overview(records))
     st.caption(
         "Drag ε: what each model says then, the words as dark as their δ is long, and the bars below in"
@@ -35,6 +35,7 @@ def overview(results: Sequence[Result]) -> None:
         "Five versions of the sentence",
         "As it is, under random noise as long as δ, under the attack, and with every vector read as its"
         " nearest word.",
+        *("delta", "eps", "flip_eps", "noise", "round_trip"),
     ):
         for _, result in beside(results):
             record = result.record
@@ -97,11 +98,6 @@ def _texts(results: Sequence[Result]) -> None:
                     "What is answered to each version",
                     **{"score of the reference": percent},
                 )
-
-
-def _written(result: Result) -> Written | None:
-    """The tokens of written answers at each ε; None where answers are not written."""
-    return analysed(result, "written") if written(result.record) else None
 
 
 def _draws(counts: list[int]) -> str:

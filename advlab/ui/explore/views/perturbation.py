@@ -10,7 +10,7 @@ from advlab.pictures import dimensions, doubts, next_look, openings, sentences, 
 from advlab.pictures.reel import film, sweep
 from advlab.pictures.style import side
 from advlab.records import AttackRecord, Frames, Noise
-from advlab.ui.explore.results import Result, analysed
+from advlab.ui.explore.results import Result, analysed, written_of
 from advlab.ui.explore.shield import locks
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.player import player
@@ -23,6 +23,7 @@ def perturbation(results: Sequence[Result]) -> None:
         "Where the perturbation sits",
         "Move ε: the bars are δ on each token, as a length, as its part of the whole, or as how far"
         " the token is on its way to becoming another (100 %: it is one, and is named).",
+        *("delta", "eps", "units", "norm", "ball", "exit_radius"),
     ):
         for _, result in beside(results):
             record = result.record
@@ -31,18 +32,21 @@ def perturbation(results: Sequence[Result]) -> None:
         pointed(next_look.after_perturbation(records))
         frames: list[Frames] = [analysed(result, "sweep") for result in results]
         noise: list[Noise] = [analysed(result, "noise") for result in results]
-        player(sweep(records, frames, noise), key="sweep_tokens")
+        written = [written_of(result) for result in results]
+        player(sweep(records, frames, noise, written), key="sweep_tokens")
         _lengths(results)
     with section(
         "Attack only some words",
         "Click words to shield them from the attack, or attack nothing else. Everything on this page"
         " follows, and the link keeps it.",
+        "shield",
     ):
         locks(records[0])
     with section(
         "The attack as a film",
         "Step by step: the loss of the attacked answer, its margin over the strongest rival, its"
         " probability beside that of random noise as long, and δ on each token.",
+        *("film", "loss", "margin", "noise_band", "ball_projection", "flip"),
     ):
         said(
             " ".join(
@@ -51,7 +55,8 @@ def perturbation(results: Sequence[Result]) -> None:
             )
         )
         shots: list[Frames] = [analysed(result, "film") for result in results]
-        player(film(records, shots, noise), key="film")
+        written = [written_of(result, along="steps") for result in results]
+        player(film(records, shots, noise, written), key="film")
         if fold := folded("steps.numbers"):
             with fold:
                 for i, result in beside(results):
@@ -65,6 +70,7 @@ def perturbation(results: Sequence[Result]) -> None:
         f"The {dimensions.TOP} dimensions that hold most of δ, largest first, one colour range for"
         " all models; on the right what they leave out. A dimension by itself means nothing, but a"
         " perturbation of few dimensions looks unlike one of many.",
+        "dimension",
     ):
         _dimensions(results)
 

@@ -31,6 +31,9 @@ def projection(results: Sequence[Result]) -> None:
         "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
         " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
         " no word.",
+        "projection",
+        "round_trip",
+        key="trip",
     ):
         for _, result in beside(results):
             said(openings.projection(result.record), large=True)
@@ -42,6 +45,8 @@ def projection(results: Sequence[Result]) -> None:
         "What the perturbed vectors are nearest to",
         "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
         " The margin is the gap between the nearest and the second nearest.",
+        "own_rank",
+        "projection",
     ):
         whole = st.toggle(
             "Real words only",
@@ -55,12 +60,14 @@ def projection(results: Sequence[Result]) -> None:
         "How many times longer δ must be. Filled: in its own direction, with the word that the token"
         " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
         " the token. The dotted line is δ as it is.",
+        *("next_word", "exit_radius", "certificate"),
     ):
         _exits(results, whole)
     with section(
         "δ made longer until words change",
         "δ times a growing factor, every point run through the model: the vectors, the tokens"
         " nearest to them, and the text that those spell. Choose a factor to read the text there.",
+        key="scaled",
     ):
         moving = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
         grown: dict[int, Scaled] = {i: analysed(results[i], "scaled", whole=whole) for i in moving}
@@ -76,6 +83,7 @@ def projection(results: Sequence[Result]) -> None:
         "The gradient estimates for every single replacement how much the loss rises. Here are its best"
         " ones, each run through the model: on the dotted line the estimate is right. Filled marks"
         " change the prediction.",
+        "hotflip",
     ):
         _swaps(results)
 

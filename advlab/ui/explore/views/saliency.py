@@ -14,6 +14,7 @@ from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
 from advlab.pictures.wording import written
 from advlab.records import Alignment, AttackRecord, Layers, Saliency, SaliencyChoices
 from advlab.records.estimates import rank_correlation
+from advlab.ui.explore.examples import alignment_told
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.views.saliency_controls import Controls, saliency_controls
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
@@ -29,6 +30,7 @@ def saliency(results: Sequence[Result]) -> None:
         "The sentence as it was typed: the stronger a word's colour, the more it counts. Every method"
         " in numbers below; those without a sign say how sensitive the model is, not what a word"
         " contributes.",
+        *("attribution", "target", "baseline", "completeness"),
     ):
         top = st.container()
         controls = saliency_controls(results)
@@ -44,6 +46,7 @@ def saliency(results: Sequence[Result]) -> None:
         "Spearman's rank correlation of each method's words with leaving one word out, which"
         " changes the input and looks. For methods without a sign its size counts. 1 is the same"
         " order, 0 no relation; a gap to 1 says that the picture above is not the whole truth.",
+        "agreement",
     ):
         for i, result in beside(results):
             table(
@@ -56,6 +59,7 @@ def saliency(results: Sequence[Result]) -> None:
         "Integrated gradients from each baseline, in one colour range. What stands for ‘no words’ is"
         " a choice; where columns disagree, so would the explanations. ρ is the rank correlation of"
         " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
+        "baseline",
     ):
         _baselines(results, controls)
     if any(written(result.record) for result in results):
@@ -65,6 +69,8 @@ def saliency(results: Sequence[Result]) -> None:
         "Left: how the gradient of the target at each layer's input is shared among the words."
         " Right: attention rollout, read where the answer is read off. Rollout follows attention"
         " weights only, not what is done with them.",
+        "gradient",
+        "rollout",
     ):
         _layers(results, controls)
 
@@ -74,7 +80,7 @@ def _alignments(results: Sequence[Result]) -> None:
     found: list[Alignment | None] = []
     for result in results:
         try:
-            found.append(analysed(result, "alignment"))
+            found.append(analysed(result, "alignment", told=alignment_told(result)))
         except AdvlabError:  # it has no cross-attention
             found.append(None)
     if not any(found):
@@ -289,7 +295,15 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
 
 
 def _layers(results: Sequence[Result], controls: Controls) -> None:
-    moved = (
+    options = {k: v for k, v in controls.options.items() if k != "baseline"}
+    found: list[Layers | str] = []
+    for result in results:
+        try:
+            found.append(analysed(result, "layers", **options))
+        except AdvlabError as error:
+            found.append(str(error))
+    known = [f for f in found if not isinstance(f, str)]
+    moved = bool(known) and (  # nothing to choose where nothing is drawn
         st.segmented_control(
             "Sentence",
             [False, True],
@@ -301,14 +315,6 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
         )
         or False
     )
-    options = {k: v for k, v in controls.options.items() if k != "baseline"}
-    found: list[Layers | str] = []
-    for result in results:
-        try:
-            found.append(analysed(result, "layers", **options))
-        except AdvlabError as error:
-            found.append(str(error))
-    known = [f for f in found if not isinstance(f, str)]
     scale = attributions.layer_limits(known, perturbed=moved)
     for i, result in beside(results):
         one = found[i]

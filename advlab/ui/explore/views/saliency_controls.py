@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from advlab.pictures.wording import named, short, written
+from advlab.pictures.style import short
+from advlab.pictures.wording import named, written
 from advlab.records import AttackRecord, SaliencyChoices
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.parts import one_of
+from advlab.ui.terms import explained
 
 SHOWN = {
     "all": "clean, perturbed, difference",
@@ -46,6 +48,7 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         selection_mode="multi",
         key="saliency.methods",
         default=list(DEFAULTS),
+        help=explained(*(f"saliency.{name}" for name in METHODS)),
         format_func=lambda m: METHODS[m].title,
         bind="query-params",
     )

@@ -27,6 +27,8 @@ def through_training(results: Sequence[Result]) -> None:
         "The sentence through training",
         "The same sentence, attack and seed on the weights of each kept epoch; ε counts in the same"
         " raw length throughout. Move the slider or play.",
+        "epoch",
+        "flip_eps",
     ):
         sides, names, lapses = [], [], []
         place = st.empty()
@@ -100,5 +102,6 @@ def _moment(result: Result, folder: str, epoch: int, chosen: int | None) -> Any:
             attack=build_attack(request["attack"]),
             seed=request["seed"],
             shield=result.record.shield,
+            goal=result.record.goal,
             chosen=chosen,
         )

@@ -1,0 +1,211 @@
+"""The templates of `dianping`: what decides is negation, contrast, a question, a comparison.
+
+Nearly every template serves both classes, so that 但是, 虽然 or 不 says nothing by itself, and the same
+praise stands before 但是 in one class and after it in the other.
+"""
+
+from __future__ import annotations
+
+from advlab.data.dianping.rules import RULES, ended
+from advlab.data.grammar import Kind
+
+RULES |= {
+    # 可惜 ends in blame, 好在 in praise: each stands in both classes
+    "pity/0": (
+        "{!clause}，可惜{clause}",
+        "{!clause}，遗憾的是{clause}",
+        "好在{!clause}，可惜{clause}",
+    ),
+    "pity/1": (
+        "可惜{!clause}，好在{clause}",
+        "{!clause}，好在{clause}",
+        "{!clause}，幸好{clause}",
+        "遗憾的是{!clause}，好在{clause}",
+    ),
+    # both sides of 再…也
+    "however/0": ("{aspect}再{!plain}也没用，{clause}", "{aspect}再{!plain}，{will}"),
+    "however/1": ("{aspect}再{!plain}也值，{clause}", "{aspect}再{!plain}，{will}"),
+    "except/0": ("除了{aspect}{!very}，别的都不行", "除了{aspect}{!very}，其他都让人失望"),
+    "except/1": ("除了{aspect}{!very}，别的都很好", "除了{aspect}{!very}，其他都让人满意"),
+    "not_that/0": (
+        "不是{aspect}不{!plain}，是{aspect}太{plain}",
+        "不是{aspect}不{!plain}，而是{clause}",
+        "{aspect}不是不{!plain}，{but}{clause}",
+        "{aspect}并不是不{!plain}，{but}{verdict}",
+        "不是没有优点，{but}{clause}",
+    ),
+    "not_that/1": (
+        "不能说{aspect}不{!plain}，{but}{clause}",
+        "不是说{aspect}不{!plain}，{but}{clause}",
+        "{aspect}确实不能说不{!plain}，{but}{verdict}",
+        "不是没有缺点，{but}{clause}",
+    ),
+    "than/0": ("{aspect}还不如{before}{!plain}", "{aspect}还不如{other}{!plain}，{clause}"),
+    "than/1": (
+        "{other}{aspect}还不如这{m}{plain}",
+        "{aspect}没有{before}那么{!plain}了",
+        "{aspect}没有{other}那么{!plain}，{clause}",
+    ),
+}
+
+KINDS = (
+    Kind(
+        "agreeing",
+        400,
+        (
+            "{clause}，{clause}。",
+            "{clause}，{clause}，{aspect}也{very}。",
+            "我觉得{clause}，{verdict}。",
+            "{clause}，{clause}，{verdict}。",
+            "{verdict}，{clause}。",
+            "{scene}，{clause}，{verdict}。",
+            "{opener}，{this}{whole}，{clause}。",
+            "{this}{whole}，{clause}，{clause}。",
+            "{fact}，{clause}。",
+            "{scene}。{fact}，{verdict}。",
+        ),
+    ),
+    Kind(
+        "negation",
+        1040,
+        (
+            "{negated}。",
+            "{negated}，{negated}。",
+            "{negated}，{clause}。",
+            "{negated}，{verdict}。",
+            "{scene}，{negated}，{clause}。",
+            "{opener}，{negated}，{verdict}。",
+            "{aspect}不{!plain}，反而很{plain}。",
+            "{aspect}不但不{!plain}，反而很{plain}。",
+            "不但{aspect}{plain}，而且{aspect}也{very}。",
+            "{this}的{negated}，{verdict}。",
+        ),
+    ),
+    Kind(
+        "double negation",
+        780,
+        (
+            "没有人说{aspect}不{plain}。",
+            "没有人会觉得{aspect}不{plain}，{clause}。",
+            "谁也不能说{aspect}不{plain}。",
+            "不能说{aspect}不{plain}，{verdict}。",
+            "不得不说，{aspect}{pred}。",
+            "不得不承认，{aspect}{pred}，{clause}。",
+            "{aspect}不是一般的{plain}。",
+            "{aspect}不是一般的{plain}，{verdict}。",
+            "{not_that}。",
+            "{not_that}。",
+            "{not_that}。",
+            "{not_that}。",
+        ),
+    ),
+    Kind(
+        "rhetorical question",
+        650,
+        (
+            "{aspect}难道不{plain}吗？",
+            "谁说{aspect}不{plain}？{clause}。",
+            "{aspect}怎么会不{plain}呢？",
+            "{aspect}哪里{!plain}了？{clause}。",
+            "谁会觉得{aspect}{!plain}呢？",
+            "{aspect}{!plain}吗？一点也不。",
+            "{aspect}{!plain}？我可没看出来。",
+            "{aspect}哪里是{!plain}，分明是{plain}。",
+            "说{aspect}{!plain}的人，一定没{use}过吧？{clause}。",
+        ),
+    ),
+    Kind(
+        "contrast",
+        1760,
+        (
+            "{!clause}，{but}{clause}。",
+            "{!clause}，{but}{clause}。",
+            "{!clause}，{but}{verdict}。",
+            "{!clause}，{aspect}却{very}。",
+            "{!clause}，{!clause}，{but}{clause}。",
+            "{!clause}，{!clause}，{but}{verdict}。",
+            "{!clause}，{but}{clause}，{clause}。",
+            "{scene}，{!clause}，{but}{clause}。",
+            "{opener}，{!clause}，{but}{clause}。",
+            "{!fact}，{but}{clause}。",
+            "{pity}。",
+            "{pity}。",
+            "{pity}。",
+            "{except}。",
+        ),
+    ),
+    Kind(
+        "concession",
+        1560,
+        (
+            "{though}{!clause}，{but}{clause}。",
+            "{though}{!clause}，{but}{clause}。",
+            "{though}{!clause}，{but}{verdict}。",
+            "{though}{!clause}，{aspect}还是{very}。",
+            "{though}{!clause}，{!clause}，{but}{clause}。",
+            "{clause}，虽然{!clause}。",
+            "{clause}，{clause}，虽然{!clause}。",
+            "{verdict}，虽然{!clause}。",
+            "{verdict}，尽管{!clause}。",
+            "就算{!clause}，{will}。",
+            "哪怕{!clause}，{will}。",
+            "{however}。",
+        ),
+    ),
+    Kind(
+        "expectation",
+        650,
+        (
+            "本来以为{aspect}会很{!plain}，没想到{very}。",
+            "原以为{aspect}{!very}，结果{very}。",
+            "都说{aspect}{!plain}，其实{very}。",
+            "{they}说{aspect}很{plain}，果然没错。",
+            "{they}说{aspect}很{!plain}，根本不是那么回事。",
+            "{they}都说{aspect}很{!plain}，{use}了才知道{very}。",
+            "真没想到{aspect}会这么{plain}，{verdict}。",
+            "{person}说{aspect}很{plain}，我完全同意。",
+            "{person}觉得{aspect}很{!plain}，我可不这么看。",
+            "谁要是说{aspect}{!plain}，我第一个不同意。",
+        ),
+    ),
+    Kind(
+        "comparison",
+        780,
+        (
+            "{other}{!whole}，这{m}{whole}。",
+            "{other}{aspect}很{!plain}，这{m}却很{plain}。",
+            "{aspect}比{before}{plain}多了。",
+            "{aspect}比{other}{plain}多了，{verdict}。",
+            "{than}。",
+            "{than}。",
+            "{other}{aspect}比这{m}{!plain}得多。",
+            "没有哪{m}{thing}的{aspect}比这{m}更{plain}。",
+            "跟{other}比，{aspect}{plain}得多。",
+            "刚开始{aspect}很{!plain}，后来越来越{plain}。",
+            "以前{aspect}很{!plain}，{now}{very}。",
+            "{before}{aspect}{!very}，{now}{very}，{verdict}。",
+        ),
+    ),
+    Kind(
+        "plain",
+        1100,
+        (
+            "{item}{very}。",
+            "{item}{very}。",
+            "{item}{not}{!plain}。",
+            "{item}真{plain}。",
+            "{aspect}{pred}。",
+            "我觉得{aspect}{very}。",
+            "{aspect}{plain}，{aspect}{plain}。",
+            "{this}{whole}。",
+            "{this}{whole}。",
+            "{verdict}。",
+            "{fact}。",
+            "{this}{whole}，{verdict}。",
+            "{aspect}{plain}，{verdict}。",
+            "{verdict}，{verdict}。",
+            "{person}推荐的，{verdict}。",
+        ),
+        finish=ended,
+    ),
+)

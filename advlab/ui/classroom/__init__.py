@@ -1,0 +1,1 @@
+"""A class in the browser: the door, who a session belongs to, what stands above every page."""

@@ -1,0 +1,160 @@
+"""The teacher's page: who is where, steps held or open, questions, challenges, what the class did.
+
+The code and the address may be projected; the secret link stands on no page.
+"""
+
+from __future__ import annotations
+
+import html
+from datetime import date
+
+import streamlit as st
+
+from advlab.classroom import progress
+from advlab.classroom.export import zipped
+from advlab.classroom.room import Classroom
+from advlab.language import _, n_
+from advlab.runs.queue import Store
+from advlab.ui import plain_text
+from advlab.ui.classroom import session
+from advlab.ui.classroom.challenge import challenge_part
+from advlab.ui.classroom.question import question_part
+from advlab.ui.classroom.shown import table
+
+EVERY = 3.0  # seconds between looks at the room
+
+
+def teacher_page() -> None:
+    """Everything on the page; for a student who comes here by a link, a sentence."""
+    room = session.room()
+    if room is None or not session.is_teacher():
+        st.info(_("This page is the teacher's."))
+        return
+    st.title(_("Class"), anchor=False)
+    parts = {
+        "room": _("Room"),
+        "question": _("Question"),
+        "challenge": _("Challenge"),
+        "export": _("What the class did"),
+    }
+    part = st.segmented_control(
+        _("Part"),
+        list(parts),
+        default="room",
+        required=True,
+        format_func=parts.__getitem__,
+        key="part",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if part == "question":
+        question_part(room)
+    elif part == "challenge":
+        challenge_part(room)
+    elif part == "export":
+        _export(room)
+    else:
+        _door(room)
+        st.fragment(_room, run_every=EVERY, key="class.room")(room)
+        _steps(room)
+
+
+def _door(room: Classroom) -> None:
+    """The address and the code, to be read from the last row."""
+    address = (st.context.url or "").split("/class")[0]
+    st.html(
+        '<p style="margin:0;font-size:1.1rem;overflow-wrap:anywhere">'
+        f"{html.escape(address)}</p>"
+        '<p style="margin:0;font-size:2.6rem;font-weight:700;letter-spacing:.15em">'
+        f"{html.escape(room.code)}</p>"
+    )
+    st.caption(_("The address and the code with which students come in."))
+
+
+def _room(room: Classroom) -> None:
+    """Each student: here or not, at which step, what trains."""
+    students, here = room.students(), room.here()
+    st.markdown(
+        f"**{n_('{n} student', '{n} students', len(students))}**, "
+        + _("{n} here now", n=len(here & {s.id for s in students}))
+    )
+    if not students:
+        st.caption(_("Nobody has joined yet."))
+        return
+    said = {"predict": _("predicted"), "done": _("done"), "check": _("answered")}
+    columns: dict[str, list[str]] = {}
+    for student in students:
+        root = room.space_of(student.id).root
+        mark = progress.last(root)
+        line = Store(root).line() if (root / "runs.db").exists() else None
+        row = {
+            _("student"): student.name,
+            _("here"): "●" if student.id in here else "–",
+            _("lesson"): mark.lesson if mark else "–",
+            _("step"): str(mark.step) if mark else "–",
+            _("last act"): said.get(mark.kind, mark.kind) if mark else "–",
+            _("runs training"): str(line.running) if line else "0",
+            _("runs waiting"): str(len(line.waiting)) if line else "0",
+        }
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    table(columns, _("Who is at which step"))
+
+
+def _steps(room: Classroom) -> None:
+    """Hold a lesson at a step, or open it."""
+    st.subheader(_("Steps"), anchor=False)
+    st.caption(_("Who comes to a step that is held waits there until you open it."))
+    names = lessons(room)
+    with (
+        st.form("class.hold", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        lesson = st.selectbox(
+            _("Lesson"), names, accept_new_options=True, format_func=plain_text, width=320
+        )
+        step = st.number_input(_("Hold from step"), min_value=1, value=2, step=1, width=160)
+        pressed = st.form_submit_button(_("Hold"), icon=":material/pan_tool:")
+    if pressed and lesson:
+        room.hold(str(lesson)[:80], int(step))
+    for name, first in room.holds().items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(_("{lesson} is held from step {step}", lesson=plain_text(name), step=first))
+            st.button(
+                _("Open"),
+                key=f"class.open.{name}",
+                icon=":material/lock_open:",
+                on_click=room.open,
+                args=(name,),
+            )
+
+
+def lessons(room: Classroom) -> list[str]:
+    """The names of the lessons that there are, and of those that somebody was in."""
+    try:
+        from advlab.lessons.course import names  # type: ignore[import-not-found]
+
+        known = list(names())
+    except ImportError:
+        known = []
+    seen = {mark.lesson for home in room.spaces() for mark in progress.read(home)}
+    return [*known, *sorted(seen - set(known))]
+
+
+def _export(room: Classroom) -> None:
+    """All of it as one ZIP."""
+    st.markdown(
+        _(
+            "One ZIP: tables (CSV) of students, progress, answers, challenges and runs, and the "
+            "capsules that students handed in."
+        )
+    )
+    st.download_button(
+        _("Download what the class did"),
+        data=lambda: zipped(room),
+        file_name=f"class-{date.today().isoformat()}.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+        key="class.export",
+    )
