@@ -140,7 +140,8 @@ def histogram(found: Poll, values: Sequence[str]) -> list[Bar]:
     if not numbers:
         return []
     true = None if found.measured is None else float(found.measured)
-    low, high = (f([*numbers, *([] if true is None else [true])]) for f in (min, max))
+    all_ = [*numbers, *([] if true is None else [true])]
+    low, high = min(all_), max(all_)
     bars = min(BARS, max(1, len(set(numbers)))) if high > low else 1
     width = (high - low) / bars or 1.0
 

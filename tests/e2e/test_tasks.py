@@ -22,10 +22,10 @@ def test_from_a_finished_run_to_a_scrubbed_example_and_back_through_a_capsule(
     page.goto(f"{server.url}/runs?run={task_runs[kind]}")
     page.get_by_role("button", name="Open in Explore").click(timeout=60_000)
     slider = page.get_by_role("slider", name="ε", exact=True)
-    expect(slider).to_be_visible(timeout=60_000)
+    expect(slider).to_be_visible(timeout=120_000)  # torch comes first
     settled(page)
     text = page.get_by_test_id("stTextArea").get_by_role("textbox").input_value()
-    told = page.locator(f"#player {FOLLOWS[kind]}")
+    told = page.locator("#player .head").first.locator(FOLLOWS[kind])
     before = _at(page, slider, "0", told)
     after = _at(page, slider, slider.get_attribute("max") or "", told)
     assert before != after
@@ -33,7 +33,7 @@ def test_from_a_finished_run_to_a_scrubbed_example_and_back_through_a_capsule(
 
     page.get_by_role("tab", name="Data").click()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Capsule (JSON)").click(timeout=60_000)
+        page.get_by_role("button", name="Capsule (JSON)").first.click(timeout=60_000)
     waiting.value.save_as(tmp_path / "one.json")
     page.goto(f"{server.url}/capsule")
     page.locator("input[type=file]").set_input_files(tmp_path / "one.json")

@@ -14,7 +14,7 @@ from advlab.runs import jobs
 from advlab.ui.train import short_training, specimen
 from advlab.ui.train.specimen import FRESH, Specimen
 
-PAGE = str(ROOT / "pages" / "train" / "microscope.py")
+PAGE = "pages/train/microscope.py"
 QUICK = {"corpus": "messages", "methods": "plain,pgd"}
 
 
@@ -24,7 +24,7 @@ def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page(**params: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=120)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page(PAGE)
     for name, value in (QUICK | params).items():
         app.query_params[name] = value
     app.run()

@@ -9,6 +9,7 @@ import numpy as np
 from advlab.lessons.blocks import Lesson
 from advlab.lessons.facts.base import Models, look
 from advlab.records import Saliency
+from advlab.records.estimates import rank_correlation
 
 METHODS = ("saliency", "input_x_gradient", "integrated_gradients", "leave_one_out")
 
@@ -42,7 +43,6 @@ OUTCOMES = ("disagree", "agree")
 def observe(models: Models, lesson: Lesson) -> LookingFacts:
     """Four methods and a second baseline on one text."""
     from advlab.explain.explore import analyse
-    from advlab.records.estimates import rank_correlation
 
     record = look(models.plain, lesson, draws=1)
 
@@ -59,7 +59,13 @@ def observe(models: Models, lesson: Lesson) -> LookingFacts:
         input_gradient=strongest["input_x_gradient"],
         integrated=strongest["integrated_gradients"],
         left_out=strongest["leave_one_out"],
-        agreement=rank_correlation(found["integrated_gradients"].clean.words, out),
-        gradient_agreement=rank_correlation(sizes["saliency"], np.abs(out)),
-        baselines=rank_correlation(found["integrated_gradients"].clean.words, masked),
+        agreement=_rho(found["integrated_gradients"].clean.words, out),
+        gradient_agreement=_rho(sizes["saliency"], np.abs(out)),
+        baselines=_rho(found["integrated_gradients"].clean.words, masked),
     )
+
+
+def _rho(values: np.ndarray, others: np.ndarray) -> float:
+    """Spearman's rank correlation; NaN where one side is flat."""
+    found = rank_correlation(values, others)
+    return float("nan") if found is None else found

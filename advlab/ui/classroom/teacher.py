@@ -14,6 +14,7 @@ from advlab.classroom import progress
 from advlab.classroom.export import zipped
 from advlab.classroom.room import Classroom
 from advlab.language import _, n_
+from advlab.lessons.course import names
 from advlab.runs.queue import Store
 from advlab.ui import plain_text
 from advlab.ui.classroom import session
@@ -105,13 +106,13 @@ def _steps(room: Classroom) -> None:
     """Hold a lesson at a step, or open it."""
     st.subheader(_("Steps"), anchor=False)
     st.caption(_("Who comes to a step that is held waits there until you open it."))
-    names = lessons(room)
+    known = lessons(room)
     with (
         st.form("class.hold", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
         lesson = st.selectbox(
-            _("Lesson"), names, accept_new_options=True, format_func=plain_text, width=320
+            _("Lesson"), known, accept_new_options=True, format_func=plain_text, width=320
         )
         step = st.number_input(_("Hold from step"), min_value=1, value=2, step=1, width=160)
         pressed = st.form_submit_button(_("Hold"), icon=":material/pan_tool:")
@@ -131,12 +132,7 @@ def _steps(room: Classroom) -> None:
 
 def lessons(room: Classroom) -> list[str]:
     """The names of the lessons that there are, and of those that somebody was in."""
-    try:
-        from advlab.lessons.course import names  # type: ignore[import-not-found]
-
-        known = list(names())
-    except ImportError:
-        known = []
+    known = list(names())
     seen = {mark.lesson for home in room.spaces() for mark in progress.read(home)}
     return [*known, *sorted(seen - set(known))]
 

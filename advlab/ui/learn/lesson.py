@@ -124,12 +124,7 @@ def _card(one: Lesson, step: Step, pair: Pair | None) -> None:
         st.button(_("Look again"), icon=":material/refresh:")
         _around(one, step, closed=True)
         return
-    facts: Callable[[], Any] | None = None
-    if pair is not None:
-
-        def facts() -> Any:
-            return facts_of(one, pair)
-
+    facts: Callable[[], Any] | None = None if pair is None else lambda: facts_of(one, pair)
     try:
         body(Card(one, step, facts, lambda number: _go(one, number)))
     except AdvlabError as error:
