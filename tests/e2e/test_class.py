@@ -106,7 +106,7 @@ def join(page: Page, served: Server, name: str) -> None:
     page.get_by_label("Code").fill(served.room.code)
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Join the class").click()
-    expect(page.get_by_text("You are")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile("^You are "))).to_be_visible(timeout=60_000)
 
 
 def test_a_class_from_the_door_to_the_export(browser: Browser, served: Server) -> None:
@@ -145,7 +145,7 @@ def test_a_class_from_the_door_to_the_export(browser: Browser, served: Server) -
         ben.goto(f"{served.url}/runs?run={secret}")
         expect(ben.get_by_text("No run yet")).to_be_visible(timeout=60_000)
         ben.goto(f"{served.url}/class")
-        expect(ben.get_by_text("You are")).to_be_visible(timeout=60_000)
+        expect(ben.get_by_text(re.compile("^You are "))).to_be_visible(timeout=60_000)
         expect(ben.get_by_text(served.room.code)).to_have_count(0)
 
         # what the class did
