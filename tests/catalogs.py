@@ -30,8 +30,33 @@ def sentences() -> dict[Message, str]:
         ):
             found[message] = f"{folder}/{name}:{line}"
     for path in sorted((ROOT / "advlab").rglob("*.py")):
-        for name, line in named_settings(path):
+        for name, line in (*named_settings(path), *headings(path)):
             found.setdefault(name, f"{path.relative_to(ROOT)}:{line}")
+    return found
+
+
+def headings(path: Path) -> list[tuple[str, int]]:
+    """What the columns of a file's tables are called: keys in functions that make `Columns`."""
+    found = []
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        inside = list(ast.walk(function))
+        hints = [function.returns, *(n.annotation for n in inside if isinstance(n, ast.AnnAssign))]
+        if not any(hint and "Columns" in ast.unparse(hint) for hint in hints):
+            continue
+        keys = [k for n in inside if isinstance(n, ast.Dict) for k in n.keys]
+        keys += [
+            target.slice
+            for n in inside
+            if isinstance(n, ast.Assign)
+            for target in n.targets
+            if isinstance(target, ast.Subscript)
+        ]
+        for key in keys:
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                if any(c.isalpha() for c in key.value) and "." not in key.value:
+                    found.append((key.value, key.lineno))
     return found
 
 
