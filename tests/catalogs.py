@@ -54,9 +54,9 @@ def headings(path: Path) -> list[tuple[str, int]]:
             if isinstance(target, ast.Subscript)
         ]
         for key in keys:
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                if any(c.isalpha() for c in key.value) and "." not in key.value:
-                    found.append((key.value, key.lineno))
+            name = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(name, str) and "." not in name and any(c.isalpha() for c in name):
+                found.append((name, key.lineno))
     return found
 
 

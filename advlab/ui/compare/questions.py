@@ -196,7 +196,9 @@ def cost() -> None:
         return
     whole, models = found
     # a model that always gives one answer loses nothing under attack: that is no gain
-    tell(of_outcomes(whole, precision=1.0))
+    with speak("en"):
+        alarms = of_outcomes(whole, precision=1.0)
+    tell(alarms)
     times = [trained(m) for m in models]
     seconds, costs = [t for t, _ in times], [c for _, c in times]
     said(questions.cost_sentence(whole, costs))
