@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advlab.language import retold, speak
 from advlab.lessons.blocks import Lesson
 from advlab.lessons.facts.base import Models, drawn, right
 from advlab.lessons.planted import REAL
@@ -59,9 +60,10 @@ def observe(models: Models, lesson: Lesson) -> LiesFacts:
     alarms = {}
     for letter, victim in victims.items():
         measured = grid([victim], texts, [attack], [lesson.eps])
-        found = alarms_of(measured, [victim], texts, [attack])
+        with speak("en"):  # it is asked for by name
+            found = alarms_of(measured, [victim], texts, [attack])
         # that texts are few is so of all three, and says nothing of a defence
-        alarms[letter] = tuple(dict.fromkeys(a.name for a in found if "few" not in a.name))
+        alarms[letter] = tuple(dict.fromkeys(retold(a.name) for a in found if "few" not in a.name))
 
     # its loss is not changed by the scale of the logits, so that it still has a slope
     other = AutoPGD(lesson.eps, steps=20, loss="dlr")
