@@ -62,7 +62,7 @@ def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str
     assert "examples:" in out
     shown = COMMANDS[command].EXAMPLES if command else EXAMPLES
     assert shown.strip() in out
-    assert ("--json" in out) == (command not in ("", "app"))
+    assert ("--json" in out) == (command not in ("", "app", "class"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -72,13 +72,13 @@ def test_the_examples_in_the_help_are_commands_that_parse(
     import shlex
 
     seen: list[str] = []
-    monkeypatch.setattr(COMMANDS[command], "run", lambda args: seen.append(args.command) or 0)
+    for module in COMMANDS.values():  # an example may begin with what goes before, as a training
+        monkeypatch.setattr(module, "run", lambda args: seen.append(args.command) or 0)
     for line in COMMANDS[command].EXAMPLES.splitlines()[1:]:
         words = shlex.split(line.strip().split("   ")[0].split(">")[0].split(" RUN: ")[0])
         assert words[0] == "advlab"
         said(capsys, *words[1:])
-    assert seen
-    assert set(seen) == {command}
+    assert command in seen
 
 
 def test_flags_say_what_the_forms_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -453,8 +453,4 @@ def test_what_is_asked_of_a_record_later_is_answered(kind: str) -> None:
             with pytest.raises(SettingError, match="expected a model"):
                 analyse(victim, record, name)
             continue
-        if name == "layers" and kind in TRANSLATIONS:
-            with pytest.raises(SettingError, match="an encoder and a decoder; ask for a saliency"):
-                analyse(victim, record, name)
-            continue
         assert analyse(victim, record, name, **options) is not None, name

@@ -38,6 +38,9 @@ class Unlikelihood(Adversarial):
         "and to find the wrong one unlikely. Made for chat models."
     )
     quoted: ClassVar[str | None] = "steps"
+    unobserved: ClassVar[str] = (
+        "its δ leads to a chosen wrong answer, and two losses are weighed there"
+    )
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)

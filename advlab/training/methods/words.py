@@ -39,6 +39,8 @@ class Replace(Method):
         "changed one. In translation, what was written so far too."
     )
 
+    unobserved: ClassVar[str] = "it replaces words, and has no δ on a text"
+
     share: float = setting(
         0.25, "Share of the text's tokens that are replaced", low=0.0, high=1.0, label="share"
     )
