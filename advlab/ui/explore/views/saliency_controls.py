@@ -189,7 +189,8 @@ def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
         for m in methods:
             known = METHODS[m]
             st.markdown(
-                f"**{_(known.title)}.** {_(known.meaning)} {_(known.guard)} *{plain_text(known.source)}*"
+                f"**{_(known.title)}.** {_(known.meaning)} {_(known.guard)} "
+                f"*{plain_text(known.source)}*"
             )
             columns = st.columns(4) if known.settings else []
             for column, (name, default) in zip(columns, known.settings.items(), strict=False):
