@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from advlab.language import _
+
 
 class AdvlabError(ValueError):
     """A mistake in what advlab was given. The message is meant for the person at the screen."""
@@ -34,9 +36,12 @@ class CapsuleError(DataError):
     """A file is no capsule that can be opened."""
 
     def __init__(self, expected: str, came: str) -> None:
-        self.gap = f"expected {expected}, got {came}"
+        self.gap = _("expected {expected}, got {came}", expected=expected, came=came)
         super().__init__(
-            f"this is no capsule that can be opened: {self.gap}; save it again from the Explore page"
+            _(
+                "this is no capsule that can be opened: {gap}; save it again from the Explore page",
+                gap=self.gap,
+            )
         )
 
 
@@ -58,4 +63,9 @@ class ClassError(AdvlabError):
 
 def unknown(kind: str, name: str, choices: Iterable[object]) -> str:
     """The one wording for a name that a registry lacks."""
-    return f"unknown {kind} {name!r}; choose from {', '.join(sorted(map(str, choices)))}"
+    return _(
+        "unknown {kind} {name!r}; choose from {choices}",
+        kind=kind,
+        name=name,
+        choices=", ".join(sorted(map(str, choices))),
+    )

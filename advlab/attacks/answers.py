@@ -18,6 +18,7 @@ from advlab.attacks.base import Attack
 from advlab.attacks.batches import by_length
 from advlab.attacks.gradient import RandomNoise
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Example
 from advlab.records.measured import Quoted
 from advlab.tasks.quoted import Quotes, Said, quote
@@ -45,7 +46,10 @@ def answers(
     task = victim.task
     if not isinstance(task, Quotes):
         raise DataError(
-            f"expected a task whose answers are quoted, got {task.title}; its accuracy tells all"
+            _(
+                "expected a task whose answers are quoted, got {title}; its accuracy tells all",
+                title=task.title,
+            )
         )
     found: dict[int, Said] = {}
     generator = torch.Generator().manual_seed(seed)

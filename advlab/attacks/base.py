@@ -12,6 +12,7 @@ from advlab.attacks.norms import Ball, P, random_in_ball
 from advlab.attacks.scores import Asked, ask
 from advlab.attacks.tracker import FlipFn, LossFn, Perturbation, Tracker
 from advlab.errors import SettingError
+from advlab.language import _
 from advlab.records import Scale
 from advlab.settings import setting
 
@@ -110,7 +111,11 @@ class Attack:
         """
         if eps is None and self.unit != "raw":
             raise SettingError(
-                f"expected ε in raw units, got unit {self.unit!r}; call attack.at(victim.scale) first"
+                _(
+                    "expected ε in raw units, got unit {unit!r}; call attack.at(victim.scale) "
+                    "first",
+                    unit=self.unit,
+                )
             )
         limit = self.eps if eps is None else eps
         return self.search(

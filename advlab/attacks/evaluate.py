@@ -18,6 +18,7 @@ from advlab.attacks.answers import Over, quoted
 from advlab.attacks.batches import by_length
 from advlab.attacks.norms import norm
 from advlab.errors import DataError, SettingError
+from advlab.language import _
 from advlab.records import Example, Row
 from advlab.records.estimates import share_of, wilson
 from advlab.tasks.base import broken_in
@@ -40,7 +41,7 @@ def survives(
     already are not attacked.
     """
     if not examples:
-        raise DataError("expected at least one example to evaluate on, got none; check the data")
+        raise DataError(_("expected at least one example to evaluate on, got none; check the data"))
     right = [False] * len(examples)
     generator = torch.Generator().manual_seed(seed)
     with victim.analysing(), torch.no_grad():
@@ -280,14 +281,14 @@ def radii_for(examples: Sequence[Example], eps: Sequence[float]) -> tuple[float,
     DataError without examples or answers, SettingError for a radius below 0.
     """
     if not examples:
-        raise DataError("expected at least one example to evaluate on, got none; check the data")
+        raise DataError(_("expected at least one example to evaluate on, got none; check the data"))
     if any(not e.answers for e in examples):
         raise DataError(
-            "expected a known answer to each example, found one without; give texts with answers"
+            _("expected a known answer to each example, found one without; give texts with answers")
         )
     radii = tuple(sorted({float(e) for e in eps}))
     if not radii or radii[0] < 0 or not np.isfinite(radii).all():
-        raise SettingError(f"expected radii of 0 or more, got {list(eps)}; change --eps")
+        raise SettingError(_("expected radii of 0 or more, got {eps}; change --eps", eps=list(eps)))
     return radii
 
 

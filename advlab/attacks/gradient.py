@@ -17,6 +17,7 @@ from advlab.attacks.base import Attack, Kind, Problem
 from advlab.attacks.breaking import break_batch
 from advlab.attacks.norms import P
 from advlab.attacks.tracker import Perturbation
+from advlab.language import N_
 from advlab.settings import setting
 
 
@@ -24,7 +25,7 @@ from advlab.settings import setting
 class RandomNoise(Attack):
     """Random noise of norm ε, the best of several draws: the null that every attack must beat."""
 
-    title: ClassVar[str] = "Random noise"
+    title: ClassVar[str] = N_("Random noise")
     kind: ClassVar[Kind] = "null"
     efforts: ClassVar[tuple[str, ...]] = ("draws",)
 

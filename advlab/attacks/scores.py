@@ -14,6 +14,7 @@ from torch import Tensor
 
 from advlab.attacks.tracker import FlipFn, LossFn
 from advlab.errors import SettingError
+from advlab.language import _
 
 
 def scores(loss_fn: LossFn, x: Tensor) -> Tensor:
@@ -24,8 +25,10 @@ def scores(loss_fn: LossFn, x: Tensor) -> Tensor:
     objective: Any = loss_fn
     if not hasattr(objective, "scores"):
         raise SettingError(
-            "expected a loss with scores, got one without; this attack compares the answer with its "
-            "rivals, use pgd or autopgd with loss ce"
+            _(
+                "expected a loss with scores, got one without; this attack compares the "
+                "answer with its rivals, use pgd or autopgd with loss ce"
+            )
         )
     return objective.scores(x)
 

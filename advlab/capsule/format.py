@@ -22,6 +22,7 @@ from advlab.capsule.forecast import Forecast
 from advlab.capsule.reader import AXES, SHARED_NUMBERS, Part, Spec, parsed, refused, shown
 from advlab.capsule.worth import Passport
 from advlab.errors import CapsuleError, DataError
+from advlab.language import _
 from advlab.pictures.page import versions
 from advlab.pictures.sentences import headline
 from advlab.pictures.style import short
@@ -111,7 +112,9 @@ class Capsule:
         name = self.reference
         if not self.classes and name != NO_ANSWER:
             name = f"“{short(name)}”"
-        return f"Probability {'per token ' if self.written else ''}of {name}"
+        return _(
+            "Probability {which}of {name}", which=_("per token ") if self.written else "", name=name
+        )
 
     @property
     def flips_at(self) -> float | None:
@@ -161,7 +164,10 @@ def save(
         load(whole.encode("utf-8", "replace"))
     except CapsuleError as error:
         raise DataError(
-            f"this record makes no capsule: {error.gap}; change the text, the attack or the model"
+            _(
+                "this record makes no capsule: {gap}; change the text, the attack or the model",
+                gap=error.gap,
+            )
         ) from None
     return whole
 
@@ -222,10 +228,13 @@ def _whole(body: Mapping[str, Any], made: str) -> str:
 def load(data: bytes) -> Capsule:
     """Read a capsule from JSON or from its web page. DataError says what is wrong with the file."""
     found = parsed(source_of(data))
-    top = Part(found, "the file")
+    top = Part(found, _("the file"))
     kind = top.integer(BLOCK, 1, 1_000_000)
     if kind > FORMAT:
-        raise refused(f"format {FORMAT}", f"format {kind}; open it with a newer advlab")
+        raise refused(
+            _("format {format}", format=FORMAT),
+            _("format {kind}; open it with a newer advlab", kind=kind),
+        )
     model, results = top.part("model"), top.part("results")
     tokens = top.texts("tokens", 1000, 1, AXES["T"])
     sizes = {"T": len(tokens), "1": 1}
@@ -238,7 +247,7 @@ def load(data: bytes) -> Capsule:
         numbers, readings = _measured(results, sizes)
         _consistent(readings, label, _classifies(task))
     if sizes["S"] < 1 or sizes["N"] < 1:
-        raise refused("at least one step and one ε", "none")
+        raise refused(_("at least one step and one ε"), "none")
     text = top.text("text", MAX_TEXT)
     digests = top.part("digests")
     return Capsule(
@@ -277,7 +286,7 @@ def load(data: bytes) -> Capsule:
 def _label(top: Part) -> str | None:
     label = top.value("label")
     if label is not None and (not isinstance(label, str) or len(label) > MAX_TEXT):
-        raise refused("an answer as text, or null", shown(label))
+        raise refused(_("an answer as text, or null"), shown(label))
     return label
 
 
@@ -296,18 +305,20 @@ def _changed(found: Mapping[str, Any], digests: Part) -> tuple[str, ...]:
 def source_of(data: bytes) -> str:
     """The JSON of a capsule's file, which may be its web page."""
     if len(data) > MAX_BYTES:
-        raise refused(f"at most {MAX_BYTES >> 20} MiB", f"{len(data) / 2**20:.1f} MiB")
+        raise refused(
+            _("at most {max_bytes} MiB", max_bytes=MAX_BYTES >> 20), f"{len(data) / 2**20:.1f} MiB"
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise refused("text in UTF-8", "other bytes") from None
+        raise refused(_("text in UTF-8"), _("other bytes")) from None
     if text.lstrip()[:1] != "<":
         return text
     # one pass: a pattern would search the rest of the file again from each opening tag
-    _, opening, rest = text.partition(f'<script type="application/json" id="{BLOCK}">')
-    block, closing, _ = rest.partition("</script>")
+    __, opening, rest = text.partition(f'<script type="application/json" id="{BLOCK}">')
+    block, closing, __ = rest.partition("</script>")
     if not opening or not closing:
-        raise refused("a page that holds a capsule", "a page without one")
+        raise refused(_("a page that holds a capsule"), _("a page without one"))
     return block
 
 
@@ -341,9 +352,18 @@ def _reading(told: Part, name: str, sizes: dict[str, int]) -> Reading:
     answers = part.texts("answers", MAX_TEXT, len(score), len(score))
     found = part.part("parts")
     if len(found.found) > AXES["C"]:
-        raise refused(f"at most {AXES['C']} parts in {name!r}", str(len(found.found)))
+        raise refused(
+            _("at most {axes} parts in {name!r}", axes=AXES["C"], name=name), str(len(found.found))
+        )
     if any(len(key) > MAX_NAME for key in found.found):
-        raise refused(f"parts with names of at most {MAX_NAME} characters in {name!r}", "a longer")
+        raise refused(
+            _(
+                "parts with names of at most {max_name} characters in {name!r}",
+                max_name=MAX_NAME,
+                name=name,
+            ),
+            "a longer",
+        )
     parts = {key: _part(found, key, axis, sizes) for key in found.found}
     return Reading(tuple(answers), score, sure, margin, loss, hold, broken > 0, parts)
 
@@ -353,7 +373,10 @@ def _part(found: Part, key: str, axis: str, sizes: dict[str, int]) -> np.ndarray
     shape = found.part(key).value("shape")
     further = len(shape) - 1 if isinstance(shape, list) else 0
     if not 0 <= further <= len(FURTHER):
-        raise refused(f"a shape of 1 to {1 + len(FURTHER)} axes for {key!r}", shown(shape))
+        raise refused(
+            _("a shape of 1 to {value} axes for {key!r}", value=1 + len(FURTHER), key=key),
+            shown(shape),
+        )
     return found.array(key, (axis + FURTHER[:further], -np.inf, np.inf), dict(sizes))
 
 
@@ -367,39 +390,45 @@ def _consistent(readings: Mapping[str, Reading], label: str | None, classes: boo
     parts = tuple(readings["clean"].parts)
     for name, reading in readings.items():
         if set(reading.parts) != set(parts):
-            raise refused(f"the same parts in {name!r} as in 'clean'", shown(list(reading.parts)))
+            raise refused(
+                _("the same parts in {name!r} as in 'clean'", name=name), shown(list(reading.parts))
+            )
         if not classes:
             continue
         strange = next((answer for answer in reading.answers if answer not in parts), None)
         if strange is not None:
-            raise refused(f"answers in {name!r} that are classes", shown(strange))
+            raise refused(_("answers in {name!r} that are classes", name=name), shown(strange))
         if any(values.ndim > 1 for values in reading.parts.values()):
-            raise refused(f"one probability for each version in {name!r}", "several")
+            raise refused(_("one probability for each version in {name!r}", name=name), "several")
         if any(((values < 0) | (values > 1)).any() for values in reading.parts.values()):
-            raise refused(f"probabilities from 0 to 1 in {name!r}", "one that is not")
+            raise refused(
+                _("probabilities from 0 to 1 in {name!r}", name=name), _("one that is not")
+            )
     if classes and label is not None and label not in parts:
-        raise refused("a label that is one of the classes, or null", shown(label))
+        raise refused(_("a label that is one of the classes, or null"), shown(label))
 
 
 def _spans(value: Any, length: int) -> tuple[tuple[int, int], ...]:
     if not isinstance(value, list) or len(value) > AXES["T"]:
-        raise refused("a list of shielded spans", shown(value))
+        raise refused(_("a list of shielded spans"), shown(value))
     spans = []
     for item in value:
         right = isinstance(item, list) and len(item) == 2 and all(type(v) is int for v in item)
         if not right or not 0 <= item[0] < item[1] <= length:
-            raise refused(f"spans [start, end] within {length} characters", shown(item))
+            raise refused(
+                _("spans [start, end] within {length} characters", length=length), shown(item)
+            )
         spans.append((item[0], item[1]))
     return tuple(spans)
 
 
 def _settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or len(value) > 60 or not isinstance(value.get("name"), str):
-        raise refused("settings with a name", shown(value))
+        raise refused(_("settings with a name"), shown(value))
     for name, item in value.items():
         plain = item is None or isinstance(item, str | int | float | bool)
         if not plain or len(str(item)) > 200 or len(name) > 60:
-            raise refused(f"a plain value for {name[:60]!r}", shown(item))
+            raise refused(_("a plain value for {name!r}", name=name[:60]), shown(item))
     return value
 
 

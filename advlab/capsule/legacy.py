@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from advlab.capsule.reader import AXES, SHARED_NUMBERS, Part, Spec, refused, shown
+from advlab.language import _
 from advlab.records import Reading
 
 NUMBERS: dict[str, Spec] = {
@@ -36,9 +37,9 @@ def read(
     """The numbers and readings of a file of format 1. DataError says what does not fit."""
     classes = top.part("model").texts("classes", 200, 1, AXES["C"])
     if len(set(classes)) < len(classes):
-        raise refused("classes with different names", shown(classes))
+        raise refused(_("classes with different names"), shown(classes))
     if label is not None and label not in classes:
-        raise refused("a label that is one of the classes, or null", shown(label))
+        raise refused(_("a label that is one of the classes, or null"), shown(label))
     sizes["C"] = len(classes)
     packed = top.part("results").part("numbers")
     numbers = {name: packed.array(name, spec, sizes) for name, spec in NUMBERS.items()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import BLOCK, Capsule
+from advlab.language import _
 from advlab.pictures.answers import common
 from advlab.pictures.page import Band, Bar, Chart, Line, Section, Table, frame
 from advlab.pictures.sentences import alike, number, percent, units
@@ -20,35 +21,40 @@ from advlab.records import Scale
 def page(capsule: Capsule, source: str) -> str:
     """The page of a capsule; `source` is the JSON that it was read from."""
     return frame(
-        f"advlab: {capsule.headline}",
-        "One sentence, attacked",
+        _("advlab: {headline}", headline=capsule.headline),
+        _("One sentence, attacked"),
         [
             *_forecast(capsule),
-            *([Section("Read with it", capsule.beside)] if capsule.beside else []),
-            Section("What the model says", table=_predictions(capsule)),
+            *([Section(_("Read with it"), capsule.beside)] if capsule.beside else []),
+            Section(_("What the model says"), table=_predictions(capsule)),
             Section(
                 f"{capsule.chance} against ε",
-                "Solid: the attack. Band: random noise as long. The vertical line is ε = "
-                f"{number(capsule.eps / capsule.mean_norm)} × mean norm.",
+                _(
+                    "Solid: the attack. Band: random noise as long. The vertical line is ε = "
+                    "{eps} × mean norm.",
+                    eps=number(capsule.eps / capsule.mean_norm),
+                ),
                 chart=_curve(capsule),
             ),
             Section(
-                "Loss, step by step",
-                f"The attack kept step {capsule.best_step}.",
+                _("Loss, step by step"),
+                _("The attack kept step {best_step}.", best_step=capsule.best_step),
                 chart=_losses(capsule),
             ),
             Section(
                 "Where δ sits",
-                "Length of δ on each token, how far that is on the way to another token, and the"
-                " token nearest to the perturbed vector.",
+                _(
+                    "Length of δ on each token, how far that is on the way to another token, "
+                    "and the token nearest to the perturbed vector."
+                ),
                 table=_tokens(capsule),
             ),
-            Section("As text again", f"“{capsule.round_trip_text}”"),
+            Section(_("As text again"), f"“{capsule.round_trip_text}”"),
             *_passports(capsule),
         ],
         quote=cut(capsule.text, capsule.shield),
         lead=f"{capsule.headline} {shield_sentence(capsule.text, capsule.shield)}".strip(),
-        provenance=Section("To repeat it", table=_settings(capsule)),
+        provenance=Section(_("To repeat it"), table=_settings(capsule)),
         block=(BLOCK, source),
     )
 
@@ -57,7 +63,7 @@ def _predictions(capsule: Capsule) -> Table:
     classes = list(capsule.classes)
     rows = []
     for name, key in (
-        ("the sentence", "clean"),
+        (_("the sentence"), "clean"),
         ("under attack", "attacked"),
         ("random noise, mean", "noise"),
         ("nearest tokens", "nearest tokens"),
@@ -78,7 +84,7 @@ def _curve(capsule: Capsule) -> Chart:
     x, name = numbers["curve_eps"] / capsule.mean_norm, f"P({short(capsule.reference, 24)})"
     own = capsule.eps / capsule.mean_norm
     return Chart(
-        f"{name} against ε, × mean norm",
+        _("{name} against ε, × mean norm", name=name),
         [
             Band(x, numbers["curve_low"], numbers["curve_high"], "#808080", 0.35),
             Line(x, capsule.readings["curve"].score, "var(--a)"),
@@ -95,11 +101,11 @@ def _losses(capsule: Capsule) -> Chart:
     losses = capsule.numbers["losses"]
     last = len(losses) - 1
     return Chart(
-        "loss, nats against attack step",
+        _("loss, nats against attack step"),
         [Line(np.arange(len(losses)), losses, "var(--a)")],
         x_ticks=_ticks(0.0, float(last)),
         y_ticks=_ticks(min(0.0, float(losses.min())), max(float(losses.max()), 1e-9) * 1.05),
-        x_title="attack step",
+        x_title=_("attack step"),
         y_title="loss, nats",
         mark=float(capsule.best_step) if capsule.best_step <= last else None,
     )
@@ -122,15 +128,15 @@ def _tokens(capsule: Capsule) -> Table:
         share = percent(float(numbers["delta_norm"][t] / exits[t])) if reach else "–"
         moved = capsule.nearest[t] if capsule.nearest[t] != token else "itself"
         bar = Bar(float(norms[t]) / longest)
-        rows.append([token, bar, sizes[t], share, moved if free[t] else "not attacked"])
-    return Table(["token", "", "‖δ‖ × mean norm", "of the way out", "nearest"], rows, (2, 3))
+        rows.append([token, bar, sizes[t], share, moved if free[t] else _("not attacked")])
+    return Table(["token", "", _("‖δ‖ × mean norm"), _("of the way out"), "nearest"], rows, (2, 3))
 
 
 def _forecast(capsule: Capsule) -> list[Section]:
     if capsule.forecast is None:
         return []
     text = forecast.compared(capsule.forecast, capsule.flips_at, capsule.eps / capsule.mean_norm)
-    return [Section("What was foretold", text)]
+    return [Section(_("What was foretold"), text)]
 
 
 def _passports(capsule: Capsule) -> list[Section]:
@@ -140,7 +146,7 @@ def _passports(capsule: Capsule) -> list[Section]:
     columns = worth.columns(capsule.explanations)
     rows = list(zip(*columns.values(), strict=True))
     table = Table(list(columns), rows, range(3, len(columns) - 1), wide=True)
-    return [Section("What the explanations are worth", worth.MEANING, table=table)]
+    return [Section(_("What the explanations are worth"), worth.MEANING, table=table)]
 
 
 def _settings(capsule: Capsule) -> Table:
@@ -149,10 +155,10 @@ def _settings(capsule: Capsule) -> Table:
         ["model", capsule.model],
         ["weights", capsule.model_hash],
         ["tokenizer", capsule.tokenizer_hash],
-        ["answer attacked", "the model's own" if capsule.label is None else capsule.label],
+        ["answer attacked", _("the model's own") if capsule.label is None else capsule.label],
         ["seed", str(capsule.seed)],
         ["ε", units(capsule.eps, Scale(capsule.mean_norm, capsule.half_nn))],
-        *([f"attack: {k}", str(v)] for k, v in capsule.attack.items()),
+        *([_("attack: {k}", k=k), str(v)] for k, v in capsule.attack.items()),
         *([k, v] for k, v in capsule.versions.items()),
     ]
     if capsule.shield:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from advlab.errors import CapsuleError
+from advlab.language import _
 
 # sizes that an axis may have: tokens, width, classes, steps + 1, radii, draws; a task's own
 AXES = {"T": 2048, "D": 16_384, "C": 1000, "S": 10_001, "N": 201, "R": 200, "1": 1}
@@ -46,11 +47,11 @@ class Part:
 
     def __post_init__(self) -> None:
         if not isinstance(self.found, dict):
-            raise refused(f"an object in {self.where}", shown(self.found))
+            raise refused(_("an object in {where}", where=self.where), shown(self.found))
 
     def value(self, name: str) -> Any:
         if name not in self.found:
-            raise refused(f"{name!r} in {self.where}", "nothing there")
+            raise refused(_("{name!r} in {where}", name=name, where=self.where), _("nothing there"))
         return self.found[name]
 
     def part(self, name: str) -> Part:
@@ -59,21 +60,37 @@ class Part:
     def text(self, name: str, limit: int) -> str:
         value = self.value(name)
         if not isinstance(value, str) or len(value) > limit:
-            raise refused(f"{name!r} of at most {limit:,} characters", shown(value))
+            raise refused(
+                _("{name!r} of at most {limit:,} characters", name=name, limit=limit), shown(value)
+            )
         return value
 
     def texts(self, name: str, limit: int, least: int, most: int) -> list[str]:
         value = self.value(name)
         if not isinstance(value, list) or not least <= len(value) <= most:
-            raise refused(f"a list of {least} to {most} texts in {name!r}", shown(value))
+            raise refused(
+                _(
+                    "a list of {least} to {most} texts in {name!r}",
+                    least=least,
+                    most=most,
+                    name=name,
+                ),
+                shown(value),
+            )
         for item in value:
             if not isinstance(item, str) or len(item) > limit:
-                raise refused(f"texts of at most {limit} characters in {name!r}", shown(item))
+                raise refused(
+                    _("texts of at most {limit} characters in {name!r}", limit=limit, name=name),
+                    shown(item),
+                )
         return value
 
     def strings(self, most: int, limit: int) -> dict[str, str]:
         if len(self.found) > most:
-            raise refused(f"at most {most} entries in {self.where}", str(len(self.found)))
+            raise refused(
+                _("at most {most} entries in {where}", most=most, where=self.where),
+                str(len(self.found)),
+            )
         return {name[:limit]: self.text(name, limit) for name in self.found}
 
     def number(self, name: str, low: float, high: float) -> float:
@@ -83,7 +100,10 @@ class Part:
             or not isinstance(value, int | float)
             or not low <= value <= high
         ):
-            raise refused(f"a number from {low:g} to {high:g} in {name!r}", shown(value))
+            raise refused(
+                _("a number from {low:g} to {high:g} in {name!r}", low=low, high=high, name=name),
+                shown(value),
+            )
         return float(value)
 
     def number_or_none(self, name: str, low: float, high: float) -> float | None:
@@ -92,13 +112,19 @@ class Part:
     def parts(self, name: str, most: int) -> list[Part]:
         value = self.value(name)
         if not isinstance(value, list) or len(value) > most:
-            raise refused(f"a list of at most {most} objects in {name!r}", shown(value))
+            raise refused(
+                _("a list of at most {most} objects in {name!r}", most=most, name=name),
+                shown(value),
+            )
         return [Part(item, f"{name!r}") for item in value]
 
     def integer(self, name: str, low: int, high: int) -> int:
         value = self.value(name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise refused(f"a whole number from {low} to {high} in {name!r}", shown(value))
+            raise refused(
+                _("a whole number from {low} to {high} in {name!r}", low=low, high=high, name=name),
+                shown(value),
+            )
         return value
 
     def array(self, name: str, spec: Spec, sizes: dict[str, int]) -> np.ndarray:
@@ -110,32 +136,54 @@ class Part:
         part = self.part(name)
         shape = part.value("shape")
         if not isinstance(shape, list) or len(shape) != len(axes):
-            raise refused(f"a shape of {len(axes)} axes for {name!r}", shown(shape))
+            raise refused(
+                _("a shape of {n_axes} axes for {name!r}", n_axes=len(axes), name=name),
+                shown(shape),
+            )
         for axis, size in zip(axes, shape, strict=True):
             whole = isinstance(size, int) and not isinstance(size, bool)
             if not whole or not 0 <= size <= AXES[axis] or size != sizes.setdefault(axis, size):
                 raise refused(
-                    f"{sizes.get(axis) if whole else 'a size'} for axis {axis} of {name!r} (at most "
-                    f"{AXES[axis]})",
+                    _(
+                        "{which} for axis {axis} of {name!r} (at most {axes})",
+                        which=sizes.get(axis) if whole else _("a size"),
+                        axis=axis,
+                        name=name,
+                        axes=AXES[axis],
+                    ),
                     shown(size),
                 )
         count = math.prod(shape)
         if count > MAX_NUMBERS:
-            raise refused(f"at most {MAX_NUMBERS:,} numbers in {name!r}", f"{count:,}")
+            raise refused(
+                _(
+                    "at most {max_numbers:,} numbers in {name!r}",
+                    max_numbers=MAX_NUMBERS,
+                    name=name,
+                ),
+                f"{count:,}",
+            )
         kind = part.value("type")
         if kind not in ("<f4", "<f8"):
-            raise refused(f"numbers of type <f4 or <f8 in {name!r}", shown(kind))
+            raise refused(_("numbers of type <f4 or <f8 in {name!r}", name=name), shown(kind))
         width = int(kind[2])
         coded = part.text("data", 4 * (-(-count * width // 3)) + 4)
         try:
             raw = base64.b64decode(coded, validate=True)
         except (binascii.Error, ValueError):
-            raise refused(f"base64 in {name!r}", "other characters, or it is cut off") from None
+            raise refused(
+                _("base64 in {name!r}", name=name), _("other characters, or it is cut off")
+            ) from None
         if len(raw) != count * width:
-            raise refused(f"{count * width} bytes in {name!r}", f"{len(raw)}")
+            raise refused(
+                _("{count} bytes in {name!r}", count=count * width, name=name), f"{len(raw)}"
+            )
         values = np.frombuffer(raw, dtype=kind).reshape(shape).astype(kind[1:])
         if not ((values >= low) & (values <= high)).all():
-            raise refused(f"numbers from {low:g} to {high:g} in {name!r}", "one that is not")
+            raise refused(
+                _("numbers from {low:g} to {high:g} in {name!r}", low=low, high=high, name=name),
+                _("one that is not"),
+            )
         return values
 
 
@@ -147,22 +195,22 @@ def parsed(text: str) -> Any:
     except CapsuleError:
         raise
     except UnicodeEncodeError:
-        raise refused("whole characters", "half of a surrogate pair") from None
+        raise refused(_("whole characters"), _("half of a surrogate pair")) from None
     except (ValueError, RecursionError):
         raise refused(
-            "JSON", "something else, or JSON that is cut off or nested too deeply"
+            "JSON", _("something else, or JSON that is cut off or nested too deeply")
         ) from None
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise refused("finite numbers", name)
+    raise refused(_("finite numbers"), name)
 
 
 def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise refused("each name once", "a name twice in one object")
+        raise refused(_("each name once"), _("a name twice in one object"))
     return found
 
 

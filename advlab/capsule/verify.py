@@ -11,6 +11,7 @@ from advlab.attacks import build_attack
 from advlab.capsule.format import Capsule, numbers_of, readings_of
 from advlab.errors import AdvlabError
 from advlab.explain.explore import explore
+from advlab.language import N_, _
 from advlab.model.victim import Victim
 from advlab.pictures.page import versions
 from advlab.records import Reading
@@ -19,25 +20,25 @@ ABSOLUTE = 1e-4  # of shares; other processors round otherwise
 RELATIVE = 1e-3  # of losses and lengths
 SHARES = ("curve_low", "curve_high")
 NAMES = {
-    "losses": "loss per step",
-    "step_norms": "‖δ‖ per step",
+    "losses": N_("loss per step"),
+    "step_norms": N_("‖δ‖ per step"),
     "delta": "δ",
-    "delta_norm": "‖δ‖ per token",
-    "exit_radius": "exit radius",
+    "delta_norm": N_("‖δ‖ per token"),
+    "exit_radius": N_("exit radius"),
     "certificate": "certificate",
-    "perturbable": "tokens that may be attacked",
-    "curve_eps": "ε of the curve",
-    "curve_low": "noise band, low",
-    "curve_high": "noise band, high",
+    "perturbable": N_("tokens that may be attacked"),
+    "curve_eps": N_("ε of the curve"),
+    "curve_low": N_("noise band, low"),
+    "curve_high": N_("noise band, high"),
 }
 READ = {
-    "clean": "clean probabilities",
-    "attacked": "attacked probabilities",
-    "noise": "probabilities under noise",
-    "nearest tokens": "probabilities of the nearest tokens",
-    "as text again": "probabilities of the text again",
-    "steps": "probabilities per step",
-    "curve": "probabilities against ε",
+    "clean": N_("clean probabilities"),
+    "attacked": N_("attacked probabilities"),
+    "noise": N_("probabilities under noise"),
+    "nearest tokens": N_("probabilities of the nearest tokens"),
+    "as text again": N_("probabilities of the text again"),
+    "steps": N_("probabilities per step"),
+    "curve": N_("probabilities against ε"),
 }
 
 
@@ -66,16 +67,24 @@ class Verdict:
         """The verdict in words."""
         bad = [check.what for check in self.checks if not check.ok]
         if not bad:
-            return f"Verified: all {len(self.checks)} checks agree."
-        return f"Not verified: {', '.join(bad)} {'differs' if len(bad) == 1 else 'differ'}."
+            return _("Verified: all {n_checks} checks agree.", n_checks=len(self.checks))
+        return _(
+            "Not verified: {bad} {which}.",
+            bad=", ".join(bad),
+            which=_("differs") if len(bad) == 1 else "differ",
+        )
 
 
 def verify(capsule: Capsule, victim: Victim) -> Verdict:
     """Compare a capsule with what this model does now. Its own errors become a failed check."""
     checks = [
-        Check(f"the file's {name}", False, "not what it was when the capsule was saved")
+        Check(
+            _("the file's {name}", name=name),
+            False,
+            _("not what it was when the capsule was saved"),
+        )
         for name in capsule.changed
-    ] or [Check("the file", True, "unchanged since it was saved")]
+    ] or [Check(_("the file"), True, _("unchanged since it was saved"))]
     checks.append(_same("weights", capsule.model_hash, victim.hash))
     checks.append(_same("tokenizer", capsule.tokenizer_hash, victim.tokenizer_hash))
     parts = tuple(capsule.readings["clean"].parts)
@@ -96,9 +105,9 @@ def verify(capsule: Capsule, victim: Victim) -> Verdict:
             goal=capsule.goal,
         )
     except AdvlabError as error:
-        return Verdict((*checks, Check("the attack", False, str(error))))
+        return Verdict((*checks, Check(_("the attack"), False, str(error))))
     checks.append(_same("tokens", capsule.tokens, record.tokens))
-    checks.append(_same("text again", capsule.round_trip_text, record.round_trip_text))
+    checks.append(_same(_("text again"), capsule.round_trip_text, record.round_trip_text))
     checks += [
         _drift(NAMES[name], capsule.numbers[name], found, share=name in SHARES)
         for name, found in numbers_of(record).items()
@@ -119,8 +128,10 @@ def versions_differ(capsule: Capsule) -> Mapping[str, tuple[str, str]]:
 
 def _same(what: str, saved: object, found: object) -> Check:
     if saved == found:
-        return Check(what, True, "the same")
-    return Check(what, False, f"saved: {_short(saved)}; here: {_short(found)}")
+        return Check(what, True, _("the same"))
+    return Check(
+        what, False, _("saved: {short}; here: {short2}", short=_short(saved), short2=_short(found))
+    )
 
 
 def _short(value: object) -> str:
@@ -132,26 +143,38 @@ def _reread(name: str, saved: Reading, found: Reading) -> Check:
     """Shares of every part, and of the reference; answers where these agree."""
     what = READ[name]
     if set(saved.parts) != set(found.parts):
-        return Check(what, False, "saved and found are of different parts")
+        return Check(what, False, _("saved and found are of different parts"))
     pairs = [(saved.score, found.score), (saved.sure, found.sure)]
     pairs += [(saved.parts[k], found.parts[k]) for k in saved.parts]
     drifts = [_drift(what, a, b, share=True) for a, b in pairs]
     worst = next((check for check in drifts if not check.ok), drifts[0])
     if worst.ok and saved.answers != found.answers:
-        return Check(what, False, f"saved: {_short(saved.answers)}; here: {_short(found.answers)}")
+        return Check(
+            what,
+            False,
+            _(
+                "saved: {short}; here: {short2}",
+                short=_short(saved.answers),
+                short2=_short(found.answers),
+            ),
+        )
     return worst
 
 
 def _drift(what: str, saved: np.ndarray, found: np.ndarray, *, share: bool = False) -> Check:
     if saved.shape != found.shape:
-        return Check(what, False, f"saved: shape {saved.shape}; here: {found.shape}")
+        return Check(
+            what,
+            False,
+            _("saved: shape {shape}; here: {shape2}", shape=saved.shape, shape2=found.shape),
+        )
     a, b = saved.astype(float), found.astype(float)
     endless = np.isinf(a) | np.isinf(b)
     if (np.isinf(a) != np.isinf(b)).any():
-        return Check(what, False, "some are infinite on one side only")
+        return Check(what, False, _("some are infinite on one side only"))
     gap = np.abs(a[~endless] - b[~endless])
     drift = float(gap.max(initial=0.0))
     size = float(np.abs(a[~endless]).max(initial=0.0))
     limit = ABSOLUTE if share else RELATIVE * max(size, 1e-12)
-    exact = "identical" if drift == 0 else f"largest difference {drift:.2g}"
-    return Check(what, drift <= limit, f"{exact} (allowed {limit:.2g})")
+    exact = "identical" if drift == 0 else _("largest difference {drift:.2g}", drift=drift)
+    return Check(what, drift <= limit, _("{exact} (allowed {limit:.2g})", exact=exact, limit=limit))

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from advlab.capsule.reader import Part
+from advlab.language import N_
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.tables import Columns
 from advlab.records import Saliency
 from advlab.records.estimates import rank_correlation
 
 MOST = 40  # methods in a file
-MEANING = (
-    "How far each method's attributions can be believed: what its sum misses of the change that it"
-    " explains, how much one random draw differs from the next, and how its order of the words agrees"
-    " with leaving out one word at a time (Spearman's ρ, 1: the same order). A dash: it makes no such"
-    " claim."
+MEANING = N_(
+    "How far each method's attributions can be believed: what its sum misses "
+    "of the change that it explains, how much one random draw differs from the "
+    "next, and how its order of the words agrees with leaving out one word at "
+    "a time (Spearman's ρ, 1: the same order). A dash: it makes no such claim."
 )
 _SIZE = 1e12
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.runs.config import DataConfig
 from advlab.runs.limits import check_rows, check_source
 
@@ -105,8 +106,12 @@ def read_answered(source: str, config: DataConfig, notes: list[str] | None = Non
     path = Path(source.strip()).expanduser()
     if source.startswith(HUB):
         raise DataError(
-            f"expected a file or a built-in corpus for {config.task}, got {source}; public data sets "
-            "are read for classification alone: save it as a file"
+            _(
+                "expected a file or a built-in corpus for {task}, got {source}; public "
+                "data sets are read for classification alone: save it as a file",
+                task=config.task,
+                source=source,
+            )
         )
     if not path.exists():
         raise DataError(_nothing_at(source))
@@ -177,10 +182,18 @@ def _test_table(
 def _nothing_at(source: str) -> str:
     names = sorted(_corpora())
     if Path(source).suffix or "/" in source or "\\" in source:
-        return f"there is no file at {source}; check the path (now in {Path.cwd()})"
+        return _(
+            "there is no file at {source}; check the path (now in {cwd})",
+            source=source,
+            cwd=Path.cwd(),
+        )
     near = difflib.get_close_matches(source, names, n=1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    return (
-        f"there is no built-in corpus and no file {source!r}{meant}; the corpora are "
-        f"{', '.join(names)}; give one of them, a CSV, TSV, JSONL, Excel or Parquet file, or hub:NAME"
+    meant = _(" (did you mean {near}?)", near=near[0]) if near else ""
+    return _(
+        "there is no built-in corpus and no file {source!r}{meant}; the corpora "
+        "are {names}; give one of them, a CSV, TSV, JSONL, Excel or Parquet file, "
+        "or hub:NAME",
+        source=source,
+        meant=meant,
+        names=", ".join(names),
     )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from advlab.data.cleaning import folded
 from advlab.data.splits import TEST_SHARE, VALIDATION_SHARE
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.runs.config import DataConfig
 
@@ -30,7 +31,13 @@ def divided(examples: Sequence[Example], config: DataConfig, name: str) -> Datas
         groups.setdefault(whole, []).append(example)
     if len(groups) < MIN_EXAMPLES:
         raise DataError(
-            f"expected at least {MIN_EXAMPLES} different texts in {name}, got {len(groups)}; give more"
+            _(
+                "expected at least {min_examples} different texts in {name}, got "
+                "{n_groups}; give more",
+                min_examples=MIN_EXAMPLES,
+                name=name,
+                n_groups=len(groups),
+            )
         )
     order = list(groups)
     random.Random(f"split {config.seed}").shuffle(order)
@@ -40,8 +47,15 @@ def divided(examples: Sequence[Example], config: DataConfig, name: str) -> Datas
             parts[part] += groups[order.pop()]
     parts["train"] = [e for text in reversed(order) for e in groups[text]]
     if not parts["train"]:
-        raise DataError(f"expected several texts of like size in {name}, got few large ones")
-    tested = f"the held-out {len(parts['test']):,} of {len(kept):,} examples of {name}"
+        raise DataError(
+            _("expected several texts of like size in {name}, got few large ones", name=name)
+        )
+    tested = _(
+        "the held-out {n_parts:,} of {n_kept:,} examples of {name}",
+        n_parts=len(parts["test"]),
+        n_kept=len(kept),
+        name=name,
+    )
     return Dataset(
         name.split(".")[0] or name,
         (),
@@ -56,30 +70,47 @@ def divided(examples: Sequence[Example], config: DataConfig, name: str) -> Datas
 def tested_on(data: Dataset, examples: Sequence[Example], name: str) -> Dataset:
     """`data` with these examples as its test split, used whole; what they repeat is not trained on."""
     if not examples:
-        raise DataError(f"expected examples to test on in {name}, got none; give another file")
+        raise DataError(
+            _("expected examples to test on in {name}, got none; give another file", name=name)
+        )
     known = {_key(e) for e in examples}
     notes, kept = list(data.notes), {}
     for part, own in (("training", data.train), ("validation", data.validation)):
         kept[part] = tuple(e for e in own if _key(e) not in known)
         if gone := len(own) - len(kept[part]):
-            notes.append(f"{gone:,} {part} examples also stand in {name} and were left out.")
+            notes.append(
+                _(
+                    "{gone:,} {part} examples also stand in {name} and were left out.",
+                    gone=gone,
+                    part=part,
+                    name=name,
+                )
+            )
         if not kept[part]:
-            raise DataError(f"every {part} example stands in {name} too; test on other texts")
+            raise DataError(
+                _(
+                    "every {part} example stands in {name} too; test on other texts",
+                    part=part,
+                    name=name,
+                )
+            )
     return dataclasses.replace(
         data,
         train=kept["training"],
         validation=kept["validation"],
         test=tuple(examples),
         notes=tuple(notes),
-        tested=f"all {len(examples):,} examples of {name}",
+        tested=_("all {n_examples:,} examples of {name}", n_examples=len(examples), name=name),
     )
 
 
 def only(examples: Sequence[Example], name: str) -> Dataset:
     """Examples used whole as the test split, with nothing to train on."""
     if not examples:
-        raise DataError(f"expected examples to test on in {name}, got none; give another file")
-    tested = f"all {len(examples):,} examples of {name}"
+        raise DataError(
+            _("expected examples to test on in {name}, got none; give another file", name=name)
+        )
+    tested = _("all {n_examples:,} examples of {name}", n_examples=len(examples), name=name)
     return Dataset(name.split(".")[0] or name, (), (), (), tuple(examples), tested=tested)
 
 
@@ -102,8 +133,20 @@ def _once(examples: Sequence[Example], name: str) -> tuple[list[Example], list[s
         first.setdefault(_key(example), example)
     notes = []
     if repeated := len(examples) - len(first):
-        notes.append(f"{repeated:,} examples of {name} repeat others and were left out.")
+        notes.append(
+            _(
+                "{repeated:,} examples of {name} repeat others and were left out.",
+                repeated=repeated,
+                name=name,
+            )
+        )
     unlike = Counter(_key(e) for e in examples if e.answers != first[_key(e)].answers)
     if unlike:
-        notes.append(f"{len(unlike):,} inputs of {name} have several answers; the first is kept.")
+        notes.append(
+            _(
+                "{n_unlike:,} inputs of {name} have several answers; the first is kept.",
+                n_unlike=len(unlike),
+                name=name,
+            )
+        )
     return list(first.values()), notes

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from advlab.data.decoding import name_rows
 from advlab.data.rows import Row, Table
 from advlab.errors import DataError
+from advlab.language import _
 
 FEW_ROWS = 10  # fewer are too few to tell classes from free text
 MAX_CLASSES = 100
@@ -80,9 +81,21 @@ def clean(table: Table, notes: list[str], known: Collection[str] | None = None) 
     _refuse_odd(table, odd_texts, long, odd_labels)
     _leave_out(table, empty, unlabelled, missing, notes)
     if not items:
-        raise DataError(f"{table.name}: no row has both a text and a label{choices(table)}")
+        raise DataError(
+            _(
+                "{name}: no row has both a text and a label{choices}",
+                name=table.name,
+                choices=choices(table),
+            )
+        )
     if mended:
-        notes.append(f"Half characters in {name_rows(mended)} of {table.name} are shown as \ufffd.")
+        notes.append(
+            _(
+                "Half characters in {name_rows} of {name} are shown as �.",
+                name_rows=name_rows(mended),
+                name=table.name,
+            )
+        )
     return items
 
 
@@ -99,8 +112,15 @@ def _missing(table: Table, known: Collection[str] | None, notes: list[str]) -> s
             continue
         if known is None and table.label_names is None and frequent:
             notes.append(
-                f"“{word}” in column {table.label_column!r} of {table.name} is read as a class "
-                f"({count:,} rows); where it means that no label is known, delete these rows."
+                _(
+                    "“{word}” in column {label_column!r} of {name} is read as a class "
+                    "({count:,} rows); where it means that no label is known, delete these "
+                    "rows.",
+                    word=word,
+                    label_column=table.label_column,
+                    name=table.name,
+                    count=count,
+                )
             )
         else:
             missing.add(word)
@@ -111,23 +131,41 @@ def _refuse_odd(
     table: Table, odd_texts: Sequence[Row], long: Sequence[int], odd_labels: Sequence[Row]
 ) -> None:
     """DataError where a row shows that a wrong column or quoting was chosen."""
-    where = f"{table.name}, column {table.text_column!r}"
+    where = _("{name}, column {text_column!r}", name=table.name, text_column=table.text_column)
     if odd_texts:
         example = repr(odd_texts[0].text)[:60]
         raise DataError(
-            f"{where}: no text but {example} in {_name(odd_texts)}; "
-            f"choose the column with the text{choices(table)}"
+            _(
+                "{where}: no text but {example} in {name}; choose the column with the "
+                "text{choices}",
+                where=where,
+                example=example,
+                name=_name(odd_texts),
+                choices=choices(table),
+            )
         )
     if long:
         raise DataError(
-            f"{where}: more than {MAX_TEXT:,} characters in {name_rows(long)}; "
-            "a wrong quoting or delimiter merges rows: correct it, or cut the text"
+            _(
+                "{where}: more than {max_text:,} characters in {name_rows}; a wrong "
+                "quoting or delimiter merges rows: correct it, or cut the text",
+                where=where,
+                max_text=MAX_TEXT,
+                name_rows=name_rows(long),
+            )
         )
     if odd_labels:
         example = repr(odd_labels[0].label)[:60]
         raise DataError(
-            f"{table.name}, column {table.label_column!r}: {example} in {_name(odd_labels)}; "
-            f"expected one label for each text{choices(table)}"
+            _(
+                "{name}, column {label_column!r}: {example} in {name2}; expected one label "
+                "for each text{choices}",
+                name=table.name,
+                label_column=table.label_column,
+                example=example,
+                name2=_name(odd_labels),
+                choices=choices(table),
+            )
         )
 
 
@@ -144,25 +182,48 @@ def _leave_out(
     """
     total = len(table.rows)
     named = ", ".join(f"“{word}”" for word in sorted(words))
-    no_label = f"no label ({named} taken for none)" if words else "no label"
+    no_label = _("no label ({named} taken for none)", named=named) if words else _("no label")
     for bad, what, column in (
-        (empty, "an empty text", table.text_column),
+        (empty, _("an empty text"), table.text_column),
         (unlabelled, no_label, table.label_column),
     ):
         if len(bad) == total:
             raise DataError(
-                f"{table.name}: every row has {what} in column {column!r}; "
-                f"choose another column{choices(table)}"
+                _(
+                    "{name}: every row has {what} in column {column!r}; choose another "
+                    "column{choices}",
+                    name=table.name,
+                    what=what,
+                    column=column,
+                    choices=choices(table),
+                )
             )
         if len(bad) > max(MAX_DROPPED * total, 1):
             raise DataError(
-                f"{table.name}: {len(bad):,} of {total:,} rows have {what} in column {column!r} "
-                f"({name_rows(bad)}); at most a tenth may: fill or delete them{choices(table)}"
+                _(
+                    "{name}: {n_bad:,} of {total:,} rows have {what} in column {column!r} "
+                    "({name_rows}); at most a tenth may: fill or delete them{choices}",
+                    name=table.name,
+                    n_bad=len(bad),
+                    total=total,
+                    what=what,
+                    column=column,
+                    name_rows=name_rows(bad),
+                    choices=choices(table),
+                )
             )
         if bad:
             has = "has" if len(bad) == 1 else "have"
             rows = name_rows(bad).capitalize()
-            notes.append(f"{rows} of {table.name} {has} {what}: left out.")
+            notes.append(
+                _(
+                    "{rows} of {name} {has} {what}: left out.",
+                    rows=rows,
+                    name=table.name,
+                    has=has,
+                    what=what,
+                )
+            )
 
 
 def label_of(value: Any) -> str | bool | None:
@@ -194,7 +255,7 @@ def spelling(labels: Sequence[str], names: Sequence[str] = ()) -> Callable[[str]
     if all(whole.fullmatch(label) for label in {*counts, *names}):
         return lambda label: str(int(m[1])) if (m := whole.fullmatch(label)) else label
     chosen: dict[str, str] = {}
-    for label, _ in counts.most_common():
+    for label, __ in counts.most_common():
         chosen.setdefault(folded(label), label)
     chosen |= {folded(name): name for name in names}
     declared = set(names)
@@ -212,18 +273,33 @@ def note_spellings(
             others[name_of(item.label)][item.label] += 1
     for name, counts in sorted(others.items()):
         written = ", ".join(f"“{label}” ({n:,} rows)" for label, n in counts.most_common(5))
-        notes.append(f"{written} of {table.name} is read as the class “{name}”.")
+        notes.append(
+            _(
+                "{written} of {name} is read as the class “{name2}”.",
+                written=written,
+                name=table.name,
+                name2=name,
+            )
+        )
 
 
 def class_names(items: Sequence[Item], table: Table) -> tuple[str, ...]:
     """The classes in their order: as declared, else numbers by size, else by the alphabet."""
     counts = Counter(item.label for item in items)
-    column = f"column {table.label_column!r} of {table.name}"
+    column = _(
+        "column {label_column!r} of {name}", label_column=table.label_column, name=table.name
+    )
     if len(counts) == 1:
         only = next(iter(counts))
         raise DataError(
-            f"{column} holds one class only ({only!r}, {len(items):,} rows); "
-            f"training needs two or more{choices(table)}"
+            _(
+                "{column} holds one class only ({only!r}, {n_items:,} rows); training "
+                "needs two or more{choices}",
+                column=column,
+                only=only,
+                n_items=len(items),
+                choices=choices(table),
+            )
         )
     if len(items) >= FEW_ROWS and len(counts) > len(items) / 2:
         _refuse_classes(counts, len(items), table)
@@ -246,9 +322,19 @@ def ordered_classes(items: Sequence[Item], table: Table) -> tuple[str, ...]:
 def _refuse_classes(counts: Counter[str], rows: int, table: Table) -> None:
     examples = ", ".join(repr(label[:30]) for label in list(counts)[:3])
     raise DataError(
-        f"column {table.label_column!r} of {table.name} holds {len(counts):,} different labels in "
-        f"{rows:,} rows ({examples}, …): this looks like free text or numbers, not classes; at most "
-        f"{MAX_CLASSES} classes are trained: choose another column{choices(table)}"
+        _(
+            "column {label_column!r} of {name} holds {n_counts:,} different labels in "
+            "{rows:,} rows ({examples}, …): this looks like free text or numbers, not "
+            "classes; at most {max_classes} classes are trained: choose another "
+            "column{choices}",
+            label_column=table.label_column,
+            name=table.name,
+            n_counts=len(counts),
+            rows=rows,
+            examples=examples,
+            max_classes=MAX_CLASSES,
+            choices=choices(table),
+        )
     )
 
 
@@ -273,21 +359,37 @@ def without_repeats(items: Sequence[Item], table: Table, notes: list[str]) -> li
             kept[key] = item
     if not kept:
         raise DataError(
-            f"{table.name}: every text stands there with different labels "
-            f"({name_rows(conflicts)}), so none can be learned; mend the labels, or choose another "
-            f"column{choices(table)}"
+            _(
+                "{name}: every text stands there with different labels ({name_rows}), so "
+                "none can be learned; mend the labels, or choose another column{choices}",
+                name=table.name,
+                name_rows=name_rows(conflicts),
+                choices=choices(table),
+            )
         )
-    aside = " but for case and spaces" if len(set(keys)) < len({i.text for i in items}) else ""
+    aside = _(" but for case and spaces") if len(set(keys)) < len({i.text for i in items}) else ""
     if repeats:
-        told = "; case and spaces aside" if aside else ""
+        told = _("; case and spaces aside") if aside else ""
         notes.append(
-            f"{len(repeats):,} repeated texts of {table.name} left out "
-            f"(the first of each is kept{told}): {name_rows(repeats)}."
+            _(
+                "{n_repeats:,} repeated texts of {name} left out (the first of each is "
+                "kept{told}): {name_rows}.",
+                n_repeats=len(repeats),
+                name=table.name,
+                told=told,
+                name_rows=name_rows(repeats),
+            )
         )
     if conflicts:
         notes.append(
-            f"{len(conflicts):,} rows of {table.name} left out, the same text{aside} with different "
-            f"labels: {name_rows(conflicts)}."
+            _(
+                "{n_conflicts:,} rows of {name} left out, the same text{aside} with "
+                "different labels: {name_rows}.",
+                n_conflicts=len(conflicts),
+                name=table.name,
+                aside=aside,
+                name_rows=name_rows(conflicts),
+            )
         )
     return list(kept.values())
 
@@ -306,11 +408,18 @@ def without(
             alike.append(item.number)
         else:
             kept.append(item)
-    for numbers, how in ((same, ""), (alike, ", but for case or spaces,")):
+    for numbers, how in ((same, ""), (alike, _(", but for case or spaces,"))):
         if numbers:
             notes.append(
-                f"{len(numbers):,} {part} texts also occur{how} in {table.name} and were removed "
-                f"from {part}: {name_rows(numbers)}."
+                _(
+                    "{n_numbers:,} {part} texts also occur{how} in {name} and were removed "
+                    "from {part}: {name_rows}.",
+                    n_numbers=len(numbers),
+                    part=part,
+                    how=how,
+                    name=table.name,
+                    name_rows=name_rows(numbers),
+                )
             )
     return kept
 
@@ -324,7 +433,7 @@ def _name(rows: Sequence[Row]) -> str:
 
 def choices(table: Table) -> str:
     """The columns that could be chosen instead, in brackets."""
-    return f" (other columns: {', '.join(table.others)})" if table.others else ""
+    return _(" (other columns: {others})", others=", ".join(table.others)) if table.others else ""
 
 
 def _lone_surrogate(text: str) -> bool:

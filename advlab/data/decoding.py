@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from advlab.errors import DataError, EncodingError
+from advlab.language import _
 
 BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -57,9 +58,17 @@ def name_rows(numbers: Sequence[int], shown: int = 5, word: str = "row") -> str:
     if len(numbers) == 1:
         return f"{word} {numbers[0]:,}"
     if len(numbers) <= shown:
-        return f"{word}s {', '.join(f'{n:,}' for n in numbers[:-1])} and {numbers[-1]:,}"
-    return (
-        f"{word}s {', '.join(f'{n:,}' for n in numbers[:shown])} and {len(numbers) - shown:,} more"
+        return _(
+            "{word}s {n} and {numbers:,}",
+            word=word,
+            n=", ".join(f"{n:,}" for n in numbers[:-1]),
+            numbers=numbers[-1],
+        )
+    return _(
+        "{word}s {n} and {n_numbers:,} more",
+        word=word,
+        n=", ".join(f"{n:,}" for n in numbers[:shown]),
+        n_numbers=len(numbers) - shown,
     )
 
 
@@ -70,19 +79,19 @@ def guess_encoding(data: bytes, name: str, complete: bool = True) -> tuple[str, 
     """
     for mark, encoding in BOMS:
         if data.startswith(mark):
-            return encoding, "the file begins with its byte-order mark"
+            return encoding, _("the file begins with its byte-order mark")
     if b"\x00" in data:
         if wide := _wide(data):
-            return wide, "its line ends are two bytes long"
+            return wide, _("its line ends are two bytes long")
         _refuse_nul(data, name)
     if data.isascii():
-        return "utf-8", "only ASCII characters"
+        return "utf-8", _("only ASCII characters")
     try:
         _decoded(data, "utf-8", complete)
     except UnicodeDecodeError as error:
         row = _row(data, error.start)
     else:
-        return "utf-8", "valid UTF-8"
+        return "utf-8", _("valid UTF-8")
     _refuse_damaged(data, name, complete)
     return _guess_older(data, name, row, complete)
 
@@ -112,8 +121,13 @@ def _refuse_damaged(data: bytes, name: str, complete: bool) -> None:
     if right < wrong and len(foreign) - len(rows) < BY_CHANCE * len(rows):
         return
     raise EncodingError(
-        f"{name_rows(rows)} of {name} {'is' if len(rows) == 1 else 'are'} not UTF-8, although the "
-        "rest is: save the file as UTF-8 again, or give its encoding (--encoding cp1252, say)"
+        _(
+            "{name_rows} of {name} {plural} not UTF-8, although the rest is: save the "
+            "file as UTF-8 again, or give its encoding (--encoding cp1252, say)",
+            name_rows=name_rows(rows),
+            name=name,
+            plural="is" if len(rows) == 1 else "are",
+        )
     )
 
 
@@ -121,19 +135,33 @@ def _guess_older(data: bytes, name: str, row: int, complete: bool) -> tuple[str,
     """An encoding older than Unicode, for bytes that are not UTF-8 from row `row` on."""
     sample = _foreign(data if complete else data[: data.rfind(b"\n") + 1] or data)
     if signs := _few_western(data, sample, complete):
-        why = f"row {row:,} is not UTF-8; its few other signs ({signs}) are Western"
+        why = _(
+            "row {row:,} is not UTF-8; its few other signs ({signs}) are Western",
+            row=row,
+            signs=signs,
+        )
         return _western(data), why
     alike = _likely(data, sample, complete)
     if len(alike) == 1:
         encoding = _western(data) if alike[0] == "cp1252" else alike[0]
-        return encoding, f"row {row:,} is not UTF-8; the words read well in {encoding}"
+        return encoding, _(
+            "row {row:,} is not UTF-8; the words read well in {encoding}",
+            row=row,
+            encoding=encoding,
+        )
     if alike:
-        what = f"it reads as text in {_compared(sample, alike)}"
+        what = _("it reads as text in {compared}", compared=_compared(sample, alike))
     else:
-        what = "it reads as text in no encoding known here"
+        what = _("it reads as text in no encoding known here")
     raise EncodingError(
-        f"the encoding of {name} is not sure: row {row:,} is not UTF-8, and {what}; save the file "
-        f"as UTF-8, or choose the encoding (--encoding {alike[0] if alike else 'NAME'})"
+        _(
+            "the encoding of {name} is not sure: row {row:,} is not UTF-8, and {what}; "
+            "save the file as UTF-8, or choose the encoding (--encoding {which})",
+            name=name,
+            row=row,
+            what=what,
+            which=alike[0] if alike else _("NAME"),
+        )
     )
 
 
@@ -246,8 +274,12 @@ def _refuse_nul(data: bytes, name: str, first: int = 1) -> None:
     if b"\x00" in data:
         row = first - 1 + _row(data, data.index(b"\x00"))
         raise DataError(
-            f"{name} has a NUL byte in row {row:,}, so it is binary or damaged; expected text: "
-            "save it as CSV, TSV or JSONL in UTF-8"
+            _(
+                "{name} has a NUL byte in row {row:,}, so it is binary or damaged; "
+                "expected text: save it as CSV, TSV or JSONL in UTF-8",
+                name=name,
+                row=row,
+            )
         )
 
 
@@ -260,7 +292,10 @@ def check_encoding(encoding: str) -> str:
         pass  # a wide encoding, to which one byte is too little
     except (LookupError, ValueError, TypeError) as error:
         raise DataError(
-            f"unknown encoding {encoding!r}; try utf-8, utf-16, cp1252, latin-1 or gb18030"
+            _(
+                "unknown encoding {encoding!r}; try utf-8, utf-16, cp1252, latin-1 or gb18030",
+                encoding=encoding,
+            )
         ) from error
     return wanted
 
@@ -275,11 +310,25 @@ def decode(data: bytes, encoding: str, name: str, *, given: bool, complete: bool
     except UnicodeDecodeError as error:
         row = _row(data, error.start)
         raise DataError(
-            f"row {row:,} of {name} is not {encoding}: byte 0x{data[error.start]:02x} does not "
-            f"fit; {_way_out(data, name, given)}"
+            _(
+                "row {row:,} of {name} is not {encoding}: byte 0x{data:02x} does not fit; "
+                "{way_out}",
+                row=row,
+                name=name,
+                encoding=encoding,
+                data=data[error.start],
+                way_out=_way_out(data, name, given),
+            )
         ) from error
     except UnicodeError as error:  # UTF-16 and UTF-32 say it without a position
-        raise DataError(f"{name} is not {encoding}: {error}; choose another encoding") from error
+        raise DataError(
+            _(
+                "{name} is not {encoding}: {error}; choose another encoding",
+                name=name,
+                encoding=encoding,
+                error=error,
+            )
+        ) from error
     if "\x00" in text:
         _refuse_nul(data, name)
     return text.removeprefix("\ufeff")
@@ -301,12 +350,24 @@ def decoded(blocks: Iterable[bytes], encoding: str, name: str, *, given: bool) -
                 raise
             at = row + block.count(b"\n", 0, max(error.start, 0))
             raise DataError(
-                f"row {at:,} of {name} is not {encoding}: byte 0x{error.object[error.start]:02x} "
-                f"does not fit; {_way_out(block, name, given)}"
+                _(
+                    "row {at:,} of {name} is not {encoding}: byte 0x{object:02x} does not fit; "
+                    "{way_out}",
+                    at=at,
+                    name=name,
+                    encoding=encoding,
+                    object=error.object[error.start],
+                    way_out=_way_out(block, name, given),
+                )
             ) from error
         except UnicodeError as error:  # UTF-16 and UTF-32 say it without a position
             raise DataError(
-                f"{name} is not {encoding}: {error}; choose another encoding"
+                _(
+                    "{name} is not {encoding}: {error}; choose another encoding",
+                    name=name,
+                    encoding=encoding,
+                    error=error,
+                )
             ) from error
         if "\x00" in text:
             _refuse_nul(text[: text.index("\x00") + 1].encode("utf-8", "replace"), name, row)
@@ -319,9 +380,9 @@ def decoded(blocks: Iterable[bytes], encoding: str, name: str, *, given: bool) -
 
 def _way_out(data: bytes, name: str, given: bool) -> str:
     if not given:
-        return "choose another encoding"
+        return _("choose another encoding")
     try:
-        encoding, _ = guess_encoding(data, name)
+        encoding, __ = guess_encoding(data, name)
     except DataError:
-        return "choose another encoding, or save the file as UTF-8"
-    return f"leave the encoding empty to have it guessed (here {encoding})"
+        return _("choose another encoding, or save the file as UTF-8")
+    return _("leave the encoding empty to have it guessed (here {encoding})", encoding=encoding)

@@ -22,6 +22,7 @@ from advlab.data.objects import json_array, json_lines
 from advlab.data.raw import read_head, stream
 from advlab.data.rows import limited
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Example
 from advlab.records.turns import written
 from advlab.runs.config import DataConfig
@@ -56,7 +57,14 @@ def read(path: Path, config: DataConfig, notes: list[str] | None = None) -> list
         examples += _examples(turns, number, name.split(".")[0], told)
     if not examples:
         why = "".join(f"; {what}: {n:,}" for what, n in told.items())
-        raise DataError(f"{name} has no reply to learn from{why}; expected {FORM}")
+        raise DataError(
+            _(
+                "{name} has no reply to learn from{why}; expected {form}",
+                name=name,
+                why=why,
+                form=FORM,
+            )
+        )
     if notes is not None:
         notes += [f"{name}: {what}: {n:,}" for what, n in told.items()]
     return examples
@@ -75,10 +83,15 @@ def _records(path: Path, name: str, config: DataConfig) -> Iterator[tuple[int, d
         yield from blocks
 
     if not start:
-        raise DataError(f"{name} is empty; expected {FORM}")
+        raise DataError(_("{name} is empty; expected {form}", name=name, form=FORM))
     if start[0] not in "[{":
         raise DataError(
-            f"expected dialogues as JSON, got {name}, which begins with {start[:20]!r}; write {FORM}"
+            _(
+                "expected dialogues as JSON, got {name}, which begins with {start!r}; write {form}",
+                name=name,
+                start=start[:20],
+                form=FORM,
+            )
         )
     return json_array(text(), name) if start[0] == "[" else json_lines(text(), name)
 
@@ -89,16 +102,30 @@ def _turns(record: dict[str, Any], number: int, name: str, column: str | None) -
     key = next((k for k in keys if isinstance(record.get(k), list)), None)
     if key is None:
         raise DataError(
-            f"row {number:,} of {name}: expected a list of turns as {' or '.join(keys[:3])}, got "
-            f"{', '.join(map(repr, list(record)[:5])) or 'nothing'}; write {FORM}"
+            _(
+                "row {number:,} of {name}: expected a list of turns as {keys}, got "
+                "{value}; write {form}",
+                number=number,
+                name=name,
+                keys=" or ".join(keys[:3]),
+                value=", ".join(map(repr, list(record)[:5])) or _("nothing"),
+                form=FORM,
+            )
         )
     found = []
     for turn in islice(record[key], MOST_TURNS):
         text = turn if isinstance(turn, str) else _first(turn, TEXTS)
         if not isinstance(text, str):
             raise DataError(
-                f"row {number:,} of {name}: expected each turn as text, or as an object with "
-                f"{' or '.join(TEXTS[:2])}, got {str(turn)[:60]!r}; write {FORM}"
+                _(
+                    "row {number:,} of {name}: expected each turn as text, or as an object "
+                    "with {texts}, got {turn!r}; write {form}",
+                    number=number,
+                    name=name,
+                    texts=" or ".join(TEXTS[:2]),
+                    turn=str(turn)[:60],
+                    form=FORM,
+                )
             )
         speaker = "" if isinstance(turn, str) else _first(turn, SPEAKERS)
         found.append(Said(str(speaker or "").casefold().strip(), " ".join(text.split())))
@@ -126,7 +153,7 @@ def _examples(turns: list[Said], number: int, stem: str, told: Counter[str]) -> 
     speakers = list(dict.fromkeys(t.speaker for t in merged))
     bot = next((s for s in speakers if s in BOTS), speakers[1] if len(speakers) > 1 else None)
     if len(speakers) != 2:
-        what = "of more than two speakers" if len(speakers) > 2 else "without a reply"
+        what = _("of more than two speakers") if len(speakers) > 2 else _("without a reply")
         told[f"dialogues {what}, left out"] += 1
         told += Counter()
         return []

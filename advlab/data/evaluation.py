@@ -19,6 +19,7 @@ from advlab.data.answered import only
 from advlab.data.cleaning import folded
 from advlab.data.splits import only_tested
 from advlab.errors import DataError, SettingError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.runs.config import DataConfig
 from advlab.settings import build
@@ -68,14 +69,22 @@ def choose_texts(values: Mapping[str, Any], models: Sequence[Trained]) -> Chosen
         first = models[0]
         if first.data is None:
             raise SettingError(
-                f"expected --data, since {first.name!r} is not a run; give a corpus or a file"
+                _(
+                    "expected --data, since {name!r} is not a run; give a corpus or a file",
+                    name=first.name,
+                )
             )
         _refuse_other(values, first)
         return _own_test(first)
     config = build(DataConfig, values)
     if not is_file(named):
         data = load_data(config)
-        return Chosen(data, told_of(data), data.validation, f"the validation texts of {data.name}")
+        return Chosen(
+            data,
+            told_of(data),
+            data.validation,
+            _("the validation texts of {name}", name=data.name),
+        )
     own = next((m for m in models if m.data and same_file(named, m.data.source)), None)
     if own is not None:
         _refuse_other({k: v for k, v in values.items() if k != "eval_source"}, own)
@@ -96,15 +105,23 @@ def _whole(config: DataConfig, models: Sequence[Trained]) -> Dataset:
 
 def told_of(data: Dataset) -> str:
     """What the test split of a data set is, in words."""
-    return data.tested or f"the {len(data.test):,} test texts of {data.name}"
+    return data.tested or _(
+        "the {n_test:,} test texts of {name}", n_test=len(data.test), name=data.name
+    )
 
 
 def own_told(model: Trained, data: Dataset) -> str:
     """What the test split of the data that a run was trained on is to it."""
     if model.data is None or not is_file(model.data.source) or model.data.eval_source:
         return told_of(data)
-    rest = "the rest" if model.data.limit is None else f"{len(data.train):,} texts of the rest"
-    return f"{told_of(data)}; {model.name} was trained on {rest}"
+    rest = (
+        _("the rest")
+        if model.data.limit is None
+        else _("{n_train:,} texts of the rest", n_train=len(data.train))
+    )
+    return _(
+        "{told_of}; {name} was trained on {rest}", told_of=told_of(data), name=model.name, rest=rest
+    )
 
 
 def is_file(source: str) -> bool:
@@ -137,7 +154,7 @@ def seen_in_training(examples: Sequence[Example], models: Sequence[Trained]) -> 
     found = []
     for model in models:
         if model.data is None:
-            told = f"what {model.name} was trained on is not known here"
+            told = _("what {name} was trained on is not known here", name=model.name)
             found.append(Seen(model.name, None, told))
             continue
         if model.data not in training:
@@ -147,15 +164,22 @@ def seen_in_training(examples: Sequence[Example], models: Sequence[Trained]) -> 
                 training[model.data] = error
         known = training[model.data]
         if isinstance(known, DataError):
-            told = f"the training texts of {model.name} cannot be read now: {known}"
+            told = _(
+                "the training texts of {name} cannot be read now: {known}",
+                name=model.name,
+                known=known,
+            )
             found.append(Seen(model.name, None, told))
             continue
         count = sum(text in known for text in texts)
-        told = (
-            f"{count:,} of these {len(texts):,} texts stand in the training texts of {model.name}"
+        told = _(
+            "{count:,} of these {n_texts:,} texts stand in the training texts of {name}",
+            count=count,
+            n_texts=len(texts),
+            name=model.name,
         )
         if not count:
-            told = f"none of these texts stands in the training texts of {model.name}"
+            told = _("none of these texts stands in the training texts of {name}", name=model.name)
         found.append(Seen(model.name, count, told))
     return found
 
@@ -173,12 +197,15 @@ def _own_file(model: Trained) -> Chosen:
     if model.data.eval_source is None:
         return _own_test(model)
     data = load_data(model.data)  # tested on a second file: of the first, validation is held out
-    told = (
-        f"the {len(data.validation):,} texts of {Path(model.data.source).name} that {model.name} "
-        "was not trained on; its epoch was chosen by them"
+    told = _(
+        "the {n_validation:,} texts of {name} that {name2} was not trained on; its "
+        "epoch was chosen by them",
+        n_validation=len(data.validation),
+        name=Path(model.data.source).name,
+        name2=model.name,
     )
     own = dataclasses.replace(data, test=data.validation, tested=told)
-    return Chosen(own, told, data.train, f"the training texts of {model.name}")
+    return Chosen(own, told, data.train, _("the training texts of {name}", name=model.name))
 
 
 def _refuse_other(values: Mapping[str, Any], model: Trained) -> None:
@@ -187,9 +214,13 @@ def _refuse_other(values: Mapping[str, Any], model: Trained) -> None:
     if other:
         names = ", ".join(name.replace("_", " ") for name in sorted(other))
         raise SettingError(
-            f"{model.name} was trained on this data with another {names}, so its held-out part "
-            f"would not be the same; leave {'it' if len(other) == 1 else 'them'} out, or name "
-            "another file"
+            _(
+                "{name} was trained on this data with another {names}, so its held-out "
+                "part would not be the same; leave {plural} out, or name another file",
+                name=model.name,
+                names=names,
+                plural="it" if len(other) == 1 else "them",
+            )
         )
 
 
@@ -205,8 +236,10 @@ def _fitting(data: Dataset, models: Sequence[Trained]) -> tuple[tuple[Example, .
             continue
         if found := tuple(e for e in validation if folded(e.text) not in tested):
             return found, _validation(model)
-    return data.test, "the same texts, as no run with these classes has a validation split to use"
+    return data.test, _(
+        "the same texts, as no run with these classes has a validation split to use"
+    )
 
 
 def _validation(model: Trained) -> str:
-    return f"the validation texts of {model.name}"
+    return _("the validation texts of {name}", name=model.name)

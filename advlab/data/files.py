@@ -33,6 +33,7 @@ from advlab.data.sniffing import (
 )
 from advlab.data.typed import form_of, open_book
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.runs.config import DataConfig, home
 from advlab.runs.limits import check_upload
 
@@ -62,21 +63,30 @@ class Guess:
     @property
     def summary(self) -> str:
         """One sentence: how the file is read."""
-        kinds = {"lines": "lines “LABEL text”", "parquet": "Parquet", "xlsx": "Excel"}
+        kinds = {"lines": _("lines “LABEL text”"), "parquet": "Parquet", "xlsx": "Excel"}
         parts = [kinds.get(self.format, self.format.upper())]
         if self.encoding:
             parts.append(self.encoding)
         if self.format in ("csv", "tsv"):
             parts.append(
-                f"{DELIMITERS.get(self.delimiter or '', repr(self.delimiter))} between columns"
+                _(
+                    "{delimiters} between columns",
+                    delimiters=DELIMITERS.get(self.delimiter or "", repr(self.delimiter)),
+                )
             )
             parts.append(
-                "quotes enclose cells" if self.quoting else "quotes are ordinary characters"
+                _("quotes enclose cells") if self.quoting else _("quotes are ordinary characters")
             )
         if self.format in ("csv", "tsv", "xlsx"):
-            parts.append("first row names the columns" if self.header else "no header")
-        parts.append(f"text in column {self.text_column}, label in column {self.label_column}")
-        return f"{self.name} read as {', '.join(parts)}."
+            parts.append(_("first row names the columns") if self.header else _("no header"))
+        parts.append(
+            _(
+                "text in column {text_column}, label in column {label_column}",
+                text_column=self.text_column,
+                label_column=self.label_column,
+            )
+        )
+        return _("{name} read as {parts}.", name=self.name, parts=", ".join(parts))
 
 
 def corrections(config: DataConfig) -> dict[str, Any]:
@@ -102,7 +112,7 @@ def guess(
     semicolon, space …); a space means lines "LABEL text" whose first space separates.
     DataError: no such file, too large, not text, empty, or no such column.
     """
-    name = name or (source.name if isinstance(source, Path) else "the upload")
+    name = name or (source.name if isinstance(source, Path) else _("the upload"))
     wanted = (text_column, label_column)
     if form := form_of(source, name):
         book = open_book(source, name, form, header, wanted)
@@ -110,7 +120,7 @@ def guess(
     else:
         first = _first(source, name, wanted, encoding, delimiter, quoting, header)
     layout, notes = first.layout, first.notes
-    sample = [row for _, row in layout.records[:SAMPLE_ROWS]]
+    sample = [row for __, row in layout.records[:SAMPLE_ROWS]]
     text, label = _choose(layout.columns, sample, name, text_column, label_column)
     notes += layout.notes
     pair = find_pair(layout.columns)
@@ -123,7 +133,13 @@ def guess(
     for kind, value in (("text", text), ("label", label)):
         if value is None and not (pair and kind == "text"):
             choices = ", ".join(layout.columns)
-            notes.append(f"No {kind} column was recognised; choose one of: {choices}.")
+            notes.append(
+                _(
+                    "No {kind} column was recognised; choose one of: {choices}.",
+                    kind=kind,
+                    choices=choices,
+                )
+            )
     return Guess(
         name=name,
         format=layout.form,
@@ -172,10 +188,12 @@ def _first(
         encoding = check_encoding(encoding)
     else:
         encoding, why = guess_encoding(head.data, name, head.complete)
-        notes.append(f"Encoding {encoding}: {why}.")
+        notes.append(_("Encoding {encoding}: {why}.", encoding=encoding, why=why))
     text = unify(decode(head.data, encoding, name, given=given, complete=head.complete))
     if not text.strip():
-        raise DataError(f"{name} is empty; expected a table with a text and a label in each row")
+        raise DataError(
+            _("{name} is empty; expected a table with a text and a label in each row", name=name)
+        )
     separator = read_separator(delimiter) if delimiter else None
     form = guess_form(text, name, separator)
     if form in ("json", "jsonl"):
@@ -202,8 +220,12 @@ def _choose(
     )
     if text is not None and text == label:
         raise DataError(
-            f"text and label of {name} are both column {text!r}; "
-            f"choose two of: {', '.join(columns)}"
+            _(
+                "text and label of {name} are both column {text!r}; choose two of: {columns}",
+                name=name,
+                text=text,
+                columns=", ".join(columns),
+            )
         )
     return text, label
 

@@ -21,6 +21,7 @@ from advlab.data.pairs import find_pair, note, refusal
 from advlab.data.rows import Row, Table, other_columns
 from advlab.data.sniffing import SAMPLE_ROWS, find_column, pick_columns
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.runs.config import DataConfig, home
 
 PROBE_SECONDS = 2.0
@@ -38,11 +39,11 @@ def read_hub(name: str, config: DataConfig) -> dict[str, Table]:
     """
     name = name.strip()
     if not name:
-        raise DataError("expected hub:NAME, such as hub:ag_news or hub:owner/name")
+        raise DataError(_("expected hub:NAME, such as hub:ag_news or hub:owner/name"))
     loaded = _load(name, config.hub_config)
     splits = loaded if isinstance(loaded, Mapping) else {"train": loaded}
     if not splits:
-        raise DataError(f"{name} has no splits; choose another data set")
+        raise DataError(_("{name} has no splits; choose another data set", name=name))
     roles = {role: _first(splits, names) for role, names in _ROLES.items()}
     stem = Path(name).name.removesuffix(".parquet")
     base = roles["train"] or next(iter(splits))
@@ -84,10 +85,16 @@ def _load(name: str, hub_config: str | None) -> Any:
             return datasets.load_dataset("parquet", data_files=str(path), cache_dir=cache)
     except Exception as error:
         raise DataError(
-            f"the folder {path} cannot be read as a data set: {_brief(error)}"
+            _(
+                "the folder {path} cannot be read as a data set: {brief}",
+                path=path,
+                brief=_brief(error),
+            )
         ) from error
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        raise DataError(f"there is no data set folder at {path}; check the path, or give hub:NAME")
+        raise DataError(
+            _("there is no data set folder at {path}; check the path, or give hub:NAME", path=path)
+        )
     cached = _from_cache(name, hub_config)
     if cached is not None:
         return cached
@@ -96,8 +103,13 @@ def _load(name: str, hub_config: str | None) -> Any:
         return datasets.load_dataset(name, hub_config)
     except Exception as error:
         raise DataError(
-            f"the public data set {name!r} cannot be loaded: {_brief(error)}; check the name, and "
-            "where it has several configurations give one of them (hub configuration)"
+            _(
+                "the public data set {name!r} cannot be loaded: {brief}; check the name, "
+                "and where it has several configurations give one of them (hub "
+                "configuration)",
+                name=name,
+                brief=_brief(error),
+            )
         ) from error
 
 
@@ -119,8 +131,13 @@ def _from_cache(name: str, hub_config: str | None) -> Any | None:
         return builder.as_dataset()
     except Exception as error:  # several configurations, or a damaged cache
         raise DataError(
-            f"the cached copy of {name!r} in {folder} cannot be used: {_brief(error)}; "
-            "give the configuration (hub configuration), or delete that folder"
+            _(
+                "the cached copy of {name!r} in {folder} cannot be used: {brief}; give the "
+                "configuration (hub configuration), or delete that folder",
+                name=name,
+                folder=folder,
+                brief=_brief(error),
+            )
         ) from error
 
 
@@ -130,7 +147,7 @@ def _probe(name: str) -> None:
 
     endpoint = os.environ.get("HF_ENDPOINT") or config.HF_ENDPOINT
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
-        reason: str | None = "HF_HUB_OFFLINE is set"
+        reason: str | None = _("HF_HUB_OFFLINE is set")
     else:
         reason = unreachable(endpoint)
     if reason is None:
@@ -155,7 +172,7 @@ def unreachable(endpoint: str) -> str | None:
     try:
         port = url.port or (80 if url.scheme == "http" else 443)
     except ValueError:
-        return f"{endpoint!r} is no address"
+        return _("{endpoint!r} is no address", endpoint=endpoint)
     outcome: list[str | None] = []
 
     def connect() -> None:
@@ -169,7 +186,16 @@ def unreachable(endpoint: str) -> str | None:
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(PROBE_SECONDS)
-    return outcome[0] if outcome else f"{host}:{port}: no answer in {PROBE_SECONDS:g} s"
+    return (
+        outcome[0]
+        if outcome
+        else _(
+            "{host}:{port}: no answer in {probe_seconds:g} s",
+            host=host,
+            port=port,
+            probe_seconds=PROBE_SECONDS,
+        )
+    )
 
 
 def _table(split: Any, name: str, config: DataConfig, like: Table | None = None) -> Table:
@@ -180,7 +206,14 @@ def _table(split: Any, name: str, config: DataConfig, like: Table | None = None)
         text, label = (find_column(c, columns, name) for c in (like.text_column, like.label_column))
     else:
         text, label = _columns(split, name, config)
-        notes.append(f"{name}: text in column {text}, label in column {label}.")
+        notes.append(
+            _(
+                "{name}: text in column {text}, label in column {label}.",
+                name=name,
+                text=text,
+                label=label,
+            )
+        )
         pair = find_pair(columns)
         if pair and text in pair and not config.text_column:
             raise DataError(refusal(pair, name))
@@ -189,7 +222,14 @@ def _table(split: Any, name: str, config: DataConfig, like: Table | None = None)
     numbers = range(len(split))
     if len(split) > MAX_ROWS:
         numbers = sorted(random.Random(f"rows {config.seed}").sample(numbers, MAX_ROWS))
-        notes.append(f"{MAX_ROWS:,} of the {len(split):,} rows of {name} drawn at random.")
+        notes.append(
+            _(
+                "{max_rows:,} of the {n_split:,} rows of {name} drawn at random.",
+                max_rows=MAX_ROWS,
+                n_split=len(split),
+                name=name,
+            )
+        )
         split = split.select(numbers)
     names = _class_names(split, label)
     labels = list(split[label])
@@ -228,10 +268,17 @@ def _columns(split: Any, name: str, config: DataConfig) -> tuple[str, str]:
     if text is None or label is None:
         lacking = "text" if text is None else "label"
         raise DataError(
-            f"no {lacking} column was recognised in {name}; choose one of: {', '.join(columns)}"
+            _(
+                "no {lacking} column was recognised in {name}; choose one of: {columns}",
+                lacking=lacking,
+                name=name,
+                columns=", ".join(columns),
+            )
         )
     if text == label:
-        raise DataError(f"text and label of {name} are both column {text!r}; choose two")
+        raise DataError(
+            _("text and label of {name} are both column {text!r}; choose two", name=name, text=text)
+        )
     return text, label
 
 

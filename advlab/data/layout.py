@@ -23,6 +23,7 @@ from advlab.data.sniffing import (
     ragged_notes,
 )
 from advlab.errors import DataError
+from advlab.language import _
 
 DECLARED = re.compile(r'"?sep=([^\r\n])"?[^\S\n]*\r?\n', re.IGNORECASE)  # as Excel writes it
 
@@ -46,14 +47,19 @@ def json_objects(text: str, name: str, form: str, cut: bool) -> Layout:
     reader = json_array if form == "json" else json_lines
     objects = list(reader(text, name, cut=cut))
     if not objects:
-        raise DataError(f"{name} holds no complete record; expected one object a line")
-    columns = tuple(dict.fromkeys(str(key) for _, item in objects for key in item))
+        raise DataError(_("{name} holds no complete record; expected one object a line", name=name))
+    columns = tuple(dict.fromkeys(str(key) for __, item in objects for key in item))
     records = [(number, [item.get(key) for key in columns]) for number, item in objects]
     refuse_width(name, len(columns))
     inside = list_in(text) if form == "json" and text.lstrip().startswith("{") else None
     notes = ()
     if inside:
-        notes = (f"The records stand under the key “{inside[0]}”; the others are not read.",)
+        notes = (
+            _(
+                "The records stand under the key “{inside}”; the others are not read.",
+                inside=inside[0],
+            ),
+        )
     return Layout(form, None, False, records, columns=columns, notes=notes)
 
 
@@ -62,7 +68,12 @@ def table(text: str, name: str, separator: str | None, quoting: bool | None, cut
     notes: list[str] = []
     declared = DECLARED.match(text)
     if declared:
-        notes.append(f"The line “{declared[0].strip()}” names the delimiter and is no row.")
+        notes.append(
+            _(
+                "The line “{declared}” names the delimiter and is no row.",
+                declared=declared[0].strip(),
+            )
+        )
     if separator is None:
         if declared:
             separator = str(declared[1])
@@ -80,7 +91,9 @@ def table(text: str, name: str, separator: str | None, quoting: bool | None, cut
         records = list(cells(text, separator, quoting, cut=cut))
     records = records[1:] if declared else records
     if not records:
-        raise DataError(f"{name} holds no complete row in its first megabyte; check the quoting")
+        raise DataError(
+            _("{name} holds no complete row in its first megabyte; check the quoting", name=name)
+        )
     return Layout(
         form, separator, quoting, records, notes=tuple(notes), declared=declared is not None
     )
@@ -99,13 +112,17 @@ def named(
     if layout.form == "lines":
         header = False
     elif header is None:
-        header = guess_header([row for _, row in layout.records[:SAMPLE_ROWS]], *wanted)
+        header = guess_header([row for __, row in layout.records[:SAMPLE_ROWS]], *wanted)
     columns = name_columns(layout.records, header, layout.form)
     refuse_width(name, len(columns))
     records = layout.records[1:] if header else layout.records
     if not records:
         raise DataError(
-            f"{name} has a header ({', '.join(columns)}) and no rows below it; add rows"
+            _(
+                "{name} has a header ({columns}) and no rows below it; add rows",
+                name=name,
+                columns=", ".join(columns),
+            )
         )
     notes = (*layout.notes, *ragged_notes(records, columns))
     return dataclasses.replace(layout, records=records, header=header, columns=columns, notes=notes)

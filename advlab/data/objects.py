@@ -9,6 +9,7 @@ from typing import Any
 
 from advlab.data.scanning import LONGEST_RECORD, Feed, lines
 from advlab.errors import DataError
+from advlab.language import _
 
 SPACE = re.compile(r"\s*")
 LIST_OF_OBJECTS = re.compile(r"\[\s*\{")
@@ -25,13 +26,23 @@ def json_lines(
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise DataError(
-                f"row {number:,} of {name} is not JSON ({error}); "
-                "JSON Lines has one complete object on each line"
+                _(
+                    "row {number:,} of {name} is not JSON ({error}); JSON Lines has one "
+                    "complete object on each line",
+                    number=number,
+                    name=name,
+                    error=error,
+                )
             ) from error
         if not isinstance(value, dict):
             raise DataError(
-                f"row {number:,} of {name} holds {_kind(value)}; JSON Lines has one object "
-                '{"text": …, "label": …} on each line'
+                _(
+                    "row {number:,} of {name} holds {kind}; JSON Lines has one object "
+                    '{{"text": …, "label": …}} on each line',
+                    number=number,
+                    name=name,
+                    kind=_kind(value),
+                )
             )
         yield number, value
 
@@ -52,7 +63,7 @@ def list_in(text: str) -> tuple[str, int] | None:
             position = _past(text, position + 1)
             if LIST_OF_OBJECTS.match(text, position):
                 return key, position + 1
-            _, position = decoder.raw_decode(text, position)
+            __, position = decoder.raw_decode(text, position)
             position = _past(text, _past(text, position) + 1)  # the comma
     except (ValueError, RecursionError):
         pass
@@ -84,7 +95,13 @@ def json_array(
             if not feed.text.startswith(",", position):
                 if cut and position >= len(feed.text):
                     return
-                raise DataError(f"{name}: expected a comma or ] after item {number:,} of the array")
+                raise DataError(
+                    _(
+                        "{name}: expected a comma or ] after item {number:,} of the array",
+                        name=name,
+                        number=number,
+                    )
+                )
             position = _past(feed.text, position + 1)
         try:
             value, position = decoder.raw_decode(feed.text, position)
@@ -95,11 +112,23 @@ def json_array(
             if cut:
                 return
             raise DataError(
-                f"item {number + 1:,} of {name} is not JSON ({error}); mend it"
+                _(
+                    "item {number:,} of {name} is not JSON ({error}); mend it",
+                    number=number + 1,
+                    name=name,
+                    error=error,
+                )
             ) from error
         number += 1
         if not isinstance(value, dict):
-            raise DataError(f"item {number:,} of {name} is {_kind(value)}; expected an object")
+            raise DataError(
+                _(
+                    "item {number:,} of {name} is {kind}; expected an object",
+                    number=number,
+                    name=name,
+                    kind=_kind(value),
+                )
+            )
         yield number, value
 
 
@@ -111,8 +140,13 @@ def _refuse_second(key: str, feed: Feed, position: int, name: str) -> None:
     second = list_in("{" + feed.text[rest + 1 :]) if feed.text.startswith(",", rest) else None
     if second:
         raise DataError(
-            f"{name} holds more than one list of objects, under {key!r} and {second[0]!r}; "
-            "save each as a file of its own"
+            _(
+                "{name} holds more than one list of objects, under {key!r} and {second!r}; "
+                "save each as a file of its own",
+                name=name,
+                key=key,
+                second=second[0],
+            )
         )
 
 
@@ -125,5 +159,5 @@ def _past(text: str, position: int) -> int:
 def _kind(value: object) -> str:
     if value is None:
         return "null"
-    names = {list: "an array", dict: "an object", str: "a string", bool: "true or false"}
+    names = {list: _("an array"), dict: _("an object"), str: "a string", bool: _("true or false")}
     return names.get(type(value), "a number")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from advlab.language import _
+
 PAIRS = (
     ("premise", "hypothesis"),
     ("sentence1", "sentence2"),
@@ -36,10 +38,13 @@ def find_pair(columns: Sequence[str]) -> tuple[str, str] | None:
 
 def refusal(pair: tuple[str, str], name: str) -> str:
     """Why a table of pairs is not read, and the way out."""
-    return (
-        f"{name} holds pairs of texts, in columns {pair[0]!r} and {pair[1]!r}: its labels belong to "
-        "both, and one text is read here. Choose the one to read as the text column "
-        f"(--text-column {pair[0]!r}), or join both in one column"
+    return _(
+        "{name} holds pairs of texts, in columns {pair!r} and {pair2!r}: its "
+        "labels belong to both, and one text is read here. Choose the one to read "
+        "as the text column (--text-column {pair!r}), or join both in one column",
+        name=name,
+        pair=pair[0],
+        pair2=pair[1],
     )
 
 
@@ -48,7 +53,10 @@ def note(pair: tuple[str, str], text: str, name: str) -> str | None:
     if text not in pair:
         return None
     other = pair[1] if text == pair[0] else pair[0]
-    return (
-        f"{name} holds pairs of texts: {text!r} is read, as it was chosen, and {other!r} is not; "
-        "what the labels say of both cannot be learned from one."
+    return _(
+        "{name} holds pairs of texts: {text!r} is read, as it was chosen, and "
+        "{other!r} is not; what the labels say of both cannot be learned from one.",
+        name=name,
+        text=text,
+        other=other,
     )

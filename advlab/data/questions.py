@@ -25,6 +25,7 @@ from advlab.data.rows import limited, other_columns
 from advlab.data.scanning import unify
 from advlab.data.sniffing import find_column, guess_form, read_separator
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records.examples import NO_ANSWER, Example
 from advlab.runs.config import DataConfig
 
@@ -59,7 +60,12 @@ class Heard:
     def notes(self, name: str, unit: str) -> Iterator[str]:
         """A sentence for each."""
         for what, numbers in self.rows.items():
-            yield f"{name_rows(numbers, _KEPT, unit).capitalize()} of {name}: {what}."
+            yield _(
+                "{name_rows} of {name}: {what}.",
+                name_rows=name_rows(numbers, _KEPT, unit).capitalize(),
+                name=name,
+                what=what,
+            )
 
 
 def read(path: Path, config: DataConfig, notes: list[str] | None = None) -> list[Example]:
@@ -75,14 +81,20 @@ def read(path: Path, config: DataConfig, notes: list[str] | None = None) -> list
         limited(_paragraphs(squad, name) if squad else _rows(text, name, config, said), name, 4)
     )
     unit = "question" if squad else "row"
-    usable = [made for _, row in rows if (made := _checked(row, heard))]
+    usable = [made for __, row in rows if (made := _checked(row, heard))]
     lost = len(rows) - len(usable)
     reasons = "; ".join(heard.notes(name, unit))
     if not usable or lost > max(MAX_DROPPED * len(rows), 1):
         raise DataError(
-            f"{name}: {lost:,} of {len(rows):,} questions cannot be used, at most a tenth may. "
-            f"{reasons or 'It holds none'} Expected a text, a question, and an answer that stands in "
-            "the text (or none)"
+            _(
+                "{name}: {lost:,} of {n_rows:,} questions cannot be used, at most a tenth "
+                "may. {value} Expected a text, a question, and an answer that stands in "
+                "the text (or none)",
+                name=name,
+                lost=lost,
+                n_rows=len(rows),
+                value=reasons or _("It holds none"),
+            )
         )
     examples = _joined(usable, Path(name).stem, heard)
     if notes is not None:
@@ -101,10 +113,12 @@ def _text(path: Path, config: DataConfig) -> tuple[str, list[str]]:
         encoding = check_encoding(config.encoding)
     else:
         encoding, why = guess_encoding(data, path.name)
-        notes.append(f"Encoding {encoding}: {why}.")
+        notes.append(_("Encoding {encoding}: {why}.", encoding=encoding, why=why))
     text = unify(decode(data, encoding, path.name, given=bool(config.encoding)))
     if not text.strip():
-        raise DataError(f"{path.name} is empty; expected questions with their texts and answers")
+        raise DataError(
+            _("{name} is empty; expected questions with their texts and answers", name=path.name)
+        )
     return text, notes
 
 
@@ -117,7 +131,9 @@ def _squad(text: str) -> list[Any] | None:
     except (ValueError, RecursionError) as error:
         if text.lstrip().startswith('{"question') or "\n{" in text.strip():
             return None  # JSON Lines
-        raise DataError(f"expected JSON as SQuAD has it, got {error}; mend the file") from error
+        raise DataError(
+            _("expected JSON as SQuAD has it, got {error}; mend the file", error=error)
+        ) from error
     data = found.get("data") if isinstance(found, dict) else None
     return data if isinstance(data, list) else None
 
@@ -150,8 +166,13 @@ def _list(owner: Any, key: str, name: str) -> list[Any]:
     found = owner.get(key, [] if key == "answers" else None) if isinstance(owner, Mapping) else None
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
         raise DataError(
-            f"{name}: expected a list of objects under “{key}”, as SQuAD has it "
-            f"(data → paragraphs → qas → answers), got {str(found)[:60]!r}; mend the file"
+            _(
+                "{name}: expected a list of objects under “{key}”, as SQuAD has it (data → "
+                "paragraphs → qas → answers), got {found!r}; mend the file",
+                name=name,
+                key=key,
+                found=str(found)[:60],
+            )
         )
     return found
 
@@ -168,7 +189,9 @@ def _rows(
         "answer": _column("answer", config.label_column, ANSWER, columns, name),
     }
     place = next((c for w in PLACE for c in columns if c.casefold() == w), None)
-    told = ", ".join(f"{part} in column {column}" for part, column in parts.items())
+    told = ", ".join(
+        _("{part} in column {column}", part=part, column=column) for part, column in parts.items()
+    )
     notes.append(
         f"{told}, {f'places in {place}' if place else 'no column with places'}.".capitalize()
     )
@@ -176,8 +199,14 @@ def _rows(
     for number, cells in layout.records:
         if len(cells) < len(columns) or any(cells[len(columns) :]):
             raise DataError(
-                f"{name}: row {number:,} has {len(cells)} cells, expected {len(columns)}; mend the "
-                "row, or correct the delimiter or the quoting"
+                _(
+                    "{name}: row {number:,} has {n_cells} cells, expected {n_columns}; mend "
+                    "the row, or correct the delimiter or the quoting",
+                    name=name,
+                    number=number,
+                    n_cells=len(cells),
+                    n_columns=len(columns),
+                )
             )
         row = dict(zip(columns, cells, strict=False))
         answers = _answers(row[parts["answer"]], row[place] if place else None)
@@ -195,7 +224,9 @@ def _layout(text: str, name: str, config: DataConfig) -> Layout:
         return json_objects(text, name, form, cut=False)
     found = table(text, name, separator, config.quoting, cut=False)
     if config.header is False:
-        raise DataError(f"{name}: expected a first row that names the columns; add one")
+        raise DataError(
+            _("{name}: expected a first row that names the columns; add one", name=name)
+        )
     return named(found, name, True, (None, None))
 
 
@@ -210,8 +241,14 @@ def _column(
             if column.strip().casefold() == wanted:
                 return column
     raise DataError(
-        f"no {part} column was recognised in {name}, which has {', '.join(columns)}; expected one "
-        f"called {', '.join(names[:3])}"
+        _(
+            "no {part} column was recognised in {name}, which has {columns}; expected "
+            "one called {names}",
+            part=part,
+            name=name,
+            columns=", ".join(columns),
+            names=", ".join(names[:3]),
+        )
     )
 
 
@@ -278,7 +315,7 @@ def _checked(row: Asked, heard: Heard) -> Example | None:
         return None
     if len(sure) < len(found):
         heard.rows["some of its answers do not stand in the text"].append(row.number)
-    _, place, moved = sure[0]
+    __, place, moved = sure[0]
     if place is None:
         heard.rows["the answer stands at several places, and any of them is taken"].append(
             row.number
@@ -287,19 +324,19 @@ def _checked(row: Asked, heard: Heard) -> Example | None:
         heard.rows["the answer stands elsewhere than said, once, and is read there"].append(
             row.number
         )
-    answers = tuple(dict.fromkeys(a for a, _, _ in sure))
+    answers = tuple(dict.fromkeys(a for a, __, __ in sure))
     return Example(name, text, answers, row.question.strip(), place, row.more)
 
 
 def _problem(text: str, row: Asked) -> str:
     if not text.strip():
-        return "no text"
+        return _("no text")
     if len(text) > MAX_TEXT:
-        return f"more than {MAX_TEXT:,} characters"
+        return _("more than {max_text:,} characters", max_text=MAX_TEXT)
     if not row.question.strip():
-        return "no question"
+        return _("no question")
     if re.search("[\ud800-\udfff]", text + row.question):
-        return "half a character, which no model can read"
+        return _("half a character, which no model can read")
     return ""
 
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from advlab.data.rows import Progress
 from advlab.errors import DataError
+from advlab.language import N_, _
 from advlab.runs.limits import check_source
 
 MAX_BYTES = 200 * 2**20  # a file above it is refused before it is read, a gzip once it is known
@@ -22,23 +23,23 @@ GZIP = b"\x1f\x8b"
 
 # what the first bytes say about files that people mistake for tables, and the way out
 SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (b"PAR1", "a packed Parquet file", "unpack it first"),
-    (b"ARROW1", "an Arrow file", "load its folder as hub:FOLDER, or save it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "open it and save it as CSV"),
-    (b"%PDF", "a PDF", "copy its table into a CSV file"),
-    (b"SQLite format 3\x00", "an SQLite database", "export the table as CSV"),
-    (b"\x89PNG", "a PNG picture", "choose a text file"),
-    (b"\xff\xd8\xff", "a JPEG picture", "choose a text file"),
-    (b"BZh", "a bzip2 archive", "unpack it first"),
-    (b"\xfd7zXZ", "an xz archive", "unpack it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
-    (b"Rar!", "a RAR archive", "unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", "unpack it first"),
-    (b"\x89HDF", "an HDF5 file", "save its table as CSV"),
-    (b"{\\rtf", "a rich-text document", "save it as plain text"),
-    (b"\x80\x03", "a Python pickle, which advlab never opens", "save its table as CSV"),
-    (b"\x80\x04", "a Python pickle, which advlab never opens", "save its table as CSV"),
-    (b"\x80\x05", "a Python pickle, which advlab never opens", "save its table as CSV"),
+    (b"PAR1", N_("a packed Parquet file"), N_("unpack it first")),
+    (b"ARROW1", N_("an Arrow file"), N_("load its folder as hub:FOLDER, or save it as CSV")),
+    (b"\xd0\xcf\x11\xe0", N_("an old Excel or Word file"), N_("open it and save it as CSV")),
+    (b"%PDF", "a PDF", N_("copy its table into a CSV file")),
+    (b"SQLite format 3\x00", N_("an SQLite database"), N_("export the table as CSV")),
+    (b"\x89PNG", N_("a PNG picture"), N_("choose a text file")),
+    (b"\xff\xd8\xff", N_("a JPEG picture"), N_("choose a text file")),
+    (b"BZh", "a bzip2 archive", N_("unpack it first")),
+    (b"\xfd7zXZ", N_("an xz archive"), N_("unpack it first")),
+    (b"7z\xbc\xaf\x27\x1c", N_("a 7-Zip archive"), N_("unpack it first")),
+    (b"Rar!", N_("a RAR archive"), N_("unpack it first")),
+    (b"\x28\xb5\x2f\xfd", N_("a Zstandard archive"), N_("unpack it first")),
+    (b"\x89HDF", N_("an HDF5 file"), N_("save its table as CSV")),
+    (b"{\\rtf", N_("a rich-text document"), N_("save it as plain text")),
+    (b"\x80\x03", N_("a Python pickle, which advlab never opens"), N_("save its table as CSV")),
+    (b"\x80\x04", N_("a Python pickle, which advlab never opens"), N_("save its table as CSV")),
+    (b"\x80\x05", N_("a Python pickle, which advlab never opens"), N_("save its table as CSV")),
 )
 
 
@@ -85,9 +86,15 @@ def stream(source: Path | bytes, name: str, progress: Progress | None = None) ->
             except (OSError, EOFError, zlib.error) as error:
                 if packed:
                     raise DataError(
-                        f"{name} is a damaged gzip file ({error}); fetch or pack it again"
+                        _(
+                            "{name} is a damaged gzip file ({error}); fetch or pack it again",
+                            name=name,
+                            error=error,
+                        )
                     ) from error
-                raise DataError(f"{name} cannot be read: {error}") from error
+                raise DataError(
+                    _("{name} cannot be read: {error}", name=name, error=error)
+                ) from error
             if not block:
                 return
             if not total:
@@ -115,7 +122,9 @@ def opened(source: Path | bytes) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DataError(
+            _("{path} cannot be read: {value}", path=path, value=error.strerror or error)
+        ) from error
 
 
 def _size(source: Path | bytes, name: str) -> int:
@@ -128,16 +137,23 @@ def _size(source: Path | bytes, name: str) -> int:
     try:
         if path.is_dir():
             raise DataError(
-                f"{name} is a folder; give one CSV, TSV or JSONL file in it, "
-                "or hub:FOLDER for a saved data set"
+                _(
+                    "{name} is a folder; give one CSV, TSV or JSONL file in it, or hub:FOLDER "
+                    "for a saved data set",
+                    name=name,
+                )
             )
         if not path.exists():
-            raise DataError(f"there is no file at {path}; check the path")
+            raise DataError(_("there is no file at {path}; check the path", path=path))
         if not path.is_file():
-            raise DataError(f"{path} is not a regular file; give a CSV, TSV or JSONL file")
+            raise DataError(
+                _("{path} is not a regular file; give a CSV, TSV or JSONL file", path=path)
+            )
         size = path.stat().st_size
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DataError(
+            _("{path} cannot be read: {value}", path=path, value=error.strerror or error)
+        ) from error
     refuse_size(size, name)
     return size
 
@@ -146,19 +162,35 @@ def refuse_size(size: int, name: str) -> None:
     """DataError where so many bytes are too many."""
     if size > MAX_BYTES:
         raise DataError(
-            f"{name} holds {size / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} MB are read: "
-            "cut the file (a few thousand rows are plenty here)"
+            _(
+                "{name} holds {size:,.0f} MB; at most {max_bytes} MB are read: cut the "
+                "file (a few thousand rows are plenty here)",
+                name=name,
+                size=size / 2**20,
+                max_bytes=MAX_BYTES // 2**20,
+            )
         )
 
 
 def _refuse_binary(data: bytes, name: str) -> None:
     if data.startswith(b"PK\x03\x04"):
-        kind, way = "a zip archive", "unpack it first"
+        kind, way = _("a zip archive"), _("unpack it first")
         if b"word/" in data:
-            kind, way = "a Word document", "open it and save its table as CSV (UTF-8)"
-        raise DataError(f"{name} is {kind}, not a text file: {way}")
+            kind, way = _("a Word document"), _("open it and save its table as CSV (UTF-8)")
+        raise DataError(
+            _("{name} is {kind}, not a text file: {way}", name=name, kind=kind, way=way)
+        )
     for magic, kind, way in SIGNATURES:
         if data.startswith(magic):
-            raise DataError(f"{name} is {kind}, not a table in text form: {way}")
+            raise DataError(
+                _(
+                    "{name} is {kind}, not a table in text form: {way}",
+                    name=name,
+                    kind=kind,
+                    way=way,
+                )
+            )
     if re.match(rb"\s*<(!doctype html|html)", data[:512], re.IGNORECASE):
-        raise DataError(f"{name} is a web page, not a data file: fetch the raw file instead")
+        raise DataError(
+            _("{name} is a web page, not a data file: fetch the raw file instead", name=name)
+        )

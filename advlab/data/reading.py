@@ -17,6 +17,7 @@ from advlab.data.scanning import cells, labelled, unified
 from advlab.data.sniffing import DELIMITERS
 from advlab.data.typed import TYPED, open_book
 from advlab.errors import DataError
+from advlab.language import _
 
 UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-32")  # told by marks, or by being valid so far
 
@@ -42,7 +43,9 @@ def read_rows(source: Path | bytes, guess: Guess, progress: Progress | None = No
     else:
         rows, guess = _text_rows(source, guess, notes, progress)
     if not rows:
-        raise DataError(f"{guess.name} has no rows; expected a text and a label in each row")
+        raise DataError(
+            _("{name} has no rows; expected a text and a label in each row", name=guess.name)
+        )
     return Table(
         guess.name,
         rows,
@@ -62,13 +65,20 @@ def _refuse_unchosen(guess: Guess) -> None:
     for kind, column in (("text", guess.text_column), ("label", guess.label_column)):
         if column is None and len(guess.columns) == 1:
             raise DataError(
-                f"{guess.name} has one column only; a text and a label are needed: "
-                "give the delimiter if there are more"
+                _(
+                    "{name} has one column only; a text and a label are needed: give the "
+                    "delimiter if there are more",
+                    name=guess.name,
+                )
             )
         if column is None:
             raise DataError(
-                f"no {kind} column was recognised in {guess.name}; "
-                f"choose one of: {', '.join(guess.columns)}"
+                _(
+                    "no {kind} column was recognised in {name}; choose one of: {columns}",
+                    kind=kind,
+                    name=guess.name,
+                    columns=", ".join(guess.columns),
+                )
             )
 
 
@@ -87,8 +97,12 @@ def _text_rows(
         return tuple(_rows(source, guess, notes, progress)), guess
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{guess.name} is not {guess.encoding} throughout; choose another encoding, or save the "
-            "file as UTF-8"
+            _(
+                "{name} is not {encoding} throughout; choose another encoding, or save the "
+                "file as UTF-8",
+                name=guess.name,
+                encoding=guess.encoding,
+            )
         ) from error
 
 
@@ -98,7 +112,7 @@ def _encoded(source: Path | bytes, guess: Guess) -> Guess:
     if encoding == guess.encoding:
         return guess
     others = [note for note in guess.notes if not note.startswith("Encoding ")]
-    notes = (f"Encoding {encoding}: {why}.", *others)
+    notes = (_("Encoding {encoding}: {why}.", encoding=encoding, why=why), *others)
     return dataclasses.replace(guess, encoding=encoding, notes=notes)
 
 
@@ -147,9 +161,18 @@ def _without_headers(
             yield number, row
     if repeated:
         what = (
-            "repeats the header: left out" if len(repeated) == 1 else "repeat the header: left out"
+            _("repeats the header: left out")
+            if len(repeated) == 1
+            else _("repeat the header: left out")
         )
-        notes.append(f"{name_rows(repeated).capitalize()} of {name} {what}.")
+        notes.append(
+            _(
+                "{name_rows} of {name} {what}.",
+                name_rows=name_rows(repeated).capitalize(),
+                name=name,
+                what=what,
+            )
+        )
 
 
 def _bare(cell: str) -> str:
@@ -181,16 +204,24 @@ def _table_rows(
 def _refuse_ragged(ragged: list[tuple[int, int]], width: int, guess: Guess) -> None:
     expected = f"{width} columns"
     if guess.format == "lines":
-        expected = "a label, a space and a text on each line"
+        expected = _("a label, a space and a text on each line")
     example, count = ragged[0]
-    way = "mend the file"
+    way = _("mend the file")
     if guess.delimiter is not None:
-        way += (
-            f", or correct the delimiter ({DELIMITERS.get(guess.delimiter, guess.delimiter)!r} now) "
-            f"or the quoting ({'on' if guess.quoting else 'off'} now)"
+        way += _(
+            ", or correct the delimiter ({delimiters!r} now) or the quoting ({which} now)",
+            delimiters=DELIMITERS.get(guess.delimiter, guess.delimiter),
+            which=_("on") if guess.quoting else "off",
         )
     raise DataError(
-        f"{guess.name}: {name_rows([n for n, _ in ragged])} "
-        f"{'does' if len(ragged) == 1 else 'do'} not have {expected} "
-        f"(row {example:,} has {count}); {way}"
+        _(
+            "{name}: {name_rows} {plural} not have {expected} (row {example:,} has {count}); {way}",
+            name=guess.name,
+            name_rows=name_rows([n for n, _ in ragged]),
+            plural="does" if len(ragged) == 1 else "do",
+            expected=expected,
+            example=example,
+            count=count,
+            way=way,
+        )
     )

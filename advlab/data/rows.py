@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from advlab.errors import DataError
+from advlab.language import _
 
 MAX_ROWS = 500_000
 MAX_COLUMNS = 1_000
@@ -67,11 +68,16 @@ def refuse_count(name: str, rows: int | None, columns: int) -> None:
     refuse_width(name, columns)
     most = min(MAX_ROWS, MAX_CELLS // max(columns, 1))
     if rows is None or rows > most:
-        holds = f"more than {most:,}" if rows is None else f"{rows:,}"
+        holds = _("more than {most:,}", most=most) if rows is None else f"{rows:,}"
         raise DataError(
-            f"{name} holds {holds} rows"
-            f"{f' of {columns:,} columns' if most < MAX_ROWS else ''}; at most {most:,} are read: "
-            "cut the file (a few thousand rows are plenty here)"
+            _(
+                "{name} holds {holds} rows{which}; at most {most:,} are read: cut the file "
+                "(a few thousand rows are plenty here)",
+                name=name,
+                holds=holds,
+                which=_(" of {columns:,} columns", columns=columns) if most < MAX_ROWS else "",
+                most=most,
+            )
         )
 
 
@@ -79,6 +85,11 @@ def refuse_width(name: str, columns: int) -> None:
     """DataError where a table is too wide to be one of texts and labels."""
     if columns > MAX_COLUMNS:
         raise DataError(
-            f"{name} has {columns:,} columns; at most {MAX_COLUMNS:,} are read: keep the text and "
-            "the label, or correct the delimiter"
+            _(
+                "{name} has {columns:,} columns; at most {max_columns:,} are read: keep "
+                "the text and the label, or correct the delimiter",
+                name=name,
+                columns=columns,
+                max_columns=MAX_COLUMNS,
+            )
         )

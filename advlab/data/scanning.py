@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from advlab.errors import DataError
+from advlab.language import _
 
 # LABEL text, LABEL:sub text (TREC) or __label__LABEL text (fastText); the first space separates
 LABELLED = re.compile(r"(?:__label__)?([^\s:]{1,40})(:\S{1,60})? +(\S.*)", re.DOTALL)
@@ -47,8 +48,11 @@ class Feed:
         """
         if len(self.text) - position > LONGEST_RECORD:
             raise DataError(
-                f"one record holds more than {LONGEST_RECORD:,} characters; check the line ends, "
-                "the quoting and the delimiter"
+                _(
+                    "one record holds more than {longest_record:,} characters; check the line "
+                    "ends, the quoting and the delimiter",
+                    longest_record=LONGEST_RECORD,
+                )
             )
         block = next(self._blocks, None)
         if block is None:

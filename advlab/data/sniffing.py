@@ -17,9 +17,10 @@ from advlab.data.decoding import name_rows
 from advlab.data.objects import list_in
 from advlab.data.scanning import Quotes, cells, labelled, lines
 from advlab.errors import DataError
+from advlab.language import N_, _
 
 SAMPLE_ROWS = 2000  # rows from which columns are guessed
-DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "vertical bar", " ": "space"}
+DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": N_("vertical bar"), " ": "space"}
 TEXT_NAMES = (
     *("text", "sentence", "review", "message", "content", "body", "tweet", "comment", "question"),
     *("headline", "sms", "description", "document", "utterance", "query", "sentence1", "premise"),
@@ -40,8 +41,11 @@ def read_separator(delimiter: str) -> str:
     separator = spelt.get(delimiter.strip().lower(), delimiter)
     if len(separator) != 1 or separator in '"\r\n':
         raise DataError(
-            f"the delimiter {delimiter!r} is not one character; "
-            f"give one, or a word: {', '.join(DELIMITERS.values())}"
+            _(
+                "the delimiter {delimiter!r} is not one character; give one, or a word: {values}",
+                delimiter=delimiter,
+                values=", ".join(DELIMITERS.values()),
+            )
         )
     return separator
 
@@ -56,7 +60,7 @@ def guess_form(text: str, name: str, separator: str | None) -> str:
     if re.match(r"\[\s*\{", start):
         return "json"
     if start.startswith("{") or named_lines:
-        several = [line for _, line in itertools.islice(lines(text), 2)]
+        several = [line for __, line in itertools.islice(lines(text), 2)]
         try:
             json.loads(several[0])
             complete = True
@@ -67,14 +71,20 @@ def guess_form(text: str, name: str, separator: str | None) -> str:
         if not complete:
             if ".json" in suffixes:
                 raise DataError(
-                    f"{name} is one JSON object without a list of objects in it; expected JSON Lines "
-                    '({"text": …, "label": …} on each line), an array of objects, or {"data": [ … ]}'
+                    _(
+                        "{name} is one JSON object without a list of objects in it; expected JSON "
+                        'Lines ({{"text": …, "label": …}} on each line), an array of objects, or '
+                        '{{"data": [ … ]}}',
+                        name=name,
+                    )
                 )
             if start.startswith("{") and not named_lines:
                 return "table"
         return "jsonl"
     if ".json" in suffixes:
-        raise DataError(f"{name} holds neither an array of objects nor JSON Lines; save it as one")
+        raise DataError(
+            _("{name} holds neither an array of objects nor JSON Lines; save it as one", name=name)
+        )
     return "table"
 
 
@@ -90,7 +100,7 @@ def guess_delimiter(text: str, name: str, quoting: bool | None, cut: bool) -> tu
     scores: dict[str, tuple[float, int]] = {}
     for delimiter in order:
         for quoted in (True, False) if quoting is None else (quoting,):
-            widths = Counter(len(row) for _, row in cells(sample, delimiter, quoted, cut=short))
+            widths = Counter(len(row) for __, row in cells(sample, delimiter, quoted, cut=short))
             width, count = max(widths.items(), key=lambda item: item[1], default=(1, 0))
             score = round(count / max(widths.total(), 1), 2) if width > 1 else 0.0
             scores[delimiter] = max(scores.get(delimiter, (0.0, 0)), (score, width))
@@ -99,47 +109,59 @@ def guess_delimiter(text: str, name: str, quoting: bool | None, cut: bool) -> tu
     if share < 0.95 and (why := _looks_labelled(sample, short)):
         return " ", why
     if share == 0:
-        return best, "Each line is one column: no delimiter was found."
-    return best, f"Delimiter {DELIMITERS[best]}: {share:.0%} of the rows have {width} columns."
+        return best, _("Each line is one column: no delimiter was found.")
+    return best, _(
+        "Delimiter {delimiters}: {share:.0%} of the rows have {width} columns.",
+        delimiters=DELIMITERS[best],
+        share=share,
+        width=width,
+    )
 
 
 def _looks_labelled(text: str, cut: bool) -> str | None:
     """In words, why the lines read `LABEL text`; None where they do not."""
     rows = list(labelled(text, cut=cut))
-    fits = [row for _, row in rows if len(row) == 3]
+    fits = [row for __, row in rows if len(row) == 3]
     labels = Counter(row[0] for row in fits)
     few = 2 <= len(labels) <= min(50, max(2, len(fits) / 4))
     if not fits or len(fits) < 0.98 * len(rows) or not few:
         return None
     names = ", ".join(sorted(labels)[:6]) + (", …" if len(labels) > 6 else "")
     fine = sum(row[1] != row[0] for row in fits) > len(fits) / 2
-    sub = " What stands between the colon and the space is column “fine”." if fine else ""
-    return (
-        f"Every line begins with one of {len(labels)} labels ({names}), then a space: read as "
-        f"“LABEL text”.{sub}"
+    sub = _(" What stands between the colon and the space is column “fine”.") if fine else ""
+    return _(
+        "Every line begins with one of {n_labels} labels ({names}), then a space: "
+        "read as “LABEL text”.{sub}",
+        n_labels=len(labels),
+        names=names,
+        sub=sub,
     )
 
 
 def guess_quoting(text: str, delimiter: str, cut: bool) -> tuple[bool, list[str]]:
     """(do double quotes enclose cells, why)."""
     quotes = Quotes()
-    widths = Counter(len(row) for _, row in cells(text, delimiter, True, quotes, cut=cut))
+    widths = Counter(len(row) for __, row in cells(text, delimiter, True, quotes, cut=cut))
     usual = delimiter != "\t"
     if not quotes.enclosed and not quotes.bare:
         return usual, []
-    plain = Counter(len(row) for _, row in cells(text, delimiter, False, cut=cut))
+    plain = Counter(len(row) for __, row in cells(text, delimiter, False, cut=cut))
     even = max(widths.values()) / widths.total()
     plain_even = max(plain.values(), default=0) / max(plain.total(), 1)
-    where = f"such as in row {quotes.first_bare:,}" if quotes.bare else ""
+    where = _("such as in row {first_bare:,}", first_bare=quotes.first_bare) if quotes.bare else ""
     mostly = usual and quotes.enclosed > 4 * quotes.bare  # a stray 5" among enclosed cells
     if quotes.bare and not mostly and (plain_even >= even or not quotes.enclosed):
         if not quotes.enclosed and usual:
             return True, []  # bare quotes are literal either way
-        return False, [f"Quotes do not pair ({where}): taken as ordinary characters."]
+        return False, [
+            _("Quotes do not pair ({where}): taken as ordinary characters.", where=where)
+        ]
     strong = quotes.doubled or even > plain_even or (quotes.spanning and not quotes.bare)
     if usual or strong or quotes.enclosed >= sum(widths.values()):
-        return True, [f"Double quotes enclose cells ({quotes.enclosed:,} found)."]
-    return False, ["Quotes around some cells are taken as ordinary characters."]
+        return True, [
+            _("Double quotes enclose cells ({enclosed:,} found).", enclosed=quotes.enclosed)
+        ]
+    return False, [_("Quotes around some cells are taken as ordinary characters.")]
 
 
 def guess_header(
@@ -180,11 +202,11 @@ def name_columns(
     if form == "lines":
         return ("label", "fine", "text")
     if not header:
-        widths = Counter(len(row) for _, row in records[:SAMPLE_ROWS])
+        widths = Counter(len(row) for __, row in records[:SAMPLE_ROWS])
         return tuple(str(j) for j in range(widths.most_common(1)[0][0]))
     names: list[str] = []
     for j, cell in enumerate(records[0][1]):
-        column = str(cell).strip() or f"column {j}"
+        column = str(cell).strip() or _("column {j}", j=j)
         names.append(column if column not in names else f"{column}.{j}")
     return tuple(names)
 
@@ -194,7 +216,11 @@ def ragged_notes(records: Sequence[tuple[int, list[Any]]], columns: Sequence[str
     width = len(columns)
     bad = [n for n, row in records if len(row) < width or any(row[width:])]
     if bad and "fine" not in columns:
-        yield f"{name_rows(bad).capitalize()} of the preview lack or exceed the {width} columns."
+        yield _(
+            "{name_rows} of the preview lack or exceed the {width} columns.",
+            name_rows=name_rows(bad).capitalize(),
+            width=width,
+        )
 
 
 def find_column(wanted: str | int, columns: Sequence[str], name: str) -> str:
@@ -207,7 +233,14 @@ def find_column(wanted: str | int, columns: Sequence[str], name: str) -> str:
         return loose[0]
     if asked.isdecimal() and int(asked) < len(columns):
         return columns[int(asked)]
-    raise DataError(f"{name} has no column {wanted!r}; its columns are: {', '.join(columns)}")
+    raise DataError(
+        _(
+            "{name} has no column {wanted!r}; its columns are: {columns}",
+            name=name,
+            wanted=wanted,
+            columns=", ".join(columns),
+        )
+    )
 
 
 def pick_columns(
@@ -238,7 +271,7 @@ def pick_columns(
         return next((low[n] for n in names if n in low and fits(low[n])), None)
 
     def is_label(column: str) -> bool:
-        distinct, _, _, count = stats[column]
+        distinct, __, __, count = stats[column]
         return 1 <= distinct <= max(2, min(100, count / 2))
 
     text = text or by_name(TEXT_NAMES, lambda c: c != label and stats[c][2] > 0.5)

@@ -29,6 +29,7 @@ from advlab.data.cleaning import (
 from advlab.data.decoding import name_rows
 from advlab.data.rows import Table
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Dataset, Example
 from advlab.records.estimates import wilson
 from advlab.runs.config import DataConfig
@@ -86,14 +87,17 @@ def make_dataset(
         items, validated = _divide(items, share, 2, rng)
     if not validated or not tested:
         raise DataError(
-            f"{table.name} has too few rows of each class for a validation and a test split; "
-            "give at least 3 rows of a class, or a second file to test on"
+            _(
+                "{name} has too few rows of each class for a validation and a test split; "
+                "give at least 3 rows of a class, or a second file to test on",
+                name=table.name,
+            )
         )
     if config.limit is not None:
         items = _limited(items, [item.label for item in items], config.limit, config.seed)
     rare = sorted(label for label, count in Counter(i.label for i in items).items() if count < 3)
     if rare:
-        notes.append(f"Fewer than 3 training texts in {', '.join(rare[:8])}.")
+        notes.append(_("Fewer than 3 training texts in {rare}.", rare=", ".join(rare[:8])))
     data = Dataset(
         name=name or _stem(table.name),
         head=names,
@@ -116,13 +120,23 @@ def replace_test(data: Dataset, test: Table) -> Dataset:
         kept[part] = tuple(e for e in examples if folded(e.text) not in tested)
         if gone := len(examples) - len(kept[part]):
             notes.append(
-                f"{gone:,} {part} texts also occur in {test.name}, case and spaces aside, and were "
-                f"removed from {part}."
+                _(
+                    "{gone:,} {part} texts also occur in {name}, case and spaces aside, and "
+                    "were removed from {part}.",
+                    gone=gone,
+                    part=part,
+                    name=test.name,
+                )
             )
         if not kept[part]:
             raise DataError(
-                f"every {part} text of {data.name} stands in {test.name} too: nothing is left; test "
-                "on other texts"
+                _(
+                    "every {part} text of {name} stands in {name2} too: nothing is left; test "
+                    "on other texts",
+                    part=part,
+                    name=data.name,
+                    name2=test.name,
+                )
             )
     return dataclasses.replace(
         data,
@@ -176,14 +190,25 @@ def whole(items: Sequence[object], table: Table) -> str:
     """That a table is tested on as it is."""
     rows = len(table.rows)
     if len(items) == rows:
-        return f"all {rows:,} texts of {table.name}"
-    return f"{len(items):,} of the {rows:,} rows of {table.name} (the others are unusable)"
+        return _("all {rows:,} texts of {name}", rows=rows, name=table.name)
+    return _(
+        "{n_items:,} of the {rows:,} rows of {name} (the others are unusable)",
+        n_items=len(items),
+        rows=rows,
+        name=table.name,
+    )
 
 
 def held_out(items: Sequence[object], total: int, name: str) -> str:
     """Which part of a file is kept from training."""
     share = 100 * len(items) / max(total, 1)
-    return f"the held-out {share:.0f} % of {name}, {len(items):,} of {total:,} texts"
+    return _(
+        "the held-out {share:.0f} % of {name}, {n_items:,} of {total:,} texts",
+        share=share,
+        name=name,
+        n_items=len(items),
+        total=total,
+    )
 
 
 def worth(data: Dataset) -> str | None:
@@ -193,11 +218,18 @@ def worth(data: Dataset) -> str | None:
         return None
     even = wilson(test // 2, test)
     half = 100 * (even.high - even.low) / 2
-    return (
-        f"This is little data: {train:,} texts to train on, {validation:,} to choose the epoch by, "
-        f"{test:,} to test. One test text is {100 / max(test, 1):.1f} points of accuracy, and its "
-        f"95 % interval up to ± {half:.0f} points wide: such a model shows how training works, and "
-        f"no difference below {2 * half:.0f} points can be told."
+    return _(
+        "This is little data: {train:,} texts to train on, {validation:,} to "
+        "choose the epoch by, {test:,} to test. One test text is {value:.1f} "
+        "points of accuracy, and its 95 % interval up to ± {half:.0f} points wide: "
+        "such a model shows how training works, and no difference below "
+        "{value2:.0f} points can be told.",
+        train=train,
+        validation=validation,
+        test=test,
+        value=100 / max(test, 1),
+        half=half,
+        value2=2 * half,
     )
 
 
@@ -223,9 +255,16 @@ def _evaluation(
     if strange:
         labels = ", ".join(repr(label) for label in sorted({item.label for item in strange})[:5])
         raise DataError(
-            f"{table.name}: {name_rows([item.number for item in strange])} "
-            f"{'has' if len(strange) == 1 else 'have'} the label {labels}, which no training text "
-            f"has; the training labels are {', '.join(names)}{choices(table)}"
+            _(
+                "{name}: {name_rows} {plural} the label {labels}, which no training text "
+                "has; the training labels are {names}{choices}",
+                name=table.name,
+                name_rows=name_rows([item.number for item in strange]),
+                plural="has" if len(strange) == 1 else "have",
+                labels=labels,
+                names=", ".join(names),
+                choices=choices(table),
+            )
         )
     _note_repeats(items, table, notes)
     return items
@@ -234,10 +273,16 @@ def _evaluation(
 def _note_repeats(items: Sequence[Item], table: Table, notes: list[str]) -> None:
     """Notes on what makes a test say less: one class, repeated texts."""
     if len({item.label for item in items}) == 1:
-        notes.append(f"{table.name} holds one class only: its accuracy says little.")
+        notes.append(_("{name} holds one class only: its accuracy says little.", name=table.name))
     twice = len(items) - len({item.text for item in items})
     if twice:
-        notes.append(f"{twice:,} texts of {table.name} repeat others of it; all are kept.")
+        notes.append(
+            _(
+                "{twice:,} texts of {name} repeat others of it; all are kept.",
+                twice=twice,
+                name=table.name,
+            )
+        )
 
 
 def _enough(items: Sequence[Item], total: int, table: Table, test: Table | None) -> None:
@@ -245,19 +290,37 @@ def _enough(items: Sequence[Item], total: int, table: Table, test: Table | None)
     removed = total - len(items)
     if not items and test is not None:
         raise DataError(
-            f"every text of {table.name} stands in {test.name} too, so nothing is left to train on; "
-            "give a test file with other texts, or none: a part is then held out"
+            _(
+                "every text of {name} stands in {name2} too, so nothing is left to train "
+                "on; give a test file with other texts, or none: a part is then held out",
+                name=table.name,
+                name2=test.name,
+            )
         )
     if len(items) < MIN_ROWS:
-        left = f" after {removed:,} that stand in {test.name} too" if removed and test else ""
+        left = (
+            _(" after {removed:,} that stand in {name} too", removed=removed, name=test.name)
+            if removed and test
+            else ""
+        )
         raise DataError(
-            f"{table.name} has {len(items)} different labelled texts to train on{left}; "
-            f"give at least {MIN_ROWS}"
+            _(
+                "{name} has {n_items} different labelled texts to train on{left}; give at "
+                "least {min_rows}",
+                name=table.name,
+                n_items=len(items),
+                left=left,
+                min_rows=MIN_ROWS,
+            )
         )
     if len({item.label for item in items}) < 2:
         raise DataError(
-            f"{table.name}: without the texts that repeat or that the test holds, one class only "
-            f"is left ({items[0].label!r}); give more rows of the others"
+            _(
+                "{name}: without the texts that repeat or that the test holds, one class "
+                "only is left ({label!r}); give more rows of the others",
+                name=table.name,
+                label=items[0].label,
+            )
         )
 
 
@@ -286,7 +349,13 @@ def _limited(items: Sequence[T], labels: Sequence[str], limit: int, seed: int) -
     for place, label in enumerate(labels):
         classes[label].append(place)
     if limit < len(classes):
-        raise DataError(f"a limit of {limit} is below the {len(classes)} classes; raise it")
+        raise DataError(
+            _(
+                "a limit of {limit} is below the {n_classes} classes; raise it",
+                limit=limit,
+                n_classes=len(classes),
+            )
+        )
     rng = random.Random(f"limit {seed}")
     ideal = {label: limit * len(places) / len(items) for label, places in classes.items()}
     count = {label: max(1, int(part)) for label, part in ideal.items()}

@@ -22,6 +22,7 @@ from advlab.data.reading import read_rows
 from advlab.data.rows import Row, limited
 from advlab.data.scanning import unified
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Example
 from advlab.runs.config import DataConfig
 
@@ -41,7 +42,13 @@ def read(path: Path, config: DataConfig, notes: list[str] | None = None) -> list
     """
     notes = [] if notes is None else notes
     if not path.is_file():
-        raise DataError(f"there is no file at {path}; check the path (now in {Path.cwd()})")
+        raise DataError(
+            _(
+                "there is no file at {path}; check the path (now in {cwd})",
+                path=path,
+                cwd=Path.cwd(),
+            )
+        )
     language = language_of(path)
     rows = _parallel(path, config, notes) if language else _table(path, config, notes)
     return _examples(list(rows), path, notes)
@@ -61,10 +68,18 @@ def _parallel(path: Path, config: DataConfig, notes: list[str]) -> Iterator[Row]
     pair = [_lines(file, config) for file in (path, other)]
     if len(pair[0]) != len(pair[1]):
         raise DataError(
-            f"expected as many lines in {other.name} as in {path.name}, got {len(pair[1]):,} and "
-            f"{len(pair[0]):,}; give files whose lines belong together"
+            _(
+                "expected as many lines in {name} as in {name2}, got {n_pair:,} and "
+                "{n_pair2:,}; give files whose lines belong together",
+                name=other.name,
+                name2=path.name,
+                n_pair=len(pair[1]),
+                n_pair2=len(pair[0]),
+            )
         )
-    notes.append(f"Line by line, {path.name} is translated in {other.name}.")
+    notes.append(
+        _("Line by line, {name} is translated in {name2}.", name=path.name, name2=other.name)
+    )
     for number, (source, target) in enumerate(zip(*pair, strict=True), 1):
         yield Row(number, source, target)
 
@@ -85,8 +100,14 @@ def _other(path: Path, config: DataConfig) -> Path:
         return next(iter(beside.values()))
     found = ", ".join(file.name for file in beside.values()) or "none"
     raise DataError(
-        f"expected one file beside {path.name} with its translations ({stem}.de, say), got {found}; "
-        "name its language as the label column, or give a table of two columns"
+        _(
+            "expected one file beside {name} with its translations ({stem}.de, say), "
+            "got {found}; name its language as the label column, or give a table of "
+            "two columns",
+            name=path.name,
+            stem=stem,
+            found=found,
+        )
     )
 
 
@@ -102,13 +123,17 @@ def _lines(path: Path, config: DataConfig) -> list[str]:
         text = "".join(unified(decoded(stream(path, path.name), encoding, path.name, given=given)))
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path.name} is not {encoding} throughout; choose its encoding, or save it as UTF-8"
+            _(
+                "{name} is not {encoding} throughout; choose its encoding, or save it as UTF-8",
+                name=path.name,
+                encoding=encoding,
+            )
         ) from error
     # not splitlines: a line may hold signs that it takes for the end of one
     found = text.split("\n")
     if found[-1] == "":
         found.pop()
-    return [line for _, line in limited(enumerate(found), path.name, 2)]
+    return [line for __, line in limited(enumerate(found), path.name, 2)]
 
 
 # ---- tables -------------------------------------------------------------------------------------
@@ -128,13 +153,26 @@ def _table(path: Path, config: DataConfig, notes: list[str]) -> Iterator[Row]:
     if source is None or target is None:
         missing = "source" if source is None else "translation"
         raise DataError(
-            f"no column with the {missing} was recognised in {path.name}; choose text and label "
-            f"column among: {', '.join(found.columns)}"
+            _(
+                "no column with the {missing} was recognised in {name}; choose text and "
+                "label column among: {columns}",
+                missing=missing,
+                name=path.name,
+                columns=", ".join(found.columns),
+            )
         )
     chosen = dataclasses.replace(found, text_column=source, label_column=target)
     table = read_rows(path, chosen)
     kept = [n for n in table.notes if "column was recognised" not in n and n != chosen.summary]
-    notes += [f"{path.name}: {source} is translated in {target}.", *kept]
+    notes += [
+        _(
+            "{name}: {source} is translated in {target}.",
+            name=path.name,
+            source=source,
+            target=target,
+        ),
+        *kept,
+    ]
     yield from table.rows
 
 
@@ -164,17 +202,36 @@ def _examples(rows: Sequence[Row], path: Path, notes: list[str]) -> list[Example
         else:
             known.append(target)
     said = []
-    for numbers, what in ((empty, "an empty side"), (repeated, "a pair that came before")):
+    for numbers, what in ((empty, _("an empty side")), (repeated, _("a pair that came before"))):
         if numbers:
-            said.append(f"{name_rows(numbers).capitalize()} of {path.name} left out: {what}.")
+            said.append(
+                _(
+                    "{name_rows} of {name} left out: {what}.",
+                    name_rows=name_rows(numbers).capitalize(),
+                    name=path.name,
+                    what=what,
+                )
+            )
     if not made or len(empty) > max(MAX_LOST * len(rows), 1):
         raise DataError(
-            f"{path.name}: {len(empty):,} of {len(rows):,} rows cannot be used, at most a tenth "
-            f"may. {' '.join(said)} Expected a source and its translation in each row"
+            _(
+                "{name}: {n_empty:,} of {n_rows:,} rows cannot be used, at most a tenth "
+                "may. {said} Expected a source and its translation in each row",
+                name=path.name,
+                n_empty=len(empty),
+                n_rows=len(rows),
+                said=" ".join(said),
+            )
         )
     several = sum(len(known) > 1 for known in made.values())
     if several:
-        said.append(f"{several:,} sources of {path.name} have several translations: all count.")
+        said.append(
+            _(
+                "{several:,} sources of {name} have several translations: all count.",
+                several=several,
+                name=path.name,
+            )
+        )
     notes += said
     stem = _stem(path)
     return [

@@ -22,6 +22,7 @@ from advlab.data.raw import opened, read_start, refuse_size
 from advlab.data.rows import Progress, refuse_count, refuse_width
 from advlab.data.sniffing import SAMPLE_ROWS
 from advlab.errors import DataError
+from advlab.language import _
 
 TYPED = ("parquet", "xlsx")
 BATCH = 256  # rows of a Parquet file that are unpacked at a time
@@ -76,7 +77,11 @@ def _parquet(source: Path | bytes, name: str) -> Book:
 
     def problem(error: Exception) -> DataError:
         return DataError(
-            f"{name} cannot be read as a Parquet file ({_brief(error)}); fetch or write it again"
+            _(
+                "{name} cannot be read as a Parquet file ({brief}); fetch or write it again",
+                name=name,
+                brief=_brief(error),
+            )
         )
 
     try:
@@ -90,7 +95,7 @@ def _parquet(source: Path | bytes, name: str) -> Book:
     refuse_count(name, meta.num_rows, len(columns))
     refuse_size(size, name)
     if not meta.num_rows or not columns:
-        raise DataError(f"{name} has no rows; expected a text and a label in each row")
+        raise DataError(_("{name} has no rows; expected a text and a label in each row", name=name))
     names = _declared(schema.metadata or {})
 
     def records(progress: Progress | None) -> Records:
@@ -108,7 +113,7 @@ def _parquet(source: Path | bytes, name: str) -> Book:
         except (OSError, pyarrow.ArrowException) as error:
             raise problem(error) from error
 
-    sample = [record for record, _ in zip(records(None), range(SAMPLE_ROWS), strict=False)]
+    sample = [record for record, __ in zip(records(None), range(SAMPLE_ROWS), strict=False)]
     layout = Layout("parquet", None, False, sample, header=True, columns=columns)
     return Book(layout, meta.num_rows, records, names)
 
@@ -165,18 +170,20 @@ def _excel(
             break
         sample.append(record)
     if not sample:
-        raise DataError(f"{name} is empty; expected a table with a text and a label in each row")
-    width = max(len(row) for _, row in sample)
+        raise DataError(
+            _("{name} is empty; expected a table with a text and a label in each row", name=name)
+        )
+    width = max(len(row) for __, row in sample)
     sample = [(number, row + [""] * (width - len(row))) for number, row in sample]
     notes = ()
     if len(names) > 1:
         others = ", ".join(f"“{other}”" for other in names if other != sheet.title)
-        notes = (f"Sheet “{sheet.title}” is read; {others} not.",)
+        notes = (_("Sheet “{title}” is read; {others} not.", title=sheet.title, others=others),)
     layout = Layout("xlsx", None, False, sample, notes=notes)
     layout = named(layout, name, header, wanted)
 
     def records(progress: Progress | None) -> Records:
-        again, _ = _sheet(source, name)
+        again, __ = _sheet(source, name)
         found = _cells(again, name)
         if layout.header:
             next(found, None)
@@ -195,8 +202,12 @@ def _sheet(source: Path | bytes, name: str) -> tuple[Any, list[str]]:
         import openpyxl
     except ImportError as error:
         raise DataError(
-            f"{name} is an Excel workbook, and openpyxl, which reads them, is not installed: "
-            "install it (pip install openpyxl), or save the sheet as CSV (UTF-8)"
+            _(
+                "{name} is an Excel workbook, and openpyxl, which reads them, is not "
+                "installed: install it (pip install openpyxl), or save the sheet as CSV "
+                "(UTF-8)",
+                name=name,
+            )
         ) from error
     try:
         with opened(source) as raw:
@@ -214,7 +225,11 @@ def _sheet(source: Path | bytes, name: str) -> tuple[Any, list[str]]:
         raise
     except Exception as error:  # the library raises whatever its parts do
         raise DataError(
-            f"{name} cannot be read as an Excel workbook ({_brief(error)}); save it anew, or as CSV"
+            _(
+                "{name} cannot be read as an Excel workbook ({brief}); save it anew, or as CSV",
+                name=name,
+                brief=_brief(error),
+            )
         ) from error
     return sheet, [s.title for s in sheets]
 
@@ -231,7 +246,11 @@ def _cells(sheet: Any, name: str) -> Records:
         raise
     except Exception as error:  # the library raises whatever its parts do
         raise DataError(
-            f"{name} cannot be read as an Excel workbook ({_brief(error)}); save it anew, or as CSV"
+            _(
+                "{name} cannot be read as an Excel workbook ({brief}); save it anew, or as CSV",
+                name=name,
+                brief=_brief(error),
+            )
         ) from error
 
 

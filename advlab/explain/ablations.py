@@ -17,6 +17,7 @@ from torch import Tensor
 
 from advlab.explain.attributions import Scores
 from advlab.explain.targets import Case, baselines_of
+from advlab.language import _
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -241,4 +242,9 @@ def _by_word(case: Case, one: Callable[[Gates], Tensor]) -> Scores:
 
 
 def _too_few(samples: int, W: int) -> str:
-    return f"{samples} samples are few for {W} words: take {4 * W} or more"
+    return _(
+        "{samples} samples are few for {w} words: take {value} or more",
+        samples=samples,
+        w=W,
+        value=4 * W,
+    )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError
+from advlab.language import _
 from advlab.model.victim import Victim
 from advlab.records import Alignment, Example
 from advlab.tasks import crossing
@@ -25,8 +26,11 @@ def align(victim: Victim, example: Example) -> Alignment:
     """
     if not getattr(victim.model.config, "is_encoder_decoder", False):
         raise SettingError(
-            f"expected a model with an encoder and a decoder, but {victim.name} has one row of "
-            "blocks; ask for a saliency"
+            _(
+                "expected a model with an encoder and a decoder, but {name} has one row of "
+                "blocks; ask for a saliency",
+                name=victim.name,
+            )
         )
     batch = victim.encode([example])
     if not example.answers:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from advlab.explain.targets import Case, Target
+from advlab.language import _
 
 ROWS = 64  # rows of one forward and backward pass
 
@@ -171,4 +172,8 @@ def deep_lift_problem(target: Target) -> str:
             if isinstance(m, kinds) and type(m) not in known and type(m).__name__ not in linear
         }
     )
-    return f"its rule has no answer for the activation {', '.join(missed)}" if missed else ""
+    return (
+        _("its rule has no answer for the activation {missed}", missed=", ".join(missed))
+        if missed
+        else ""
+    )

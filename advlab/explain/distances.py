@@ -8,6 +8,7 @@ import torch
 from advlab.errors import SettingError
 from advlab.explain.nearest import first_exit, scores
 from advlab.explain.subject import Subject
+from advlab.language import _
 from advlab.records import AttackRecord, Distances, Map
 
 SAMPLE = 1500  # words of the vocabulary on the map
@@ -27,7 +28,10 @@ def distances(
     length = float(delta.norm())
     if length == 0:
         raise SettingError(
-            f"expected a perturbed token, got ‘{record.tokens[token]}’, which was not; choose another"
+            _(
+                "expected a perturbed token, got ‘{tokens}’, which was not; choose another",
+                tokens=record.tokens[token],
+            )
         )
     apart = scores(table[own].unsqueeze(0), table, "l2")[0]
     usable = allowed.clone()

@@ -194,7 +194,9 @@ def _record(
 
 def _attacked(subject: Subject, seed: int) -> Perturbation:
     if not subject.batch.perturbable.any():
-        raise DataError("expected some words, got none that this model can read; type a sentence")
+        raise DataError(
+            _("expected some words, got none that this model can read; type a sentence")
+        )
     objective = subject.objective(subject.batch)
     return subject.attack(
         objective,
@@ -243,7 +245,11 @@ def _cut(subject: Subject) -> list[str]:
     if tokens.whole <= len(tokens):
         return []
     return [
-        f"Only the first {len(tokens)} of {tokens.whole:,} tokens were read: the model's limit."
+        _(
+            "Only the first {n_tokens} of {whole:,} tokens were read: the model's limit.",
+            n_tokens=len(tokens),
+            whole=tokens.whole,
+        )
     ]
 
 
@@ -311,12 +317,18 @@ ANALYSES: dict[str, Callable[..., Any]] = {
 def readable(text: str) -> tuple[str, list[str]]:
     notes = []
     if len(text) > MAX_CHARACTERS:
-        notes.append(f"Only the first {MAX_CHARACTERS:,} of {len(text):,} characters were read.")
+        notes.append(
+            _(
+                "Only the first {max_characters:,} of {n_text:,} characters were read.",
+                max_characters=MAX_CHARACTERS,
+                n_text=len(text),
+            )
+        )
         text = text[:MAX_CHARACTERS]
     # lone surrogates cannot be encoded, and tokenizers refuse them
     text = text.encode("utf-8", "replace").decode()
     if not text.strip():
-        raise DataError("expected a sentence, got an empty text; type one or pick an example")
+        raise DataError(_("expected a sentence, got an empty text; type one or pick an example"))
     return text, notes
 
 
@@ -328,10 +340,16 @@ def reference_of(victim: Victim, label: int | str) -> str:
     if isinstance(label, int) and 0 <= label < len(names):
         return names[label]
     if not names:
-        raise SettingError(f"expected the answer as text, got {label!r}; write it out")
+        raise SettingError(
+            _("expected the answer as text, got {label!r}; write it out", label=label)
+        )
     raise SettingError(
-        f"expected a label among {', '.join(names)} (or 0 to {len(names) - 1}), got {label!r}; "
-        "choose one of them"
+        _(
+            "expected a label among {names} (or 0 to {n_names}), got {label!r}; choose one of them",
+            names=", ".join(names),
+            n_names=len(names) - 1,
+            label=label,
+        )
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from advlab.explain.nearest import scores
 from advlab.explain.subject import Subject
+from advlab.language import _
 from advlab.records import AttackRecord, Frames, Noise, Reading
 
 CELLS = 12_000_000  # (frame, token, vocabulary row) triples held at once
@@ -33,7 +34,7 @@ def film(subject: Subject, record: AttackRecord, draws: int = STEP_DRAWS) -> Fra
 
 def sweep(subject: Subject, record: AttackRecord) -> Frames:
     """The attack at each ε of the record's curve: `at` is ε, raw units."""
-    assert record.curve.deltas is not None, "expected a curve with its δ, got one without"
+    assert record.curve.deltas is not None, _("expected a curve with its δ, got one without")
     return _frames(subject, record.curve.eps, _tensor(subject, record.curve.deltas))
 
 
@@ -43,7 +44,7 @@ def noise(subject: Subject, record: AttackRecord, draws: int = DRAWS) -> Noise:
     With as many draws as `record.noise` has, these are the very ones behind it.
     """
     deltas = subject.noise_as_long(_tensor(subject, record.delta[None]), draws, record.seed + 1)
-    _, _, exits = nearest_frames(subject, deltas)
+    __, __, exits = nearest_frames(subject, deltas)
     return Noise(
         delta_norm=deltas.norm(dim=-1).cpu().numpy(),
         exit_radius=exits.cpu().numpy(),

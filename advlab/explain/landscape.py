@@ -16,6 +16,7 @@ from advlab.attacks.norms import norm
 from advlab.errors import SettingError
 from advlab.explain.next_word import draws_for
 from advlab.explain.subject import Subject
+from advlab.language import _
 from advlab.records import AttackRecord, Line, Surface
 
 REACH = 1.5  # the picture goes from −1.5 to 1.5 lengths of δ
@@ -36,8 +37,13 @@ def surface(
     """
     if not (3 <= grid <= 101 and 1 <= parts <= grid and 0 <= part < parts):
         raise SettingError(
-            f"expected a grid of 3 to 101 and a part below the number of parts, got grid {grid}, part "
-            f"{part} of {parts}; change them"
+            _(
+                "expected a grid of 3 to 101 and a part below the number of parts, got "
+                "grid {grid}, part {part} of {parts}; change them",
+                grid=grid,
+                part=part,
+                parts=parts,
+            )
         )
     delta = _delta(subject, record)
     across = direction(subject, delta, seed)
@@ -103,7 +109,7 @@ def direction(subject: Subject, delta: Tensor, seed: int) -> Tensor:
 def _delta(subject: Subject, record: AttackRecord) -> Tensor:
     delta = torch.as_tensor(record.delta).to(subject.embeds)
     if not delta.any():
-        raise SettingError("expected a perturbation, got δ = 0; attack with a larger ε")
+        raise SettingError(_("expected a perturbation, got δ = 0; attack with a larger ε"))
     return delta
 
 

@@ -17,14 +17,16 @@ from torch import Tensor
 
 from advlab.errors import SettingError
 from advlab.explain.targets import Case, Target
+from advlab.language import N_, _
 from advlab.model.victim import Victim
 from advlab.records import Layers
 
-TWO_STACKS = (
-    "These are the encoder's layers. The decoder reads all of its last states, so there is no one place"
-    " to read a rollout at; which words each written token looks at stands above."
+TWO_STACKS = N_(
+    "These are the encoder's layers. The decoder reads all of its last states, "
+    "so there is no one place to read a rollout at; which words each written "
+    "token looks at stands above."
 )
-NO_ATTENTION = "This model gives no attention weights, so there is no rollout."
+NO_ATTENTION = N_("This model gives no attention weights, so there is no rollout.")
 
 
 def layers(case: Case) -> Layers:
@@ -38,10 +40,10 @@ def layers(case: Case) -> Layers:
     states, so there is no one place to read a rollout at, and none is given.
     """
     found = [_of_view(case.target, view) for view in case.views.split(1)]
-    norms = np.stack([_words(n, case.word_of, squares=True) for n, _, _ in found])  # (2,L+1,W+1)
+    norms = np.stack([_words(n, case.word_of, squares=True) for n, __, __ in found])  # (2,L+1,W+1)
     reads = found[0][1]
-    rolled = [r for _, _, r in found if r is not None]
-    missing = NO_ATTENTION if _one_stack(case.target.victim) else TWO_STACKS
+    rolled = [r for __, __, r in found if r is not None]
+    missing = _(NO_ATTENTION) if _one_stack(case.target.victim) else TWO_STACKS
     shares = np.stack([_words(r, case.word_of) for r in rolled]) if len(rolled) == 2 else None
     return Layers(
         target=case.target.words,
@@ -85,9 +87,12 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
     hidden = kept["hidden"]
     if not hidden or any(h.shape[1] != (embeds if single else hidden[0]).shape[1] for h in hidden):
         raise SettingError(
-            f"expected a model that keeps one vector a token in every layer, but {victim.name} "
-            f"{'joins tokens on the way' if hidden else 'does not hand its layers out'}; "
-            "look at attributions to the words instead"
+            _(
+                "expected a model that keeps one vector a token in every layer, but {name} "
+                "{which}; look at attributions to the words instead",
+                name=victim.name,
+                which=_("joins tokens on the way") if hidden else _("does not hand its layers out"),
+            )
         )
     grads = torch.autograd.grad(value.sum(), hidden, allow_unused=True)
     norms = torch.stack(

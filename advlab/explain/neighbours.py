@@ -16,11 +16,12 @@ from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.explain.nearest import METRICS, Metric, ranked, scores
 from advlab.explain.subject import Subject
+from advlab.language import N_, _
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Nearest, Neighbours
 
 ROWS = "word vectors, where δ is added"
-ENTERED = "after positions and LayerNorm, as the first layer gets them"
+ENTERED = N_("after positions and LayerNorm, as the first layer gets them")
 NUMBERS = 2**18  # numbers of one chunk of candidates: 1 MB, which caches hold
 
 
@@ -53,12 +54,12 @@ def embedded(subject: Subject, record: AttackRecord, k: int = 5, whole: bool = F
     module = entrance(victim)
     T = len(own)
     if module is None:
-        note = (
-            "This model hands word vectors to its first layer as they are, or with a position added"
-            " to all candidates alike, which changes no distance: there is no second space to"
-            " search."
+        note = _(
+            "This model hands word vectors to its first layer as they are, or with a "
+            "position added to all candidates alike, which changes no distance: there "
+            "is no second space to search."
         )
-        return Nearest(ENTERED, {}, {}, np.zeros(T), note)
+        return Nearest(_(ENTERED), {}, {}, np.zeros(T), note)
     with torch.no_grad():
         versions = module(
             input_ids=None, inputs_embeds=torch.stack(_versions(subject, record))
@@ -80,7 +81,7 @@ def embedded(subject: Subject, record: AttackRecord, k: int = 5, whole: bool = F
         return {m: _neighbours(victim, s[which], own, k, m, allowed) for m, s in all_scores.items()}
 
     shift = (versions[1] - versions[0]).norm(dim=-1)
-    return Nearest(ENTERED, neighbours(0), neighbours(1), shift.cpu().numpy())
+    return Nearest(_(ENTERED), neighbours(0), neighbours(1), shift.cpu().numpy())
 
 
 def candidates(victim: Victim, whole: bool = False) -> Tensor:

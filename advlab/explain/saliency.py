@@ -19,6 +19,7 @@ from advlab.explain import ablations, attributions
 from advlab.explain import layers as through
 from advlab.explain.attributions import Scores
 from advlab.explain.targets import Case, Target, baseline_words, baselines_of, make_target
+from advlab.language import N_, _
 from advlab.records import AttackRecord, Attribution, Layers, Saliency, SaliencyChoices
 
 if TYPE_CHECKING:
@@ -159,22 +160,32 @@ def to_words(scores: Tensor, word_of: Sequence[int], signed: bool) -> tuple[Tens
 
 def _known(method: str) -> Method:
     if method not in METHODS:
-        raise SettingError(unknown("saliency method", method, METHODS))
+        raise SettingError(unknown(_("saliency method"), method, METHODS))
     return METHODS[method]
 
 
 def _check(method: str, known: Method, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         if name not in known.settings:
-            raise SettingError(unknown(f"setting of {method}", name, known.settings))
+            raise SettingError(
+                unknown(_("setting of {method}", method=method), name, known.settings)
+            )
         low, high = LIMITS.get(name, (0, 2**31))
         whole = isinstance(known.settings[name], int)
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not right or not low <= value <= high:
-            kind = "a whole number" if whole else "a number"
+            kind = _("a whole number") if whole else "a number"
             raise SettingError(
-                f"expected {kind} from {low} to {high} for {name} of {method}, got {value!r}; "
-                "change it"
+                _(
+                    "expected {kind} from {low} to {high} for {name} of {method}, got "
+                    "{value!r}; change it",
+                    kind=kind,
+                    low=low,
+                    high=high,
+                    name=name,
+                    method=method,
+                    value=value,
+                )
             )
 
 
@@ -212,10 +223,12 @@ def _start(case: Case, known: Method, found: Scores) -> float | None:
 
 def _baseline(case: Case, method: str, known: Method) -> str:
     if method == "gradient_shap":
-        return "ordinary words drawn at random from the vocabulary, at every word"
+        return _("ordinary words drawn at random from the vocabulary, at every word")
     if method == "leave_one_out":
         name = ablations.stand_in(case.target.victim)
-        return baseline_words(case.target.victim, name).replace("every word", "one word at a time")
+        return baseline_words(case.target.victim, name).replace(
+            _("every word"), _("one word at a time")
+        )
     return baseline_words(case.target.victim, case.baseline) if known.baseline else ""
 
 
@@ -234,14 +247,17 @@ def _blank(case: Case) -> Scores:
 
 
 def _gap_problem(made: Saliency, tolerance: float) -> str:
-    errors = [one.completeness for _, one in made.versions if one.completeness is not None]
+    errors = [one.completeness for __, one in made.versions if one.completeness is not None]
     worst = max(errors, default=np.inf)
     if worst <= tolerance:
         return ""
-    size = f"by {100 * worst:.0f} %" if np.isfinite(worst) else "beyond measure"
-    return (
-        f"on this sentence its scores miss the change that they should add up to {size} (at most "
-        f"{100 * tolerance:.0f} % is shown): attention and LayerNorm are not what its rule covers"
+    size = _("by {value:.0f} %", value=100 * worst) if np.isfinite(worst) else _("beyond measure")
+    return _(
+        "on this sentence its scores miss the change that they should add up to "
+        "{size} (at most {value:.0f} % is shown): attention and LayerNorm are not "
+        "what its rule covers",
+        size=size,
+        value=100 * tolerance,
     )
 
 
@@ -262,67 +278,78 @@ def _emptied(one: Attribution) -> Attribution:
 
 METHODS: dict[str, Method] = {
     "saliency": Method(
-        "Saliency",
-        "How much a small change of a word's vector can change the target: the gradient's length.",
-        "Sensitivity, not contribution: it has no sign.",
-        "Simonyan et al. 2013, arXiv:1312.6034",
+        N_("Saliency"),
+        N_(
+            "How much a small change of a word's vector can change the target: the "
+            "gradient's length."
+        ),
+        N_("Sensitivity, not contribution: it has no sign."),
+        N_("Simonyan et al. 2013, arXiv:1312.6034"),
         attributions.gradient_norm,
         signed=False,
     ),
     "input_x_gradient": Method(
         "Input × gradient",
-        "What a word's vector would contribute if the model were linear around this sentence.",
-        "Local, and it need not add up to anything.",
-        "Shrikumar et al. 2016, arXiv:1605.01713",
+        N_("What a word's vector would contribute if the model were linear around this sentence."),
+        N_("Local, and it need not add up to anything."),
+        N_("Shrikumar et al. 2016, arXiv:1605.01713"),
         attributions.input_x_gradient,
     ),
     "integrated_gradients": Method(
-        "Integrated gradients",
-        "What each word adds on the straight way from the baseline to the sentence.",
-        "Another baseline gives another answer; adding up does not make it right.",
-        "Sundararajan et al. 2017, arXiv:1703.01365",
+        N_("Integrated gradients"),
+        N_("What each word adds on the straight way from the baseline to the sentence."),
+        N_("Another baseline gives another answer; adding up does not make it right."),
+        N_("Sundararajan et al. 2017, arXiv:1703.01365"),
         attributions.integrated_gradients,
         baseline=True,
         sums=True,
         settings={"steps": 32},
     ),
     "leave_one_out": Method(
-        "Leave one out",
-        "How much the target falls when one word is replaced by MASK (PAD where there is none).",
-        "A sentence with a hole is unusual input too, and words that stand in for each other hide.",
-        "Li et al. 2016, arXiv:1612.08220",
+        N_("Leave one out"),
+        N_(
+            "How much the target falls when one word is replaced by MASK (PAD where there is none)."
+        ),
+        N_(
+            "A sentence with a hole is unusual input too, and words that stand in for "
+            "each other hide."
+        ),
+        N_("Li et al. 2016, arXiv:1612.08220"),
         ablations.leave_one_out,
     ),
     "smooth_grad": Method(
         "SmoothGrad",
-        "Saliency of the mean gradient over copies with noise on every word.",
-        "Sensitivity again; the noise's size is a choice.",
-        "Smilkov et al. 2017, arXiv:1706.03825",
+        N_("Saliency of the mean gradient over copies with noise on every word."),
+        N_("Sensitivity again; the noise's size is a choice."),
+        N_("Smilkov et al. 2017, arXiv:1706.03825"),
         attributions.smooth_grad,
         signed=False,
         settings={"samples": 32, "noise": 0.25, "seed": 0},
     ),
     "feature_ablation": Method(
-        "Feature ablation",
-        "How much the target falls when one word is replaced by the baseline.",
-        "One word at a time: words that act together are missed.",
-        "Captum; Zeiler and Fergus 2014, arXiv:1311.2901",
+        N_("Feature ablation"),
+        N_("How much the target falls when one word is replaced by the baseline."),
+        N_("One word at a time: words that act together are missed."),
+        N_("Captum; Zeiler and Fergus 2014, arXiv:1311.2901"),
         ablations.feature_ablation,
         baseline=True,
     ),
     "occlusion": Method(
-        "Occlusion",
-        "How much the target falls when neighbouring words are replaced together, on average.",
-        "Blurs over the window, so that a word shares in its neighbours' effect.",
-        "Zeiler and Fergus 2014, arXiv:1311.2901",
+        N_("Occlusion"),
+        N_("How much the target falls when neighbouring words are replaced together, on average."),
+        N_("Blurs over the window, so that a word shares in its neighbours' effect."),
+        N_("Zeiler and Fergus 2014, arXiv:1311.2901"),
         ablations.occlusion,
         baseline=True,
         settings={"window": 2},
     ),
     "gradient_shap": Method(
         "GradientShap",
-        "Integrated gradients averaged over random baselines, with one random point on each way.",
-        "A mean of few draws: the SD beside it belongs to it.",
+        N_(
+            "Integrated gradients averaged over random baselines, with one random "
+            "point on each way."
+        ),
+        N_("A mean of few draws: the SD beside it belongs to it."),
         "Lundberg and Lee 2017, arXiv:1705.07874; Erion et al. 2019, arXiv:1906.10670",
         attributions.gradient_shap,
         sums=True,
@@ -330,10 +357,10 @@ METHODS: dict[str, Method] = {
         settings={"samples": 64, "seed": 0},
     ),
     "kernel_shap": Method(
-        "Kernel SHAP",
-        "A word's Shapley value: what it adds on average over all orders of putting words in.",
-        "Long sentences are sampled; sentences with many holes are unlike any text.",
-        "Lundberg and Lee 2017, arXiv:1705.07874",
+        N_("Kernel SHAP"),
+        N_("A word's Shapley value: what it adds on average over all orders of putting words in."),
+        N_("Long sentences are sampled; sentences with many holes are unlike any text."),
+        N_("Lundberg and Lee 2017, arXiv:1705.07874"),
         ablations.kernel_shap,
         baseline=True,
         sums=True,
@@ -342,9 +369,9 @@ METHODS: dict[str, Method] = {
     ),
     "lime": Method(
         "LIME",
-        "A word's slope in a straight-line model of the target around this sentence.",
-        "Depends on kernel width and samples; it need not add up.",
-        "Ribeiro et al. 2016, arXiv:1602.04938",
+        N_("A word's slope in a straight-line model of the target around this sentence."),
+        N_("Depends on kernel width and samples; it need not add up."),
+        N_("Ribeiro et al. 2016, arXiv:1602.04938"),
         ablations.lime,
         baseline=True,
         costly=True,
@@ -352,9 +379,9 @@ METHODS: dict[str, Method] = {
     ),
     "deep_lift": Method(
         "DeepLift",
-        "The difference from the baseline, passed back through the activations.",
-        "Made for plain networks: shown only where it adds up.",
-        "Shrikumar et al. 2017, arXiv:1704.02685",
+        N_("The difference from the baseline, passed back through the activations."),
+        N_("Made for plain networks: shown only where it adds up."),
+        N_("Shrikumar et al. 2017, arXiv:1704.02685"),
         attributions.deep_lift,
         baseline=True,
         sums=True,

@@ -75,8 +75,10 @@ class Subject:
             allowed = batch.perturbable & torch.tensor([kept], device=batch.perturbable.device)
             if batch.perturbable.any() and not allowed.any():
                 raise SettingError(
-                    "expected at least one word that may be attacked, got all of them shielded; "
-                    "free one"
+                    _(
+                        "expected at least one word that may be attacked, got all of them "
+                        "shielded; free one"
+                    )
                 )
             batch = replace(batch, perturbable=allowed)
         embeds = victim.embed(batch).detach()
@@ -91,8 +93,12 @@ class Subject:
 
         if victim.hash != record.model_hash:
             raise ModelError(
-                f"expected the weights {record.model_hash} that this record was made with, got "
-                f"{victim.hash}; attack the sentence again"
+                _(
+                    "expected the weights {model_hash} that this record was made with, got "
+                    "{hash}; attack the sentence again",
+                    model_hash=record.model_hash,
+                    hash=victim.hash,
+                )
             )
         return Subject.set(
             victim,

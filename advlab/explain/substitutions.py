@@ -14,6 +14,7 @@ import torch
 from advlab.attacks.hotflip import first_order
 from advlab.errors import SettingError
 from advlab.explain.subject import Subject
+from advlab.language import _
 from advlab.records import AttackRecord, Substitutions
 
 TOP = 100  # replacements tried with the model
@@ -26,7 +27,7 @@ def substitutions(subject: Subject, record: AttackRecord, top: int = TOP) -> Sub
     Words are replaced by words and pieces by pieces; shielded words stay.
     """
     if not 1 <= top <= 1000:
-        raise SettingError(f"expected 1 to 1000 replacements, got {top}; change it")
+        raise SettingError(_("expected 1 to 1000 replacements, got {top}; change it", top=top))
     victim, batch = subject.victim, subject.batch
     table, ids = victim.table, batch.input_ids
     sign = -1.0 if subject.attack.targeted else 1.0

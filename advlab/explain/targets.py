@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError, unknown
+from advlab.language import N_, _
 from advlab.tasks.base import Explained
 
 if TYPE_CHECKING:
@@ -101,8 +102,12 @@ def baseline_row(victim: Victim, name: str) -> Tensor:
     if row is None:
         have = ", ".join(baselines_of(victim))
         raise SettingError(
-            f"expected a baseline that this model has, got {name!r}: its tokenizer has no such "
-            f"token; choose among {have}"
+            _(
+                "expected a baseline that this model has, got {name!r}: its tokenizer has "
+                "no such token; choose among {have}",
+                name=name,
+                have=have,
+            )
         )
     return row
 
@@ -115,7 +120,7 @@ def baselines_of(victim: Victim) -> list[str]:
 def baseline_words(victim: Victim, name: str) -> str:
     """A baseline for people: ‘[PAD] at every word’."""
     found = BASELINES.get(name)
-    return f"{found.words(victim) if found else name} at every word"
+    return _("{which} at every word", which=found.words(victim) if found else name)
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,10 @@ def _token(role: str) -> Baseline:
 BASELINES = {
     "pad": _token("pad"),
     "mask": _token("mask"),
-    "zero": Baseline("zero", lambda v: torch.zeros_like(v.table[0]), lambda v: "the zero vector"),
+    "zero": Baseline(
+        "zero", lambda v: torch.zeros_like(v.table[0]), lambda v: N_("the zero vector")
+    ),
     "mean": Baseline(
-        "mean word", lambda v: v.table[v.ordinary].mean(0), lambda v: "the mean word vector"
+        N_("mean word"), lambda v: v.table[v.ordinary].mean(0), lambda v: N_("the mean word vector")
     ),
 }

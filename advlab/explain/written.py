@@ -15,6 +15,7 @@ import torch
 
 from advlab.errors import SettingError, unknown
 from advlab.explain.subject import CHUNK, Subject
+from advlab.language import _
 from advlab.records import AttackRecord, Written
 from advlab.tasks.base import Writes, carried
 
@@ -27,13 +28,16 @@ def written(subject: Subject, record: AttackRecord, along: str = "eps") -> Writt
     """
     if not isinstance(subject.victim.task, Writes):
         raise SettingError(
-            "expected a model that writes its answers token by token, got one of "
-            f"{subject.victim.task.title.lower()}; ask for what it reads"
+            _(
+                "expected a model that writes its answers token by token, got one of "
+                "{title}; ask for what it reads",
+                title=subject.victim.task.title.lower(),
+            )
         )
     if along not in SERIES:
-        raise SettingError(unknown("series of δ", along, SERIES))
+        raise SettingError(unknown(_("series of δ"), along, SERIES))
     found, answers = SERIES[along](record)
-    assert found is not None, "expected a curve with its δ, got one without"
+    assert found is not None, _("expected a curve with its δ, got one without")
     # the text as it is comes first: a series may begin with a random δ
     deltas = torch.as_tensor(np.concatenate([0 * found[:1], found])).to(subject.embeds)
     answers = (record.clean.answers[0], *answers)

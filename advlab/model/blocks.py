@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from advlab.errors import AdvlabError, ModelError, SettingError
+from advlab.language import _
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -35,8 +36,11 @@ def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
     """
     if getattr(victim.model.config, "is_encoder_decoder", False):
         raise SettingError(
-            f"expected a model with one row of blocks, but {victim.name} has an encoder and a "
-            "decoder; perturb the word embeddings instead"
+            _(
+                "expected a model with one row of blocks, but {name} has an encoder and a "
+                "decoder; perturb the word embeddings instead",
+                name=victim.name,
+            )
         )
     depth = getattr(victim.model.config, "num_hidden_layers", None)
     for owner in victim.model.modules():
@@ -44,8 +48,12 @@ def blocks_of(victim: Victim) -> tuple[nn.Module, str, nn.ModuleList]:
             if isinstance(child, nn.ModuleList) and len(child) == depth:
                 return owner, name, child
     raise ModelError(
-        f"{victim.name}: expected a transformer with a list of {depth} blocks, found none; "
-        "perturb the word embeddings instead"
+        _(
+            "{name}: expected a transformer with a list of {depth} blocks, found none; "
+            "perturb the word embeddings instead",
+            name=victim.name,
+            depth=depth,
+        )
     )
 
 
@@ -67,8 +75,12 @@ def check_blocks(victim: Victim, batch: Batch) -> None:
                 module.training = training
     if fault := _FAULTS[victim.model]:
         raise SettingError(
-            f"expected a model whose blocks can be fed with hidden states, but {victim.name} "
-            f"{fault}; perturb the word embeddings instead"
+            _(
+                "expected a model whose blocks can be fed with hidden states, but {name} "
+                "{fault}; perturb the word embeddings instead",
+                name=victim.name,
+                fault=fault,
+            )
         )
 
 
@@ -86,18 +98,27 @@ def _fault(victim: Victim, batch: Batch) -> str:
         try:
             hidden = hidden_at(victim, embeds, batch, layer)
             if hidden.shape[:2] != embeds.shape[:2]:
-                return (
-                    f"gives block {layer} a tensor of shape {tuple(hidden.shape)} for "
-                    f"{embeds.shape[0]} texts of {embeds.shape[1]} tokens"
+                return _(
+                    "gives block {layer} a tensor of shape {shape} for {shape2} texts of "
+                    "{shape3} tokens",
+                    layer=layer,
+                    shape=tuple(hidden.shape),
+                    shape2=embeds.shape[0],
+                    shape3=embeds.shape[1],
                 )
             again = logits_above(victim, hidden, embeds, batch, layer, lambda h: h)
         except AdvlabError:
             raise
         except Exception as error:  # a model's own code, with a part of its blocks
-            return f"fails from block {layer} on ({type(error).__name__}: {error})"
+            return _(
+                "fails from block {layer} on ({name}: {error})",
+                layer=layer,
+                name=type(error).__name__,
+                error=error,
+            )
         finite = whole.isfinite()
         if not torch.allclose(again[finite], whole[finite], rtol=1e-3, atol=1e-4):
-            return f"answers otherwise from block {layer} on"
+            return _("answers otherwise from block {layer} on", layer=layer)
     return ""
 
 
@@ -106,7 +127,12 @@ def logits_with(victim: Victim, embeds: Tensor, batch: Batch, layer: int, change
     blocks = blocks_of(victim)[2]
     if not 0 <= layer < len(blocks):
         raise SettingError(
-            f"expected a hidden layer below {len(blocks)}, as {victim.name} has, got {layer}; lower it"
+            _(
+                "expected a hidden layer below {n_blocks}, as {name} has, got {layer}; lower it",
+                n_blocks=len(blocks),
+                name=victim.name,
+                layer=layer,
+            )
         )
     with _changed(blocks[layer], change):
         return victim.output(embeds, batch)
@@ -124,8 +150,12 @@ def hidden_at(victim: Victim, embeds: Tensor, batch: Batch, layer: int) -> Tenso
         logits_with(victim, embeds, batch, layer, stop)
     if not found:
         raise SettingError(
-            f"expected {victim.name} to run its block {layer}, but it did not; perturb the word "
-            "embeddings instead"
+            _(
+                "expected {name} to run its block {layer}, but it did not; perturb the "
+                "word embeddings instead",
+                name=victim.name,
+                layer=layer,
+            )
         )
     return found[0]
 
@@ -155,7 +185,7 @@ def _changed(block: nn.Module, change: Change) -> Iterator[None]:
             return (change(args[0]), *args[1:]), kwargs
         if "hidden_states" not in kwargs:
             raise SettingError(
-                "expected a block that is given hidden states; perturb the embeddings"
+                _("expected a block that is given hidden states; perturb the embeddings")
             )
         return args, kwargs | {"hidden_states": change(kwargs["hidden_states"])}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.errors import ModelError
+from advlab.language import N_, _
 from advlab.model.files import read_json
 
 CARD = "advlab.json"
@@ -22,8 +23,14 @@ def read_card(folder: Path) -> dict[str, Any]:
     for name, (fits, wanted) in _FIELDS.items():
         if name in card and not fits(card[name]):
             raise ModelError(
-                f"expected {wanted} as {name} in {file}, got {str(card[name])[:60]!r}; copy the file "
-                "again, or remove it"
+                _(
+                    "expected {wanted} as {name} in {file}, got {card!r}; copy the file again, "
+                    "or remove it",
+                    wanted=wanted,
+                    name=name,
+                    file=file,
+                    card=str(card[name])[:60],
+                )
             )
     return card
 
@@ -49,11 +56,11 @@ def _task(value: Any) -> bool:
 # what is read from a card: whether a value fits, and what was expected
 _FIELDS = {
     "name": (lambda value: isinstance(value, str), "a text"),
-    "task": (_task, "a task's name and settings"),
-    "head": (_names, "a list of names"),
-    "label_names": (_names, "a list of names"),  # cards of older models call the head so
-    "max_length": (_whole, "a number of tokens"),
-    "scale": (_lengths, "mean_norm and half_nn"),
+    "task": (_task, N_("a task's name and settings")),
+    "head": (_names, N_("a list of names")),
+    "label_names": (_names, N_("a list of names")),  # cards of older models call the head so
+    "max_length": (_whole, N_("a number of tokens")),
+    "scale": (_lengths, N_("mean_norm and half_nn")),
 }
 
 
@@ -96,7 +103,7 @@ def _stamps(folder: Path, *patterns: str) -> tuple[tuple[str, int, int], ...]:
 @lru_cache(maxsize=64)
 def _digest(stamps: tuple[tuple[str, int, int], ...]) -> str:
     digest = hashlib.sha256()
-    for name, _, _ in stamps:
+    for name, __, __ in stamps:
         with Path(name).open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.errors import ModelError
+from advlab.language import _
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -28,12 +29,20 @@ def read_json(file: Path) -> dict[str, Any]:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
-            f"expected JSON in {file}, got {type(error).__name__}: {str(error)[:100]}; "
-            "copy the file again"
+            _(
+                "expected JSON in {file}, got {name}: {error}; copy the file again",
+                file=file,
+                name=type(error).__name__,
+                error=str(error)[:100],
+            )
         ) from error
     if not isinstance(found, dict):
         raise ModelError(
-            f"expected a JSON object in {file}, got {type(found).__name__}; copy the file again"
+            _(
+                "expected a JSON object in {file}, got {name}; copy the file again",
+                file=file,
+                name=type(found).__name__,
+            )
         )
     return found
 
@@ -43,19 +52,30 @@ def check_files(folder: Path) -> None:
     config = read_json(folder / "config.json")
     if other := config.get("transformers_weights"):
         raise ModelError(
-            f"expected the weights in {WEIGHTS}, got transformers_weights {other!r} in config.json; "
-            "give the folder that save_pretrained wrote"
+            _(
+                "expected the weights in {weights}, got transformers_weights {other!r} in "
+                "config.json; give the folder that save_pretrained wrote",
+                weights=WEIGHTS,
+                other=other,
+            )
         )
     if (folder / "adapter_config.json").is_file():
         raise ModelError(
-            f"expected a whole model, found an adapter (adapter_config.json) in {folder}; merge it "
-            "into its model (merge_and_unload) and save that"
+            _(
+                "expected a whole model, found an adapter (adapter_config.json) in "
+                "{folder}; merge it into its model (merge_and_unload) and save that",
+                folder=folder,
+            )
         )
     check_sizes(folder, config, len(weight_shapes(folder)))
     if not any(file for name in VOCABULARIES for file in folder.glob(name)):
         raise ModelError(
-            f"expected the tokenizer's files beside the weights, found no tokenizer.json in {folder}; "
-            "save the tokenizer there too (tokenizer.save_pretrained)"
+            _(
+                "expected the tokenizer's files beside the weights, found no "
+                "tokenizer.json in {folder}; save the tokenizer there too "
+                "(tokenizer.save_pretrained)",
+                folder=folder,
+            )
         )
 
 
@@ -69,15 +89,27 @@ def check_sizes(folder: Path, config: dict[str, Any], tensors: int) -> None:
     for name, count in counts.items():
         if isinstance(count, int) and count > MOST_CLASSES:
             raise ModelError(
-                f"expected at most {MOST_CLASSES:,} classes, got {count:,} in {name} of "
-                f"{folder / 'config.json'}; correct the number"
+                _(
+                    "expected at most {most_classes:,} classes, got {count:,} in {name} of "
+                    "{folder}; correct the number",
+                    most_classes=MOST_CLASSES,
+                    count=count,
+                    name=name,
+                    folder=folder / "config.json",
+                )
             )
     for name, value in config.items():
         many = name.endswith(("layers", "n_layer")) and isinstance(value, int)
         if many and value > max(MOST_LAYERS, tensors):
             raise ModelError(
-                f"expected at most as many layers as the weights have tensors ({tensors:,}), got "
-                f"{value:,} in {name} of {folder / 'config.json'}; correct the number"
+                _(
+                    "expected at most as many layers as the weights have tensors "
+                    "({tensors:,}), got {value:,} in {name} of {folder}; correct the number",
+                    tensors=tensors,
+                    value=value,
+                    name=name,
+                    folder=folder / "config.json",
+                )
             )
 
 
@@ -91,7 +123,9 @@ def weight_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     for file in _weight_files(folder):
         shapes |= dict(_header(file))
     if not shapes:
-        raise ModelError(f"expected weights in {folder}, found no tensor; copy the files again")
+        raise ModelError(
+            _("expected weights in {folder}, found no tensor; copy the files again", folder=folder)
+        )
     return shapes
 
 
@@ -100,23 +134,39 @@ def _weight_files(folder: Path) -> list[Path]:
     if index.is_file():
         names = read_json(index).get("weight_map")
         if not isinstance(names, dict) or not names:
-            raise ModelError(f"expected a weight_map in {index}, found none; copy the file again")
+            raise ModelError(
+                _("expected a weight_map in {index}, found none; copy the file again", index=index)
+            )
         for name in names.values():
             plain = isinstance(name, str) and Path(name).name == name and "\\" not in name
             if not plain or not name.endswith(".safetensors"):
                 raise ModelError(
-                    f"expected safetensors files of the same folder in {index}, got {name!r}; "
-                    "nothing else is read"
+                    _(
+                        "expected safetensors files of the same folder in {index}, got {name!r}; "
+                        "nothing else is read",
+                        index=index,
+                        name=name,
+                    )
                 )
             if not (folder / name).is_file():
-                raise ModelError(f"expected {name} in {folder}, as its index says, found none")
+                raise ModelError(
+                    _(
+                        "expected {name} in {folder}, as its index says, found none",
+                        name=name,
+                        folder=folder,
+                    )
+                )
         if not whole.is_file():
             return [folder / name for name in sorted(set(names.values()))]
     if whole.is_file():
         return [whole]
     raise ModelError(
-        f"expected a text model with safetensors weights at {folder}, found no {WEIGHTS}; give the "
-        "folder that save_pretrained wrote"
+        _(
+            "expected a text model with safetensors weights at {folder}, found no "
+            "{weights}; give the folder that save_pretrained wrote",
+            folder=folder,
+            weights=WEIGHTS,
+        )
     )
 
 
@@ -126,14 +176,18 @@ def _header(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
         if not 2 <= length <= min(size - 8, MOST_HEADER):
-            raise ModelError(f"expected a safetensors file, got another or a part in {file}")
+            raise ModelError(
+                _("expected a safetensors file, got another or a part in {file}", file=file)
+            )
         text = opened.read(length)
     try:
         tensors = json.loads(text)
         end = max(t["data_offsets"][1] for n, t in tensors.items() if n != "__metadata__")
         shapes = [(n, tuple(t["shape"])) for n, t in tensors.items() if n != "__metadata__"]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"expected a safetensors file, got another in {file}") from error
+        raise ModelError(
+            _("expected a safetensors file, got another in {file}", file=file)
+        ) from error
     if 8 + length + end != size:
         raise ModelError(
             f"expected {8 + length + end:,} bytes in {file}, got {size:,}; copy the file again"

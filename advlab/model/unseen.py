@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from advlab.language import _
 from advlab.records.script import spoken
 
 FILE = "words.txt"
@@ -57,8 +58,11 @@ def told(found: Sequence[Unseen]) -> str:
     groups: dict[tuple[str, ...], list[str]] = {}
     for one in found[:MOST]:
         groups.setdefault(one.tokens, []).append(one.word)
-    parts = [f"{', '.join(words)} — read as {' '.join(read)}" for read, words in groups.items()]
-    more = [f"and {len(found) - MOST} more"] if len(found) > MOST else []
+    parts = [
+        _("{words} — read as {read}", words=", ".join(words), read=" ".join(read))
+        for read, words in groups.items()
+    ]
+    more = [_("and {n_found} more", n_found=len(found) - MOST)] if len(found) > MOST else []
     return "; ".join(parts + more)
 
 
@@ -91,5 +95,5 @@ def _cut(tokenizer: Any, text: str) -> list[str]:
             text = text.lower()
         return spoken(text)  # other kinds cut where their pieces end, not their words
     plain = backend.normalizer.normalize_str(text) if backend.normalizer else text
-    words = [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(plain)]
+    words = [word for word, __ in backend.pre_tokenizer.pre_tokenize_str(plain)]
     return [word for word in words if any(c.isalnum() for c in word)]

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from advlab.errors import ModelError, SettingError
+from advlab.language import _
 from advlab.model.card import write_card
 from advlab.model.folder import open_folder, told_as_model_errors
 from advlab.model.sources import _quiet
@@ -239,8 +240,13 @@ class Victim:
                     mine = self.output(self.embed(alone), alone)
                     if mine.shape != theirs.shape:
                         raise ModelError(
-                            f"{self.name}: expected an output of shape {tuple(theirs.shape)}, got "
-                            f"{tuple(mine.shape)} from embeddings; this architecture is not supported"
+                            _(
+                                "{name}: expected an output of shape {shape}, got {shape2} from "
+                                "embeddings; this architecture is not supported",
+                                name=self.name,
+                                shape=tuple(theirs.shape),
+                                shape2=tuple(mine.shape),
+                            )
                         )
                     wanted = self.task.scores(theirs, alone)
                     worst = max(
@@ -252,9 +258,13 @@ class Victim:
                 raise
             except Exception as error:  # a model's own code, given what it was not written for
                 raise ModelError(
-                    f"{self.name}: expected a model that runs from embeddings (inputs_embeds), got "
-                    f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}; "
-                    "choose an encoder or a decoder classifier"
+                    _(
+                        "{name}: expected a model that runs from embeddings (inputs_embeds), got "
+                        "{name2}: {value}; choose an encoder or a decoder classifier",
+                        name=self.name,
+                        name2=type(error).__name__,
+                        value=(str(error).splitlines() or [""])[0],
+                    )
                 ) from error
         if not worst <= IDENTITY_TOLERANCE:
             raise ModelError(
@@ -320,8 +330,13 @@ class Victim:
         head = named_alike(self.head, names, part=True)
         if head is None:
             raise SettingError(
-                f"expected data with the classes of {self.name} ({', '.join(self.head)}), got "
-                f"{', '.join(names)}; choose data with the same labels"
+                _(
+                    "expected data with the classes of {name} ({head}), got {names}; choose "
+                    "data with the same labels",
+                    name=self.name,
+                    head=", ".join(self.head),
+                    names=", ".join(names),
+                )
             )
         if head == self.head:
             return self
@@ -360,7 +375,7 @@ class Victim:
         wanted = [(p, p.requires_grad) for p in self.model.parameters()]
         try:
             self.model.eval()
-            for parameter, _ in wanted:
+            for parameter, __ in wanted:
                 parameter.requires_grad_(False)
             yield
         finally:

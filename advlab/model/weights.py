@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from advlab.errors import ModelError
+from advlab.language import _
 
 SHOWN = 6  # names of tensors in a message
 # what a pretrained encoder may lack besides its head: what stands between its last layer and the head
@@ -34,10 +35,14 @@ def new_parameters(model: Any, report: dict[str, Any], name: str, *, training: b
         raise ModelError(_unlike(name, [k for k in body if k not in other], other, strange))
     if new and not training:
         raise ModelError(
-            f"{name}: expected a trained head, but {_listed(new)} "
-            f"{'is' if len(new) == 1 else 'are'} not among its weights, or of another size, and "
-            "would answer at random; train a head first: advlab train --data reviews --model "
-            f"{name}"
+            _(
+                "{name}: expected a trained head, but {listed} {plural} not among its "
+                "weights, or of another size, and would answer at random; train a head "
+                "first: advlab train --data reviews --model {name}",
+                name=name,
+                listed=_listed(new),
+                plural="is" if len(new) == 1 else "are",
+            )
         )
     return new
 
@@ -55,7 +60,7 @@ def of_head(model: Any, key: str) -> bool:
 
 def draw_head(model: Any, seed: int) -> list[str]:
     """Draw the head anew, as transformers initialises it; the names of its parameters."""
-    keys = [key for key, _ in model.named_parameters() if above_body(model, key)]
+    keys = [key for key, __ in model.named_parameters() if above_body(model, key)]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for owner in sorted({key.rpartition(".")[0] for key in keys}):
@@ -71,8 +76,13 @@ def check_finite(model: Any, name: str) -> None:
     bad = [key for key, p in model.named_parameters() if not bool(p.isfinite().all())]
     if bad:
         raise ModelError(
-            f"{name}: expected finite weights, got infinite ones or none at all (nan) in "
-            f"{_listed(bad)}; train it again at a lower learning rate, or take an earlier checkpoint"
+            _(
+                "{name}: expected finite weights, got infinite ones or none at all (nan) "
+                "in {listed}; train it again at a lower learning rate, or take an earlier "
+                "checkpoint",
+                name=name,
+                listed=_listed(bad),
+            )
         )
 
 
@@ -99,18 +109,35 @@ def _unlike(
     """What differs between weights and configuration, in words."""
     parts = []
     if missing:
-        parts.append(f"{len(missing)} missing ({_listed(missing)})")
+        parts.append(
+            _("{n_missing} missing ({listed})", n_missing=len(missing), listed=_listed(missing))
+        )
     if other:
-        sizes = [f"{key}: {_size(there)} for {_size(here)}" for key, (there, here) in other.items()]
-        parts.append(f"{len(other)} of another size ({_listed(sorted(sizes))})")
+        sizes = [
+            _("{key}: {size} for {size2}", key=key, size=_size(there), size2=_size(here))
+            for key, (there, here) in other.items()
+        ]
+        parts.append(
+            _(
+                "{n_other} of another size ({listed})",
+                n_other=len(other),
+                listed=_listed(sorted(sizes)),
+            )
+        )
     if strange:
         parts.append(
-            f"{len(strange)} of layers that config.json does not name ({_listed(strange)})"
+            _(
+                "{n_strange} of layers that config.json does not name ({listed})",
+                n_strange=len(strange),
+                listed=_listed(strange),
+            )
         )
-    return (
-        f"{name}: expected the weights that config.json describes, found {'; '.join(parts)}; drawn at "
-        "random they would make another model, so it is refused: give the folder that "
-        "save_pretrained wrote"
+    return _(
+        "{name}: expected the weights that config.json describes, found {parts}; "
+        "drawn at random they would make another model, so it is refused: give the "
+        "folder that save_pretrained wrote",
+        name=name,
+        parts="; ".join(parts),
     )
 
 
@@ -120,4 +147,4 @@ def _size(shape: Sequence[int]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:SHOWN]) + (_(" and {more} more", more=more) if more > 0 else "")

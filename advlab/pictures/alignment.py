@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from advlab.language import _
 from advlab.pictures.attributions import rows_down
 from advlab.pictures.sentences import percent
 from advlab.pictures.style import label
@@ -47,13 +48,22 @@ def alignment(found: Alignment) -> go.Figure:
 def alignment_sentence(found: Alignment) -> str:
     """Whether the two agree about the strongest word, and how often each errs where that is known."""
     same = int((found.attention.argmax(1) == found.gradient.argmax(1)).sum())
-    text = f"They name the same strongest word for {same} of {len(found.written)} written tokens."
+    text = _(
+        "They name the same strongest word for {same} of {n_written} written tokens.",
+        same=same,
+        n_written=len(found.written),
+    )
     left = float(1 - found.attention.sum(1).mean())
-    text += f" {percent(max(left, 0.0))} of the attention is on no word (the end, marks)."
+    text += _(
+        " {percent} of the attention is on no word (the end, marks).",
+        percent=percent(max(left, 0.0)),
+    )
     if found.attention_error is not None and found.gradient_error is not None:
-        text += (
-            f" Against the true alignment attention errs for {percent(found.attention_error)} of the"
-            f" tokens, input × gradient for {percent(found.gradient_error)}."
+        text += _(
+            " Against the true alignment attention errs for {percent} of the tokens, "
+            "input × gradient for {percent2}.",
+            percent=percent(found.attention_error),
+            percent2=percent(found.gradient_error),
         )
     return text
 

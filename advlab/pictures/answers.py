@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures import spans
 from advlab.pictures.base import finish
 from advlab.pictures.chips import aligned, cut
@@ -53,7 +54,7 @@ def common(reading: Reading) -> tuple[str, float]:
     if set(reading.answers) <= set(means):
         name = max(means, key=lambda n: means[n])
         return name, means[name]
-    [(answer, _)] = Counter(reading.answers).most_common(1)
+    [(answer, __)] = Counter(reading.answers).most_common(1)
     return answer, float(reading.sure[[a == answer for a in reading.answers]].mean())
 
 
@@ -167,8 +168,12 @@ def texts(record: AttackRecord) -> str:
         answer, sure = common(reading)
         broken = float(reading.broken.mean())
         many = (
-            f" ({reading.answers.count(answer)} of {len(reading)} draws;"
-            f" {round(broken * len(reading))} flip)"
+            _(
+                " ({count} of {n_reading} draws; {broken} flip)",
+                count=reading.answers.count(answer),
+                n_reading=len(reading),
+                broken=round(broken * len(reading)),
+            )
             if len(reading) > 1
             else ""
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.style import NEUTRAL, SIDES, faded, label
 
@@ -39,19 +40,19 @@ def curve(
         fill="toself",
         fillcolor=faded(NEUTRAL, 0.3),
         line={"width": 0},
-        name="random noise as long",
+        name=_("random noise as long"),
         hoverinfo="skip",
     )
     figure.add_scatter(
         x=x,
         y=score,
         mode="lines",
-        name="the attack",
+        name=_("the attack"),
         line={"color": colour, "width": 2.5},
         hovertemplate="ε = %{x:.3f} × mean norm: %{y:.1%}<extra></extra>",
     )
     figure.add_vline(x=own / norm, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"})
-    figure.update_xaxes(title={"text": "ε (× mean norm); dashed: the attack's"}, nticks=8)
+    figure.update_xaxes(title={"text": _("ε (× mean norm); dashed: the attack's")}, nticks=8)
     figure.update_yaxes(
         range=[-0.02, 1.02],
         tickformat=".0%",
@@ -78,5 +79,5 @@ def bars(tokens: Sequence[str], sizes: np.ndarray, words: np.ndarray) -> go.Figu
     figure.update_xaxes(
         tickvals=np.arange(len(rows)), ticktext=[label(name, 14) for name in names], tickangle=-45
     )
-    figure.update_yaxes(title={"text": "‖δ‖ (× mean norm)"}, rangemode="tozero", nticks=5)
+    figure.update_yaxes(title={"text": _("‖δ‖ (× mean norm)")}, rangemode="tozero", nticks=5)
     return finish(figure, 280)

@@ -29,7 +29,7 @@ def cells(found: Saliency, rows: str = "words", shown: str = "both") -> np.ndarr
 
     `rows`: words, or tokens with the special ones; `shown`: one of `SHOWN`.
     """
-    clean, moved = (one.words if rows == "words" else one.tokens for _, one in found.versions)
+    clean, moved = (one.words if rows == "words" else one.tokens for __, one in found.versions)
     if shown == "difference":
         return (moved - clean)[:, None].astype(float)
     columns = [clean, moved, moved - clean] if shown == "all" else [clean, moved]
@@ -118,7 +118,7 @@ def _layer_shares(found: Layers, perturbed: bool) -> tuple[np.ndarray, np.ndarra
 
 def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = False) -> Columns:
     """One row a word and a last one for the special tokens: its share of each layer."""
-    columns: Columns = {"word": [*words, "(special tokens)"]}
+    columns: Columns = {"word": [*words, _("(special tokens)")]}
     shares, rolled = _layer_shares(found, perturbed)
     for k, row in enumerate(shares):
         columns[f"gradient, {f'layer {k}' if k else 'embeddings'}"] = row.tolist()
@@ -140,12 +140,12 @@ def layers(
     `scale` (from `layer_limits`) is shared by several models. Deep models get the two below each
     other, so that every cell keeps its number.
     """
-    names = [*(label(w, 16) for w in words), "special tokens"]
+    names = [*(label(w, 16) for w in words), _("special tokens")]
     shares, rolled = _layer_shares(found, perturbed)
     tops = scale or layer_limits([found], perturbed=perturbed)
-    parts = [("Gradient norm", shares, 0)]
+    parts = [(_("Gradient norm"), shares, 0)]
     if rolled is not None:
-        parts.append(("Attention rollout", rolled, 1))
+        parts.append((_("Attention rollout"), rolled, 1))
     crowded = len(shares) > CROWDED
     n = len(parts)
     figure = make_subplots(
@@ -167,7 +167,7 @@ def layers(
             tickvals=list(range(len(values))),
             ticktext=ticks,
             showgrid=False,
-            title={"text": "layer, % of its total"},
+            title={"text": _("layer, % of its total")},
         )
     rows_down(figure, names)
     figure.update_layout(margin={"t": 30})

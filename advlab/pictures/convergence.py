@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advlab.language import _
 from advlab.pictures.style import CLEAN, NEUTRAL, PERTURBED
 from advlab.pictures.training import Figure, frame, line, smooth
 from advlab.records import Event
@@ -14,10 +15,10 @@ def players(events: Sequence[Event]) -> Figure:
     """Clean and perturbed loss, smoothed, and what lies between: the inner gain."""
     rows = judged(events)
     x = [e.step for e in rows]
-    figure = frame("step", "loss (nats)")
+    figure = frame("step", _("loss (nats)"))
     for name, title, colour, dash in (
-        ("clean_loss", "clean loss: the outer player", CLEAN, "solid"),
-        ("adv_loss", "perturbed loss: after the inner player", PERTURBED, "dash"),
+        ("clean_loss", _("clean loss: the outer player"), CLEAN, "solid"),
+        ("adv_loss", _("perturbed loss: after the inner player"), PERTURBED, "dash"),
     ):
         values = series(rows, name)
         if len(values) == len(x) and x:

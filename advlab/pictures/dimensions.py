@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from advlab.language import _
 from advlab.pictures.attributions import rows_down
 from advlab.pictures.sentences import percent, signed
 from advlab.pictures.style import DIVERGING, label
@@ -67,7 +68,7 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
         tickvals=marks,
         ticktext=[str(k + 1) for k in marks],
         showgrid=False,
-        title={"text": "rank of the dimension"},
+        title={"text": _("rank of the dimension")},
     )
     figure.update_xaxes(row=1, col=2, tickvals=[0], ticktext=["%"], showgrid=False)
     rows_down(figure, names)
@@ -105,13 +106,16 @@ def delta_sentence(record: AttackRecord) -> str:
     squares = np.sort((record.delta.astype(float) ** 2).sum(0))[::-1]
     total = squares.sum()
     if total == 0:
-        return "δ is zero."
+        return _("δ is zero.")
     shares = squares.cumsum() / total
     half = int(np.searchsorted(shares, 0.5)) + 1
     top = min(TOP, len(squares))
-    return (
-        f"{top} of {len(squares)} dimensions hold {percent(float(shares[top - 1]))} of ‖δ‖²;"
-        f" half of it is in {half}."
+    return _(
+        "{top} of {n_squares} dimensions hold {percent} of ‖δ‖²; half of it is in {half}.",
+        top=top,
+        n_squares=len(squares),
+        percent=percent(float(shares[top - 1])),
+        half=half,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.sentences import number
 from advlab.records import AttackRecord
 
@@ -26,22 +27,28 @@ def attack_health(record: AttackRecord) -> str:
     first = sign * float(record.clean.loss[0])
     rise = best - min(start, first)
     if not np.isfinite(losses).all():
-        found.append("The loss was not finite at some step: do not read the rest.")
+        found.append(_("The loss was not finite at some step: do not read the rest."))
     if rise < LEAST:
         found.append(
-            "The loss never moved: the gradient may vanish here (a saturated or masked model), so this"
-            " says nothing about robustness. Try another start or SPSA."
+            _(
+                "The loss never moved: the gradient may vanish here (a saturated or masked "
+                "model), so this says nothing about robustness. Try another start or SPSA."
+            )
         )
     elif len(losses) > 2 and losses[1] - start > BETTER * (losses[-1] - start):
-        found.append("One step does better than all of them: the step is too long.")
+        found.append(_("One step does better than all of them: the step is too long."))
     elif len(losses) > 4 and record.best_step == len(losses) - 1 and _climbing(losses):
-        found.append("The loss still rose at the last step: more steps would find more.")
+        found.append(_("The loss still rose at the last step: more steps would find more."))
     if len(record.noise) and rise >= LEAST:
         noise = sign * record.noise.loss.astype(float)
         if noise.max() >= best:
             found.append(
-                f"Random noise as long does as well ({number(float(abs(noise.max())))} against"
-                f" {number(float(abs(best)))} nats): the gradient found nothing special."
+                _(
+                    "Random noise as long does as well ({float} against {float2} nats): the "
+                    "gradient found nothing special.",
+                    float=number(float(abs(noise.max()))),
+                    float2=number(float(abs(best))),
+                )
             )
     return " ".join(found)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import exit_share, number
 from advlab.pictures.style import SIDES, label, side
@@ -88,19 +89,31 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
     flips = sorted(f.flip if f.flip is not None else np.inf for f in right)
     middle = float(flips[len(flips) // 2]) if flips else float("nan")
     typical = (
-        f" Half of those read right flip by ε = {number(middle)} × mean norm."
+        _(" Half of those read right flip by ε = {middle} × mean norm.", middle=number(middle))
         if np.isfinite(middle)
-        else " Fewer than half of those read right flip within twice the ε."
+        else _(" Fewer than half of those read right flip within twice the ε.")
         if flips
         else ""
     )
     flat = counts["no gradient"]
-    stuck = f" On {flat} the attack could not begin: no gradient came." if flat else ""
+    stuck = _(" On {flat} the attack could not begin: no gradient came.", flat=flat) if flat else ""
     text = sum(f.moved > 0 for f in right if f.outcome == "flipped")
-    words = f" In {text} of the flips some token reads as another one." if counts["flipped"] else ""
-    return (
-        f"{name}: of {len(found)} sentences {counts['flipped']} flip, {counts['robust']} hold and"
-        f" {counts['wrong']} are wrong before the attack.{stuck}{typical}{words}"
+    words = (
+        _(" In {text} of the flips some token reads as another one.", text=text)
+        if counts["flipped"]
+        else ""
+    )
+    return _(
+        "{name}: of {n_found} sentences {counts} flip, {counts2} hold and "
+        "{counts3} are wrong before the attack.{stuck}{typical}{words}",
+        name=name,
+        n_found=len(found),
+        counts=counts["flipped"],
+        counts2=counts["robust"],
+        counts3=counts["wrong"],
+        stuck=stuck,
+        typical=typical,
+        words=words,
     )
 
 
@@ -142,11 +155,11 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
                 },
                 hovertemplate="noise as long as δ: %{y:.1%} of the draws flip<extra></extra>",
             )
-    figure.update_xaxes(title={"text": "ε (× mean norm)"}, rangemode="tozero", nticks=8)
+    figure.update_xaxes(title={"text": _("ε (× mean norm)")}, rangemode="tozero", nticks=8)
     figure.update_yaxes(
         range=[-0.02, 1.02],
         tickformat=".0%",
         nticks=5,
-        title={"text": "flipped, of those read right"},
+        title={"text": _("flipped, of those read right")},
     )
     return finish(figure, 320, legend_rows=2 * len(names))

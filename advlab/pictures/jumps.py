@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from advlab.language import _
 from advlab.pictures import spans
 from advlab.pictures.chips import aligned, cut
 from advlab.pictures.wording import named, said
@@ -20,7 +21,7 @@ def jump(record: AttackRecord) -> str:
 def replaced(record: AttackRecord) -> str:
     """One answer in place of another, for any task."""
     before, after = (said(record, r.answers[0]) for r in (record.clean, record.attacked))
-    return f"Under attack {before} becomes {after}."
+    return _("Under attack {before} becomes {after}.", before=before, after=after)
 
 
 def words(record: AttackRecord) -> str:
@@ -32,17 +33,26 @@ def words(record: AttackRecord) -> str:
         return replaced(record)
     i, j = pairs[changed[0]]
     was, now = None if i is None else old[i], None if j is None else new[j]
-    place = 1 + sum(j is not None for _, j in pairs[: changed[0]])
+    place = 1 + sum(j is not None for __, j in pairs[: changed[0]])
     told = (
-        f"‘{was}’ becomes ‘{now}’"
+        _("‘{was}’ becomes ‘{now}’", was=was, now=now)
         if was and now
         else f"‘{was}’ goes"
         if was
-        else f"‘{now}’ comes in"
+        else _("‘{now}’ comes in", now=now)
     )
     rest = len(changed) - 1
-    more = f"; {rest} more follow{'s' if rest == 1 else ''}" if rest else ""
-    return f"The first change is at place {place} of the answer: {told}{more}."
+    more = (
+        _("; {rest} more follow{plural}", rest=rest, plural="s" if rest == 1 else "")
+        if rest
+        else ""
+    )
+    return _(
+        "The first change is at place {place} of the answer: {told}{more}.",
+        place=place,
+        told=told,
+        more=more,
+    )
 
 
 JUMPS: dict[str, Callable[[AttackRecord], str]] = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish, tokens_of
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label, side
@@ -33,7 +34,7 @@ def lines(
                 fillcolor=faded(colour, 0.25),
                 line={"color": faded(colour, 0.6), "width": 1},
                 mode="lines",
-                name=f"{name}, {len(one.noise)} random draws as long",
+                name=_("{name}, {n_noise} random draws as long", name=name, n_noise=len(one.noise)),
                 hoverinfo="skip",
             )
         figure.add_scatter(
@@ -78,11 +79,14 @@ def line_sentence(record: AttackRecord, found: Line) -> str:
     kept = int(np.flatnonzero(record.path_steps == record.best_step)[0])
     before = found.path_length[: kept + 1]
     straight = found.path_along[: kept + 1]
-    way = "rises all the way" if falls <= 0.01 * max(rise, 1e-9) else "rises and falls"
+    way = _("rises all the way") if falls <= 0.01 * max(rise, 1e-9) else _("rises and falls")
     off = np.sqrt(np.clip(before**2 - straight**2, 0, None)).max(initial=0.0)
-    return (
-        f"On the straight line to δ the loss {way}; the attack's own path strays"
-        f" {percent(float(off))} of ‖δ‖ from it at most.{_against_noise(found)}"
+    return _(
+        "On the straight line to δ the loss {way}; the attack's own path strays "
+        "{percent} of ‖δ‖ from it at most.{against_noise}",
+        way=way,
+        percent=percent(float(off)),
+        against_noise=_against_noise(found),
     )
 
 
@@ -93,9 +97,12 @@ def _against_noise(found: Line) -> str:
     at = int(np.abs(found.noise_t - 1).argmin())
     own = float(np.interp(found.noise_t[at], found.t, found.loss))
     low, high = float(found.noise[:, at].min()), float(found.noise[:, at].max())
-    return (
-        f" At ‖δ‖ it is {number(own)} nats, under {len(found.noise)} random draws as long"
-        f" {number(low)} to {number(high)}."
+    return _(
+        " At ‖δ‖ it is {own} nats, under {n_noise} random draws as long {low} to {high}.",
+        own=number(own),
+        n_noise=len(found.noise),
+        low=number(low),
+        high=number(high),
     )
 
 
@@ -143,7 +150,7 @@ def distances(
         x=found.t,
         y=found.own,
         mode="lines",
-        name=f"to ‘{label(name)}’ itself",
+        name=_("to ‘{label}’ itself", label=label(name)),
         line={"color": colour, "width": 3},
         hovertemplate="own vector: %{y:.3f} raw at %{x:.3g} × δ<extra></extra>",
     )
@@ -152,7 +159,7 @@ def distances(
         y=[None],
         mode="lines",
         line={"color": NEUTRAL, "width": 1},
-        name=f"to its {len(found.rivals)} rivals",
+        name=_("to its {n_rivals} rivals", n_rivals=len(found.rivals)),
     )
     if np.isfinite(found.exit) and found.exit <= found.t[-1]:
         height = float(np.interp(found.exit, found.t, found.own))
@@ -169,7 +176,7 @@ def distances(
         )
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(
-        title={"text": "factor on δ (1 is δ)"}, range=[0, right], nticks=7, zeroline=False
+        title={"text": _("factor on δ (1 is δ)")}, range=[0, right], nticks=7, zeroline=False
     )
     figure.update_yaxes(title={"text": "distance, raw"}, range=[0, top], nticks=6)
     return finish(figure, 340, legend_rows=1)
@@ -201,7 +208,7 @@ def context(record: AttackRecord, found: Map, which: int = 0) -> go.Figure:
             x=found.words[:, 0],
             y=found.words[:, 1],
             mode="markers",
-            name="vocabulary (a sample)",
+            name=_("vocabulary (a sample)"),
             marker={"color": NEUTRAL, "size": 4, "opacity": 0.35},
             hoverinfo="skip",
         )
@@ -220,16 +227,16 @@ def context(record: AttackRecord, found: Map, which: int = 0) -> go.Figure:
         x=found.tokens[:, 0],
         y=found.tokens[:, 1],
         mode="markers+text",
-        name="the sentence",
+        name=_("the sentence"),
         text=tokens_of(record),
         textposition="top center",
         textfont={"size": 11},
         marker={"color": colour, "size": 8},
         hovertemplate="%{text}<extra></extra>",
     )
-    figure.update_xaxes(title={"text": "first axis"}, nticks=6, zeroline=False)
+    figure.update_xaxes(title={"text": _("first axis")}, nticks=6, zeroline=False)
     figure.update_yaxes(
-        title={"text": "second axis"}, scaleanchor="x", scaleratio=1, nticks=6, zeroline=False
+        title={"text": _("second axis")}, scaleanchor="x", scaleratio=1, nticks=6, zeroline=False
     )
     return finish(figure, 420, legend_rows=1)
 
@@ -240,10 +247,15 @@ def context_sentence(record: AttackRecord, found: Map) -> str:
     width = float(np.ptp(points[:, 0])) or 1.0
     longest = int(record.delta_norm.argmax())
     drawn = float(np.linalg.norm(found.moved[longest] - found.tokens[longest]))
-    return (
-        f"Context only: these two axes hold {percent(found.variance)} of the vocabulary's variance and"
-        f" {percent(found.energy)} of ‖δ‖². On {WIDE} pixels the longest δ, of"
-        f" ‘{record.tokens[longest]}’, is an arrow of {number(WIDE * drawn / width)} pixels."
+    return _(
+        "Context only: these two axes hold {percent} of the vocabulary's variance "
+        "and {percent2} of ‖δ‖². On {wide} pixels the longest δ, of ‘{tokens}’, is "
+        "an arrow of {width} pixels.",
+        percent=percent(found.variance),
+        percent2=percent(found.energy),
+        wide=WIDE,
+        tokens=record.tokens[longest],
+        width=number(WIDE * drawn / width),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advlab.language import N_, _
 from advlab.pictures.sentences import at_eps, exit_share, number, percent
 from advlab.pictures.style import side
 from advlab.pictures.wording import reference_of
@@ -21,7 +22,7 @@ class Look:
     view: str = ""
 
 
-STILL = Look("δ is zero here: raise ε, choose another attack or free some words.")
+STILL = Look(N_("δ is zero here: raise ε, choose another attack or free some words."))
 
 
 def after_overview(records: Sequence[AttackRecord]) -> Look:
@@ -32,9 +33,9 @@ def after_overview(records: Sequence[AttackRecord]) -> Look:
         return _still(records)
     size = number(float(records[i].delta_norm[found]) / records[i].scale.mean_norm)
     return _word_in(
-        "Geometry",
+        _("Geometry"),
         records[i].tokens[found],
-        f"its vector moved furthest{_of(records, i)}, {size} × mean norm.",
+        _("its vector moved furthest{of}, {size} × mean norm.", of=_of(records, i), size=size),
     )
 
 
@@ -46,12 +47,19 @@ def after_perturbation(records: Sequence[AttackRecord]) -> Look:
     name = records[i].tokens[t]
     if share >= 1:
         other = records[i].neighbours.tokens[t][0]
-        return _word_in("Projection", name, f"it reads as ‘{other}’ now{_of(records, i)}.")
+        return _word_in(
+            _("Projection"),
+            name,
+            _("it reads as ‘{other}’ now{of}.", other=other, of=_of(records, i)),
+        )
     return _word_in(
-        "Projection",
+        _("Projection"),
         name,
-        f"at {percent(share)} of the way it is the closest to becoming another"
-        f" word{_of(records, i)}.",
+        _(
+            "at {percent} of the way it is the closest to becoming another word{of}.",
+            percent=percent(share),
+            of=_of(records, i),
+        ),
     )
 
 
@@ -62,9 +70,9 @@ def after_geometry(records: Sequence[AttackRecord]) -> Look:
     if word is None:
         return _still(records)
     return _word_in(
-        "Saliency",
+        _("Saliency"),
         records[i].words[word],
-        f"δ is longest there{_of(records, i)}; does the model look there too?",
+        _("δ is longest there{of}; does the model look there too?", of=_of(records, i)),
     )
 
 
@@ -78,12 +86,18 @@ def after_saliency(records: Sequence[AttackRecord], maps: Sequence[Saliency]) ->
     name, moved = records[i].words[most], records[i].words[word]
     if name == moved:
         return _word_in(
-            "Geometry", name, f"it counts most and the attack moves it furthest{_of(records, i)}."
+            _("Geometry"),
+            name,
+            _("it counts most and the attack moves it furthest{of}.", of=_of(records, i)),
         )
     return _word_in(
-        "Perturbation",
+        _("Perturbation"),
         moved,
-        f"the attack moves it furthest{_of(records, i)}, though ‘{name}’ counts most.",
+        _(
+            "the attack moves it furthest{of}, though ‘{name}’ counts most.",
+            of=_of(records, i),
+            name=name,
+        ),
     )
 
 
@@ -96,13 +110,18 @@ def after_projection(records: Sequence[AttackRecord]) -> Look:
     if share >= 1:
         other = records[i].neighbours.tokens[t][0]
         return _word_in(
-            "Saliency", name, f"does it count as much as ‘{other}’ does{_of(records, i)}?"
+            _("Saliency"),
+            name,
+            _("does it count as much as ‘{other}’ does{of}?", other=other, of=_of(records, i)),
         )
     return _word_in(
-        "Geometry",
+        _("Geometry"),
         name,
-        f"with δ {number(1 / share)} times as long it is the first to become another"
-        f" word{_of(records, i)}.",
+        _(
+            "with δ {share} times as long it is the first to become another word{of}.",
+            share=number(1 / share),
+            of=_of(records, i),
+        ),
     )
 
 
@@ -116,13 +135,19 @@ def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> 
                 best = (float(rise), i, k)
     if best is None:
         return Look("")
-    _, i, k = best
+    __, i, k = best
     before, after = lapses[i][k - 1].record, lapses[i][k].record
-    whose = f" of {names[i]}" if len(lapses) > 1 else ""
+    whose = _(" of {names}", names=names[i]) if len(lapses) > 1 else ""
     return Look(
-        f"Look at epoch {lapses[i][k].epoch}{whose}: there {reference_of(after)} under attack changed"
-        f" most, from {percent(float(before.attacked.score[0]))} to"
-        f" {percent(float(after.attacked.score[0]))}."
+        _(
+            "Look at epoch {epoch}{whose}: there {reference_of} under attack changed "
+            "most, from {percent} to {percent2}.",
+            epoch=lapses[i][k].epoch,
+            whose=whose,
+            reference_of=reference_of(after),
+            percent=percent(float(before.attacked.score[0])),
+            percent2=percent(float(after.attacked.score[0])),
+        )
     )
 
 
@@ -130,17 +155,23 @@ def after_data(records: Sequence[AttackRecord]) -> Look:
     """The capsule that is most worth keeping."""
     i = _weakest(records)
     record, flip = records[i], records[i].curve.flip_eps
-    whose = f" of {side(i)}" if len(records) > 1 else ""
+    whose = _(" of {side}", side=side(i)) if len(records) > 1 else ""
     if flip is None or not record.right:
-        return Look(f"Keep the capsule{whose}, and open it on another machine to verify it.")
+        return Look(
+            _("Keep the capsule{whose}, and open it on another machine to verify it.", whose=whose)
+        )
     return Look(
-        f"Keep the capsule{whose}: a flip at {at_eps(flip, record)} is a claim that another"
-        " machine can verify."
+        _(
+            "Keep the capsule{whose}: a flip at {at_eps} is a claim that another "
+            "machine can verify.",
+            whose=whose,
+            at_eps=at_eps(flip, record),
+        )
     )
 
 
 def _word_in(view: str, word: str, why: str) -> Look:
-    return Look(f"Look at ‘{word}’ in {view}: {why}", view)
+    return Look(_("Look at ‘{word}’ in {view}: {why}", word=word, view=view, why=why), view)
 
 
 def _weakest(records: Sequence[AttackRecord]) -> int:
@@ -173,13 +204,13 @@ def _closest(records: Sequence[AttackRecord]) -> tuple[int, int | None, float]:
 
 
 def _of(records: Sequence[AttackRecord], i: int) -> str:
-    return f" in {side(i)}" if len(records) > 1 else ""
+    return _(" in {side}", side=side(i)) if len(records) > 1 else ""
 
 
 def _still(records: Sequence[AttackRecord]) -> Look:
     if any(record.stuck for record in records):
         return Look(
-            "Look at the film in Perturbation: no step moved δ, since no gradient came.",
-            "Perturbation",
+            _("Look at the film in Perturbation: no step moved δ, since no gradient came."),
+            _("Perturbation"),
         )
     return STILL

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import attacked_title, finish, tokens_of
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import CLEAR, NEUTRAL, SIDES, faded, label
@@ -65,12 +66,12 @@ def _nearest_marks(
     figure: go.Figure, found: Exits, rows: np.ndarray, y: np.ndarray, which: int
 ) -> None:
     """Hollow: the nearest word in any direction of the tokens `rows`, at heights y."""
-    colour, shape, _ = SIDES[which]
+    colour, shape, __ = SIDES[which]
     figure.add_scatter(
         x=found.closest_factor[rows],
         y=y,
         mode="markers",
-        name="nearest word, any direction",
+        name=_("nearest word, any direction"),
         marker={"symbol": f"{shape}-open", "size": 9, "color": colour},
         customdata=[label(found.closest[t]) for t in rows],
         hovertemplate="%{customdata}: at least %{x:.3g} × δ in any direction<extra></extra>",
@@ -81,7 +82,7 @@ def _along_marks(
     figure: go.Figure, found: Exits, rows: np.ndarray, y: np.ndarray, which: int
 ) -> None:
     """Filled: what the tokens `rows` become along δ, at heights y."""
-    colour, shape, _ = SIDES[which]
+    colour, shape, __ = SIDES[which]
     figure.add_scatter(
         x=found.factor[rows],
         y=y,
@@ -109,16 +110,22 @@ def exits_sentence(record: AttackRecord, found: Exits) -> str:
     """Which token is nearest to becoming another, and how many rows were no candidates."""
     rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
     if not len(rows):
-        return "δ is zero on every token."
+        return _("δ is zero on every token.")
     t = int(rows[found.factor[rows].argmin()])
     factor = float(found.factor[t])
     ways = (
-        f"Closest to becoming another is ‘{record.tokens[t]}’: ‘{found.becomes[t]}’ at"
-        f" {number(factor)} × its δ."
+        _(
+            "Closest to becoming another is ‘{tokens}’: ‘{becomes}’ at {factor} × its δ.",
+            tokens=record.tokens[t],
+            becomes=found.becomes[t],
+            factor=number(factor),
+        )
         if np.isfinite(factor)
-        else "No token becomes another, however long its δ is made."
+        else _("No token becomes another, however long its δ is made.")
     )
-    return f"{ways} {found.excluded:,} vocabulary rows are no candidates."
+    return _(
+        "{ways} {excluded:,} vocabulary rows are no candidates.", ways=ways, excluded=found.excluded
+    )
 
 
 def scaling(
@@ -143,12 +150,12 @@ def scaling(
         fillcolor=faded(NEUTRAL, 0.25),
         line={"color": CLEAR},
         hoverinfo="skip",
-        name=f"noise as long ({noise.shape[1]} draws)",
+        name=_("noise as long ({shape} draws)", shape=noise.shape[1]),
     )
     for name, values, dash, symbol in (
         ("vectors", found.vectors, "solid", "circle"),
         ("nearest tokens", found.projected, "dash", "square"),
-        ("text, read again", found.reread, "dot", "diamond"),
+        (_("text, read again"), found.reread, "dot", "diamond"),
     ):
         figure.add_scatter(
             x=x,
@@ -164,7 +171,7 @@ def scaling(
         figure.add_vline(x=float(x[at]), line={"color": colour, "width": 2})
     figure.update_xaxes(
         type="log",
-        title={"text": "factor on δ"},
+        title={"text": _("factor on δ")},
         tickformat="~g",
         nticks=6,
         range=None if span is None else [float(v) for v in np.log10(span)],
@@ -213,22 +220,30 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
     """When the first word changes, and whether the words alone ever flip the prediction."""
     first = found.exits[np.isfinite(found.exits)]
     if not len(first):
-        return f"No token changes, however long δ is made (up to {number(found.limit)} ×)."
+        return _(
+            "No token changes, however long δ is made (up to {limit} ×).", limit=number(found.limit)
+        )
     t = int(np.where(np.isfinite(found.exits), found.exits, np.inf).argmin())
-    text = (
-        f"The first word to change is ‘{record.tokens[t]}’, to ‘{found.crossings[t][0][1]}’, at"
-        f" {number(float(first.min()))} × δ."
+    text = _(
+        "The first word to change is ‘{tokens}’, to ‘{crossings}’, at {float} × δ.",
+        tokens=record.tokens[t],
+        crossings=found.crossings[t][0][1],
+        float=number(float(first.min())),
     )
     flips = np.flatnonzero(found.reread.broken)
     if not len(flips):
-        return f"{text} The words alone never flip the prediction on the way."
+        return _("{text} The words alone never flip the prediction on the way.", text=text)
     f = int(flips[0])
     changed = int(found.changed[f].sum())
     many = f"{changed} tokens" if changed > 1 else "1 token"
-    return (
-        f"{text} The words alone first flip it at {number(float(found.factors[f]))} ×, with"
-        f" {many} changed: {said(record, found.reread.answers[f])},"
-        f" {percent(float(found.reread.sure[f]))}."
+    return _(
+        "{text} The words alone first flip it at {float} ×, with {many} changed: "
+        "{said}, {percent}.",
+        text=text,
+        float=number(float(found.factors[f])),
+        many=many,
+        said=said(record, found.reread.answers[f]),
+        percent=percent(float(found.reread.sure[f])),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.sentences import STUCK, at_eps, norm_share, number, percent, signed, unit_of
 from advlab.pictures.through_training import flips_sentence
 from advlab.pictures.wording import said
@@ -19,16 +20,28 @@ def perturbation(record: AttackRecord) -> str:
     share = norm_share(record)
     free = int(record.perturbable.sum())
     if not share.any():
-        return STUCK if record.stuck else "δ is zero: no word was moved."
+        return STUCK if record.stuck else _("δ is zero: no word was moved.")
     order = (-share).argsort(kind="stable")
     half = int(np.searchsorted(share[order].cumsum(), 0.5)) + 1
     held = percent(float(share[order[:half]].sum()))
     if half == 1:
-        return f"One word holds {held} of ‖δ‖²: ‘{record.tokens[order[0]]}’."
+        return _(
+            "One word holds {held} of ‖δ‖²: ‘{tokens}’.", held=held, tokens=record.tokens[order[0]]
+        )
     if half <= FEW:
         names = _listed([f"‘{record.tokens[t]}’" for t in order[:half]])
-        return f"{half} of {free} tokens hold {held} of ‖δ‖²: {names}."
-    return f"δ is spread: only {half} of {free} tokens together hold half of ‖δ‖²."
+        return _(
+            "{half} of {free} tokens hold {held} of ‖δ‖²: {names}.",
+            half=half,
+            free=free,
+            held=held,
+            names=names,
+        )
+    return _(
+        "δ is spread: only {half} of {free} tokens together hold half of ‖δ‖².",
+        half=half,
+        free=free,
+    )
 
 
 def geometry(record: AttackRecord, found: Surface) -> str:
@@ -40,54 +53,81 @@ def geometry(record: AttackRecord, found: Surface) -> str:
     rest = percent(float((found.margin < 0)[inside].mean())) if inside.any() else "none"
     name = said(record, record.clean.answers[0])
     if not len(over):
-        way = (
-            f"Straight along δ, up to {number(float(found.axis[-1]))} × its length, it stays {name}"
+        way = _(
+            "Straight along δ, up to {float} × its length, it stays {name}",
+            float=number(float(found.axis[-1])),
+            name=name,
         )
     elif over[0] == 0:
-        way = "The sentence itself stands beyond the boundary already"
+        way = _("The sentence itself stands beyond the boundary already")
     else:
         at = number(float(found.axis[ahead][over[0]]))
-        way = f"Straight along δ the answer changes at about {at} × its length"
-    return f"{way}; {rest} of the ε ball in this picture is not {name}."
+        way = _("Straight along δ the answer changes at about {at} × its length", at=at)
+    return _(
+        "{way}; {rest} of the ε ball in this picture is not {name}.", way=way, rest=rest, name=name
+    )
 
 
 def saliency(record: AttackRecord, found: Saliency) -> str:
     """Which word speaks most for what is explained, and which against it."""
     values = np.nan_to_num(found.clean.words.astype(float))
     if not len(values) or not values.any():
-        return "No word counts here: every value is 0."
+        return _("No word counts here: every value is 0.")
     unit = unit_of(found)
     top = int(values.argmax()) if found.signed else int(np.abs(values).argmax())
     name = f"‘{record.words[top]}’"
     if not found.signed:
-        return f"Most sensitive at {name} ({number(float(abs(values[top])))} {unit})."
+        return _(
+            "Most sensitive at {name} ({float} {unit}).",
+            name=name,
+            float=number(float(abs(values[top]))),
+            unit=unit,
+        )
     low = int(values.argmin())
-    lead = f"{name} speaks most for it ({signed(float(values[top]))} {unit})"
-    worst = f"‘{record.words[low]}’ most against it ({signed(float(values[low]))})"
+    lead = _(
+        "{name} speaks most for it ({signed} {unit})",
+        name=name,
+        signed=signed(float(values[top])),
+        unit=unit,
+    )
+    worst = _(
+        "‘{words}’ most against it ({signed})",
+        words=record.words[low],
+        signed=signed(float(values[low])),
+    )
     if values[top] <= 0:
-        return f"No word speaks for it; {worst}."
-    return f"{lead}, {worst}." if values[low] < 0 else f"{lead}; no word speaks against it."
+        return _("No word speaks for it; {worst}.", worst=worst)
+    return (
+        f"{lead}, {worst}."
+        if values[low] < 0
+        else _("{lead}; no word speaks against it.", lead=lead)
+    )
 
 
 def projection(record: AttackRecord) -> str:
     """Whether the attack, read as text, is another sentence, and what the model says of that."""
     if not record.perturbable.any():
-        return "There is no word here that the attack may change."
+        return _("There is no word here that the attack may change.")
     read = record.round_trip
     says = f"{said(record, read.answers[0])} {percent(float(read.sure[0]))}"
     count = int(record.moved.sum())
     same = _letters(record.round_trip_text) == _letters(record.text)
     if not count:
-        kept = "Read as text it is still the same sentence"
+        kept = _("Read as text it is still the same sentence")
         if not same:
-            kept = "Read as text no word is replaced, but it is written otherwise"
-        back = ", not what the attack made of the vectors" if record.flipped else ""
+            kept = _("Read as text no word is replaced, but it is written otherwise")
+        back = _(", not what the attack made of the vectors") if record.flipped else ""
         if record.flipped and read.answers[0] == record.attacked.answers[0]:
-            back = ", as under attack"
-        return f"{kept}: the model says {says}{back}."
-    many = "1 word is replaced" if count == 1 else f"{count} words are replaced"
-    flips = "flipped" if read.broken[0] else "not flipped"
-    return f"Read as text it is another sentence, {many}: the model says {says}, {flips}."
+            back = _(", as under attack")
+        return _("{kept}: the model says {says}{back}.", kept=kept, says=says, back=back)
+    many = _("1 word is replaced") if count == 1 else _("{count} words are replaced", count=count)
+    flips = "flipped" if read.broken[0] else _("not flipped")
+    return _(
+        "Read as text it is another sentence, {many}: the model says {says}, {flips}.",
+        many=many,
+        says=says,
+        flips=flips,
+    )
 
 
 def training(lapse: Sequence[Moment]) -> str:
@@ -102,15 +142,22 @@ def training(lapse: Sequence[Moment]) -> str:
     if before == after:
         return flips_sentence(first, last)
     way = "harder" if after > before else "easier"
-    return f"Training made it {way} to flip. {flips_sentence(first, last)}"
+    return _(
+        "Training made it {way} to flip. {flips_sentence}",
+        way=way,
+        flips_sentence=flips_sentence(first, last),
+    )
 
 
 def data(record: AttackRecord, attack: str) -> str:
     """What has to be repeated, in a line. `attack`: its name, for people."""
-    verdict = "flips it" if record.flipped and record.right else "does not flip it"
-    return (
-        f"{attack} at {at_eps(record.eps, record)}, seed {record.seed}, {verdict}: all that it takes"
-        " to repeat this is here."
+    verdict = _("flips it") if record.flipped and record.right else _("does not flip it")
+    return _(
+        "{attack} at {at_eps}, seed {seed}, {verdict}: all that it takes to repeat this is here.",
+        attack=attack,
+        at_eps=at_eps(record.eps, record),
+        seed=record.seed,
+        verdict=verdict,
     )
 
 
@@ -120,4 +167,8 @@ def _letters(text: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return (
+        _("{names} and {names2}", names=", ".join(names[:-1]), names2=names[-1])
+        if len(names) > 1
+        else names[0]
+    )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL, SIDES, faded, label, side
@@ -49,7 +50,9 @@ def plane_figure(
         _exit_mark(figure, plane.exit_radius, 0.06 * width)
     if not lens and plane.delta > 0:
         _frame_of_lens(figure, plane)
-    title = f"Lens: magnified {number(magnified)} ×" if lens else "True scale"
+    title = (
+        _("Lens: magnified {magnified} ×", magnified=number(magnified)) if lens else _("True scale")
+    )
     figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"})
     across, up = (left, left + width), (bottom, bottom + width)
     square(figure, across, up, ("along δ, raw", "across, raw"), 5)
@@ -63,28 +66,36 @@ def marks(which: Sequence[int]) -> list[Mark]:
     several = len(which) > 1
     return [
         *(
-            Mark(SIDES[i][0], f"the clean word{f' ({side(i)})' if several else ''}", round=True)
+            Mark(
+                SIDES[i][0],
+                _("the clean word{which}", which=f" ({side(i)})" if several else ""),
+                round=True,
+            )
             for i in which
         ),
-        Mark(AHEAD, "δ, its head is the perturbed vector", line="solid"),
-        Mark(NEUTRAL, "where δ leaves the token's cell", line="dotted"),
-        Mark(AHEAD, "what the lens magnifies", line="dotted"),
-        Mark(NEUTRAL, "another word; faint: far out of this plane", round=True),
-        Mark(faded(NEUTRAL, 0.12), "the token's own cell"),
-        Mark(faded(TINTS[0], 0.3), "each other shade: another word's cell"),
+        Mark(AHEAD, _("δ, its head is the perturbed vector"), line="solid"),
+        Mark(NEUTRAL, _("where δ leaves the token's cell"), line="dotted"),
+        Mark(AHEAD, _("what the lens magnifies"), line="dotted"),
+        Mark(NEUTRAL, _("another word; faint: far out of this plane"), round=True),
+        Mark(faded(NEUTRAL, 0.12), _("the token's own cell")),
+        Mark(faded(TINTS[0], 0.3), _("each other shade: another word's cell")),
     ]
 
 
 def reach_sentence(record: AttackRecord, plane: LocalPlane) -> str:
     """How long the token's δ is, and how far that is on its way to another word."""
     name = f"‘{record.tokens[plane.token]}’"
-    size = f"δ moves {name} by {number(plane.delta / record.scale.mean_norm)} × mean norm"
+    size = _(
+        "δ moves {name} by {delta} × mean norm",
+        name=name,
+        delta=number(plane.delta / record.scale.mean_norm),
+    )
     if not np.isfinite(plane.exit_radius) or plane.exit_radius <= 0:
-        return f"{size}; no other word lies that way."
+        return _("{size}; no other word lies that way.", size=size)
     share = plane.delta / plane.exit_radius
     if share > 1:
-        return f"{size}: beyond its cell, so it reads as another word."
-    return f"{size}, {percent(share)} of the way to another word."
+        return _("{size}: beyond its cell, so it reads as another word.", size=size)
+    return _("{size}, {percent} of the way to another word.", size=size, percent=percent(share))
 
 
 def magnification(
@@ -121,7 +132,7 @@ def _cells(plane: LocalPlane) -> go.Heatmap:
     colours = [faded(NEUTRAL, 0.12), *(faded(c, 0.3) for c in TINTS)]
     n = len(colours)
     scale = [[(i + side) / n, colour] for i, colour in enumerate(colours) for side in (0, 1)]
-    names = np.array([*(label(t) for t in plane.labels), "its own cell"], dtype=object)
+    names = np.array([*(label(t) for t in plane.labels), _("its own cell")], dtype=object)
     return go.Heatmap(
         z=tint,
         x=plane.grid_x,

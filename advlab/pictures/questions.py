@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import DASHES, FLIPS, NEUTRAL, RUNS, SHAPES, label
@@ -35,19 +36,29 @@ def optima_sentence(found: Optima) -> str:
     R = found.loss.shape[1]
     one, every = found.broken_by(1), found.broken_by(R)
     cosine, spread = float(np.median(found.cosine)), float(np.median(found.spread))
-    told = (
-        f"{found.model}: one start breaks {percent(one)} of {len(found.ids)} texts, {R} starts break"
-        f" {percent(every)}. On {percent(found.undecided.mean())} of the texts some starts succeed and"
-        " others do not. "
+    told = _(
+        "{model}: one start breaks {percent} of {n_ids} texts, {r} starts break "
+        "{percent2}. On {percent3} of the texts some starts succeed and others do "
+        "not. ",
+        model=found.model,
+        percent=percent(one),
+        n_ids=len(found.ids),
+        r=R,
+        percent2=percent(every),
+        percent3=percent(found.undecided.mean()),
     )
     if every - one > STUCK:
-        told += f"Attacks do stick here: use {R} restarts before you believe an accuracy."
+        told += _("Attacks do stick here: use {r} restarts before you believe an accuracy.", r=R)
     else:
-        told += "One start finds about all that there is: restarts add little."
-    where = "at the same place" if cosine > ALIKE else "at different places"
-    return (
-        f"{told} The ascents end {where} (median cosine {number(cosine)}), their highest losses lie"
-        f" {percent(spread)} of the climb apart (median)."
+        told += _("One start finds about all that there is: restarts add little.")
+    where = _("at the same place") if cosine > ALIKE else _("at different places")
+    return _(
+        "{told} The ascents end {where} (median cosine {cosine}), their highest "
+        "losses lie {percent} of the climb apart (median).",
+        told=told,
+        where=where,
+        cosine=number(cosine),
+        percent=percent(spread),
     )
 
 
@@ -65,9 +76,9 @@ def more_starts(found: Sequence[Optima]) -> go.Figure:
             marker={"symbol": SHAPES[k], "size": 8},
             hovertemplate="%{x} starts: %{y:.1%} broken<extra></extra>",
         )
-    figure.update_xaxes(title={"text": "random starts tried"}, dtick=1)
+    figure.update_xaxes(title={"text": _("random starts tried")}, dtick=1)
     figure.update_yaxes(
-        title={"text": "broken, of those read right"},
+        title={"text": _("broken, of those read right")},
         range=[-0.02, 1.02],
         tickformat=".0%",
         nticks=6,
@@ -100,8 +111,8 @@ def ends(found: Optima, limit: int = 60) -> go.Figure:
             marker={"symbol": symbol, "size": 7, "color": colour, "line": {"width": 1.5}},
             hovertemplate="%{customdata}: %{y:.3f} nats<extra></extra>",
         )
-    figure.update_xaxes(title={"text": "texts, by mean loss"}, showticklabels=False)
-    figure.update_yaxes(title={"text": "highest loss of an ascent (nats)"}, nticks=6)
+    figure.update_xaxes(title={"text": _("texts, by mean loss")}, showticklabels=False)
+    figure.update_yaxes(title={"text": _("highest loss of an ascent (nats)")}, nticks=6)
     return finish(figure, 340, legend_rows=1)
 
 
@@ -111,7 +122,7 @@ def apart(found: Sequence[Optima]) -> go.Figure:
     widest = max([float(f.distance.max()) for f in found] + [0.1])
     edges = np.linspace(0.0, widest, 16)
     for k, one in enumerate(found):
-        counts, _ = np.histogram(one.distance, edges)
+        counts, __ = np.histogram(one.distance, edges)
         figure.add_scatter(
             x=(edges[:-1] + edges[1:]) / 2,
             y=counts / max(len(one.ids), 1),
@@ -121,8 +132,10 @@ def apart(found: Sequence[Optima]) -> go.Figure:
             marker={"symbol": SHAPES[k], "size": 6},
             hovertemplate="about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>",
         )
-    figure.update_xaxes(title={"text": "mean distance between two ends (× ε)"}, rangemode="tozero")
-    figure.update_yaxes(title={"text": "share of the texts"}, tickformat=".0%", nticks=5)
+    figure.update_xaxes(
+        title={"text": _("mean distance between two ends (× ε)")}, rangemode="tozero"
+    )
+    figure.update_yaxes(title={"text": _("share of the texts")}, tickformat=".0%", nticks=5)
     return finish(figure, 300, legend_rows=len(found))
 
 
@@ -151,7 +164,7 @@ def transfer_map(found: Transfer) -> go.Figure:
     """Made on (down), tried on (across): the share read right."""
     M = range(len(found.models))
     rates = [[found.share(i, j) if found.possible[i, j] else None for j in M] for i in M]
-    return matrix(found.models, found.models, rates, "made on", "tried on")
+    return matrix(found.models, found.models, rates, "made on", _("tried on"))
 
 
 def letters(models: Sequence[str]) -> str:
@@ -252,7 +265,7 @@ def transfer_columns(found: Transfer) -> Columns:
     table: Columns = {"made on": list(names)}
     for j, name in enumerate(names):
         table[f"tried on {name}"] = [
-            str(found.share(i, j)) if found.possible[i, j] else "other vectors"
+            str(found.share(i, j)) if found.possible[i, j] else _("other vectors")
             for i in range(len(names))
         ]
     return table
@@ -261,9 +274,10 @@ def transfer_columns(found: Transfer) -> Columns:
 def carry_sentence(found: CarryOver) -> str:
     """What each model keeps of the first one's losses, kind by kind, where the texts can tell."""
     if len(found.models) < 2:
-        return (
-            f"{', '.join(found.models)} alone: choose a plainly trained model beside it, to see what a"
-            " defence gains under each kind of attack."
+        return _(
+            "{models} alone: choose a plainly trained model beside it, to see what a "
+            "defence gains under each kind of attack.",
+            models=", ".join(found.models),
         )
     told = []
     for m in range(1, len(found.models)):
@@ -276,17 +290,29 @@ def carry_sentence(found: CarryOver) -> str:
         if better:
             gains = ", ".join(f"{k} ({100 * g:+.0f})" for g, k in sorted(better, reverse=True)[:4])
             parts.append(
-                f"more under {len(better)} of {len(found.kinds)} kinds, most under {gains}"
+                _(
+                    "more under {n_better} of {n_kinds} kinds, most under {gains}",
+                    n_better=len(better),
+                    n_kinds=len(found.kinds),
+                    gains=gains,
+                )
             )
         if alike:
-            kinds = ", ".join(k for _, k in alike[:3]) + (", …" if len(alike) > 3 else "")
-            parts.append(f"no difference that these texts show under {kinds}")
+            kinds = ", ".join(k for __, k in alike[:3]) + (", …" if len(alike) > 3 else "")
+            parts.append(_("no difference that these texts show under {kinds}", kinds=kinds))
         if worse:
             losses = ", ".join(
                 f"{k} ({100 * g:+.0f})".replace("-", "−") for g, k in sorted(worse)[:3]
             )
-            parts.append(f"less under {losses}")
-        told.append(f"{found.models[m]} against {found.models[0]}, in points: {'; '.join(parts)}.")
+            parts.append(_("less under {losses}", losses=losses))
+        told.append(
+            _(
+                "{models} against {models2}, in points: {parts}.",
+                models=found.models[m],
+                models2=found.models[0],
+                parts="; ".join(parts),
+            )
+        )
     return " ".join(told)
 
 
@@ -297,12 +323,18 @@ def transfer_sentence(found: Transfer) -> str:
         for j in range(len(found.models)):
             if found.possible[i, j]:
                 (own if i == j else other).append(found.share(i, j).value)
-    what = "δ" if found.kind == "delta" else "a replaced word"
+    what = "δ" if found.kind == "delta" else _("a replaced word")
     if not other:
-        return f"No two of these models share their vectors, so {what} cannot be carried over."
-    return (
-        f"Under {what} made on themselves the models read {percent(float(np.mean(own)))} right, under"
-        f" one made on another model {percent(float(np.mean(other)))} (means over the pairs)."
+        return _(
+            "No two of these models share their vectors, so {what} cannot be carried over.",
+            what=what,
+        )
+    return _(
+        "Under {what} made on themselves the models read {percent} right, under "
+        "one made on another model {percent2} (means over the pairs).",
+        what=what,
+        percent=percent(float(np.mean(own))),
+        percent2=percent(float(np.mean(other))),
     )
 
 
@@ -343,7 +375,12 @@ def cost_columns(
             ),
         ):
             pair = compare(mine.tolist(), base.tolist())
-            text = f"{100 * pair.gain:+.1f} [{100 * pair.low:+.1f} to {100 * pair.high:+.1f}]"
+            text = _(
+                "{value:+.1f} [{value2:+.1f} to {value3:+.1f}]",
+                value=100 * pair.gain,
+                value2=100 * pair.low,
+                value3=100 * pair.high,
+            )
             table[name].append("–" if row is first else text.replace("-", "−"))
     return table
 
@@ -357,15 +394,15 @@ def cost_sentence(grid: Grid, costs: Sequence[float | None]) -> str:
             row.stands(len(row.eps) - 1).tolist(), first.stands(len(first.eps) - 1).tolist()
         )
         paid = (
-            f"{100 * clean.gain:+.1f} points of clean accuracy".replace("-", "−")
+            _("{value:+.1f} points of clean accuracy", value=100 * clean.gain).replace("-", "−")
             if clean.differ
-            else "no clean accuracy that these texts show"
+            else _("no clean accuracy that these texts show")
         )
         gained = f"{100 * hard.gain:.1f} points".replace("-", "−")
-        sure = "" if hard.differ else " (not more than chance)"
-        time = f", and {cost:.1f} × the time of a plain step" if cost else ""
+        sure = "" if hard.differ else _(" (not more than chance)")
+        time = _(", and {cost:.1f} × the time of a plain step", cost=cost) if cost else ""
         told.append(
             f"{row.model} gains {gained} under attack at ε = {row.eps[-1]:g}{sure}; the price is"
             f" {paid}{time}."
         )
-    return " ".join(told) or "Choose a second model: a price needs something to compare with."
+    return " ".join(told) or _("Choose a second model: a price needs something to compare with.")

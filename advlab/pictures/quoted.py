@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.robustness import add_row, against_eps, name_of
 from advlab.pictures.tables import Columns
@@ -55,7 +56,7 @@ def curve(grid: Grid, name: str) -> go.Figure:
         figure.update_yaxes(type="log", nticks=6)
     else:
         figure.update_yaxes(rangemode="tozero", nticks=6)
-    title = f"{name} (less is better)" if of(grid.rows[0], name).lower else name
+    title = _("{name} (less is better)", name=name) if of(grid.rows[0], name).lower else name
     figure.update_yaxes(title={"text": title})
     return finish(figure, 400, legend_rows=len(grid.rows))
 
@@ -64,15 +65,15 @@ def columns(grid: Grid) -> Columns:
     """One row a model, attack and figure: clean, each ε, noise at the largest, how it is counted."""
     rows = [(row, one) for row in grid.rows for one in row.quoted]
     table: Columns = {
-        "model": [row.model for row, _ in rows],
-        "attack": [str(row.attack["name"]) for row, _ in rows],
-        "figure": [one.name for _, one in rows],
-        "clean": [str(one.clean.estimate) for _, one in rows],
+        "model": [row.model for row, __ in rows],
+        "attack": [str(row.attack["name"]) for row, __ in rows],
+        "figure": [one.name for __, one in rows],
+        "clean": [str(one.clean.estimate) for __, one in rows],
     }
     for e, eps in enumerate(grid.rows[0].eps):
-        table[f"ε = {eps:g}"] = [str(one.robust[e].estimate) for _, one in rows]
-    table["noise, largest ε"] = [str(one.noisy[-1].estimate) for _, one in rows]
-    table["how"] = [one.note for _, one in rows]
+        table[f"ε = {eps:g}"] = [str(one.robust[e].estimate) for __, one in rows]
+    table["noise, largest ε"] = [str(one.noisy[-1].estimate) for __, one in rows]
+    table["how"] = [one.note for __, one in rows]
     return table
 
 
@@ -91,7 +92,7 @@ def paired(grid: Grid, e: int) -> Columns:
                 table["figure"].append(name)
                 table["difference"].append(str(found).replace("-", "−"))
                 apart = found.low > 0 or found.high < 0
-                table["differ"].append("yes" if apart else "not shown")
+                table["differ"].append("yes" if apart else _("not shown"))
     return table
 
 
@@ -102,7 +103,9 @@ def _at(one: Quoted, e: int) -> Resampled:
 def sentence(figures: Sequence[str]) -> str:
     """What stands above them."""
     listed = ", ".join(figures)
-    return (
-        f"Of the answers as they are given: {listed}. Under attack each text is answered under the"
-        " strongest δ found for it, those that are wrong already too. Intervals: bootstrap over texts."
+    return _(
+        "Of the answers as they are given: {listed}. Under attack each text is "
+        "answered under the strongest δ found for it, those that are wrong already "
+        "too. Intervals: bootstrap over texts.",
+        listed=listed,
     )

@@ -203,12 +203,12 @@ def film(
     pad = 0.05 * (high - low) or 1.0
     return Reel(
         control="step",
-        labels=[f"step {s} of {int(steps[-1])}" for s in steps.tolist()],
+        labels=[_("step {s} of {steps}", s=s, steps=int(steps[-1])) for s in steps.tolist()],
         x=_short(steps.astype(float)),
-        x_title="attack step",
+        x_title=_("attack step"),
         start=int(np.searchsorted(steps, records[0].best_step)),
         charts=(
-            Chart("Loss, nats", (0.0, 1.05 * most or 1.0), False, tuple(losses)),
+            Chart(_("Loss, nats"), (0.0, 1.05 * most or 1.0), False, tuple(losses)),
             Chart(_margin_title(records), (low - pad, high + pad), False, tuple(margins)),
             Chart(chance_of(records), (0.0, 1.0), True, tuple(chances)),
         ),
@@ -233,9 +233,14 @@ def length_of(record: AttackRecord, deltas: np.ndarray) -> np.ndarray:
 def _bands(draws: Sequence[int], noise: Sequence[Noise] | None) -> tuple[str, ...]:
     known = sorted({n for n in draws if n})
     many = f"{' and '.join(map(str, known))} " if known else ""
-    found = [f"bands: range of {many}random draws as long"]
+    found = [_("bands: range of {many}random draws as long", many=many)]
     if noise is not None:
-        found.append(f"grey behind the bars: δ of {len(noise[0].delta_norm)} random draws as long")
+        found.append(
+            _(
+                "grey behind the bars: δ of {n_delta_norm} random draws as long",
+                n_delta_norm=len(noise[0].delta_norm),
+            )
+        )
     return tuple(found)
 
 
@@ -244,7 +249,12 @@ def _probability(i: int, record: AttackRecord) -> Series:
     marks: tuple[tuple[int, str], ...] = ()
     if curve.flip_eps is not None:
         at = int(np.searchsorted(curve.eps, curve.flip_eps))
-        marks = ((min(at, len(curve.eps) - 1), f"flips at {at_eps(curve.flip_eps, record)}"),)
+        marks = (
+            (
+                min(at, len(curve.eps) - 1),
+                _("flips at {at_eps}", at_eps=at_eps(curve.flip_eps, record)),
+            ),
+        )
     line = _line(i, record, curve.attacked.score, marks=marks)
     return Series(
         line.name, line.colour, line.dash, line.y, _short(curve.low), _short(curve.high), marks
@@ -258,7 +268,7 @@ def _line(
     band: np.ndarray | None = None,
     marks: tuple[tuple[int, str], ...] = (),
 ) -> Series:
-    colour, _, dash = SIDES[i]
+    colour, __, dash = SIDES[i]
     low, high = (None, None) if band is None else (_short(band.min(1)), _short(band.max(1)))
     return Series(side(i, record.model), colour, DASHES[dash], list(_short(y)), low, high, marks)
 
@@ -366,7 +376,7 @@ def _modes(
     def noisiest(key: str) -> float:
         """The right end of the longest band of noise."""
         ends = [
-            max((high for _, high in p.noise[key]), default=0.0)
+            max((high for __, high in p.noise[key]), default=0.0)
             * (1.0 if key == "share" else max(p.grown))
             for p in panels
             if p.noise and p.grown
@@ -378,12 +388,12 @@ def _modes(
     share = max(float((q / np.maximum(q.sum(1, keepdims=True), 1e-300)).max()) for q in squares)
     raw, share = max(raw, noisiest("raw")), max(share, noisiest("share"))
     found = [
-        Mode("raw", "‖δ‖", raw or 1.0, False, "× mean norm"),
+        Mode("raw", "‖δ‖", raw or 1.0, False, _("× mean norm")),
         Mode("share", "share of ‖δ‖²", share or 1.0, True, "of ‖δ‖²"),
     ]
     if frames is not None:
         most = max(*(float(f.exit_share.max()) for f in frames), noisiest("exit"))
-        found.append(Mode("exit", "share of exit radius", most or 1.0, True, "of the way out"))
+        found.append(Mode("exit", "share of exit radius", most or 1.0, True, _("of the way out")))
     return tuple(found)
 
 
@@ -391,7 +401,11 @@ def _margin_title(records: Sequence[AttackRecord]) -> str:
     """What the margin says, which holds for targeted attacks and for misread sentences too."""
     way = "up" if records[0].attack.get("targeted") else "down"
     name = " / ".join(dict.fromkeys(reference_of(r) for r in records))
-    return f"Margin of {name}, logits: above 0 it is the prediction; the attack pushes {way}"
+    return _(
+        "Margin of {name}, logits: above 0 it is the prediction; the attack pushes {way}",
+        name=name,
+        way=way,
+    )
 
 
 def _short(values: np.ndarray) -> list[float]:

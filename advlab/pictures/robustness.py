@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number
 from advlab.pictures.style import CLEAR, DASHES, NEUTRAL, RUNS, SHAPES, UNITS, faded, label
@@ -36,7 +37,7 @@ def curves(grid: Grid) -> go.Figure:
     figure.add_hline(y=grid.majority, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
     against_eps(figure, grid)
     figure.update_yaxes(
-        title={"text": "texts read right (%)"}, range=[-0.02, 1.02], tickformat=".0%", nticks=6
+        title={"text": _("texts read right (%)")}, range=[-0.02, 1.02], tickformat=".0%", nticks=6
     )
     return finish(figure, 400, legend_rows=len(grid.rows))
 
@@ -123,10 +124,12 @@ def paired(grid: Grid, e: int) -> Columns:
             table["second"].append(name_of(grid, b))
             table["difference"].append(f"{100 * pair.gain:+.1f} points".replace("-", "−"))
             table["95 %"].append(
-                f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}".replace("-", "−")
+                _(
+                    "{value:+.1f} to {value2:+.1f}", value=100 * pair.low, value2=100 * pair.high
+                ).replace("-", "−")
             )
             table["p"].append(number(pair.p))
-            table["differ"].append("yes" if pair.differ else "not shown")
+            table["differ"].append("yes" if pair.differ else _("not shown"))
     return table
 
 
@@ -140,7 +143,7 @@ def slices(grid: Grid, parts: Mapping[str, np.ndarray], e: int) -> Columns:
     `parts`: names and masks (N,) as `studies.parts.slices_of` tells them.
     """
     table: Columns = {"slice": list(parts), "texts": [int(mask.sum()) for mask in parts.values()]}
-    sure = ("the least confident third", "the most confident third")
+    sure = (_("the least confident third"), _("the most confident third"))
     table["slice"] += sure
     table["texts"] += [len(grid.ids) // 3] * 2
     for row in grid.rows:
@@ -167,8 +170,8 @@ def over_seeds(grid: Grid, groups: Mapping[str, str]) -> Columns:
             together.setdefault(key, []).append(row)
     together = {key: rows for key, rows in together.items() if len(rows) > 1}
     table: Columns = {
-        "setting": [title for title, _ in together],
-        "attack": [a for _, a in together],
+        "setting": [title for title, __ in together],
+        "attack": [a for __, a in together],
         "seeds": [len(rows) for rows in together.values()],
         "clean": [_spread([r.clean.value for r in rows]) for rows in together.values()],
     }
@@ -223,9 +226,11 @@ def frontier(
             f" {seconds[k]:.0f} s<extra></extra>",
         )
     figure.update_xaxes(
-        title={"text": "right under attack (% of texts)"}, tickformat=".0%", nticks=6
+        title={"text": _("right under attack (% of texts)")}, tickformat=".0%", nticks=6
     )
-    figure.update_yaxes(title={"text": "right when clean (% of texts)"}, tickformat=".0%", nticks=6)
+    figure.update_yaxes(
+        title={"text": _("right when clean (% of texts)")}, tickformat=".0%", nticks=6
+    )
     return finish(figure, 380)
 
 

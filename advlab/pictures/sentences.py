@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
 from advlab.pictures.wording import named, reference_of, said, written
@@ -22,7 +22,7 @@ STUCK = (
     " compare scores: Auto-PGD with the DLR loss, DeepFool or FMN."
 )
 
-NO_WORD = "No vector went far enough to become another word"
+NO_WORD = N_("No vector went far enough to become another word")
 
 
 def number(value: float) -> str:
@@ -68,9 +68,11 @@ def percent(value: float) -> str:
 def units(raw: float, scale: Scale) -> str:
     """A length in all three units."""
     u = scale.units(raw)
-    return (
-        f"{number(u['raw'])} raw = {number(u['norm'])} × mean norm"
-        f" = {number(u['half-nn'])} × half nearest-neighbour distance"
+    return _(
+        "{u} raw = {u2} × mean norm = {u3} × half nearest-neighbour distance",
+        u=number(u["raw"]),
+        u2=number(u["norm"]),
+        u3=number(u["half-nn"]),
     )
 
 
@@ -84,7 +86,7 @@ def moved_words(record: AttackRecord, limit: int = 3) -> str:
     """The tokens that now stand nearest to another: ‘good’ → ‘bad’, … ; empty when none moved."""
     rows = np.flatnonzero(record.moved)
     pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours.tokens[t][0]}’" for t in rows]
-    more = f" and {len(pairs) - limit} more" if len(pairs) > limit else ""
+    more = _(" and {n_pairs} more", n_pairs=len(pairs) - limit) if len(pairs) > limit else ""
     return ", ".join(pairs[:limit]) + more
 
 
@@ -100,35 +102,45 @@ def attack_sentence(record: AttackRecord) -> str:
     name, clean = reference_of(record), record.clean
     before, after = float(clean.score[0]), float(record.attacked.score[0])
     if not record.perturbable.any():
-        return "There is no word here that the attack may change."
+        return _("There is no word here that the attack may change.")
     if record.stuck and not record.flipped and record.right:
         return STUCK
     if record.goal:
         return goal_sentence(record)
     if record.attack.get("targeted"):
         met = record.attacked.answers[0] == record.reference or record.attacked.margin[0] > 0
-        each = " per token" if written(record) else ""
-        return (
-            f"{'Reaches' if met else 'Does not reach'} the target {name} within"
-            f" {at_eps(record.eps, record)}: its probability{each} goes from {percent(before)} to"
-            f" {percent(after)}."
+        each = _(" per token") if written(record) else ""
+        return _(
+            "{which} the target {name} within {at_eps}: its probability{each} goes "
+            "from {percent} to {percent2}.",
+            which=_("Reaches") if met else _("Does not reach"),
+            name=name,
+            at_eps=at_eps(record.eps, record),
+            each=each,
+            percent=percent(before),
+            percent2=percent(after),
         )
     if not record.right:
-        return (
-            f"Wrong before any attack: the {'label' if named(record) else 'reference'} is {name}, the"
-            f" model says {said(record, clean.answers[0])} ({percent(float(clean.sure[0]))})."
+        return _(
+            "Wrong before any attack: the {which} is {name}, the model says {said} ({percent}).",
+            which="label" if named(record) else "reference",
+            name=name,
+            said=said(record, clean.answers[0]),
+            percent=percent(float(clean.sure[0])),
         )
     flip = record.curve.flip_eps
     if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
     if flip is not None and flip <= record.eps:
         return f"Flips at {at_eps(flip, record)}. {jump(record)}".strip()
-    held = f"Holds at {at_eps(record.eps, record)}."
+    held = _("Holds at {at_eps}.", at_eps=at_eps(record.eps, record))
     if flip is not None:
-        return f"{held} It flips only at {at_eps(flip, record)}."
+        return _("{held} It flips only at {at_eps}.", held=held, at_eps=at_eps(flip, record))
     end = float(record.curve.eps[-1])
     return (
-        f"{held} Nor does it flip up to {at_eps(end, record)}." if end > 1.01 * record.eps else held
+        _("{held} Nor does it flip up to {at_eps}.", held=held, at_eps=at_eps(end, record))
+        if end > 1.01 * record.eps
+        else held
     )
 
 
@@ -162,23 +174,35 @@ def text_sentence(record: AttackRecord) -> str:
     same = not record.round_trip.broken[0]
     if count == 0:
         if not record.flipped:
-            return f"{NO_WORD}: read as text, the sentence is unchanged."
+            return _("{no_word}: read as text, the sentence is unchanged.", no_word=_(NO_WORD))
         if same:
-            return f"{NO_WORD}: read as text, the sentence is unchanged and the prediction reverts."
-        return f"{NO_WORD}, yet as text the sentence is split differently and is read as {read}."
+            return _(
+                "{no_word}: read as text, the sentence is unchanged and the prediction reverts.",
+                no_word=_(NO_WORD),
+            )
+        return _(
+            "{no_word}, yet as text the sentence is split differently and is read as {read}.",
+            no_word=_(NO_WORD),
+            read=read,
+        )
     plural = (
-        f"{count} vectors came nearest to another word"
+        _("{count} vectors came nearest to another word", count=count)
         if count > 1
-        else "1 vector came nearest to another word"
+        else _("1 vector came nearest to another word")
     )
     verdict = (
-        f"the prediction stays {said(record, record.clean.answers[0])}"
+        _("the prediction stays {said}", said=said(record, record.clean.answers[0]))
         if same
-        else f"the new text is read as {read}"
+        else _("the new text is read as {read}", read=read)
     )
     if record.flipped and same:
-        verdict = "the prediction reverts"
-    return f"{plural} ({moved_words(record)}): read as text, {verdict}."
+        verdict = _("the prediction reverts")
+    return _(
+        "{plural} ({moved_words}): read as text, {verdict}.",
+        plural=plural,
+        moved_words=moved_words(record),
+        verdict=verdict,
+    )
 
 
 def noise_sentence(record: AttackRecord) -> str:
@@ -188,9 +212,12 @@ def noise_sentence(record: AttackRecord) -> str:
         return ""
     flips, score = int(record.noise.broken.sum()), record.noise.score
     ends = list(dict.fromkeys(percent(float(v)) for v in (score.min(), score.max())))
-    return (
-        f"Random noise of the same length flips {flips} of {draws} draws"
-        f" ({reference_of(record)} {' to '.join(ends)})."
+    return _(
+        "Random noise of the same length flips {flips} of {draws} draws ({reference_of} {ends}).",
+        flips=flips,
+        draws=draws,
+        reference_of=reference_of(record),
+        ends=" to ".join(ends),
     )
 
 
@@ -198,18 +225,23 @@ def distance_sentence(record: AttackRecord) -> str:
     """How far the perturbed tokens are from becoming other tokens."""
     rows = np.flatnonzero(record.perturbable & (record.delta_norm > 0))
     if not len(rows):
-        return "δ is zero on every token."
+        return _("δ is zero on every token.")
     share = exit_share(record)[rows]
     top = rows[int(share.argmax())]
     certified = bool((record.delta_norm[rows] < record.certificate[rows]).all())
     if share.max() >= 1:
         crossed = int((share >= 1).sum())
-        text = f"{crossed} of {len(rows)} tokens left their cell; furthest ‘{record.tokens[top]}’, "
+        text = _(
+            "{crossed} of {n_rows} tokens left their cell; furthest ‘{tokens}’, ",
+            crossed=crossed,
+            n_rows=len(rows),
+            tokens=record.tokens[top],
+        )
     else:
-        text = f"Closest to becoming another token is ‘{record.tokens[top]}’, "
-    text += f"at {percent(float(share.max()))} of the way out along its δ."
+        text = _("Closest to becoming another token is ‘{tokens}’, ", tokens=record.tokens[top])
+    text += _("at {percent} of the way out along its δ.", percent=percent(float(share.max())))
     if certified:
-        text += " Every ‖δ‖ is below its certificate: no direction of that length leaves a cell."
+        text += _(" Every ‖δ‖ is below its certificate: no direction of that length leaves a cell.")
     return text
 
 
@@ -256,35 +288,55 @@ def completeness_sentence(found: Saliency) -> str:
     name = _(found.title) or found.method
     if found.clean.gap is None and found.clean.completeness is None:
         return ""
-    against = f" against {found.baseline}" if found.baseline else ""
+    against = _(" against {baseline}", baseline=found.baseline) if found.baseline else ""
     misses = [
-        f"{percent(one.completeness)} of the change on the {version} sentence"
+        _(
+            "{percent} of the change on the {version} sentence",
+            percent=percent(one.completeness),
+            version=version,
+        )
         if one.completeness is not None
-        else f"{number(one.gap or 0.0)} {unit_of(found)} on the {version} sentence, where the target"
-        " hardly changes"
+        else _(
+            "{gap} {unit_of} on the {version} sentence, where the target hardly changes",
+            gap=number(one.gap or 0.0),
+            unit_of=unit_of(found),
+            version=version,
+        )
         for version, one in found.versions
     ]
-    judged = "adds up"
-    if max(one.completeness or 0.0 for _, one in found.versions) >= 0.05:
-        judged = "does not add up; read it with care"
-    return f"{name}{against} {judged}: its sum misses {misses[0]}, and {misses[1]}."
+    judged = _("adds up")
+    if max(one.completeness or 0.0 for __, one in found.versions) >= 0.05:
+        judged = _("does not add up; read it with care")
+    return _(
+        "{name}{against} {judged}: its sum misses {misses}, and {misses2}.",
+        name=name,
+        against=against,
+        judged=judged,
+        misses=misses[0],
+        misses2=misses[1],
+    )
 
 
 def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
-        f"{_(s.title) or s.method} {signed(s.clean.remainder)} clean,"
-        f" {signed(s.perturbed.remainder)} perturbed, {unit_of(s)}"
+        _(
+            "{value} {signed} clean, {signed2} perturbed, {unit_of}",
+            value=_(s.title) or s.method,
+            signed=signed(s.clean.remainder),
+            signed2=signed(s.perturbed.remainder),
+            unit_of=unit_of(s),
+        )
         for s in maps
         if s.signed and not s.withheld
     ]
-    return "Left on special tokens: " + "; ".join(parts) + "." if parts else ""
+    return _("Left on special tokens: ") + "; ".join(parts) + "." if parts else ""
 
 
 def unit_of(found: Saliency) -> str:
     """What an attribution is counted in: the target's unit, for lengths of gradients a unit of δ."""
     unit = "nats" if found.target.startswith("loss") else "logits"
-    return unit if found.signed else f"{unit} per raw unit"
+    return unit if found.signed else _("{unit} per raw unit", unit=unit)
 
 
 def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
@@ -293,10 +345,23 @@ def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
     if spread is None or not len(spread) or not np.isfinite(spread).all():
         return ""
     w = int(spread.argmax())
-    mean = f"; of the mean over {draws} draws {number(draws**0.5)} times less" if draws > 1 else ""
-    return (
-        f"{_(found.title) or found.method}: the standard deviation of a single draw is"
-        f" {number(float(spread[w]))} {unit_of(found)} at most, on ‘{words[w]}’{mean}."
+    mean = (
+        _(
+            "; of the mean over {draws} draws {draws2} times less",
+            draws=draws,
+            draws2=number(draws**0.5),
+        )
+        if draws > 1
+        else ""
+    )
+    return _(
+        "{value}: the standard deviation of a single draw is {float} {unit_of} at "
+        "most, on ‘{words}’{mean}.",
+        value=_(found.title) or found.method,
+        float=number(float(spread[w])),
+        unit_of=unit_of(found),
+        words=words[w],
+        mean=mean,
     )
 
 
@@ -307,13 +372,21 @@ def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
         for a in range(len(maps))
         for b in range(a + 1, len(maps))
     ]
-    return f"Agreement: {', '.join(pairs)}." if pairs else ""
+    return _("Agreement: {pairs}.", pairs=", ".join(pairs)) if pairs else ""
 
 
 def starts_sentence(maps: Sequence[Saliency]) -> str:
     """How sure the model is of the explained answer where there are no words."""
-    starts = [f"{percent(s.p_baseline)} at {s.baseline}" for s in maps if s.p_baseline is not None]
-    return f"Probability of the explained answer: {', '.join(starts)}." if starts else ""
+    starts = [
+        _("{percent} at {baseline}", percent=percent(s.p_baseline), baseline=s.baseline)
+        for s in maps
+        if s.p_baseline is not None
+    ]
+    return (
+        _("Probability of the explained answer: {starts}.", starts=", ".join(starts))
+        if starts
+        else ""
+    )
 
 
 def _rho(one: Saliency, other: Saliency) -> str:
@@ -337,20 +410,30 @@ def lost_stage(record: AttackRecord) -> str:
     flips = [bool(reading.broken[0]) for reading in stages.values()]
     names = list(stages)
     if not flips[0]:
-        return "The attack does not flip the prediction, so there is nothing to lose on the way."
+        return _("The attack does not flip the prediction, so there is nothing to lose on the way.")
     for before, after, flip in zip(names, names[1:], flips[1:], strict=False):
         if not flip:
-            return f"The attack works {before} and is lost {after}."
-    return "The attack survives all the way to text: this is a real change of words."
+            return _("The attack works {before} and is lost {after}.", before=before, after=after)
+    return _("The attack survives all the way to text: this is a real change of words.")
 
 
 def loss_sentence(record: AttackRecord) -> str:
     """How the search went."""
     if len(record.losses) < 2:
-        return f"The attack takes no steps; loss {number(float(record.losses[-1]))} nats."
-    flip = f", first flip at step {record.flip_step}" if record.flip_step is not None else ""
-    return (
-        f"Loss from {number(float(record.losses[0]))} to"
-        f" {number(float(record.losses[record.best_step]))} nats at step {record.best_step} of"
-        f" {len(record.losses) - 1} (the one kept){flip}."
+        return _(
+            "The attack takes no steps; loss {float} nats.", float=number(float(record.losses[-1]))
+        )
+    flip = (
+        _(", first flip at step {flip_step}", flip_step=record.flip_step)
+        if record.flip_step is not None
+        else ""
+    )
+    return _(
+        "Loss from {float} to {float2} nats at step {best_step} of {n_losses} (the "
+        "one kept){flip}.",
+        float=number(float(record.losses[0])),
+        float2=number(float(record.losses[record.best_step])),
+        best_step=record.best_step,
+        n_losses=len(record.losses) - 1,
+        flip=flip,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.style import CLASSES
 from advlab.pictures.text import Mark, legend, pieces
 from advlab.pictures.wording import said
@@ -38,7 +39,7 @@ class Spans:
 def spans(record: AttackRecord, reading: Reading) -> Spans:
     """What the model reads in F versions of a record's text."""
     cut = pieces(record, range(len(record.tokens)))
-    there = [t for _, t in cut if t >= 0]
+    there = [t for __, t in cut if t >= 0]
     place = {t: k for k, t in enumerate(there)}
     values = [
         [[float(f"{v:.3g}") for v in row[there]] for row in reading.parts[name]]
@@ -46,7 +47,7 @@ def spans(record: AttackRecord, reading: Reading) -> Spans:
     ]
     known = record.clean.parts["span(reference)"][0]
     return Spans(
-        at=[place.get(t, -1) for _, t in cut],
+        at=[place.get(t, -1) for __, t in cut],
         start=values[0],
         end=values[1],
         answer=[_within(ends, place) for ends in reading.parts["span(answer)"]],
@@ -82,7 +83,12 @@ def rows_html(record: AttackRecord) -> str:
     """The text three times, clean, under noise and attacked, each token with its two chances."""
     versions: list[tuple[str, Reading]] = [("clean", record.clean)]
     if len(record.noise):
-        versions.append((f"random noise, mean of {len(record.noise)} draws", mean(record.noise)))
+        versions.append(
+            (
+                _("random noise, mean of {n_noise} draws", n_noise=len(record.noise)),
+                mean(record.noise),
+            )
+        )
     versions.append(("attacked", record.attacked))
     return marks_html() + "".join(
         f'<div style="font-weight:600;margin-top:.5rem">{title}: '
@@ -93,8 +99,8 @@ def rows_html(record: AttackRecord) -> str:
 
 def marks_html() -> str:
     """What the bars, the line and the frame stand for."""
-    marks = [Mark(END, "above: p(end)"), Mark(START, "below: p(start)")]
-    note = "framed: the answer · dashed: the clean one · underlined: the reference"
+    marks = [Mark(END, _("above: p(end)")), Mark(START, _("below: p(start)"))]
+    note = _("framed: the answer · dashed: the clean one · underlined: the reference")
     return legend(marks).replace("</div>", f"<span>{note}</span></div>")
 
 
@@ -102,7 +108,7 @@ def text_html(record: AttackRecord, reading: Reading) -> str:
     """One version (N = 1) of the text."""
     found = spans(record, reading)
     parts = []
-    for (piece, _), k in zip(pieces(record, range(len(record.tokens))), found.at, strict=True):
+    for (piece, __), k in zip(pieces(record, range(len(record.tokens))), found.at, strict=True):
         parts.append(html.escape(piece) if k < 0 else _token(piece, k, found))
     style = "font-size:1.05rem;line-height:1.5;margin:.2rem 0;white-space:pre-wrap"
     return f'<p dir="auto" style="{style};overflow-wrap:anywhere">{"".join(parts)}</p>'
@@ -144,17 +150,24 @@ def jump(record: AttackRecord) -> str:
         for answer, reading in ((before, record.clean), (after, record.attacked))
     ]
     if after == NO_ANSWER:
-        return f"Under attack {told[0]} is gone: the model finds no answer."
+        return _("Under attack {told} is gone: the model finds no answer.", told=told[0])
     if before == NO_ANSWER:
-        return f"Under attack the model finds an answer, {told[1]}, where it found none."
+        return _(
+            "Under attack the model finds an answer, {told}, where it found none.", told=told[1]
+        )
     first, second = (_sentence(record, r) for r in (record.clean, record.attacked))
-    where = "within its sentence" if first == second else "to another sentence"
-    return f"The answer jumps {where}: from {told[0]} to {told[1]}."
+    where = _("within its sentence") if first == second else _("to another sentence")
+    return _(
+        "The answer jumps {where}: from {told} to {told2}.",
+        where=where,
+        told=told[0],
+        told2=told[1],
+    )
 
 
 def _where(record: AttackRecord, reading: Reading) -> str:
     number = _sentence(record, reading)
-    return f" in sentence {number}" if number else ""
+    return _(" in sentence {number}", number=number) if number else ""
 
 
 def _sentence(record: AttackRecord, reading: Reading) -> int:

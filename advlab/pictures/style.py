@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 
+from advlab.language import N_
+
 SIDES = (  # models A, B and C
     ("#0072B2", "circle", "solid"),
     ("#D55E00", "diamond", "dash"),
@@ -38,7 +40,7 @@ CJK_FONTS = (
     *("Microsoft YaHei", "WenQuanYi Micro Hei"),
 )
 FONTS = ", ".join(("system-ui", *(f"'{name}'" for name in CJK_FONTS), "sans-serif"))
-UNITS = {"norm": "× mean norm", "half-nn": "× half-NN distance", "raw": "raw"}  # of ε
+UNITS = {"norm": N_("× mean norm"), "half-nn": N_("× half-NN distance"), "raw": "raw"}  # of ε
 
 
 def label(text: str, limit: int = 24) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import percent, signed
 from advlab.pictures.style import NEUTRAL, SIDES, label
@@ -26,7 +27,7 @@ def estimates(
 
     Filled marks flip the prediction. `span`: left, right, bottom, top, where models share the axes.
     """
-    colour, shape, _ = SIDES[which]
+    colour, shape, __ = SIDES[which]
     left, right, bottom, top = span or reach(found)
     low, high = max(left, bottom), min(right, top)
     figure = go.Figure()
@@ -34,14 +35,14 @@ def estimates(
         x=[low, high],
         y=[low, high],
         mode="lines",
-        name="estimate is right",
+        name=_("estimate is right"),
         hoverinfo="skip",
         line={"color": NEUTRAL, "width": 1, "dash": "dot"},
     )
     flips = found.reading.broken
     for chosen, name, symbol in (
-        (~flips, "same prediction", f"{shape}-open"),
-        (flips, "other prediction", shape),
+        (~flips, _("same prediction"), f"{shape}-open"),
+        (flips, _("other prediction"), shape),
     ):
         figure.add_scatter(
             x=found.estimates[chosen],
@@ -57,7 +58,7 @@ def estimates(
         )
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.update_xaxes(
-        title={"text": "estimated rise in loss, nats"},
+        title={"text": _("estimated rise in loss, nats")},
         range=[left, right],
         nticks=6,
         zeroline=False,
@@ -82,7 +83,7 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
     """How far the gradient may be believed, and what the best replacement does."""
     K = len(found.words)
     if not K:
-        return "There is no word here that another could replace."
+        return _("There is no word here that another could replace.")
     way = -1.0 if record.attack.get("targeted") else 1.0
     real = way * found.rises
     best = int(real.argmax())
@@ -90,14 +91,25 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
     flips = int(found.reading.broken.sum())
     rho = rank_correlation(found.estimates, found.rises)
     order = (
-        f" Estimates and real changes agree in order by ρ = {rho:.2f}." if rho is not None else ""
+        _(" Estimates and real changes agree in order by ρ = {rho:.2f}.", rho=rho)
+        if rho is not None
+        else ""
     )
-    return (
-        f"Of {found.possible:,} single replacements the gradient's best {K} were tried: {flips} change"
-        f" the prediction. Its first choice, ‘{_pair(record, found, 0)}’, is number {rank} of {K} in"
-        f" truth; the best is ‘{_pair(record, found, best)}’, {signed(float(found.rises[best]))} nats,"
-        f" read as {said(record, found.reading.answers[best])}"
-        f" ({percent(float(found.reading.sure[best]))}).{order.replace('-', '−')}"
+    return _(
+        "Of {possible:,} single replacements the gradient's best {k} were tried: "
+        "{flips} change the prediction. Its first choice, ‘{pair}’, is number "
+        "{rank} of {k} in truth; the best is ‘{pair2}’, {signed} nats, read as "
+        "{said} ({percent}).{replace}",
+        possible=found.possible,
+        k=K,
+        flips=flips,
+        pair=_pair(record, found, 0),
+        rank=rank,
+        pair2=_pair(record, found, best),
+        signed=signed(float(found.rises[best])),
+        said=said(record, found.reading.answers[best]),
+        percent=percent(float(found.reading.sure[best])),
+        replace=order.replace("-", "−"),
     )
 
 

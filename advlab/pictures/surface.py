@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from advlab.language import N_, _
 from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL
@@ -22,11 +23,11 @@ from advlab.records import AttackRecord, Surface
 
 EDGE = "#F3B6D8"  # the edge of the ball
 MARKS = (
-    Mark(AHEAD, "δ, from the sentence", line="solid"),
-    Mark("#ffffff", "decision boundary", line="solid", edged=True),
-    Mark(EDGE, "edge of the ε ball", line="dotted", edged=True),
+    Mark(AHEAD, N_("δ, from the sentence"), line="solid"),
+    Mark("#ffffff", N_("decision boundary"), line="solid", edged=True),
+    Mark(EDGE, N_("edge of the ε ball"), line="dotted", edged=True),
 )
-SOLID_MARKS = (MARKS[0], Mark("#000000", "decision boundary", line="dotted"), MARKS[2])
+SOLID_MARKS = (MARKS[0], Mark("#000000", N_("decision boundary"), line="dotted"), MARKS[2])
 ALIKE = 0.1  # shares of three pictures that differ by less tell the same story
 
 
@@ -51,7 +52,13 @@ def surface(found: Surface, limit: float | None = None) -> go.Figure:
     for trace in _flat(found, limit or float(found.loss.max()), bar=True):
         figure.add_trace(trace)
     ends = (x[0], x[-1])
-    square(figure, ends, ends, ("along δ (1 is δ)", f"random direction {found.seed + 1}"), 7)
+    square(
+        figure,
+        ends,
+        ends,
+        ("along δ (1 is δ)", _("random direction {seed}", seed=found.seed + 1)),
+        7,
+    )
     finish(figure, 380)
     figure.update_layout(margin={"t": 6})
     return figure
@@ -114,8 +121,8 @@ def _flat(found: Surface, top: float, *, bar: bool) -> list[Any]:
         )
     ]
     for values, at, colour, dash, name in (
-        (found.margin, 0.0, "#ffffff", "solid", "decision boundary"),
-        (found.share, 1.0, EDGE, "dot", "edge of the ε ball"),
+        (found.margin, 0.0, "#ffffff", "solid", _("decision boundary")),
+        (found.share, 1.0, EDGE, "dot", _("edge of the ε ball")),
     ):
         if len(y) > 1 and values.min() < at < values.max():
             for width, tone, shown in ((5, "#000000", False), (2.5, colour, True)):
@@ -182,8 +189,8 @@ def relief(found: Surface, limit: float | None = None) -> go.Figure:
     on = (x >= 0) & (x <= 1)
     lines = [
         (np.stack([x[on], 0 * x[on], found.loss[middle][on]], 1), AHEAD, "lines", "δ"),
-        (edge(found), EDGE, "lines+markers", "edge of the ε ball"),
-        (crossings(found), "#000000", "markers", "decision boundary"),
+        (edge(found), EDGE, "lines+markers", _("edge of the ε ball")),
+        (crossings(found), "#000000", "markers", _("decision boundary")),
     ]
     for points, colour, mode, name in lines:
         if len(points):
@@ -262,10 +269,16 @@ def surface_sentence(record: AttackRecord, found: Surface) -> str:
     """How much of the picture, and of the ball in it, lies beyond the boundary."""
     whole, near = shares(found)
     name = said(record, record.clean.answers[0])
-    return (
-        f"Random direction {found.seed + 1}: {percent(whole)} of the picture and {percent(near)} of"
-        f" the ε ball in it are read otherwise than {name}; loss from"
-        f" {number(float(found.loss.min()))} to {number(float(found.loss.max()))} nats."
+    return _(
+        "Random direction {seed}: {percent} of the picture and {percent2} of the ε "
+        "ball in it are read otherwise than {name}; loss from {float} to {float2} "
+        "nats.",
+        seed=found.seed + 1,
+        percent=percent(whole),
+        percent2=percent(near),
+        name=name,
+        float=number(float(found.loss.min())),
+        float2=number(float(found.loss.max())),
     )
 
 
@@ -275,19 +288,27 @@ def seeds_sentence(found: Sequence[Surface]) -> str:
     whole, near = zip(*pairs, strict=True)
     spread = max(max(whole) - min(whole), max(near) - min(near))
     verdict = (
-        "they tell the same story"
+        _("they tell the same story")
         if spread < ALIKE
-        else "they tell different stories, so none of them alone is the shape of the loss"
+        else _("they tell different stories, so none of them alone is the shape of the loss")
     )
-    return (
-        f"{len(found)} random directions: {_listed(whole)} of the picture and {_listed(near)} of the ε"
-        f" ball in it lie beyond the boundary; {verdict}."
+    return _(
+        "{n_found} random directions: {listed} of the picture and {listed2} of the "
+        "ε ball in it lie beyond the boundary; {verdict}.",
+        n_found=len(found),
+        listed=_listed(whole),
+        listed2=_listed(near),
+        verdict=verdict,
     )
 
 
 def _listed(values: Sequence[float]) -> str:
     texts = [percent(v) for v in values]
-    return f"{', '.join(texts[:-1])} and {texts[-1]}" if len(texts) > 1 else texts[0]
+    return (
+        _("{texts} and {texts2}", texts=", ".join(texts[:-1]), texts2=texts[-1])
+        if len(texts) > 1
+        else texts[0]
+    )
 
 
 def surface_columns(found: Surface) -> Columns:

@@ -53,7 +53,7 @@ def saliency_columns(
     names, as where one method starts from several baselines.
     """
     tokens = rows == "tokens"
-    names = record.tokens if tokens else (*record.words, "(special tokens)")
+    names = record.tokens if tokens else (*record.words, _("(special tokens)"))
     table: Columns = {"token" if tokens else "word": list(names)}
     for s, title in zip(maps, titles or [_(s.title) or s.method for s in maps], strict=True):
         for version, one in s.versions:
@@ -73,13 +73,13 @@ def baseline_columns(maps: Sequence[Saliency], titles: Sequence[str]) -> Columns
         (title, *version) for m, title in zip(maps, titles, strict=True) for version in m.versions
     ]
     table: Columns = {
-        "baseline": [title for title, _, _ in found],
-        "sentence": [version for _, version, _ in found],
+        "baseline": [title for title, __, __ in found],
+        "sentence": [version for __, version, __ in found],
     }
     for other, title in zip(maps, titles, strict=True):
         words = dict(other.versions)
         table[f"ρ with {title}"] = [
-            rank_correlation(one.words, words[version].words) for _, version, one in found
+            rank_correlation(one.words, words[version].words) for __, version, one in found
         ]
     return table
 

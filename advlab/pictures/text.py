@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.style import DIVERGING, NEUTRAL, faded
 from advlab.records import AttackRecord
 
@@ -129,7 +130,7 @@ def quoted(text: str, shield: Sequence[tuple[int, int]]) -> str:
 def shield_sentence(text: str, shield: Sequence[tuple[int, int]]) -> str:
     """Which words the attack left alone; empty when there are none."""
     held = [f"‘{piece}’" for piece, shielded in cut(text, shield) if shielded]
-    return f"Shielded from the attack (dashed): {', '.join(held)}." if held else ""
+    return _("Shielded from the attack (dashed): {held}.", held=", ".join(held)) if held else ""
 
 
 def legend(marks: Sequence[Mark]) -> str:

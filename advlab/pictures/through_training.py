@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.reel import Chart, Chips, Mode, Panel, Reel, Series, chips_of
 from advlab.pictures.sentences import exit_share, number, percent
 from advlab.pictures.style import DASHES, SIDES, side
@@ -52,13 +53,16 @@ def reel(
             Chart(f"{chance}, clean", (0.0, 1.0), True, tuple(clean)),
             Chart(f"{chance}, attacked", (0.0, 1.0), True, tuple(hard)),
             Chart(
-                "Margin of the clean sentence (logits)",
+                _("Margin of the clean sentence (logits)"),
                 (low - 0.05 * (high - low), high * 1.05),
                 False,
                 tuple(gaps),
             ),
             Chart(
-                f"Smallest ε that flips (× mean norm; {number(max(ends))} where none was found)",
+                _(
+                    "Smallest ε that flips (× mean norm; {max} where none was found)",
+                    max=number(max(ends)),
+                ),
                 (0.0, 1.05 * max(ends) or 1.0),
                 False,
                 tuple(flips),
@@ -74,8 +78,10 @@ def reel(
 
 def _label(epoch: int, keepers: Sequence[str]) -> str:
     """An epoch in words, with the models whose run kept its weights."""
-    name = f"after epoch {epoch}" if epoch else "before training"
-    return f"{name} (kept: {' and '.join(keepers)})" if keepers else name
+    name = _("after epoch {epoch}", epoch=epoch) if epoch else _("before training")
+    return (
+        _("{name} (kept: {keepers})", name=name, keepers=" and ".join(keepers)) if keepers else name
+    )
 
 
 def _at(lapse: Sequence[Moment], epoch: int) -> Moment:
@@ -93,7 +99,7 @@ def _flip(record: AttackRecord) -> float:
 
 
 def _series(i: int, name: str, y: Sequence[float]) -> Series:
-    colour, _, dash = SIDES[i]
+    colour, __, dash = SIDES[i]
     return Series(side(i, name), colour, DASHES[dash], [float(f"{v:.4g}") for v in y])
 
 
@@ -119,14 +125,14 @@ def _bars(
         return max(float(np.abs(bars[key]).max(initial=0.0)) for bars in found) or 1.0
 
     return (
-        Mode("raw", "‖δ‖", top("raw"), False, "× mean norm"),
-        Mode("exit", "share of exit radius", top("exit"), True, "of the way out"),
+        Mode("raw", "‖δ‖", top("raw"), False, _("× mean norm")),
+        Mode("exit", "share of exit radius", top("exit"), True, _("of the way out")),
         Mode(
             "look",
-            "weight in the prediction",
+            _("weight in the prediction"),
             top("look"),
             False,
-            "logits of margin, integrated gradients; − and pale: against the answer",
+            _("logits of margin, integrated gradients; − and pale: against the answer"),
         ),
     ), found
 
@@ -138,8 +144,13 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
     for m in row:
         r = m.record
         told.append(
-            f"clean {said(r, r.clean.answers[0])} {percent(float(r.clean.sure[0]))}, attacked"
-            f" {said(r, r.attacked.answers[0])} {percent(float(r.attacked.sure[0]))}"
+            _(
+                "clean {said} {percent}, attacked {said2} {percent2}",
+                said=said(r, r.clean.answers[0]),
+                percent=percent(float(r.clean.sure[0])),
+                said2=said(r, r.attacked.answers[0]),
+                percent2=percent(float(r.attacked.sure[0])),
+            )
         )
     return Panel(
         name=side(i, name),
@@ -171,18 +182,28 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
     first, last = lapse[0].record, lapse[-1].record
     words = lapse[-1].words - lapse[0].words if len(lapse[0].words) else np.zeros(0)
     most = (
-        f" The word that gained most weight is ‘{last.words[int(words.argmax())]}’."
+        _(" The word that gained most weight is ‘{words}’.", words=last.words[int(words.argmax())])
         if len(words) and words.max() > 0
         else ""
     )
-    start = "before training" if lapse[0].epoch == 0 else f"after epoch {lapse[0].epoch}"
-    return (
-        f"From {start} to epoch {lapse[-1].epoch}, {reference_of(last)} goes from"
-        f" {percent(float(first.clean.score[0]))} to {percent(float(last.clean.score[0]))}"
-        " on the clean sentence"
-        f" and from {percent(float(first.attacked.score[0]))} to"
-        f" {percent(float(last.attacked.score[0]))} under attack."
-        f"{most}{_kept_sentence(lapse)}"
+    start = (
+        _("before training")
+        if lapse[0].epoch == 0
+        else _("after epoch {epoch}", epoch=lapse[0].epoch)
+    )
+    return _(
+        "From {start} to epoch {epoch}, {reference_of} goes from {percent} to "
+        "{percent2} on the clean sentence and from {percent3} to {percent4} under "
+        "attack.{most}{kept_sentence}",
+        start=start,
+        epoch=lapse[-1].epoch,
+        reference_of=reference_of(last),
+        percent=percent(float(first.clean.score[0])),
+        percent2=percent(float(last.clean.score[0])),
+        percent3=percent(float(first.attacked.score[0])),
+        percent4=percent(float(last.attacked.score[0])),
+        most=most,
+        kept_sentence=_kept_sentence(lapse),
     )
 
 
@@ -191,8 +212,9 @@ def _kept_sentence(lapse: Sequence[Moment]) -> str:
     found = [m.epoch for m in lapse if m.chosen]
     if not found or found[-1] == lapse[-1].epoch:
         return ""
-    return (
-        f" The run keeps epoch {found[-1]}, the best on validation: the other views show that one."
+    return _(
+        " The run keeps epoch {found}, the best on validation: the other views show that one.",
+        found=found[-1],
     )
 
 
@@ -201,20 +223,26 @@ def flips_sentence(first: AttackRecord, last: AttackRecord) -> str:
     before, after = _flip(first), _flip(last)
     found = [_flips(record) for record in (first, last)]
     if all(found):
-        return (
-            "The smallest ε that flips it goes from"
-            f" {number(before)} to {number(after)} × mean norm."
+        return _(
+            "The smallest ε that flips it goes from {before} to {after} × mean norm.",
+            before=number(before),
+            after=number(after),
         )
     if not any(found):
-        return f"Neither before nor after does it flip, up to ε = {number(after)} × mean norm."
-    if found[0]:
-        return (
-            f"Before, ε = {number(before)} × mean norm flips it; after, it does not flip up to"
-            f" {number(after)}."
+        return _(
+            "Neither before nor after does it flip, up to ε = {after} × mean norm.",
+            after=number(after),
         )
-    return (
-        f"Before, it does not flip up to ε = {number(before)} × mean norm; after,"
-        f" {number(after)} flips it."
+    if found[0]:
+        return _(
+            "Before, ε = {before} × mean norm flips it; after, it does not flip up to {after}.",
+            before=number(before),
+            after=number(after),
+        )
+    return _(
+        "Before, it does not flip up to ε = {before} × mean norm; after, {after} flips it.",
+        before=number(before),
+        after=number(after),
     )
 
 

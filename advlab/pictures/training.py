@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from advlab.language import _
 from advlab.pictures.style import CLEAN, DASHES, NEUTRAL, PERTURBED, RUNS, SHAPES, label
 from advlab.records import Estimate, Event
 from advlab.runs.folder import timeline
@@ -26,7 +27,7 @@ POINTS = 400  # at most so many a line: more cannot be seen and cost time
 def losses(events: Sequence[Event]) -> Figure:
     """Clean and adversarial training loss against the step; the dotted line is chance, ln C."""
     rows = _steps(events)
-    figure = frame("step", "loss (nats)")
+    figure = frame("step", _("loss (nats)"))
     for name, title, colour, dash in (
         ("clean_loss", "clean", CLEAN, "solid"),
         ("adv_loss", "adversarial", PERTURBED, "dash"),
@@ -71,7 +72,7 @@ def accuracy(events: Sequence[Event]) -> Figure:
     start = _first(events, "start")
     figure = frame("epoch", "accuracy")
     eps = start.get("eval_eps")
-    attacked = f"under PGD-5, ε = {eps:g}" if _number(eps) else "under attack"
+    attacked = _("under PGD-5, ε = {eps:g}", eps=eps) if _number(eps) else "under attack"
     for name, title, colour, shape, dash in (
         ("clean_accuracy", "clean", CLEAN, "circle", "solid"),
         ("robust_accuracy", attacked, PERTURBED, "diamond", "dash"),
@@ -80,17 +81,17 @@ def accuracy(events: Sequence[Event]) -> Figure:
         points = [(x, rate, e) for x, rate, e in points if rate is not None]
         if not points:
             continue
-        _band(figure, [x for x, _, _ in points], [rate for _, rate, _ in points], colour)
+        _band(figure, [x for x, __, __ in points], [rate for __, rate, __ in points], colour)
         figure["data"].append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": title,
-                "x": [x for x, _, _ in points],
-                "y": [rate.value for _, rate, _ in points],
+                "x": [x for x, __, __ in points],
+                "y": [rate.value for __, rate, __ in points],
                 "line": {"color": colour, "width": 2.5, "dash": dash},
                 "marker": {"color": colour, "size": 8, "symbol": shape},
-                "customdata": [[rate.low, rate.high, rate.n] for _, rate, _ in points],
+                "customdata": [[rate.low, rate.high, rate.n] for __, rate, __ in points],
                 "hovertemplate": f"epoch %{{x}}<br>{title} %{{y:.1%}}<br>95 %% interval "
                 "%{customdata[0]:.1%} to %{customdata[1]:.1%}, "
                 "%{customdata[2]} texts<extra></extra>",
@@ -112,7 +113,7 @@ def accuracy(events: Sequence[Event]) -> Figure:
     majority = next((e.values["majority"] for e in rows if "majority" in e.values), None)
     majority = start.get("majority") if majority is None else majority
     if _number(majority):
-        _level(figure, float(majority), "most frequent answer")
+        _level(figure, float(majority), _("most frequent answer"))
     _percent_axis(figure)
     figure["layout"]["xaxis"] |= _epochs(start.get("epochs"), rows)
     return figure
@@ -121,10 +122,10 @@ def accuracy(events: Sequence[Event]) -> Figure:
 def lengths(events: Sequence[Event]) -> Figure:
     """Mean ‖δ‖ of a text beside the mean length of a word vector, both L2 in embedding units."""
     rows = _steps(events)
-    figure = frame("step", "length (embedding units)")
+    figure = frame("step", _("length (embedding units)"))
     for name, title, colour, dash in (
-        ("delta_norm", "‖δ‖ of a text", PERTURBED, "solid"),
-        ("embed_norm", "a word vector", CLEAN, "dash"),
+        ("delta_norm", _("‖δ‖ of a text"), PERTURBED, "solid"),
+        ("embed_norm", _("a word vector"), CLEAN, "dash"),
     ):
         points = [(e.step, e.values[name]) for e in rows if _number(e.values.get(name))]
         if points:
@@ -141,10 +142,10 @@ def throughput(events: Sequence[Event]) -> Figure:
         for e in _steps(events)
         if _number(e.values.get("texts_per_second"))
     ]
-    figure = frame("step", "texts per second")
+    figure = frame("step", _("texts per second"))
     if points:
         x, y = _thin(points)
-        figure["data"].append(line(x, y, "texts per second", NEUTRAL, "solid", ".0f"))
+        figure["data"].append(line(x, y, _("texts per second"), NEUTRAL, "solid", ".0f"))
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     figure["layout"]["showlegend"] = False
     return figure
@@ -166,7 +167,7 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
         ):
             points = [(e.values.get("epoch", 0), as_estimate(e.values.get(key))) for e in rows]
             x = [x for x, rate in points if rate is not None]
-            y = [rate.value for _, rate in points if rate is not None]
+            y = [rate.value for __, rate in points if rate is not None]
             last = max([last, *x])
             shown = f"{label(name, 32)}: {title}"
             figure["data"].append(
@@ -190,7 +191,7 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
 
 def compare_losses(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
     """Smoothed clean training loss of several runs against the step."""
-    figure = frame("step", "clean loss (nats)")
+    figure = frame("step", _("clean loss (nats)"))
     for i, (name, events) in enumerate(runs):
         points = [
             (e.step, e.values["clean_loss"])
@@ -236,7 +237,7 @@ def _thin(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[floa
     kept = list(points[::stride])
     if kept[-1] != points[-1]:
         kept.append(points[-1])
-    return [x for x, _ in kept], [y for _, y in kept]
+    return [x for x, __ in kept], [y for __, y in kept]
 
 
 def frame(x: str, y: str) -> Figure:

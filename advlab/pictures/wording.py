@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advlab.language import _
 from advlab.pictures.style import LONGEST, short, side
 from advlab.records import AttackRecord, Reading
 from advlab.records.examples import NO_ANSWER
@@ -44,4 +45,8 @@ def chance_of(records: Sequence[AttackRecord]) -> str:
         if len(set(names)) == 1
         else ", ".join(f"{n} ({side(i)})" for i, n in enumerate(names))
     )
-    return f"Probability {'per token ' if written(records[0]) else ''}of {told}"
+    return _(
+        "Probability {which}of {told}",
+        which=_("per token ") if written(records[0]) else "",
+        told=told,
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advlab.errors import SettingError
+from advlab.language import _
 from advlab.runs.disk import telling
 from advlab.runs.spaces import current
 from advlab.settings import build, plain, setting
@@ -319,10 +320,10 @@ class RunConfig:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise SettingError(
-                f"expected settings as JSON, got {error}; start the run anew"
+                _("expected settings as JSON, got {error}; start the run anew", error=error)
             ) from None
         if not isinstance(values, dict):
-            raise SettingError("expected settings as a JSON object; start the run anew")
+            raise SettingError(_("expected settings as a JSON object; start the run anew"))
         if "task" in values:  # where it stood once
             data = {"task": values["task"]} | dict(values.get("data", {}))
             values = {k: v for k, v in values.items() if k != "task"} | {"data": data}

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from advlab.errors import RunError
+from advlab.language import _
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
@@ -52,7 +53,7 @@ def sync(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Have every file below a folder on the disk, and all names."""
-    for base, _, names in os.walk(folder):
+    for base, __, names in os.walk(folder):
         for name in names:
             sync(Path(base) / name)
         sync(Path(base))
@@ -156,16 +157,36 @@ def trouble(error: OSError, place: Path) -> str:
     if isinstance(where, bytes):
         where = os.fsdecode(where)
     known = {
-        errno.ENOSPC: f"the disk that holds {place} is full; free some space and try again",
-        errno.EDQUOT: f"the quota of {place} is used up; free some space and try again",
-        errno.EFBIG: f"{where} may not grow further; raise the limit on file sizes and try again",
-        errno.EROFS: f"{place} may only be read; set ADVLAB_HOME to a folder that can be written",
-        errno.EACCES: f"{where} may not be used; change its permissions or set ADVLAB_HOME",
-        errno.EPERM: f"{where} may not be changed; change its permissions or set ADVLAB_HOME",
-        errno.ENOENT: f"there is no {where}; check the path, and whether it was deleted meanwhile",
-        errno.ENOTDIR: f"expected a folder, but a part of {where} is a file; choose another place",
-        errno.EEXIST: f"expected a folder, but {where} is a file; choose another place",
-        errno.EISDIR: f"expected a file, but {where} is a folder; choose another place",
+        errno.ENOSPC: _(
+            "the disk that holds {place} is full; free some space and try again", place=place
+        ),
+        errno.EDQUOT: _(
+            "the quota of {place} is used up; free some space and try again", place=place
+        ),
+        errno.EFBIG: _(
+            "{where} may not grow further; raise the limit on file sizes and try again", where=where
+        ),
+        errno.EROFS: _(
+            "{place} may only be read; set ADVLAB_HOME to a folder that can be written", place=place
+        ),
+        errno.EACCES: _(
+            "{where} may not be used; change its permissions or set ADVLAB_HOME", where=where
+        ),
+        errno.EPERM: _(
+            "{where} may not be changed; change its permissions or set ADVLAB_HOME", where=where
+        ),
+        errno.ENOENT: _(
+            "there is no {where}; check the path, and whether it was deleted meanwhile", where=where
+        ),
+        errno.ENOTDIR: _(
+            "expected a folder, but a part of {where} is a file; choose another place", where=where
+        ),
+        errno.EEXIST: _(
+            "expected a folder, but {where} is a file; choose another place", where=where
+        ),
+        errno.EISDIR: _(
+            "expected a file, but {where} is a folder; choose another place", where=where
+        ),
     }
     reason = error.strerror or str(error)
     return known.get(error.errno or 0, f"{where} cannot be used: {reason}; try again")
@@ -174,14 +195,22 @@ def trouble(error: OSError, place: Path) -> str:
 def _database_trouble(reason: str, place: Path) -> str:
     file = place / "runs.db"
     if "full" in reason:
-        return f"the disk that holds {place} is full; free some space and try again"
+        return _("the disk that holds {place} is full; free some space and try again", place=place)
     if "readonly" in reason or "read-only" in reason:
-        return f"{file} may only be read; set ADVLAB_HOME to a folder that can be written"
+        return _(
+            "{file} may only be read; set ADVLAB_HOME to a folder that can be written", file=file
+        )
     if "locked" in reason or "busy" in reason:
-        return f"{file} is in use for long by another process; try again"
+        return _("{file} is in use for long by another process; try again", file=file)
     if "unable to open" in reason:
-        return f"{file} cannot be opened; look at the permissions of {place}, or set ADVLAB_HOME"
-    return (
-        f"the list of runs {file} is damaged ({reason}); make it anew from the runs' folders: "
-        "advlab runs rebuild"
+        return _(
+            "{file} cannot be opened; look at the permissions of {place}, or set ADVLAB_HOME",
+            file=file,
+            place=place,
+        )
+    return _(
+        "the list of runs {file} is damaged ({reason}); make it anew from the "
+        "runs' folders: advlab runs rebuild",
+        file=file,
+        reason=reason,
     )

@@ -29,6 +29,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal
 
 from advlab.errors import RunError
+from advlab.language import _
 from advlab.records import Event
 from advlab.runs.config import RunConfig, home
 from advlab.runs.disk import checkpoints, old_of, step_of, write_aside
@@ -48,12 +49,21 @@ def run_path(run_id: str, root: Path | None = None) -> Path:
     runs = (root or home()).resolve() / "runs"
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
         raise RunError(
-            f"expected a run id of 12 hex digits, got {str(run_id)[:60]!r}; "
-            "take one from the list of runs"
+            _(
+                "expected a run id of 12 hex digits, got {run_id!r}; take one from the "
+                "list of runs",
+                run_id=str(run_id)[:60],
+            )
         )
     path = runs / run_id
     if not path.resolve().is_relative_to(runs):  # a link planted in the folder
-        raise RunError(f"run {run_id} lies outside {runs}; remove the link that stands there")
+        raise RunError(
+            _(
+                "run {run_id} lies outside {runs}; remove the link that stands there",
+                run_id=run_id,
+                runs=runs,
+            )
+        )
     return path
 
 
@@ -225,7 +235,11 @@ class RunFolder:
             text = (self.path / "config.json").read_text(encoding="utf-8")
         except FileNotFoundError:
             raise RunError(
-                f"run {self.id} has no config.json in {self.path}; start it anew"
+                _(
+                    "run {id} has no config.json in {path}; start it anew",
+                    id=self.id,
+                    path=self.path,
+                )
             ) from None
         return RunConfig.from_json(text)
 
@@ -265,17 +279,17 @@ class RunFolder:
 
     def checkpoint_step(self) -> int | None:
         """Step of the newest whole checkpoint, or None where there is none to continue from."""
-        whole, _ = checkpoints(self.path)
+        whole, __ = checkpoints(self.path)
         return step_of(whole[-1]) if whole else None
 
     def outlook(self) -> str:
         """What a resume would do, as the second half of a sentence."""
         step = self.checkpoint_step()
         if step is not None:
-            return f"it continues from step {step} when resumed"
+            return _("it continues from step {step} when resumed", step=step)
         if checkpoints(self.path)[1]:
-            return "its checkpoint is damaged, so it starts anew when resumed"
-        return "no checkpoint was written yet, so it starts anew when resumed"
+            return _("its checkpoint is damaged, so it starts anew when resumed")
+        return _("no checkpoint was written yet, so it starts anew when resumed")
 
     def requested(self) -> str | None:
         """What the person at the screen has asked the worker for: pause, cancel or nothing."""
@@ -327,7 +341,10 @@ class RunFolder:
         """
         if what == "model" and not self.has_model:
             raise RunError(
-                f"run {self.id} has saved no model yet; wait for the end of its first epoch"
+                _(
+                    "run {id} has saved no model yet; wait for the end of its first epoch",
+                    id=self.id,
+                )
             )
         source = self.model if what == "model" else self.path
         for attempt in range(3):
@@ -347,7 +364,9 @@ class RunFolder:
                         )
             except FileNotFoundError:
                 if attempt == 2:
-                    raise RunError(f"run {self.id} is changing its files; try again") from None
+                    raise RunError(
+                        _("run {id} is changing its files; try again", id=self.id)
+                    ) from None
             else:
                 return
 
@@ -360,7 +379,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _sizes(folder: Path) -> Iterator[int]:
-    for base, _, names in os.walk(folder):
+    for base, __, names in os.walk(folder):
         for name in names:
             try:
                 yield (Path(base) / name).lstat().st_size

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from advlab.errors import RunError
+from advlab.language import N_, _
 from advlab.runs.config import RunConfig, home
 from advlab.runs.disk import telling, write_aside
 from advlab.runs.folder import RUN_ID, RunFolder, clean_name, run_path, utf8
@@ -84,7 +85,7 @@ _KINDS: dict[str, Any] = {
     "steps": int | None,
 }
 _DAMAGED = {
-    "name": "damaged entry",
+    "name": N_("damaged entry"),
     "config_json": "{",
     "created": 0.0,
     "attempt": 0,
@@ -212,7 +213,9 @@ class Store:
         with self._open() as db:
             row = db.execute(f"{_SELECT} WHERE id = ?", (run_id,)).fetchone()
         if row is None:
-            raise RunError(f"there is no run {run_id}; take one from the list of runs")
+            raise RunError(
+                _("there is no run {run_id}; take one from the list of runs", run_id=run_id)
+            )
         return self._info(row)
 
     def listing(self, *, status: str | None = None, group: str | None = None) -> list[RunInfo]:
@@ -321,7 +324,7 @@ class Store:
         changes nothing.
         """
         if what not in ("pause", "cancel"):
-            raise RunError(f"expected the request pause or cancel, got {what!r}")
+            raise RunError(_("expected the request pause or cancel, got {what!r}", what=what))
         goal = {"pause": "paused", "cancel": "cancelled"}[what]
         waiting = ("queued",) if what == "pause" else ("queued", "paused", "interrupted")
         self.get(run_id)
@@ -343,7 +346,14 @@ class Store:
                     (goal, time.time(), run_id),
                 )
             elif status != goal:
-                raise RunError(f"cannot {what} run {run_id}: it is {status} already")
+                raise RunError(
+                    _(
+                        "cannot {what} run {run_id}: it is {status} already",
+                        what=what,
+                        run_id=run_id,
+                        status=status,
+                    )
+                )
 
     def resume(self, run_id: str) -> None:
         """Put a stopped run at the end of the queue again; it continues from its checkpoint."""
@@ -352,8 +362,13 @@ class Store:
             status = self._status(db, run_id)
             if status not in RESUMABLE:
                 raise RunError(
-                    f"cannot resume run {run_id}: it is {status}; "
-                    f"only {', '.join(RESUMABLE)} runs can be resumed"
+                    _(
+                        "cannot resume run {run_id}: it is {status}; only {resumable} runs can be "
+                        "resumed",
+                        run_id=run_id,
+                        status=status,
+                        resumable=", ".join(RESUMABLE),
+                    )
                 )
             RunFolder.at(run_id, self.root).request(None)
             db.execute(
@@ -374,7 +389,13 @@ class Store:
             if status == "running":
                 return None
             if status != "queued" and status not in RESUMABLE:
-                raise RunError(f"cannot go on with run {run_id}: it is {status}; start another")
+                raise RunError(
+                    _(
+                        "cannot go on with run {run_id}: it is {status}; start another",
+                        run_id=run_id,
+                        status=status,
+                    )
+                )
             RunFolder.at(run_id, self.root).request(None)
             pid = os.getpid()
             db.execute(
@@ -418,7 +439,7 @@ class Store:
         info = self.get(run_id)
         name = clean_name(name)
         if not name:
-            raise RunError("expected a name with at least one character; type one")
+            raise RunError(_("expected a name with at least one character; type one"))
         with self._write() as db:
             db.execute("UPDATE runs SET name = ? WHERE id = ?", (name, run_id))
             if info.folder.path.is_dir():  # as JSON: an older version's settings stay as they are
@@ -431,7 +452,12 @@ class Store:
         self.get(run_id)
         with self._write() as db:
             if self._status(db, run_id) == "running":
-                raise RunError(f"cannot delete run {run_id} while it is running; cancel it first")
+                raise RunError(
+                    _(
+                        "cannot delete run {run_id} while it is running; cancel it first",
+                        run_id=run_id,
+                    )
+                )
             db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
         RunFolder.at(run_id, self.root).delete()
 
@@ -439,7 +465,7 @@ class Store:
     def _status(db: sqlite3.Connection, run_id: str) -> str:
         row = db.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
         if row is None:
-            raise RunError(f"run {run_id} has been deleted")
+            raise RunError(_("run {run_id} has been deleted", run_id=run_id))
         return row["status"]
 
     def _info(self, row: sqlite3.Row) -> RunInfo:
@@ -458,8 +484,11 @@ class Store:
         if wrong:
             values |= {name: _DAMAGED.get(name) for name in wrong} | {
                 "status": "failed",
-                "error": f"the entry of this run in runs.db is damaged ({', '.join(wrong)}); "
-                "delete it, or make the list anew: advlab runs rebuild",
+                "error": _(
+                    "the entry of this run in runs.db is damaged ({wrong}); delete it, or make "
+                    "the list anew: advlab runs rebuild",
+                    wrong=", ".join(wrong),
+                ),
             }
         return RunInfo(root=self.root, **values)
 
@@ -508,7 +537,7 @@ class Store:
 
 def _prepare(db: sqlite3.Connection) -> None:
     """Make the table, in a file that several processes may be opening for the first time."""
-    for _ in range(100):
+    for __ in range(100):
         try:
             # the change to WAL does not wait for other connections as ordinary statements do
             if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.records import Event
 from advlab.runs.disk import telling
 from advlab.runs.folder import RUN_ID, RunFolder
@@ -36,7 +37,10 @@ def rebuild(root: Path) -> tuple[int, list[str]]:
             left.append(f"{path.name}: {error}")
             continue
         end = next((e for e in reversed(events) if e.kind == "end"), None)
-        status, error = _status(end), f"the list was made anew; {folder.outlook()}"
+        status, error = (
+            _status(end),
+            _("the list was made anew; {outlook}", outlook=folder.outlook()),
+        )
         store.enter(
             folder.id,
             config,

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 import advlab
 from advlab.errors import RunError
+from advlab.language import _
 from advlab.runs.processes import alive, send
 from advlab.runs.queue import RunInfo, Store
 
@@ -153,7 +154,7 @@ class Scheduler:
                     self._told = str(error)
                     LOG.error("%s", error)
             except Exception:  # a full disk or a locked file must not end the queue for good
-                LOG.exception("the scheduler's round failed; the next one follows")
+                LOG.exception(_("the scheduler's round failed; the next one follows"))
             self._wake.wait(self.poll)
 
     def tick(self) -> None:
@@ -218,7 +219,12 @@ class Scheduler:
                     start_new_session=True,  # a Ctrl-C in the server's terminal is not for it
                 )
         except OSError as error:
-            store.finish(run.id, run.attempt, "failed", f"the worker could not be started: {error}")
+            store.finish(
+                run.id,
+                run.attempt,
+                "failed",
+                _("the worker could not be started: {error}", error=error),
+            )
             return
         self._children[child.pid] = child
         store.note_process(run.id, run.attempt, child.pid)
@@ -239,7 +245,7 @@ def settle(
     for run in store.listing(status="running"):
         if run.pid is None:
             if waited(run) > start_limit:
-                _lost(store, run, "no worker process started")
+                _lost(store, run, _("no worker process started"))
         elif not alive(run.pid, run.pid_start):
             _lost(store, run, _cause(run, exit_of(run.pid)))
 
@@ -257,9 +263,11 @@ def _cause(run: RunInfo, code: int | None) -> str:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        memory = ", as happens when memory runs out" if name == "SIGKILL" else ""
-        return f"the worker process was ended by {name}{memory}"
+        memory = _(", as happens when memory runs out") if name == "SIGKILL" else ""
+        return _("the worker process was ended by {name}{memory}", name=name, memory=memory)
     if code:
         last = run.folder.last_log_line()
-        return f"the worker process ended with code {code}" + (f" ({last[:300]})" if last else "")
-    return "the worker process ended without finishing"
+        return _("the worker process ended with code {code}", code=code) + (
+            f" ({last[:300]})" if last else ""
+        )
+    return _("the worker process ended without finishing")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advlab.errors import SettingError, unknown
+from advlab.language import N_, _
 from advlab.runs.config import SCRATCH, DataConfig, Regularisation, RunConfig, TrainConfig
 
 # what a task from scratch learns by; the rest of a starter is for speed
@@ -38,37 +39,37 @@ class Starter:
     def chosen(self, corpus: str = "") -> str:
         """The corpus asked for, the first where none is; SettingError lists them."""
         if corpus and corpus not in self.corpora:
-            raise SettingError(unknown("corpus of the starter pair", corpus, self.corpora))
+            raise SettingError(unknown(_("corpus of the starter pair"), corpus, self.corpora))
         return corpus or next(iter(self.corpora))
 
 
 STARTERS: dict[str, Starter] = {
     # many texts and few passes; plain, seed 0: 92.8 % of the test texts with dropout 0.1, 94.5 without
     "classification": Starter(
-        "Text classification",
+        N_("Text classification"),
         {
-            "reviews": "invented reviews of films, food, places and things",
-            "dianping": "invented reviews in Chinese of films, food, places and things",
+            "reviews": N_("invented reviews of films, food, places and things"),
+            "dianping": N_("invented reviews in Chinese of films, food, places and things"),
         },
         {"name": "fgm", "eps": 0.3},
         TrainConfig(epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=0.25),
-        "a minute or two",
+        N_("a minute or two"),
         own={"dianping": {"epochs": 4}},
     ),
     "qa": Starter(
-        "Question answering",
-        {"stories": "invented stories, a question to each"},
+        N_("Question answering"),
+        {"stories": N_("invented stories, a question to each")},
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
         TrainConfig(
             epochs=4, lr=2e-3, weight_decay=0.01, clean_start=0.6, eval_limit=64, eval_eps=0.25
         ),
-        "two to three minutes",
+        N_("two to three minutes"),
         settings={"where": "both"},
     ),
     # the last epoch: exact matches of 64 texts would choose among the late ones by chance
     "translation": Starter(
-        "Translation",
-        {"normal-forms": "dates, times and numbers in words, to be written in digits"},
+        N_("Translation"),
+        {"normal-forms": N_("dates, times and numbers in words, to be written in digits")},
         {"name": "freelb", "eps": 0.5, "steps": 2},
         TrainConfig(
             epochs=10,
@@ -79,13 +80,13 @@ STARTERS: dict[str, Starter] = {
             eval_eps=0.25,
             choose="last",
         ),
-        "two to three minutes",
+        N_("two to three minutes"),
     ),
     # ε waits for the look-ups: risen from the first steps on it left one seed of three without a fifth
     # of the directions
     "dialogue": Starter(
-        "Dialogue",
-        {"assistant": "talks with an assistant: bookings, directions, support"},
+        N_("Dialogue"),
+        {"assistant": N_("talks with an assistant: bookings, directions, support")},
         {"name": "pgd", "eps": 0.3, "steps": 2},
         TrainConfig(
             epochs=4,
@@ -98,7 +99,7 @@ STARTERS: dict[str, Starter] = {
             eval_eps=0.25,
             choose="last",
         ),
-        "three to four minutes",
+        N_("three to four minutes"),
     ),
 }
 
@@ -120,7 +121,9 @@ def starter_pair(
         train=replace(start.train, seed=seed, **start.own.get(start.chosen(corpus), {})),
         task_settings=dict(start.settings),
     )
-    name = plain.name.replace("plain", f"adversarial ({start.method['name'].upper()})")
+    name = plain.name.replace(
+        "plain", _("adversarial ({method})", method=start.method["name"].upper())
+    )
     robust = replace(
         plain, name=name, method=dict(start.method), train=replace(plain.train, **start.robust)
     )

@@ -16,6 +16,7 @@ import torch
 from advlab.attacks import ATTACKS, PGD, Attack, Perturbation
 from advlab.attacks.evaluate import by_length
 from advlab.attacks.norms import norm
+from advlab.language import N_, _
 from advlab.records import Example
 from advlab.records.estimates import compare, share_of
 from advlab.records.measured import Alarm, Grid, Row
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 TRIED = 64  # texts on which models and attacks are looked at
 HUGE = 50.0  # × mean norm: a ball with room for any change of every word
-MORE_IS_WEAKER = "more steps or restarts are weaker"
+MORE_IS_WEAKER = N_("more steps or restarts are weaker")
 
 
 def alarms_of(
@@ -69,7 +70,7 @@ def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
     """Alarms that the model itself raises: random outputs, no gradient, grown embeddings."""
     found, unlike, zero, n = [], 0.0, 0, 0
     with victim.analysing():
-        for _, batch in by_length(victim, examples, 64):
+        for __, batch in by_length(victim, examples, 64):
             x = victim.embed(batch).detach().requires_grad_()
             with torch.enable_grad():
                 loss = victim.objective(batch)(x)
@@ -84,10 +85,13 @@ def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
     if unlike > 1e-3:
         found.append(
             Alarm(
-                "outputs are random",
+                _("outputs are random"),
                 victim.name,
-                f"two passes over the same texts differ by up to {unlike:.2g} in loss",
-                "Switch dropout off, or average the gradient over many draws.",
+                _(
+                    "two passes over the same texts differ by up to {unlike:.2g} in loss",
+                    unlike=unlike,
+                ),
+                _("Switch dropout off, or average the gradient over many draws."),
             )
         )
     if zero > n / 4:
@@ -95,18 +99,18 @@ def of_model(victim: Victim, examples: Sequence[Example]) -> list[Alarm]:
             Alarm(
                 "no gradient",
                 victim.name,
-                f"{zero} of {n} texts have a gradient below 1e-8",
-                "Attack the logit margin in float64, and without gradients (spsa).",
+                _("{zero} of {n} texts have a gradient below 1e-8", zero=zero, n=n),
+                _("Attack the logit margin in float64, and without gradients (spsa)."),
             )
         )
     grown = victim.measure_scale().raw(1.0, "norm") / victim.scale.raw(1.0, "norm")
     if grown > 1.5:
         found.append(
             Alarm(
-                "embeddings grew",
+                _("embeddings grew"),
                 victim.name,
-                f"word vectors are {grown:.1f} times as long as when ε was fixed",
-                "Compare at ε relative to today's vectors.",
+                _("word vectors are {grown:.1f} times as long as when ε was fixed", grown=grown),
+                _("Compare at ε relative to today's vectors."),
             )
         )
     return found
@@ -163,7 +167,7 @@ def _tried(victim: Victim, examples: Sequence[Example], attack: Attack) -> _Trie
     stands: dict[str, list[bool]] = {kind: [] for kind in trials}
     short, whole, moved, words = 0, 0, 0, 0
     with victim.analysing():
-        for _, batch in by_length(victim, examples, 64):
+        for __, batch in by_length(victim, examples, 64):
             x = victim.embed(batch).detach()
             objective = victim.objective(batch)
             clean = ~objective.flips(x)
@@ -190,10 +194,15 @@ def _too_short(tried: _Tried) -> list[Alarm]:
         return []
     return [
         Alarm(
-            "δ is too short",
+            _("δ is too short"),
             tried.model,
-            f"{tried.short} of {tried.whole} δ of {tried.name} use less than half of their ε",
-            "Check the step size and the number of steps: together they must reach ε.",
+            _(
+                "{short} of {whole} δ of {name} use less than half of their ε",
+                short=tried.short,
+                whole=tried.whole,
+                name=tried.name,
+            ),
+            _("Check the step size and the number of steps: together they must reach ε."),
         )
     ]
 
@@ -205,10 +214,15 @@ def _left_out(tried: _Tried) -> list[Alarm]:
         return []
     return [
         Alarm(
-            "words are left out",
+            _("words are left out"),
             tried.model,
-            f"{tried.name} moves {tried.moved} of {tried.words} words that it may move",
-            "Check the mask: an attack on part of the text overstates robustness.",
+            _(
+                "{name} moves {moved} of {words} words that it may move",
+                name=tried.name,
+                moved=tried.moved,
+                words=tried.words,
+            ),
+            _("Check the mask: an attack on part of the text overstates robustness."),
         )
     ]
 
@@ -218,11 +232,19 @@ def _rises_with_eps(tried: _Tried) -> list[Alarm]:
         return []
     return [
         Alarm(
-            "accuracy rises with ε",
+            _("accuracy rises with ε"),
             tried.model,
-            f"{tried.standing('near')} stand under {tried.name} at ε = {tried.attack.eps:g}, "
-            f"{tried.standing('wide')} at twice that",
-            "The steps overshoot or the gradient misleads: take more and shorter steps, restarts.",
+            _(
+                "{standing} stand under {name} at ε = {eps:g}, {standing2} at twice that",
+                standing=tried.standing("near"),
+                name=tried.name,
+                eps=tried.attack.eps,
+                standing2=tried.standing("wide"),
+            ),
+            _(
+                "The steps overshoot or the gradient misleads: take more and shorter "
+                "steps, restarts."
+            ),
         )
     ]
 
@@ -232,12 +254,19 @@ def _weaker_when_longer(tried: _Tried) -> list[Alarm]:
         return []
     return [
         Alarm(
-            MORE_IS_WEAKER,
+            _(MORE_IS_WEAKER),
             tried.model,
-            f"{tried.standing('near')} stand under {tried.name} of {plain(tried.attack)['steps']} "
-            f"steps, {tried.standing('long')} under twice as many",
-            "The attack forgets what it found, or the model answers at random: keep the best "
-            "iterate, switch dropout off.",
+            _(
+                "{standing} stand under {name} of {plain} steps, {standing2} under twice as many",
+                standing=tried.standing("near"),
+                name=tried.name,
+                plain=plain(tried.attack)["steps"],
+                standing2=tried.standing("long"),
+            ),
+            _(
+                "The attack forgets what it found, or the model answers at random: keep "
+                "the best iterate, switch dropout off."
+            ),
         )
     ]
 
@@ -248,11 +277,16 @@ def _survives_huge(tried: _Tried) -> list[Alarm]:
         return []
     return [
         Alarm(
-            "a huge ε does not suffice",
+            _("a huge ε does not suffice"),
             tried.model,
-            f"{sum(huge)} of {len(huge)} texts stand under "
-            f"{tried.name if 'long' in tried.stands else 'PGD'} at ε = {HUGE:g} × mean norm",
-            "Check that ε reaches the attack, its mask, and whether gradients are hidden.",
+            _(
+                "{huge} of {n_huge} texts stand under {which} at ε = {huge2:g} × mean norm",
+                huge=sum(huge),
+                n_huge=len(huge),
+                which=tried.name if "long" in tried.stands else "PGD",
+                huge2=HUGE,
+            ),
+            _("Check that ε reaches the attack, its mask, and whether gradients are hidden."),
         )
     ]
 
@@ -277,15 +311,23 @@ def of_transfer(transfer: Transfer) -> list[Alarm]:
         if not others:
             continue
         i = min(others, key=lambda i: transfer.right[i, j].sum())
-        what = "δ" if transfer.kind == "delta" else "replaced words"
+        what = "δ" if transfer.kind == "delta" else _("replaced words")
         found.append(
             Alarm(
-                "transfer is stronger than its own attack",
+                _("transfer is stronger than its own attack"),
                 model,
-                f"{transfer.share(i, j).value:.1%} are right under {what} made on "
-                f"{transfer.models[i]}, {transfer.share(j, j).value:.1%} under its own",
-                "Its gradient misleads: do not believe its robustness before spsa, restarts and the "
-                "ensemble agree.",
+                _(
+                    "{value:.1%} are right under {what} made on {models}, {value2:.1%} under "
+                    "its own",
+                    value=transfer.share(i, j).value,
+                    what=what,
+                    models=transfer.models[i],
+                    value2=transfer.share(j, j).value,
+                ),
+                _(
+                    "Its gradient misleads: do not believe its robustness before spsa, "
+                    "restarts and the ensemble agree."
+                ),
             )
         )
     return found
@@ -296,11 +338,17 @@ def _weaker_than_noise(row: Row) -> list[Alarm]:
         if _fewer(row.noise[e], row.stands(e)):
             return [
                 Alarm(
-                    "weaker than noise",
+                    _("weaker than noise"),
                     row.model,
-                    f"at ε = {eps:g} {share_of(row.noise[e]).value:.1%} stand under random noise, "
-                    f"{share_of(row.stands(e)).value:.1%} under {row.attack['name']}",
-                    "Do not believe the attack: check its step size, mask and gradient.",
+                    _(
+                        "at ε = {eps:g} {value:.1%} stand under random noise, {value2:.1%} under "
+                        "{attack}",
+                        eps=eps,
+                        value=share_of(row.noise[e]).value,
+                        value2=share_of(row.stands(e)).value,
+                        attack=row.attack["name"],
+                    ),
+                    _("Do not believe the attack: check its step size, mask and gradient."),
                 )
             ]
     return []
@@ -313,7 +361,7 @@ def _constant(row: Row, grid: Grid) -> list[Alarm]:
     if row.said:
         if len(set(row.said)) > 1:
             return []
-        told = f"every answer is “{row.said[0][:60]}”"
+        told = _("every answer is “{said}”", said=row.said[0][:60])
     else:
         answers = np.array(grid.answers)
         seen = set(answers[row.right].tolist())
@@ -323,13 +371,13 @@ def _constant(row: Row, grid: Grid) -> list[Alarm]:
         # where hardly two texts share an answer, to be right on one text is no sign
         if not row.right[same].all() or (same.sum() < 2 and len(set(grid.answers)) > 2):
             return []
-        told = "all of them have the same known answer"
+        told = _("all of them have the same known answer")
     return [
         Alarm(
-            "constant predictor",
+            _("constant predictor"),
             row.model,
-            f"{share_of(row.right).value:.1%} are right, and {told}",
-            "The model ignores its input: train again, with a smaller ε or a longer warm-up.",
+            _("{value:.1%} are right, and {told}", value=share_of(row.right).value, told=told),
+            _("The model ignores its input: train again, with a smaller ε or a longer warm-up."),
         )
     ]
 
@@ -338,13 +386,19 @@ def _too_few(row: Row, precision: float, more: bool) -> list[Alarm]:
     half = max((r.high - r.low) / 2 for r in row.robust)
     if half <= precision:
         return []
-    claim = f"claim no difference below {200 * half:.0f} points"
+    claim = _("claim no difference below {value:.0f} points", value=200 * half)
     return [
         Alarm(
-            "too few texts",
+            _("too few texts"),
             row.model,
-            f"with {len(row.right)} texts an interval is ± {100 * half:.1f} points wide",
-            f"Use more texts, or {claim}." if more else f"The data has no more texts: {claim}.",
+            _(
+                "with {n_right} texts an interval is ± {value:.1f} points wide",
+                n_right=len(row.right),
+                value=100 * half,
+            ),
+            _("Use more texts, or {claim}.", claim=claim)
+            if more
+            else _("The data has no more texts: {claim}.", claim=claim),
         )
     ]
 
@@ -359,11 +413,11 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
         return []
     kinds = (ATTACKS[a].kind, ATTACKS[b].kind)
     if a == b and _does_less(weak, strong):
-        name = MORE_IS_WEAKER
+        name = _(MORE_IS_WEAKER)
     elif kinds == ("one step", "ascent"):
-        name = "one step is stronger than many"
+        name = _("one step is stronger than many")
     elif kinds == ("black box", "ascent"):
-        name = "black box is stronger than gradients"
+        name = _("black box is stronger than gradients")
     else:
         return []
     for e, eps in enumerate(weak.eps):
@@ -372,9 +426,18 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
                 Alarm(
                     name,
                     weak.model,
-                    f"at ε = {eps:g} {share_of(weak.stands(e)).value:.1%} stand under {a}, "
-                    f"{share_of(strong.stands(e)).value:.1%} under {b}",
-                    "The gradient misleads or the steps are wrong: try restarts, spsa, the ensemble.",
+                    _(
+                        "at ε = {eps:g} {value:.1%} stand under {a}, {value2:.1%} under {b}",
+                        eps=eps,
+                        value=share_of(weak.stands(e)).value,
+                        a=a,
+                        value2=share_of(strong.stands(e)).value,
+                        b=b,
+                    ),
+                    _(
+                        "The gradient misleads or the steps are wrong: try restarts, spsa, the "
+                        "ensemble."
+                    ),
                 )
             ]
     return []

@@ -20,6 +20,7 @@ from advlab.attacks.evaluate import by_length, survives
 from advlab.attacks.hotflip import HotFlip
 from advlab.attacks.universal import Universal, spread
 from advlab.errors import DataError
+from advlab.language import N_, _
 from advlab.records import Example
 from advlab.records.measured import CarryOver, Transfer
 from advlab.settings import plain
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from advlab.model.victim import Victim
 
 UNIVERSAL, ONE_WORD, THREE_WORDS = (
-    "one δ for all texts",
-    "one word replaced",
-    "three words replaced",
+    N_("one δ for all texts"),
+    N_("one word replaced"),
+    N_("three words replaced"),
 )
 CHUNK = 128  # texts in one batch, and in one file of outcomes
 
@@ -68,7 +69,7 @@ def carry_over(
     DataError without examples.
     """
     if not examples or not fitting:
-        raise DataError("expected texts to attack and texts to fit on, got none; check the data")
+        raise DataError(_("expected texts to attack and texts to fit on, got none; check the data"))
     kept = outcomes or Outcomes()
     width = int(victims[0].table.shape[1])
     attacks: dict[str, Attack | Universal | HotFlip] = {
@@ -195,7 +196,7 @@ def transfer(
             },
             make,
             size=CHUNK,
-            progress=lambda part, who, i=i: progress((i + part) / M, f"made on {who}"),
+            progress=lambda part, who, i=i: progress((i + part) / M, _("made on {who}", who=who)),
         )
         right[i, others] = np.array(found, dtype=bool).T
     return Transfer(
@@ -243,7 +244,7 @@ def under_hotflip(victim: Victim, examples: Sequence[Example], flip: HotFlip) ->
 def _deltas_tried(
     maker: Victim, tried: Sequence[Victim], examples: Sequence[Example], attack: PGD, dice: int
 ) -> list[list[bool]]:
-    right = [[False] * len(tried) for _ in examples]
+    right = [[False] * len(tried) for __ in examples]
     generator = torch.Generator().manual_seed(dice)
     with maker.analysing():
         for places, batch in by_length(maker, examples, CHUNK):
@@ -292,7 +293,7 @@ def with_worst_word(victim: Victim, examples: Sequence[Example]) -> list[Example
 
 def _median_words(victim: Victim, examples: Sequence[Example]) -> float:
     counts = [
-        n for _, b in by_length(victim, examples, CHUNK) for n in b.perturbable.sum(1).tolist()
+        n for __, b in by_length(victim, examples, CHUNK) for n in b.perturbable.sum(1).tolist()
     ]
     return max(1.0, float(np.median(counts)))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advlab.language import _
 from advlab.records import Event
 from advlab.runs.folder import timeline
 from advlab.runs.standing import inner_gain, judged, series
@@ -92,7 +93,7 @@ def _sentence(
     trends: Sequence[Trend], validation: Sequence[tuple[int, float, float]], kept: int | None
 ) -> str:
     if not trends:
-        return (
+        return _(
             "Too few steps at full ε were noted to judge: train for more epochs, or on more texts."
         )
     found = {t.name: t for t in trends}
@@ -110,7 +111,7 @@ def _sentence(
     }[outer.verdict]
     if gain := found.get("inner gain"):
         told += (
-            f" The attack adds {gain.after:.3f} nats to the clean loss, and that "
+            _(" The attack adds {after:.3f} nats to the clean loss, and that ", after=gain.after)
             + {
                 "level": "stands still.",
                 "unclear": "may still move.",
@@ -119,8 +120,10 @@ def _sentence(
             }[gain.verdict]
         )
     if validation and kept is not None and kept < validation[-1][0]:
-        told += (
-            f" Validation was best after epoch {kept} of {validation[-1][0]}, whose weights were kept:"
-            " more epochs are not what it lacks."
+        told += _(
+            " Validation was best after epoch {kept} of {validation}, whose weights "
+            "were kept: more epochs are not what it lacks.",
+            kept=kept,
+            validation=validation[-1][0],
         )
     return told

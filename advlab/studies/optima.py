@@ -11,6 +11,7 @@ import torch
 from advlab.attacks import PGD, attack_settings
 from advlab.attacks.evaluate import by_length, survives
 from advlab.errors import DataError
+from advlab.language import _
 from advlab.records import Example
 from advlab.records.measured import Optima
 from advlab.studies.kept import Outcomes, Progress
@@ -40,7 +41,7 @@ def optima(
     kept = outcomes or Outcomes()
     right = [e for e, ok in zip(examples, survives(victim, examples), strict=True) if ok]
     if not right:
-        raise DataError("expected texts that the model reads right, got none; choose other data")
+        raise DataError(_("expected texts that the model reads right, got none; choose other data"))
     # five ε of way in all, so that what is left of the start is below e⁻⁵
     attack = PGD(eps, steps=steps, step_size=5 / steps, start="random")
     rows = kept.over(
@@ -49,7 +50,9 @@ def optima(
         {"optima": attack_settings(attack), "starts": starts, "seed": seed},
         lambda chunk, dice: _climbed(victim, chunk, attack, starts, dice),
         size=CHUNK,
-        progress=lambda share, name: progress(share, f"{name}: {starts} starts on each text"),
+        progress=lambda share, name: progress(
+            share, _("{name}: {starts} starts on each text", name=name, starts=starts)
+        ),
     )
     return Optima(
         victim.name,
@@ -67,14 +70,14 @@ def _climbed(
     """One row a text: start, loss, flips of each ascent; how far apart the ends are."""
     raw = attack.at(victim.scale)
     generator = torch.Generator().manual_seed(seed)
-    rows: list[dict[str, Any]] = [{} for _ in examples]
+    rows: list[dict[str, Any]] = [{} for __ in examples]
     with victim.analysing():
         for places, batch in by_length(victim, examples, CHUNK):
             x = victim.embed(batch).detach()
             objective = victim.objective(batch)
             found = [
                 raw(objective, x, batch.perturbable, generator, flips=objective.flips)
-                for _ in range(starts)
+                for __ in range(starts)
             ]
             ends = torch.stack([f.delta.flatten(1) for f in found])  # (R,B,T·D)
             unit = torch.nn.functional.normalize(ends, dim=-1)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.records import Example
 from advlab.records.script import SIGNS, pieces
 
@@ -40,14 +41,14 @@ def slices_of(
     }
     if known is not None:
         rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
-        name = f"a word seen below {RARE} times in training"
+        name = _("a word seen below {rare} times in training", rare=RARE)
         found |= {f"with {name}": rare, f"without {name}": ~rare}
     answers = Counter(e.answer or "" for e in examples)
     # where many answers are those of one text alone, only the frequent ones name a part
     shared = 2 * len(answers) <= len(examples)
     asked = {a for a, n in answers.items() if a and (shared or n >= FEWEST)}
     asked = asked if len(asked) <= MOST else set()
-    columns = dict.fromkeys(name for e in examples for name, _ in e.more)
+    columns = dict.fromkeys(name for e in examples for name, __ in e.more)
     for answer in sorted(asked):
         found[f"answer: {answer}"] = np.array([e.answer == answer for e in examples])
     for column in columns:

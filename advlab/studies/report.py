@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from advlab.language import N_, _
 from advlab.pictures import quoted, robustness
 from advlab.pictures.page import Band, Chart, Line, Section, Table, frame, versions
 from advlab.pictures.style import RUNS
@@ -20,16 +21,21 @@ if TYPE_CHECKING:
     from advlab.records.measured import Alarm, Grid
 
 LIMITS = (
-    "Accuracy under attack is an upper bound: a stronger attack may break more.",
-    "A text counts as broken at every ε at or above the first that breaks it.",
-    "Intervals are 95 %, for these texts: Wilson's of shares of texts, else a bootstrap over texts; "
-    "another data set may differ by more.",
-    "ε is measured on word vectors: what it allows is no text, and says nothing of typing errors.",
+    N_("Accuracy under attack is an upper bound: a stronger attack may break more."),
+    N_("A text counts as broken at every ε at or above the first that breaks it."),
+    N_(
+        "Intervals are 95 %, for these texts: Wilson's of shares of texts, else a "
+        "bootstrap over texts; another data set may differ by more."
+    ),
+    N_(
+        "ε is measured on word vectors: what it allows is no text, and says "
+        "nothing of typing errors."
+    ),
 )
 
 ANSWERS = "Answers"
 SHARES = [(k / 5, f"{20 * k} %") for k in range(6)]  # ticks
-PAIRED = "Draws of the same texts, in pairs; an interval without 0 differs."
+PAIRED = N_("Draws of the same texts, in pairs; an interval without 0 differs.")
 
 
 def report(
@@ -55,25 +61,25 @@ def report(
     largest = f"{grid.rows[0].eps[last]:g}"
     parts: list[tuple[str, Columns | None, str]] = [
         ("Settings", {"setting": list(settings), "value": list(settings.values())}, ""),
-        ("Accuracy", robustness.columns(grid), "Share read right, with 95 % intervals."),
+        ("Accuracy", robustness.columns(grid), _("Share read right, with 95 % intervals.")),
         *_quoted(grid),
         (
             "Alarms",
             _alarms(alarms) if alarms else None,
-            "" if alarms else "None of the checks found anything.",
+            "" if alarms else _("None of the checks found anything."),
         ),
         (
-            f"Paired differences at ε = {largest}",
+            _("Paired differences at ε = {largest}", largest=largest),
             robustness.paired(grid, last) if len(grid.rows) > 1 else None,
-            "McNemar's exact test on the texts on which two rows differ; paired bootstrap.",
+            _("McNemar's exact test on the texts on which two rows differ; paired bootstrap."),
         ),
         (
-            f"Parts of the texts at ε = {largest}",
+            _("Parts of the texts at ε = {largest}", largest=largest),
             robustness.slices(grid, slices_of(examples, known), last),
             "",
         ),
         *(
-            [("Paired differences of the answers", quoted.paired(grid, last), PAIRED)]
+            [(_("Paired differences of the answers"), quoted.paired(grid, last), PAIRED)]
             if len(grid.rows) > 1 and quoted.names(grid)
             else []
         ),
@@ -87,7 +93,7 @@ def report(
         "accuracy.csv": to_csv(robustness.columns(grid)),
         "texts.csv": to_csv(robustness.outcomes(grid, examples)),
         "report.json": json.dumps(
-            _json(grid, settings, alarms) | {title: columns for title, columns, _ in more},
+            _json(grid, settings, alarms) | {title: columns for title, columns, __ in more},
             ensure_ascii=False,
             indent=1,
         ),
@@ -115,8 +121,10 @@ def _settings(grid: Grid, made: str, used: Mapping[str, str]) -> dict[str, str]:
     for row in grid.rows:
         name = robustness.name_of(grid, row)
         settings = ", ".join(f"{k} {v}" for k, v in row.attack.items() if k != "eps")
-        found[name] = f"weights {row.model_hash}; {settings}"
-    return found | {f"version of {k}": v for k, v in versions().items()}
+        found[name] = _(
+            "weights {model_hash}; {settings}", model_hash=row.model_hash, settings=settings
+        )
+    return found | {_("version of {k}", k=k): v for k, v in versions().items()}
 
 
 def _alarms(alarms: Sequence[Alarm]) -> Columns:
@@ -197,7 +205,7 @@ def _page(grid: Grid, parts: Sequence[tuple[str, Columns | None, str]]) -> str:
         if title == ANSWERS:
             drawn = [(name, _answers(grid, name)) for name in quoted.names(grid)]
             sections += [Section(name, "", chart=chart) for name, chart in drawn if chart]
-    return frame("advlab: robustness", f"Robustness: {grid.data}", sections)
+    return frame(_("advlab: robustness"), _("Robustness: {data}", data=grid.data), sections)
 
 
 def _table(columns: Columns) -> Table:
@@ -254,7 +262,7 @@ def _curves(
         x_ticks=[(eps, f"{eps:g}") for eps in ticks],
         y_ticks=y_ticks,
         x_title="ε",
-        legend="; finely dotted: random noise as long",
+        legend=_("; finely dotted: random noise as long"),
         width=720,
         height=300,
     )

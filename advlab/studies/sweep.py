@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advlab.errors import AdvlabError, SettingError, unknown
+from advlab.language import _
 from advlab.pictures.base import finish
 from advlab.pictures.style import SIDES, label
 from advlab.pictures.tables import Columns
@@ -59,7 +60,7 @@ class Sweep:
 
         if not self.methods or not self.eps or not self.steps or not self.seeds:
             raise SettingError(
-                "expected a method, an ε, a K and a seed at least; add what is missing"
+                _("expected a method, an ε, a K and a seed at least; add what is missing")
             )
         made: dict[str, RunConfig] = {}
         stem = Path(self.base.data.source).stem
@@ -67,7 +68,7 @@ class Sweep:
             train = replace(self.base.train, seed=seed)
             for name in dict.fromkeys(("plain", *self.methods)):
                 if name not in METHODS:
-                    raise SettingError(unknown("training method", name, METHODS))
+                    raise SettingError(unknown(_("training method"), name, METHODS))
                 usual = {s.name: s.default for s in settings_of(METHODS[name])}
                 radii = (
                     [eps * usual["eps"] / USUAL for eps in self.eps] if "eps" in usual else [None]
@@ -78,12 +79,21 @@ class Sweep:
                         method = method_settings(
                             build_method({k: v for k, v in values.items() if v is not None})
                         )
-                        title = f"{stem}: {title_of(method)}, seed {seed}"
+                        title = _(
+                            "{stem}: {title_of}, seed {seed}",
+                            stem=stem,
+                            title_of=title_of(method),
+                            seed=seed,
+                        )
                         config = replace(self.base, name=title, method=method, train=train)
                         made.setdefault(config.fingerprint, config)
         if len(made) > MOST:
             raise SettingError(
-                f"expected at most {MOST} runs, got {len(made)}; try fewer methods, ε, K or seeds"
+                _(
+                    "expected at most {most} runs, got {n_made}; try fewer methods, ε, K or seeds",
+                    most=MOST,
+                    n_made=len(made),
+                )
             )
         return list(made.values())
 
@@ -207,12 +217,12 @@ def ranking(infos: Sequence[RunInfo]) -> Ranking:
                 )
     found = []
     for method, pairs in together.items():
-        ends = [now for _, now in pairs]
+        ends = [now for __, now in pairs]
         costs = [now.cost for now in ends if now.cost]
         found.append(
             Setting(
                 json.loads(method),
-                tuple(info.id for info, _ in pairs),
+                tuple(info.id for info, __ in pairs),
                 _pooled([now.clean for now in ends]),
                 _pooled([now.robust for now in ends]),
                 over_seeds([now.test.value if now.test else float("nan") for now in ends]).mean,
@@ -258,42 +268,57 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
     adversarial = [s for s in found if s.method["name"] != "plain"]
     plain_one = next((s for s in found if s.method["name"] == "plain"), None)
     if not adversarial:
-        return "No adversarial setting has finished yet."
+        return _("No adversarial setting has finished yet.")
     best = found[0]
-    told = f"Runs still to come: {waiting}; this may change. " if waiting else ""
+    told = _("Runs still to come: {waiting}; this may change. ", waiting=waiting) if waiting else ""
     if best is plain_one:
         return told + (
-            "Plain training is the best on this scale: no setting gains more under attack than it loses"
-            " clean. Try a smaller ε, or a longer warm-up."
+            _(
+                "Plain training is the best on this scale: no setting gains more under "
+                "attack than it loses clean. Try a smaller ε, or a longer warm-up."
+            )
         )
     near = [
         s for s in adversarial if best.score - s.score <= Z * (best.error**2 + s.error**2) ** 0.5
     ]
     healthy = [s for s in near if not s.alarms] or near
     choice = min(healthy, key=lambda s: (s.cost or float("inf"), -s.score))
-    told += f"Take {choice.title}: {_shares(choice)} on validation texts"
+    told += _(
+        "Take {title}: {shares} on validation texts", title=choice.title, shares=_shares(choice)
+    )
     if plain_one is not None:
         gain = 100 * (choice.robust.value - plain_one.robust.value)
         cost = 100 * (plain_one.clean.value - choice.clean.value)
-        told += (
-            f", where plain training has {_shares(plain_one)}. Under attack at"
-            f" ε = {eps:g} × mean norm that is {_points(gain)}, clean {_points(-cost)}"
+        told += _(
+            ", where plain training has {shares}. Under attack at ε = {eps:g} × mean "
+            "norm that is {points}, clean {points2}",
+            shares=_shares(plain_one),
+            eps=eps,
+            points=_points(gain),
+            points2=_points(-cost),
         )
-    told += f", at {choice.cost:.1f} × the time of a plain step." if choice.cost else "."
+    told += (
+        _(", at {cost:.1f} × the time of a plain step.", cost=choice.cost) if choice.cost else "."
+    )
     others = [s.title for s in near if s is not choice]
     if others:
-        told += (
-            f" The validation texts do not tell it apart from {', '.join(others[:4])}"
-            f"{' and others' if len(others) > 4 else ''}; it is the cheapest of these."
+        told += _(
+            " The validation texts do not tell it apart from {others}{which}; it is "
+            "the cheapest of these.",
+            others=", ".join(others[:4]),
+            which=_(" and others") if len(others) > 4 else "",
         )
     if choice.alarms:
-        told += " Its training raised an alarm: look at the run before you trust it."
+        told += _(" Its training raised an alarm: look at the run before you trust it.")
     ill = [s.title for s in adversarial if s.alarms and s is not choice]
     if ill:
-        told += f" Training raised an alarm in {', '.join(ill)}: what these show is no robustness."
+        told += _(
+            " Training raised an alarm in {ill}: what these show is no robustness.",
+            ill=", ".join(ill),
+        )
     edge = max((s.method.get("eps", 0.0) for s in adversarial), default=0.0)
     if choice.method.get("eps") == edge and len({s.method.get("eps") for s in adversarial}) > 1:
-        told += " Its ε is the largest tried: a larger one may be better still."
+        told += _(" Its ε is the largest tried: a larger one may be better still.")
     return told
 
 
@@ -302,8 +327,10 @@ def _points(difference: float) -> str:
 
 
 def _shares(found: Setting) -> str:
-    return (
-        f"{100 * found.clean.value:.1f} % clean and {100 * found.robust.value:.1f} % under attack"
+    return _(
+        "{value:.1f} % clean and {value2:.1f} % under attack",
+        value=100 * found.clean.value,
+        value2=100 * found.robust.value,
     )
 
 
@@ -380,5 +407,5 @@ def picture(found: Ranking) -> go.Figure:
     figure.update_yaxes(
         tickvals=y, ticktext=[label(s.title, 28) for s in found.settings], autorange="reversed"
     )
-    figure.update_xaxes(title={"text": "validation accuracy"}, tickformat=".0%", nticks=6)
+    figure.update_xaxes(title={"text": _("validation accuracy")}, tickformat=".0%", nticks=6)
     return finish(figure, 30 * len(y) + 80, legend_rows=1)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from advlab.errors import DataError, SettingError
+from advlab.language import _
 from advlab.records import Estimate
 from advlab.tasks import quoted
 
@@ -56,7 +57,13 @@ def bleu(
     `tokenize`: 13a for most languages, zh for Chinese, none where tokens stand apart already.
     """
     if tokenize not in TOKENIZERS:
-        raise SettingError(f"expected one of {', '.join(TOKENIZERS)}, got {tokenize!r}; choose one")
+        raise SettingError(
+            _(
+                "expected one of {tokenizers}, got {tokenize!r}; choose one",
+                tokenizers=", ".join(TOKENIZERS),
+                tokenize=tokenize,
+            )
+        )
     return _figure("BLEU", _bleu(tokenize, lower), answers, references, seed)
 
 
@@ -125,8 +132,12 @@ def _figure(
 ) -> Figure:
     if not answers or len(answers) != len(references) or not all(references):
         raise DataError(
-            f"expected a reference for each of {len(answers)} answers, got "
-            f"{sum(bool(r) for r in references)}; give texts with their translations"
+            _(
+                "expected a reference for each of {n_answers} answers, got {bool}; give "
+                "texts with their translations",
+                n_answers=len(answers),
+                bool=sum(bool(r) for r in references),
+            )
         )
     most = max(map(len, references))
     streams = [[r[i] if i < len(r) else None for r in references] for i in range(most)]

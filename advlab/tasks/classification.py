@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.errors import DataError, SettingError, unknown
+from advlab.language import N_, _
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.tasks.base import Batch, Column, Explained, broken_in, margin_in
@@ -20,9 +21,12 @@ from advlab.tasks.scratch import learn_tokenizer, shape_of, unit_rows
 from advlab.tasks.tokens import Reader, Tokens, padded
 
 EXPLAINED = {
-    "margin": ("margin", "the logit of the class minus that of its runner-up, what a flip changes"),
-    "logit": ("class logit", "that class alone"),
-    "loss": ("loss", "its cross-entropy"),
+    "margin": (
+        "margin",
+        N_("the logit of the class minus that of its runner-up, what a flip changes"),
+    ),
+    "logit": (N_("class logit"), N_("that class alone")),
+    "loss": ("loss", N_("its cross-entropy")),
 }
 
 
@@ -36,12 +40,12 @@ class Classification:
     smoothing: float = 0.0  # share of each label spread over all classes, in training only
 
     name: ClassVar[str] = "classification"
-    title: ClassVar[str] = "Text classification"
+    title: ClassVar[str] = N_("Text classification")
     auto: ClassVar[str] = "AutoModelForSequenceClassification"
     named: ClassVar[bool] = True
-    text: ClassVar[Column] = Column("Sentence", ("text", "sentence", "review", "message"))
+    text: ClassVar[Column] = Column(N_("Sentence"), ("text", "sentence", "review", "message"))
     beside: ClassVar[Column | None] = None
-    reference: ClassVar[Column] = Column("True class", ("label", "class", "category"))
+    reference: ClassVar[Column] = Column(N_("True class"), ("label", "class", "category"))
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
 
     def head(self, data: Dataset) -> tuple[str, ...]:
@@ -96,8 +100,13 @@ class Classification:
         if -2 in labels:
             wrong = examples[labels.index(-2)]
             raise DataError(
-                f"expected a class among {', '.join(reader.head)}, got {wrong.answer!r} in "
-                f"{wrong.id}; train on the data set that the model is used with"
+                _(
+                    "expected a class among {head}, got {answer!r} in {id}; train on the data "
+                    "set that the model is used with",
+                    head=", ".join(reader.head),
+                    answer=wrong.answer,
+                    id=wrong.id,
+                )
             )
         rows = padded(tokens, reader.pad)
         target = {"labels": torch.tensor(labels)}
@@ -210,19 +219,26 @@ class Classification:
             first = _place(asked, head)
         name = head[first]
         if kind == "logit":
-            return Explained(f"logit of {name}", lambda o: o[:, first], name)
+            return Explained(_("logit of {name}", name=name), lambda o: o[:, first], name)
         if kind == "loss":
             return Explained(
-                f"loss of {name}, in nats", lambda o: -o.log_softmax(-1)[:, first], name
+                _("loss of {name}, in nats", name=name),
+                lambda o: -o.log_softmax(-1)[:, first],
+                name,
             )
         rest = clean.index_fill(0, torch.tensor(first, device=clean.device), -torch.inf)
         other = int(rest.argmax()) if rival is None else _place(rival, head)
         if other == first:
             raise SettingError(
-                f"expected two different classes for a margin, got {name} twice; choose another"
+                _(
+                    "expected two different classes for a margin, got {name} twice; choose another",
+                    name=name,
+                )
             )
         return Explained(
-            f"logit of {name} − logit of {head[other]}", lambda o: o[:, first] - o[:, other], name
+            _("logit of {name} − logit of {head}", name=name, head=head[other]),
+            lambda o: o[:, first] - o[:, other],
+            name,
         )
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
@@ -250,6 +266,10 @@ def _place(name: str | int, head: tuple[str, ...]) -> int:
     if isinstance(name, int) and 0 <= name < len(head):
         return name
     raise SettingError(
-        f"expected a class among {', '.join(head)} (or 0 to {len(head) - 1}), got {name!r}; "
-        "choose one of them"
+        _(
+            "expected a class among {head} (or 0 to {n_head}), got {name!r}; choose one of them",
+            head=", ".join(head),
+            n_head=len(head) - 1,
+            name=name,
+        )
     )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError, unknown
+from advlab.language import N_, _
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.records.script import pieces
@@ -30,8 +31,8 @@ from advlab.tasks.sequences import NONE, block
 from advlab.tasks.tokens import Reader, Tokens
 
 EXPLAINED = sequences.EXPLAINED | {
-    "reply": ("whole reply", "its log-probability: the sum over its tokens"),
-    "loss": ("loss", "its mean cross-entropy, in nats per token"),
+    "reply": (N_("whole reply"), N_("its log-probability: the sum over its tokens")),
+    "loss": ("loss", N_("its mean cross-entropy, in nats per token")),
 }
 
 CACHES = ("cache", "past_key_values")  # what transformers calls it, now and before
@@ -54,9 +55,9 @@ class Dialogue:
     title: ClassVar[str] = "Dialogue"
     auto: ClassVar[str] = "AutoModelForCausalLM"
     named: ClassVar[bool] = False
-    text: ClassVar[Column] = Column("History", ("history", "context", "prompt", "text"))
+    text: ClassVar[Column] = Column(N_("History"), ("history", "context", "prompt", "text"))
     beside: ClassVar[Column | None] = None
-    reference: ClassVar[Column] = Column("Reply", ("reply", "response", "answer", "completion"))
+    reference: ClassVar[Column] = Column(N_("Reply"), ("reply", "response", "answer", "completion"))
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
     goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
 
@@ -98,16 +99,16 @@ class Dialogue:
         pairs = list(zip(tokens, replies, strict=True))
         read = [[*t.ids, *y[:-1]] for t, y in pairs]
         segment = block([[*t.segment, *[2] * len(y[:-1])] for t, y in pairs], -1)
-        U = max([1, *(len(y) for _, y in pairs)])
+        U = max([1, *(len(y) for __, y in pairs)])
         places = [[len(t) - 1 + min(u, max(len(y) - 1, 0)) for u in range(U)] for t, y in pairs]
         said = [t.said if isinstance(t, History) and self.earlier else [] for t in tokens]
         ending = reader.ending
         target = {
-            "labels": block([[*y, *[NONE] * (U - len(y))] for _, y in pairs], NONE),
+            "labels": block([[*y, *[NONE] * (U - len(y))] for __, y in pairs], NONE),
             "places": torch.tensor(places),
             "history": torch.tensor([len(t) for t in tokens]),
-            "earlier": block([[ending if i is None else i for _, i in row] for row in said], NONE),
-            "earlier_places": block([[place for place, _ in row] for row in said], 0),
+            "earlier": block([[ending if i is None else i for __, i in row] for row in said], NONE),
+            "earlier_places": block([[place for place, __ in row] for row in said], 0),
         }
         return Batch(
             block(read, reader.pad),
@@ -253,15 +254,15 @@ class Dialogue:
         whole = sequences.spelled(labels[:n].tolist(), reader)
         if kind in ("reply", "loss"):
             sign, words = (
-                (-n, "log-probability of the reply")
+                (-n, _("log-probability of the reply"))
                 if kind == "reply"
-                else (1, "loss of the reply")
+                else (1, _("loss of the reply"))
             )
 
             def value(o: Tensor) -> Tensor:
                 return sign * sequences.loss(o[:, :n], labels[:n].expand(len(o), -1))
 
-            return Explained(f"{words}, in nats", value, whole)
+            return Explained(_("{words}, in nats", words=words), value, whole)
         return sequences.explained(kind, self._own(out, batch), batch, reader, **of)
 
     def quality(self, answer: str, example: Example) -> dict[str, float]:
@@ -284,8 +285,8 @@ class Dialogue:
         return [
             replies.perplexity_of(said),
             replies.bits_of(said, examples),
-            quoted.share("exact match", [q["exact"] == 1 for q in found]),
-            quoted.mean("F1 of words", [q["f1"] for q in found]),
+            quoted.share(_("exact match"), [q["exact"] == 1 for q in found]),
+            quoted.mean(_("F1 of words"), [q["f1"] for q in found]),
             quoted.changed(said, clean),
             replies.distinct_of(said, examples),
         ]

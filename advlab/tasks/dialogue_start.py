@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError, unknown
+from advlab.language import _
 from advlab.records import Dataset
 from advlab.records.turns import turns_of
 from advlab.tasks.history import MARKS
@@ -79,7 +80,7 @@ def scratch(size: str, data: Dataset, *, seed: int, max_length: int) -> tuple[An
     from transformers import LlamaConfig, LlamaForCausalLM
 
     if size not in WIDTHS:
-        raise SettingError(unknown("model size", size, WIDTHS))
+        raise SettingError(unknown(_("model size"), size, WIDTHS))
     tokenizer, D = learn_words(data), WIDTHS[size]
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -191,7 +192,9 @@ def learn_words(data: Dataset) -> Any:
     splitter = pre_tokenizers.BertPreTokenizer()
     counts: Counter[str] = Counter()
     for text in _said(data):
-        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+        counts.update(
+            word for word, __ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
+        )
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     words = [word for word, n in common if n > 1][: MOST_WORDS - len(SPECIALS)]
     if len(words) < len(counts):

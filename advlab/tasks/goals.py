@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.tasks import sequences
 from advlab.tasks.base import Batch, Judged, Model, Objective
 from advlab.tasks.sequences import NONE
@@ -122,8 +122,12 @@ class KeywordsAppear(Goal):
         places = int((batch.target["labels"] != NONE).sum(1).min())
         if not 0 < len(self.ids) <= places:
             raise SettingError(
-                f"expected 1 to {places} tokens of keywords, as many as the shortest output has, got "
-                f"{len(self.ids)}; give other keywords"
+                _(
+                    "expected 1 to {places} tokens of keywords, as many as the shortest output "
+                    "has, got {n_ids}; give other keywords",
+                    places=places,
+                    n_ids=len(self.ids),
+                )
             )
 
     def distances(self, out: Tensor) -> Tensor:
@@ -137,8 +141,8 @@ class KeywordsAppear(Goal):
 
 # name: what it means, and whether words are given with it
 GOALS: Mapping[str, tuple[str, bool]] = {
-    "other": ("no word of the answer stays in its place", False),
-    "keyword": ("words of your own appear in the answer", True),
+    "other": (N_("no word of the answer stays in its place"), False),
+    "keyword": (N_("words of your own appear in the answer"), True),
 }
 
 
@@ -164,6 +168,9 @@ def _ids(word: str, reader: Reader) -> list[int]:
     ids = reader.tokenizer(text_target=text, add_special_tokens=False)["input_ids"]
     if not ids or set(ids) & set(reader.tokenizer.all_special_ids):
         raise SettingError(
-            f"expected a keyword that the model can write, got {word!r}; choose another"
+            _(
+                "expected a keyword that the model can write, got {word!r}; choose another",
+                word=word,
+            )
         )
     return ids

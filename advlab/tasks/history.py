@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from advlab.errors import DataError, ModelError
+from advlab.language import _
 from advlab.records import Example
 from advlab.records.turns import BOT, USER, Turn, turns_of
 from advlab.tasks.tokens import Reader, Tokens
@@ -67,7 +68,7 @@ class History(Tokens):
             end = turn.start + len(turn.text)
             here = [
                 i
-                for i, (own, (start, _)) in enumerate(zip(self.written, self.spans, strict=True))
+                for i, (own, (start, __)) in enumerate(zip(self.written, self.spans, strict=True))
                 if own and turn.start <= start < end
             ]
             found += [(i - 1, self.ids[i]) for i in here if i]
@@ -134,8 +135,13 @@ class HistoryReader(Reader):
         turns = turns_of(example.text) or [Turn(USER, "", 0)]
         if turns[-1].speaker != USER:
             raise DataError(
-                f"expected a history that ends with what the user says, got one that ends with "
-                f"“{BOT}: {turns[-1].text[:40]}”; add a line that begins with “{USER}:”"
+                _(
+                    "expected a history that ends with what the user says, got one that ends "
+                    "with “{bot}: {text}”; add a line that begins with “{user}:”",
+                    bot=BOT,
+                    text=turns[-1].text[:40],
+                    user=USER,
+                )
             )
         found = self._encoded(turns)
         whole = len(found.ids)
@@ -152,7 +158,7 @@ class HistoryReader(Reader):
             end = turn.start + len(turn.text)
             here = [
                 i
-                for i, (start, _), own in zip(ids, tokens.spans, tokens.written, strict=False)
+                for i, (start, __), own in zip(ids, tokens.spans, tokens.written, strict=False)
                 if own and turn.start <= start < end
             ]
             if here:
@@ -210,16 +216,21 @@ class HistoryReader(Reader):
         rest = self._rendered(_messages(roles, probes), prompt=True)
         string, starts = "", []
         for turn, probe in zip(turns, probes, strict=True):
-            before, _, rest = rest.partition(probe)
+            before, __, rest = rest.partition(probe)
             starts.append(len(string + before))
             string += before + turn.text
         string += rest
         texts = [t.text for t in turns]
         if string != self._rendered(_messages(roles, texts), prompt=True):
             raise ModelError(
-                "expected a chat template that writes what is said as it is, got one that changes it "
-                f"(“{texts[0][:40]}”); remove chat_template from the tokenizer to have lines that "
-                f"begin with “{USER}:” and “{BOT}:”"
+                _(
+                    "expected a chat template that writes what is said as it is, got one that "
+                    "changes it (“{texts}”); remove chat_template from the tokenizer to have "
+                    "lines that begin with “{user}:” and “{bot}:”",
+                    texts=texts[0][:40],
+                    user=USER,
+                    bot=BOT,
+                )
             )
         return Laid(string, tuple(starts), tuple(turns))
 
@@ -231,8 +242,12 @@ class HistoryReader(Reader):
         except Exception as error:  # a template is a program of the model's makers
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(
-                "expected a chat template for turns of a user and an assistant in alternation, got: "
-                f"{reason}; give such a history, or remove chat_template from the tokenizer"
+                _(
+                    "expected a chat template for turns of a user and an assistant in "
+                    "alternation, got: {reason}; give such a history, or remove chat_template "
+                    "from the tokenizer",
+                    reason=reason,
+                )
             ) from error
 
 

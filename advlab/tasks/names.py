@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from advlab.language import _
+
 SIGNS = {"neg": 0, "negative": 0, "差评": 0, "pos": 1, "positive": 1, "好评": 1}
 _NUMBER = re.compile(r"(?:label[_ -]?)?(\d{1,6})")
 
@@ -44,8 +46,12 @@ def own_name(head: Sequence[str], name: str) -> str | None:
 
 def told(head: Sequence[str], names: Sequence[str]) -> str:
     """For people: which answer of a head is read as which name; empty where all are called alike."""
-    pairs = [f"{own} is {name}" for own, name in zip(head, names, strict=True) if own != name]
-    return f"classes by name: {', '.join(pairs)}" if pairs else ""
+    pairs = [
+        _("{own} is {name}", own=own, name=name)
+        for own, name in zip(head, names, strict=True)
+        if own != name
+    ]
+    return _("classes by name: {pairs}", pairs=", ".join(pairs)) if pairs else ""
 
 
 def _by(

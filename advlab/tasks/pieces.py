@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from advlab.errors import DataError, SettingError, unknown
+from advlab.language import _
 from advlab.records import Dataset
 from advlab.tasks.scratch import unit_rows
 
@@ -114,11 +115,11 @@ def tiny_translator(
     from transformers import BartConfig, BartForConditionalGeneration
 
     if size not in SHAPES:
-        raise SettingError(unknown("model size", size, SHAPES))
+        raise SettingError(unknown(_("model size"), size, SHAPES))
     shape = SHAPES[size]
     texts = [text for e in data.train for text in (e.text, *e.answers[:1])]
     if not any(e.answers for e in data.train):
-        raise DataError("expected translations to learn from, got sources alone; give both")
+        raise DataError(_("expected translations to learn from, got sources alone; give both"))
     lower = any(e.text != e.text.lower() for e in data.train)
     tokenizer = learn_pieces(texts, shape.vocabulary, lower=lower)
     config = BartConfig(

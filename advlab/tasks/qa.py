@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from advlab.language import N_, _
 from advlab.records import Dataset, Example
 from advlab.records.examples import NO_ANSWER
 from advlab.records.reading import Reading
@@ -78,12 +79,14 @@ class QuestionAnswering:
     overlap: int = setting(64, "By how much windows overlap", unit="tokens", low=0)
 
     name: ClassVar[str] = "qa"
-    title: ClassVar[str] = "Question answering"
+    title: ClassVar[str] = N_("Question answering")
     auto: ClassVar[str] = "AutoModelForQuestionAnswering"
     named: ClassVar[bool] = False
-    text: ClassVar[Column] = Column("Text", ("context", "text", "passage", "paragraph", "review"))
-    beside: ClassVar[Column | None] = Column("Question", ("question", "query"))
-    reference: ClassVar[Column] = Column("Answer", ("answer", "answers", "answer_text"))
+    text: ClassVar[Column] = Column(
+        N_("Text"), ("context", "text", "passage", "paragraph", "review")
+    )
+    beside: ClassVar[Column | None] = Column(N_("Question"), ("question", "query"))
+    reference: ClassVar[Column] = Column(N_("Answer"), ("answer", "answers", "answer_text"))
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
 
     def __post_init__(self) -> None:
@@ -314,18 +317,18 @@ class QuestionAnswering:
         f1 = [q["f1"] for q in found]
         none = [squad.missing([bare(a) for a in e.answers]) for e in examples]
         figures = [
-            quoted.share("exact match", [q["exact"] == 1 for q in found]),
-            quoted.mean("F1", f1, note="of words, as SQuAD 2.0 counts it"),
+            quoted.share(_("exact match"), [q["exact"] == 1 for q in found]),
+            quoted.mean("F1", f1, note=_("of words, as SQuAD 2.0 counts it")),
         ]
         if any(none) and not all(none):
             figures += [
-                quoted.part("F1 with an answer", f1, [not n for n in none]),
-                quoted.part("F1 without one", f1, none),
+                quoted.part(_("F1 with an answer"), f1, [not n for n in none]),
+                quoted.part(_("F1 without one"), f1, none),
             ]
         letters = [q.get("f1 of characters") for q in found]
         if any(x is not None for x in letters):
             among = [x is not None for x in letters]
-            figures.append(quoted.part("F1 of characters", [x or 0.0 for x in letters], among))
+            figures.append(quoted.part(_("F1 of characters"), [x or 0.0 for x in letters], among))
         return figures
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
+from advlab.language import _
 from advlab.records import Example
 from advlab.records.estimates import Resampled
 from advlab.records.measured import Quoted
@@ -115,4 +116,4 @@ def part(name: str, values: Sequence[float], among: Sequence[bool], **more: Any)
 def changed(said: Sequence[Said], clean: Sequence[Said]) -> Figure:
     """The share of answers that are no longer what they were."""
     values = [a.answer != b.answer for a, b in zip(said, clean, strict=True)]
-    return share("answer changed", values, lower=True)
+    return share(_("answer changed"), values, lower=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.records import Estimate, Example
 from advlab.records.estimates import share_of
 from advlab.records.script import pieces
@@ -28,7 +29,7 @@ def perplexity_of(said: Sequence[Said]) -> Figure:
         "perplexity",
         lambda places: perplexity(nats[places], tokens[places]),
         "",
-        "of the known reply, a token of the model's own tokenizer",
+        _("of the known reply, a token of the model's own tokenizer"),
         lower=True,
     )
 
@@ -41,7 +42,7 @@ def bits_of(said: Sequence[Said], examples: Sequence[Example]) -> Figure:
     def of(places: np.ndarray) -> float:
         return float(nats[places].sum() / math.log(2) / max(letters[places].sum(), 1))
 
-    return Figure("bits a character", of, "", "of the known reply", lower=True)
+    return Figure(_("bits a character"), of, "", _("of the known reply"), lower=True)
 
 
 def distinct_of(said: Sequence[Said], examples: Sequence[Example]) -> Figure:
@@ -55,7 +56,7 @@ def distinct_of(said: Sequence[Said], examples: Sequence[Example]) -> Figure:
         "distinct-2",
         lambda places: distinct([replies[i] for i in places], 2, words),
         "",
-        f"different pairs of words among the first {words} words",
+        _("different pairs of words among the first {words} words", words=words),
         drawn=False,
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from advlab.errors import SettingError, unknown
+from advlab.language import _
 from advlab.records.script import SIGNS, has_han
 
 
@@ -52,7 +53,9 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     learner.normalizer, learner.pre_tokenizer = normalizer, splitter
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+        counts.update(
+            word for word, __ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
+        )
     # The trainer numbers inner characters as a randomly seeded hash map yields them, and breaks ties
     # by number: two trainings on the same texts would differ. Named first, they have fixed numbers.
     # so that no plain text of a user becomes [UNK] for want of a sign; among Chinese texts names of
@@ -73,7 +76,7 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
         ),
     )
     pieces = sorted(learner.get_vocab().items(), key=lambda item: item[1])
-    vocab = {token: i for i, (token, _) in enumerate(pieces)}
+    vocab = {token: i for i, (token, __) in enumerate(pieces)}
     for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if count < 2 or len(vocab) >= vocabulary:
             break
@@ -93,7 +96,7 @@ def learn_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
 def shape_of(size: str) -> Shape:
     """The shape called `size`; SettingError names the choices."""
     if size not in SHAPES:
-        raise SettingError(unknown("model size", size, SHAPES))
+        raise SettingError(unknown(_("model size"), size, SHAPES))
     return SHAPES[size]
 
 

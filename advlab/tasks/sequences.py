@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.errors import SettingError
+from advlab.language import N_, _
 from advlab.records import Example
 from advlab.records.reading import Reading
 from advlab.tasks.base import Batch, Explained, broken_in, margin_in
@@ -213,13 +214,13 @@ def greedy(
     """
     rows, logits = [], first
     over = torch.zeros(len(first), dtype=torch.bool, device=first.device)
-    for _ in range(longest):
+    for __ in range(longest):
         rows.append(logits.argmax(-1))
         over |= rows[-1] == ending
         if over.all() or len(rows) == longest:
             break
         logits = step(rows[-1].unsqueeze(1))
-    table = torch.stack(rows, 1).tolist() if rows else [[] for _ in range(len(first))]
+    table = torch.stack(rows, 1).tolist() if rows else [[] for __ in range(len(first))]
     return [row[: row.index(ending) + 1] if ending in row else row for row in table]
 
 
@@ -228,8 +229,11 @@ def greedy(
 
 # kind -> its title and meaning, of one written token
 EXPLAINED = {
-    "margin": ("token against its rival", "the logit of a written token minus that of a foil"),
-    "token": ("written token", "the log-probability of one token, behind those before it"),
+    "margin": (
+        N_("token against its rival"),
+        N_("the logit of a written token minus that of a foil"),
+    ),
+    "token": (N_("written token"), N_("the log-probability of one token, behind those before it")),
 }
 
 
@@ -254,11 +258,13 @@ def explained(
     word = shown(token, reader)
     if kind == "token":
         return Explained(
-            f"log-probability of “{word}”", lambda o: o[:, place].log_softmax(-1)[:, token], word
+            _("log-probability of “{word}”", word=word),
+            lambda o: o[:, place].log_softmax(-1)[:, token],
+            word,
         )
     foil = foil_of(out[0, place], token, against, reader)
     return Explained(
-        f"logit of “{word}” − logit of “{shown(foil, reader)}”",
+        _("logit of “{word}” − logit of “{foil}”", word=word, foil=shown(foil, reader)),
         lambda o: o[:, place, token] - o[:, place, foil],
         word,
     )
@@ -285,8 +291,13 @@ def place_of(out: Tensor, labels: Tensor, of: str | int | None, reader: Reader) 
     if of in words:
         return there[words.index(str(of))]
     raise SettingError(
-        f"expected one of the answer's tokens ({' '.join(words)}; or 0 to {len(words) - 1}), got "
-        f"{of!r}; choose one of them"
+        _(
+            "expected one of the answer's tokens ({words}; or 0 to {n_words}), got "
+            "{of!r}; choose one of them",
+            words=" ".join(words),
+            n_words=len(words) - 1,
+            of=of,
+        )
     )
 
 
@@ -302,7 +313,11 @@ def foil_of(logits: Tensor, token: int, against: str | int | None, reader: Reade
     ids = reader.tokenizer(text_target=str(against), add_special_tokens=False)["input_ids"]
     if not ids or ids[0] == token:
         raise SettingError(
-            f"expected another token than “{shown(token, reader)}”, got {against!r}; choose another"
+            _(
+                "expected another token than “{token}”, got {against!r}; choose another",
+                token=shown(token, reader),
+                against=against,
+            )
         )
     return ids[0]
 

@@ -8,20 +8,21 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError, unknown
+from advlab.language import N_, _
 from advlab.records.examples import NO_ANSWER
 from advlab.tasks.base import Batch, Explained
 from advlab.tasks.spans import bare, ends_of, same_as
 
 EXPLAINED = {
     "margin": (
-        "span margin",
-        "the score of the answer minus that of the best other answer, what a flip changes",
+        N_("span margin"),
+        N_("the score of the answer minus that of the best other answer, what a flip changes"),
     ),
-    "start": ("start logit", "that the answer begins where it does"),
-    "end": ("end logit", "that the answer ends where it does"),
+    "start": (N_("start logit"), N_("that the answer begins where it does")),
+    "end": (N_("end logit"), N_("that the answer ends where it does")),
     "probability": (
         "log-probability",
-        "of the answer's start and end, among all places where they may be",
+        N_("of the answer's start and end, among all places where they may be"),
     ),
 }
 
@@ -46,30 +47,41 @@ def explained(
     first, text = _chosen(of, spans, batch, longest)
     start, end = _places(first, batch, longest)
     if kind == "start":
-        return Explained(f"start logit of “{_short(text)}”", lambda o: o[:, start, 0], text)
+        return Explained(
+            _("start logit of “{short}”", short=_short(text)), lambda o: o[:, start, 0], text
+        )
     if kind == "end":
-        return Explained(f"end logit of “{_short(text)}”", lambda o: o[:, end, 1], text)
+        return Explained(
+            _("end logit of “{short}”", short=_short(text)), lambda o: o[:, end, 1], text
+        )
     if kind == "probability":
 
         def log(o: Tensor) -> Tensor:
             each = o.log_softmax(1)
             return each[:, start, 0] + each[:, end, 1]
 
-        return Explained(f"log p(start) + log p(end) of “{_short(text)}”", log, text)
+        return Explained(_("log p(start) + log p(end) of “{short}”", short=_short(text)), log, text)
     alike = [*same_as(batch.tokens[0], bare(text), longest), first]
     rest = spans.clone()
     rest[0, alike] = -torch.inf
     other, rival = _chosen(against, rest, batch, longest)
     if other in alike:
         raise SettingError(
-            f"expected two different answers for a margin, got “{text}” twice; choose another"
+            _(
+                "expected two different answers for a margin, got “{text}” twice; choose another",
+                text=text,
+            )
         )
 
     def lead(o: Tensor) -> Tensor:
         each = scores(o, batch.repeat(len(o)))
         return each[:, first] - each[:, other]
 
-    return Explained(f"score of “{_short(text)}” − score of “{_short(rival)}”", lead, text)
+    return Explained(
+        _("score of “{short}” − score of “{short2}”", short=_short(text), short2=_short(rival)),
+        lead,
+        text,
+    )
 
 
 def _places(number: int, batch: Batch, longest: int) -> tuple[int, int]:
@@ -91,8 +103,12 @@ def _chosen(answer: str | int | None, spans: Tensor, batch: Batch, longest: int)
     numbers = [*same_as(tokens, bare(str(answer)), longest)]
     if not numbers:
         raise SettingError(
-            f"expected an answer that stands in the text, got “{answer}”; copy it from there, or write "
-            f"{NO_ANSWER}"
+            _(
+                "expected an answer that stands in the text, got “{answer}”; copy it from "
+                "there, or write {no_answer}",
+                answer=answer,
+                no_answer=NO_ANSWER,
+            )
         )
     return max(numbers, key=lambda n: float(spans[0, n])), str(answer)
 

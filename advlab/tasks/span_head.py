@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import ModelError
+from advlab.language import _
 from advlab.tasks.base import Batch
 from advlab.tasks.windows import windows_of
 
@@ -58,8 +59,12 @@ def logits(model: Any, mask: Tensor, kinds: Tensor, text: dict[str, Tensor]) -> 
     if getattr(found, "start_logits", None) is None:
         kind = type(model).__name__
         raise ModelError(
-            f"expected start and end logits of every token, got a head that searches with a beam "
-            f"({kind}), which has no loss of a single text; open it as {kind}Simple"
+            _(
+                "expected start and end logits of every token, got a head that searches "
+                "with a beam ({kind}), which has no loss of a single text; open it as "
+                "{kind}Simple",
+                kind=kind,
+            )
         )
     return torch.stack([found.start_logits, found.end_logits], -1)
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import ModelError, SettingError, unknown
+from advlab.language import N_, _
 from advlab.records import Dataset, Example
 from advlab.records.reading import Reading
 from advlab.settings import setting
@@ -31,7 +32,9 @@ from advlab.tasks.quoted import Said
 from advlab.tasks.sequences import NONE
 from advlab.tasks.tokens import Reader, Tokens, padded
 
-EXPLAINED = sequences.EXPLAINED | {"loss": ("whole output", "its mean loss, in nats per token")}
+EXPLAINED = sequences.EXPLAINED | {
+    "loss": (N_("whole output"), N_("its mean loss, in nats per token"))
+}
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,10 @@ class Translation:
     title: ClassVar[str] = "Translation"
     auto: ClassVar[str] = "AutoModelForSeq2SeqLM"
     named: ClassVar[bool] = False
-    text: ClassVar[Column] = Column("Source", ("source", "src", "text", "en", "english"))
+    text: ClassVar[Column] = Column(N_("Source"), ("source", "src", "text", "en", "english"))
     beside: ClassVar[Column | None] = None
     reference: ClassVar[Column] = Column(
-        "Translation", ("target", "tgt", "translation", "reference", "de", "zh")
+        N_("Translation"), ("target", "tgt", "translation", "reference", "de", "zh")
     )
     explains: ClassVar[Mapping[str, tuple[str, str]]] = EXPLAINED
     goals: ClassVar[Mapping[str, tuple[str, bool]]] = GOALS
@@ -101,8 +104,11 @@ class Translation:
         """Examples -> a padded batch: source, then the decoder's input."""
         if not reader.opening:
             raise ModelError(
-                "expected a model that says what its decoder reads first (decoder_start_token_id in "
-                "its configuration), got one without; set it and save the model again"
+                _(
+                    "expected a model that says what its decoder reads first "
+                    "(decoder_start_token_id in its configuration), got one without; set it "
+                    "and save the model again"
+                )
             )
         return self._laid(tokens, sequences.wanted(examples, reader, self._most(reader)), reader)
 
@@ -269,7 +275,7 @@ class Translation:
         labels = batch.target["labels"][:1]
         if kind == "loss":
             return Explained(
-                "mean loss of the output, in nats per token",
+                _("mean loss of the output, in nats per token"),
                 lambda o: sequences.loss(o, labels.expand(len(o), -1)),
                 sequences.spelled(labels[labels != NONE].tolist(), reader),
             )
@@ -298,7 +304,7 @@ class Translation:
         right = [any(exact(s.answer, known) for known in e.answers) for s, e in pairs]
         return [
             *corpus_figures([s.answer for s in said], [e.answers for e in examples]),
-            quoted.share("exact match", right),
+            quoted.share(_("exact match"), right),
             quoted.changed(said, clean),
         ]
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from advlab.errors import SettingError
+from advlab.language import _
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def windows_of(segment: Tensor, mask: Tensor, null: Tensor, size: int, overlap: 
     B, T = segment.shape
     owner: list[int] = []
     index: list[list[int]] = []
-    window, place = [[0] * T for _ in range(B)], [[0] * T for _ in range(B)]
+    window, place = [[0] * T for __ in range(B)], [[0] * T for __ in range(B)]
     for b, (parts, length) in enumerate(zip(segment.tolist(), mask.sum(1).tolist(), strict=True)):
         inside = [t for t in range(length) if parts[t] == 0]
         first, last = (inside[0], inside[-1] + 1) if inside else (length, length)
@@ -55,8 +56,14 @@ def windows_of(segment: Tensor, mask: Tensor, null: Tensor, size: int, overlap: 
         room = size - len(before) - len(after)
         if room <= overlap and last - first > room:
             raise SettingError(
-                f"expected windows with room for more than {overlap} tokens of the text, got {room} "
-                f"beside a question of {len(before)}; make the window larger or the overlap smaller"
+                _(
+                    "expected windows with room for more than {overlap} tokens of the text, "
+                    "got {room} beside a question of {n_before}; make the window larger or the "
+                    "overlap smaller",
+                    overlap=overlap,
+                    room=room,
+                    n_before=len(before),
+                )
             )
         best = [-1.0] * T
         for start in range(first, max(last - overlap, first + 1), max(room - overlap, 1)):

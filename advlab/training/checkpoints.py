@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from advlab.errors import RunError
+from advlab.language import _
 from advlab.records import Scale
 from advlab.runs.disk import checkpoints, put_folder, sync, sync_folder
 from advlab.training.judging import Ranked
@@ -131,7 +132,7 @@ def load_checkpoint(
     """Restore the newest whole checkpoint in place and return its state; None without one."""
     from safetensors.torch import load_file
 
-    whole, _ = checkpoints(folder)
+    whole, __ = checkpoints(folder)
     if not whole:
         return None
     newest = whole[-1]
@@ -141,8 +142,10 @@ def load_checkpoint(
     report = model.load_state_dict(weights, strict=False)
     if report.unexpected_keys or (missing and len(missing) == len(model.state_dict())):
         raise RunError(
-            f"expected the weights of this run in {newest.name}, got other names; "
-            "start the run anew"
+            _(
+                "expected the weights of this run in {name}, got other names; start the run anew",
+                name=newest.name,
+            )
         )
     tensors = load_file(newest / OPTIMISER)
     torch.set_rng_state(tensors.pop("dice"))

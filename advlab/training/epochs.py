@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from advlab.errors import ModelError
+from advlab.language import _
 from advlab.model.victim import Victim
 from advlab.runs.disk import sync
 
@@ -60,7 +61,13 @@ def load_epoch(folder: Path, victim: Victim, epoch: int) -> Victim:
     """
     file = folder / "history" / f"epoch-{epoch:03d}.safetensors"
     if not file.is_file():
-        raise ModelError(f"expected the weights of epoch {epoch} at {file.name}, found none")
+        raise ModelError(
+            _(
+                "expected the weights of epoch {epoch} at {name}, found none",
+                epoch=epoch,
+                name=file.name,
+            )
+        )
     then = victim.apart()
     then.model.load_state_dict(load_file(str(file)))
     then.model.eval()

@@ -17,6 +17,7 @@ import torch
 
 from advlab.data import fitted, load_data
 from advlab.errors import RunError
+from advlab.language import N_, _
 from advlab.model.tiny import tiny_victim
 from advlab.model.unseen import words_of
 from advlab.model.victim import Victim
@@ -37,7 +38,7 @@ from advlab.training.watches import Alarm, CollapseWatch, OverfittingWatch
 
 REPORT_EVERY = 0.5  # seconds between step events
 CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
-ANEW = "started again from the beginning: no whole checkpoint was there"
+ANEW = N_("started again from the beginning: no whole checkpoint was there")
 ALIKE = 3  # answers whose lengths differ by less than so many tokens stand in one batch
 STOPPED = {"pause": "paused", "cancel": "cancelled"}  # how a run ends that is asked to
 
@@ -118,17 +119,27 @@ def train(
     if resume:
         found = load_checkpoint(folder, victim.model, optimizer, generator)
         state = found or state
-        message = f"resumed from step {state.step} of {total}" if found else ANEW
+        message = (
+            _("resumed from step {step} of {total}", step=state.step, total=total)
+            if found
+            else _(ANEW)
+        )
         for place in checkpoints(folder)[1]:
-            message += f"; {place.name} is damaged and was passed over"
+            message += _("; {name} is damaged and was passed over", name=place.name)
         yield _event("note", state, message=message)
     yield _event("start", state, **facts)
     if not state.step:
         for note in victim.notes:
             yield _event("note", state, message=f"{config.model.source}: {note}")
         if cut:
-            message = f"{cut:,} of {len(sizes):,} training texts are longer than "
-            message += f"{victim.max_length} tokens: what stands behind is not read"
+            message = _(
+                "{cut:,} of {n_sizes:,} training texts are longer than ",
+                cut=cut,
+                n_sizes=len(sizes),
+            )
+            message += _(
+                "{max_length} tokens: what stands behind is not read", max_length=victim.max_length
+            )
             yield _event("note", state, message=message)
 
     texts = TrainingTexts(data.train, victim, config)
@@ -161,7 +172,7 @@ def train(
             given = Step(strength, generator, tied=settings.tied_dropout)
             told: list[dict[str, float]] = []  # the losses of each replay
             grad_norm = 0.0
-            for _ in range(method.replays):
+            for __ in range(method.replays):
                 with meter.passes():
                     optimizer.zero_grad(set_to_none=True)
                     losses = method.backward(victim, batch, given) | regularise.backward(
@@ -294,8 +305,13 @@ def _clip(
     length = torch.nn.utils.clip_grad_norm_(parameters, clip or math.inf).item()
     if not math.isfinite(sum(losses.values()) + length):
         raise RunError(
-            f"expected a finite loss, got {losses} with gradient norm {length:.3g} "
-            f"at step {step}; lower the learning rate or ε"
+            _(
+                "expected a finite loss, got {losses} with gradient norm {length:.3g} at "
+                "step {step}; lower the learning rate or ε",
+                losses=losses,
+                length=length,
+                step=step,
+            )
         )
     return length
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from advlab.attacks import FGM, PGD
+from advlab.language import N_, _
 from advlab.model.victim import Victim
 from advlab.records import Estimate
 from advlab.training.checkpoints import State
@@ -37,11 +38,14 @@ class CollapseWatch:
             recent.popleft()
         if len(recent) < 5 or step - recent[0][0] <= self.total // 10:
             return None
-        if sum(loss for _, loss in recent) / len(recent) <= AT_CHANCE * self.chance:
+        if sum(loss for __, loss in recent) / len(recent) <= AT_CHANCE * self.chance:
             return None
         return self._alarm(
-            f"the clean loss has stayed at chance ({self.chance:.2f}) for "
-            f"{step - recent[0][0]} steps at full ε"
+            _(
+                "the clean loss has stayed at chance ({chance:.2f}) for {step} steps at full ε",
+                chance=self.chance,
+                step=step - recent[0][0],
+            )
         )
 
     def at_epoch(self, epoch: int, step: int, judged: Judgement) -> Alarm | None:
@@ -50,14 +54,15 @@ class CollapseWatch:
         late = epoch > 1 and 2 * step >= self.total
         if not late or judged.answers > 1 or self.chance == 0:
             return None
-        return self._alarm("every validation text gets the same class")
+        return self._alarm(_("every validation text gets the same class"))
 
     def _alarm(self, seen: str) -> Alarm | None:
         if not self.state.tell(self.name):
             return None
-        message = (
-            f"Training has collapsed: {seen}. Lower ε, or let it rise more slowly "
-            "(ε warm-up), or lower the learning rate."
+        message = _(
+            "Training has collapsed: {seen}. Lower ε, or let it rise more slowly (ε "
+            "warm-up), or lower the learning rate.",
+            seen=seen,
         )
         return {"name": self.name, "message": message}
 
@@ -65,7 +70,7 @@ class CollapseWatch:
 class OverfittingWatch:
     """Catastrophic overfitting of one-step methods: the model defeats one step, and many defeat it."""
 
-    name = "catastrophic overfitting"
+    name = N_("catastrophic overfitting")
 
     def __init__(self, method: Method, judge: Judge, state: State) -> None:
         self.method, self.judge, self.state = method, judge, state
@@ -83,10 +88,13 @@ class OverfittingWatch:
         self.state.best_watched = max(before, hard.value)
         if not overfitted(easy, hard, before) or not self.state.tell(self.name):
             return None
-        message = (
-            f"Accuracy under one step is {easy.value:.0%}, but PGD-5 leaves "
-            f"{hard.value:.0%} (before: {before:.0%}): the model has learnt to "
-            "defeat the one step that it trains on. Take a smaller ε, or pgd or freelb."
+        message = _(
+            "Accuracy under one step is {value:.0%}, but PGD-5 leaves {value2:.0%} "
+            "(before: {before:.0%}): the model has learnt to defeat the one step that "
+            "it trains on. Take a smaller ε, or pgd or freelb.",
+            value=easy.value,
+            value2=hard.value,
+            before=before,
         )
         return {"name": self.name, "message": message}
 

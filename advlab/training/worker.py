@@ -27,6 +27,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from advlab.errors import AdvlabError, RunError
+from advlab.language import _
 from advlab.records import Event
 from advlab.runs.disk import trouble
 from advlab.runs.folder import EventWriter, RunFolder
@@ -78,7 +79,12 @@ def run(
     store = store or Store()
     info = store.begin(run_id)
     if info is None:
-        raise RunError(f"run {run_id} is not waiting for a worker; start it from the list of runs")
+        raise RunError(
+            _(
+                "run {run_id} is not waiting for a worker; start it from the list of runs",
+                run_id=run_id,
+            )
+        )
     stop = stop or Stop(info.folder)
     before = info.folder.read().offset  # what an earlier attempt wrote
     status, error = "failed", None
@@ -87,13 +93,17 @@ def run(
     except AdvlabError as mistake:
         error = str(mistake)
     except MemoryError:
-        error = "memory ran out; choose a smaller batch, shorter texts or a smaller model"
+        error = _("memory ran out; choose a smaller batch, shorter texts or a smaller model")
     except (OSError, SafetensorError) as mistake:
         error = _lost(info, mistake)
     except (Terminated, KeyboardInterrupt):
         cancelled = info.folder.requested() == "cancel"
         status = "cancelled" if cancelled else "interrupted"
-        error = None if cancelled else f"the worker was told to end; {info.folder.outlook()}"
+        error = (
+            None
+            if cancelled
+            else _("the worker was told to end; {outlook}", outlook=info.folder.outlook())
+        )
     except BaseException as mistake:
         error = f"{type(mistake).__name__}: {mistake}"
         _log(info, traceback.format_exc())
@@ -112,7 +122,10 @@ def run(
 def _lost(info: RunInfo, mistake: Exception) -> str:
     """Why a run could not write, with what to do."""
     if not info.folder.path.is_dir():
-        return f"the folder {info.folder.path} was deleted during the run; start the run anew"
+        return _(
+            "the folder {path} was deleted during the run; start the run anew",
+            path=info.folder.path,
+        )
     if isinstance(mistake, OSError):
         return trouble(mistake, info.root)
     # safetensors tells the system's error in words of its own
@@ -164,7 +177,7 @@ def _follow(
     status = OUTCOMES.get(reason) or REQUESTS[stop()]
     if status == "paused" and stop.terminated and folder.requested() != "pause":
         return "interrupted", (
-            "the worker was told to end (SIGTERM), as when the machine shuts down; "
+            _("the worker was told to end (SIGTERM), as when the machine shuts down; ")
             + folder.outlook()
         )
     return status, None
@@ -178,9 +191,9 @@ def _continued(events: Iterator[Event], resumed: bool) -> Iterator[Event]:
     """
     first = next(events, None)
     if first is not None and resumed:
-        message = f"resumed from step {first.step}"
+        message = _("resumed from step {step}", step=first.step)
         if not first.step:
-            message = "started again from the beginning: no checkpoint had been written"
+            message = _("started again from the beginning: no checkpoint had been written")
         note = first if first.kind == "note" else Event("note", first.step, time.time(), {})
         yield replace(note, values={"message": message, **note.values, "resumed_from": first.step})
         first = None if note is first else first
@@ -211,7 +224,10 @@ def _close(info: RunInfo, status: str, error: str | None, before: int) -> None:
         with EventWriter(info.folder.diary) as diary:
             diary.append(Event("end", step, time.time(), values))
     except OSError as mistake:  # a full disk: the store still learns the status
-        print(f"the end could not be written into the diary: {mistake}", file=sys.stderr)
+        print(
+            _("the end could not be written into the diary: {mistake}", mistake=mistake),
+            file=sys.stderr,
+        )
 
 
 @contextmanager

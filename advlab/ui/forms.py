@@ -24,10 +24,10 @@ CHOICES = {
     "l1": "L1",
     "l2": "L2",
     "linf": "L∞",
-    "norm": "× mean norm",
+    "norm": N_("× mean norm"),
     "half-nn": "× half-NN",
-    "example": "whole text",
-    "token": "each token",
+    "example": N_("whole text"),
+    "token": N_("each token"),
 }
 GUESS = N_("guess")  # what an optional yes/no field is called while it is empty
 
@@ -47,7 +47,7 @@ def form_for(
     _grid([item for item in shown if not item.meta.advanced], key, given, entered)
     advanced = [item for item in shown if item.meta.advanced]
     if advanced:
-        with st.expander("More settings", icon=":material/tune:"):
+        with st.expander(_("More settings"), icon=":material/tune:"):
             _grid(advanced, key, given, entered)
     return _made(cls, given | entered)
 

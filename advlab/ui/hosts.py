@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from advlab.language import _
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -49,7 +51,7 @@ class AllowedHosts:
         if reason is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "host not allowed"})
+            await send({"type": "websocket.close", "code": 1008, "reason": _("host not allowed")})
         else:
             kind = (b"content-type", b"text/plain; charset=utf-8")
             await send({"type": "http.response.start", "status": 403, "headers": [kind]})
@@ -59,19 +61,21 @@ class AllowedHosts:
         """Why a request with these headers is refused; None where it is not."""
         name = _host_of(f"//{host}") if host else None
         if name is None or not self.knows(name):
-            return (
-                f"This server does not answer to the name {(host or 'that is missing')[:80]!r}. "
-                "If it is the server's own, start it with --allow-host and that name, or name it "
-                f"in {SETTING}."
+            return _(
+                "This server does not answer to the name {value!r}. If it is the server's "
+                "own, start it with --allow-host and that name, or name it in {setting}.",
+                value=(host or "that is missing")[:80],
+                setting=SETTING,
             )
         if origin is None:
             return None
         asking, parts = _host_of(origin), urlsplit(origin) if origin.isascii() else None
         same = parts is not None and parts.netloc.lower() == str(host).lower()
         if asking is None or not (same or self.allows(asking)):
-            return (
-                f"A page of {origin[:80]!r} may not use this server. If it stands before the "
-                f"server, as a proxy does, start the server with --allow-host and its name."
+            return _(
+                "A page of {origin!r} may not use this server. If it stands before the "
+                "server, as a proxy does, start the server with --allow-host and its name.",
+                origin=origin[:80],
             )
         return None
 
@@ -98,7 +102,7 @@ def _host_of(url: str) -> str | None:
     """The host of an address, without its port; None where it has none or is not well formed."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where it is no number
+        __ = parts.port  # raises where it is no number
     except ValueError:
         return None
     if not parts.hostname or parts.path or parts.query or parts.fragment or "@" in parts.netloc:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from advlab.errors import AdvlabError, ModelError
-from advlab.language import retold, speak
+from advlab.language import _, retold, speak
 from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
@@ -91,7 +91,9 @@ def model_folder(id_: str) -> Path:
         run = jobs.run(id_)  # RunError says which run is missing
         if run.folder.has_model:
             return run.folder.model
-    raise ModelError(f"expected a model that is saved, found none for {id_[:60]!r}; choose another")
+    raise ModelError(
+        _("expected a model that is saved, found none for {id!r}; choose another", id=id_[:60])
+    )
 
 
 def _homes() -> list[Path]:
@@ -179,6 +181,6 @@ def _load(id_: str, files: str, folder: str, title: str) -> Victim:
     except ModelError as error:
         raise ModelError(retold(str(error))) from error
     victim.model.eval().requires_grad_(False)
-    _ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
+    __ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
     set_aside()
     return victim

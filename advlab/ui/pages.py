@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advlab.language import N_
+
 
 @dataclass(frozen=True)
 class PageLine:
@@ -17,7 +19,11 @@ class PageLine:
 
 
 START = PageLine(
-    "pages/learn/start.py", "Start", "home", "", "What advlab is, and the two models to begin with."
+    "pages/learn/start.py",
+    N_("Start"),
+    "home",
+    "",
+    N_("What advlab is, and the two models to begin with."),
 )
 # heading of the menu -> its pages
 PAGES: dict[str, tuple[PageLine, ...]] = {
@@ -25,86 +31,89 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
     "Learn": (
         PageLine(
             "pages/learn/course.py",
-            "Course",
+            N_("Course"),
             "school",
             "course",
-            "Short labs in order: say what you expect, try it, see what is measured.",
+            N_("Short labs in order: say what you expect, try it, see what is measured."),
         ),
         PageLine(
             "pages/learn/lesson.py",
-            "Lesson",
+            N_("Lesson"),
             "co_present",
             "lesson",
-            "The lab that you are at, at its step.",
+            N_("The lab that you are at, at its step."),
         ),
         PageLine(
             "pages/learn/glossary.py",
-            "Glossary",
+            N_("Glossary"),
             "dictionary",
             "glossary",
-            "Every term in a line, and where it is seen.",
+            N_("Every term in a line, and where it is seen."),
         ),
     ),
     "Train": (
         PageLine(
             "pages/train/new.py",
-            "New run",
+            N_("New run"),
             "add_circle",
             "new",
-            "Choose data, model and method, and start a training run.",
+            N_("Choose data, model and method, and start a training run."),
         ),
         PageLine(
             "pages/train/runs.py",
-            "Runs",
+            N_("Runs"),
             "monitoring",
             "runs",
-            "All runs, live: losses, accuracy, cost; pause, resume, compare, download.",
+            N_("All runs, live: losses, accuracy, cost; pause, resume, compare, download."),
         ),
         PageLine(
             "pages/train/microscope.py",
-            "Microscope",
+            N_("Microscope"),
             "biotech",
             "microscope",
-            "One training batch in slow motion: both players, step by step, method beside method.",
+            N_(
+                "One training batch in slow motion: both players, step by step, method "
+                "beside method."
+            ),
         ),
     ),
     "Explore": (
         PageLine(
             "pages/explore/explore.py",
-            "Sentence",
+            N_("Sentence"),
             "search_insights",
             "explore",
-            "Attack one sentence and see what the perturbation is.",
+            N_("Attack one sentence and see what the perturbation is."),
         ),
         PageLine(
             "pages/explore/many.py",
-            "Many sentences",
+            N_("Many sentences"),
             "table_rows",
             "many",
-            "The same attack on a selection of sentences, as a table to sort and open.",
+            N_("The same attack on a selection of sentences, as a table to sort and open."),
         ),
         PageLine(
             "pages/explore/capsule.py",
-            "Open a capsule",
+            N_("Open a capsule"),
             "inventory_2",
             "capsule",
-            "A saved sentence: read it, and check its figures on this machine.",
+            N_("A saved sentence: read it, and check its figures on this machine."),
         ),
     ),
     "Compare": (
         PageLine(
             "pages/compare/robustness.py",
-            "Robustness",
+            N_("Robustness"),
             "shield",
             "robustness",
-            "Models under attack on the same texts: curves, differences, parts, alarms.",
+            N_("Models under attack on the same texts: curves, differences, parts, alarms."),
         ),
         PageLine(
             "pages/compare/questions.py",
-            "Questions",
+            N_("Questions"),
             "help",
             "questions",
-            "Convergence, local optima, cost, carry-over, settings: measured, not guessed.",
+            N_("Convergence, local optima, cost, carry-over, settings: measured, not guessed."),
         ),
     ),
 }
@@ -116,7 +125,7 @@ CLASS_PAGES: dict[str, tuple[PageLine, ...]] = {
             "Class",
             "groups",
             "class",
-            "Who is where, questions to the room, challenges, what the class did.",
+            N_("Who is where, questions to the room, challenges, what the class did."),
         ),
     )
 }

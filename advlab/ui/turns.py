@@ -47,8 +47,11 @@ class Turn:
         self._next = now + LOOK
         if self._end is not None and now > self._end:
             raise SettingError(
-                f"the attack was stopped after {self._limit:g} s, so that others can have their turn; "
-                "take fewer steps or restarts, a shorter text or a smaller model"
+                _(
+                    "the attack was stopped after {limit:g} s, so that others can have their "
+                    "turn; take fewer steps or restarts, a shorter text or a smaller model",
+                    limit=self._limit,
+                )
             )
         notice_clicks()
 
@@ -129,7 +132,7 @@ class Turns:
     def _give(self, name: str) -> None:
         with self._changed:
             self._held.remove(name)
-            here = {*self._held, *(n for _, n in self._waiting), name}
+            here = {*self._held, *(n for __, n in self._waiting), name}
             if len(self._served) > 1000:  # visitors come and go
                 self._served = {n: t for n, t in self._served.items() if n in here}
             self._changed.notify_all()

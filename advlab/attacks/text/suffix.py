@@ -10,7 +10,7 @@ from torch import Tensor
 
 from advlab.attacks.text.judge import Judge
 from advlab.errors import SettingError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.records import Example
 from advlab.records.rewriting import Rewriting
 from advlab.settings import setting
@@ -31,8 +31,8 @@ class GCG:
     tokens, 500 steps, 512 tries among 256.
     """
 
-    title: ClassVar[str] = "GCG suffix"
-    gist: ClassVar[str] = "words behind the text, exchanged one by one"
+    title: ClassVar[str] = N_("GCG suffix")
+    gist: ClassVar[str] = N_("words behind the text, exchanged one by one")
 
     length: int = setting(8, "Tokens of the suffix", unit="tokens", low=1, high=100)
     steps: int = setting(50, "Exchanges", low=0, high=1000)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from advlab.language import _
 from advlab.settings import build_named, name_of, plain
 from advlab.training.methods.base import Adversarial, Method, Plain, Step
 from advlab.training.methods.engine import Inner, Outer, Place, Threat, play
@@ -58,7 +59,7 @@ METHODS: dict[str, type[Method]] = {
 
 def build_method(values: Mapping[str, Any]) -> Method:
     """The method of `{"name": "freelb", "eps": 0.5, …}`; SettingError names what does not fit."""
-    return build_named("training method", METHODS, values)
+    return build_named(_("training method"), METHODS, values)
 
 
 def method_settings(method: Method) -> dict[str, Any]:

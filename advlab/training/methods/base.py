@@ -10,6 +10,7 @@ import torch
 from advlab.attacks.base import Unit
 from advlab.attacks.norms import Ball, P
 from advlab.errors import SettingError
+from advlab.language import N_, _
 from advlab.settings import setting
 from advlab.training.methods.engine import Inner, Outer, Place, Site, Threat, play
 from advlab.training.methods.observer import Observer
@@ -52,7 +53,7 @@ class Plain(Method):
     """Plain training: the loss of the clean text alone. The baseline of every comparison."""
 
     title: ClassVar[str] = "Plain"
-    gist: ClassVar[str] = (
+    gist: ClassVar[str] = N_(
         "Learns from the texts as they are. The baseline that every other method is compared with."
     )
 
@@ -114,8 +115,10 @@ class Adversarial(Method):
             return Threat(self.radius(place.victim, strength), self.p, self.ball)
         if self.unit == "half-nn":
             raise SettingError(
-                "expected ε of a hidden layer in norm or raw units, got half-nn, which counts "
-                "distances between word vectors; choose norm"
+                _(
+                    "expected ε of a hidden layer in norm or raw units, got half-nn, which "
+                    "counts distances between word vectors; choose norm"
+                )
             )
         scale = place.mean_norm() if self.unit == "norm" else 1.0
         return Threat(strength * self.eps * scale, self.p, self.ball)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from advlab.attacks.norms import Ball, P, norm, project, random_in_ball, steepest
 from advlab.errors import SettingError
+from advlab.language import _
 from advlab.model import blocks
 from advlab.training.methods.observer import Observer
 
@@ -122,8 +123,13 @@ class Place:
             depth = blocks.depth(victim)
             if site == "hidden" and layer is not None and not 0 <= layer < depth:
                 raise SettingError(
-                    f"expected a hidden layer below {depth}, as {victim.name} has, got {layer}; "
-                    "lower it"
+                    _(
+                        "expected a hidden layer below {depth}, as {name} has, got {layer}; lower "
+                        "it",
+                        depth=depth,
+                        name=victim.name,
+                        layer=layer,
+                    )
                 )
             chosen = depth // 2 if layer is None else layer
             self.layer = 0 if site == "sum" else chosen

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from advlab.attacks.norms import Ball, P
+from advlab.language import N_
 from advlab.settings import setting
 from advlab.training.methods.base import Adversarial, Plain, Step
 from advlab.training.methods.engine import Inner, Outer, Place, Site, begin, length
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from advlab.tasks import Batch
 
 Share = Literal["zero", "random"]
-_SHARE = "Share of the perturbed loss; the clean loss has the rest"
+_SHARE = N_("Share of the perturbed loss; the clean loss has the rest")
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Noise(Adversarial):
     other methods' δ, where the paper takes 1e-5 per coordinate. A control, not a defence.
     """
 
-    title: ClassVar[str] = "Noise (R3F)"
-    gist: ClassVar[str] = (
-        "Adds random noise to the word vectors and asks for the same answer. Shows what "
-        "noise alone can do."
+    title: ClassVar[str] = N_("Noise (R3F)")
+    gist: ClassVar[str] = N_(
+        "Adds random noise to the word vectors and asks for the same answer. Shows "
+        "what noise alone can do."
     )
 
     weight: float = setting(
@@ -53,9 +54,9 @@ class FGM(Adversarial):
     """
 
     title: ClassVar[str] = "FGM"
-    gist: ClassVar[str] = (
-        "Pushes each text's word vectors once, the way that hurts most, and learns from the "
-        "text and from the pushed one."
+    gist: ClassVar[str] = N_(
+        "Pushes each text's word vectors once, the way that hurts most, and learns "
+        "from the text and from the pushed one."
     )
 
     one_step: ClassVar[bool] = True
@@ -70,9 +71,9 @@ class FGSM(FGM):
     """One signed gradient step: ½L(x) + ½L(x + ε·sign g) (Goodfellow et al. 2015, arXiv:1412.6572)."""
 
     title: ClassVar[str] = "FGSM"
-    gist: ClassVar[str] = (
-        "As FGM, but every number of a word vector moves by the same amount: many tiny "
-        "changes, no long one."
+    gist: ClassVar[str] = N_(
+        "As FGM, but every number of a word vector moves by the same amount: many "
+        "tiny changes, no long one."
     )
 
     p: P = setting("linf", "Norm of δ; L∞ gives the sign step of the paper", label="norm of δ")
@@ -88,9 +89,9 @@ class PGD(Adversarial):
     """
 
     title: ClassVar[str] = "PGD"
-    gist: ClassVar[str] = (
-        "Looks for the worst nearby word vectors in several small steps, and learns from the "
-        "text and from what it found. The usual choice."
+    gist: ClassVar[str] = N_(
+        "Looks for the worst nearby word vectors in several small steps, and "
+        "learns from the text and from what it found. The usual choice."
     )
     quoted: ClassVar[str | None] = "steps"
 
@@ -124,7 +125,7 @@ class Hidden(PGD):
     """
 
     title: ClassVar[str] = "HIDDEN"
-    gist: ClassVar[str] = (
+    gist: ClassVar[str] = N_(
         "PGD inside the network: what is pushed is the input of a layer, not the word vectors."
     )
     quoted: ClassVar[str | None] = None
@@ -143,9 +144,9 @@ class FastAT(Adversarial):
     """
 
     title: ClassVar[str] = "FAST"
-    gist: ClassVar[str] = (
-        "One push from a random start, and learns from the pushed text alone. Fast, but may "
-        "learn to beat that one push only."
+    gist: ClassVar[str] = N_(
+        "One push from a random start, and learns from the pushed text alone. "
+        "Fast, but may learn to beat that one push only."
     )
 
     one_step: ClassVar[bool] = True
@@ -164,13 +165,13 @@ class FreeAT(Adversarial):
     """
 
     title: ClassVar[str] = "FREE"
-    gist: ClassVar[str] = (
-        "Uses each batch several times over; every pass moves the weights and the push at "
-        "once, so that no pass is lost."
+    gist: ClassVar[str] = N_(
+        "Uses each batch several times over; every pass moves the weights and the "
+        "push at once, so that no pass is lost."
     )
 
     one_step: ClassVar[bool] = True  # between two optimiser steps
-    unobserved: ClassVar[str] = "it moves the weights between two steps of δ, m times a batch"
+    unobserved: ClassVar[str] = N_("it moves the weights between two steps of δ, m times a batch")
     replays_m: int = setting(3, "Replays m of each batch", low=1, high=20, label="replays m")
     step_size: float = setting(1.0, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
 
@@ -202,9 +203,9 @@ class FreeLB(Adversarial):
     """
 
     title: ClassVar[str] = "FreeLB"
-    gist: ClassVar[str] = (
-        "Looks in several steps and learns from every one of them, not from the last alone. "
-        "Made for pretrained language models."
+    gist: ClassVar[str] = N_(
+        "Looks in several steps and learns from every one of them, not from the "
+        "last alone. Made for pretrained language models."
     )
     quoted: ClassVar[str | None] = "steps"
 
@@ -231,7 +232,7 @@ class FreeLBPlus(FreeLB):
     """
 
     title: ClassVar[str] = "FREELB++"
-    gist: ClassVar[str] = "FreeLB with more steps, and with no ball that holds the push back."
+    gist: ClassVar[str] = N_("FreeLB with more steps, and with no ball that holds the push back.")
     quoted: ClassVar[str | None] = None
 
     steps: int = setting(10, "Ascent steps K; a training step costs K passes", low=1, high=50)
@@ -248,9 +249,9 @@ class VAT(Adversarial):
     """
 
     title: ClassVar[str] = "VAT"
-    gist: ClassVar[str] = (
-        "Finds the push that changes the answer most, without asking for the label, and "
-        "teaches the model to answer the same."
+    gist: ClassVar[str] = N_(
+        "Finds the push that changes the answer most, without asking for the "
+        "label, and teaches the model to answer the same."
     )
 
     steps: int = setting(1, "Power iterations", low=1, high=20)
@@ -275,9 +276,9 @@ class TRADES(Adversarial):
     """
 
     title: ClassVar[str] = "TRADES"
-    gist: ClassVar[str] = (
-        "Learns from the text as it is and pays for answers that change nearby: one number "
-        "weighs accuracy against robustness."
+    gist: ClassVar[str] = N_(
+        "Learns from the text as it is and pays for answers that change nearby: "
+        "one number weighs accuracy against robustness."
     )
 
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
@@ -308,9 +309,9 @@ class SMART(Adversarial):
     """
 
     title: ClassVar[str] = "SMART"
-    gist: ClassVar[str] = (
-        "Keeps answers from changing in a tiny box around each word vector. Made for "
-        "fine-tuning pretrained models."
+    gist: ClassVar[str] = N_(
+        "Keeps answers from changing in a tiny box around each word vector. Made "
+        "for fine-tuning pretrained models."
     )
 
     p: P = setting("linf", "Norm of δ", label="norm of δ")

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.errors import SettingError
+from advlab.language import N_, _
 from advlab.settings import setting
 from advlab.tasks.base import Errs
 from advlab.training.methods.base import Adversarial, Plain, Step
@@ -33,12 +34,12 @@ class Unlikelihood(Adversarial):
     """
 
     title: ClassVar[str] = "C-AdvUL"
-    gist: ClassVar[str] = (
-        "Pushes word vectors towards a chosen wrong answer, and learns to keep the right one there "
-        "and to find the wrong one unlikely. Made for chat models."
+    gist: ClassVar[str] = N_(
+        "Pushes word vectors towards a chosen wrong answer, and learns to keep the "
+        "right one there and to find the wrong one unlikely. Made for chat models."
     )
     quoted: ClassVar[str | None] = "steps"
-    unobserved: ClassVar[str] = (
+    unobserved: ClassVar[str] = N_(
         "its δ leads to a chosen wrong answer, and two losses are weighed there"
     )
 
@@ -98,8 +99,11 @@ def mistaken(victim: Victim, batch: Batch, generator: torch.Generator | None) ->
     task = victim.task
     if not isinstance(task, Errs):
         raise SettingError(
-            f"expected a task that can name a wrong answer to a text, got {task.title}; choose pgd or "
-            "freelb"
+            _(
+                "expected a task that can name a wrong answer to a text, got {title}; "
+                "choose pgd or freelb",
+                title=task.title,
+            )
         )
     return task.mistaken(batch, victim.reader, generator)
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from advlab.attacks.hotflip import HotFlip
 from advlab.errors import SettingError
+from advlab.language import _
 from advlab.runs.config import Regularisation
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def backward(
         return told
     objective = victim.objective(batch, training=True)
     if settings.rdrop:
-        p, q = (objective.output(victim.embed(batch)) for _ in range(2))
+        p, q = (objective.output(victim.embed(batch)) for __ in range(2))
         task = victim.task
         apart = (task.divergence(p, q, batch) + task.divergence(q, p, batch)).mean() / 2
         (settings.rdrop * apart).backward()
@@ -101,8 +102,10 @@ def _mixed_loss(victim: Victim, batch: Batch, generator: torch.Generator | None)
     # (B,C) says one thing of a text; with further axes what is said belongs to places in it
     if logits.ndim > 2 and not torch.equal(batch.segment, batch.segment[order]):
         raise SettingError(
-            "expected texts whose answers stand at the same places for mixup, got texts of different "
-            "length; set mixup to 0"
+            _(
+                "expected texts whose answers stand at the same places for mixup, got "
+                "texts of different length; set mixup to 0"
+            )
         )
     first = objective.loss_of(logits)
     other = replace(both, target={name: values[order] for name, values in batch.target.items()})

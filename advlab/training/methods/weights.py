@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from advlab.attacks.base import Unit
 from advlab.attacks.norms import TINY
 from advlab.errors import SettingError
+from advlab.language import N_, _
 from advlab.settings import setting
 from advlab.training.methods.base import Method, Plain, Step
 from advlab.training.methods.engine import Place, ascend, length
@@ -32,12 +33,12 @@ class SAM(Method):
     """
 
     title: ClassVar[str] = "SAM"
-    gist: ClassVar[str] = (
-        "Pushes the weights, not the text: looks for minima that are flat. Often more "
-        "accurate, no defence against attacks."
+    gist: ClassVar[str] = N_(
+        "Pushes the weights, not the text: looks for minima that are flat. Often "
+        "more accurate, no defence against attacks."
     )
 
-    unobserved: ClassVar[str] = "it pushes the weights, and has no δ on a text"
+    unobserved: ClassVar[str] = N_("it pushes the weights, and has no δ on a text")
 
     rho: float = setting(0.05, "Length of the step in weight space", unit="L2", low=0.0, label="ρ")
 
@@ -64,13 +65,13 @@ class AWP(PGD):
     """
 
     title: ClassVar[str] = "AWP"
-    gist: ClassVar[str] = (
-        "PGD, with the weights pushed to their worst as well, against overfitting to the "
-        "attack. The slowest."
+    gist: ClassVar[str] = N_(
+        "PGD, with the weights pushed to their worst as well, against overfitting "
+        "to the attack. The slowest."
     )
     quoted: ClassVar[str | None] = None
 
-    unobserved: ClassVar[str] = "it pushes the weights as well as the text"
+    unobserved: ClassVar[str] = N_("it pushes the weights as well as the text")
 
     gamma: float = setting(
         0.01, "Length of the weights' step, relative to each tensor", low=0.0, high=1.0, label="γ"
@@ -110,12 +111,12 @@ class TableAttack(Method):
     """
 
     title: ClassVar[str] = "TABLE"
-    gist: ClassVar[str] = (
-        "A common mistake, for contrast: shifts the embedding table of the whole batch "
-        "instead of each text's own vectors."
+    gist: ClassVar[str] = N_(
+        "A common mistake, for contrast: shifts the embedding table of the whole "
+        "batch instead of each text's own vectors."
     )
 
-    unobserved: ClassVar[str] = "it pushes the embedding table, and has no δ on a text"
+    unobserved: ClassVar[str] = N_("it pushes the embedding table, and has no δ on a text")
 
     eps: float = setting(0.5, "Length of the table's step, for the whole batch", low=0.0, label="ε")
     unit: Unit = setting(
@@ -131,8 +132,12 @@ class TableAttack(Method):
         table = victim.model.get_input_embeddings().weight
         if not table.requires_grad:
             raise SettingError(
-                f"expected an embedding table that is trained, got a frozen one in {victim.name}: its "
-                "gradient is what this method steps along; let the table train, or use fgm"
+                _(
+                    "expected an embedding table that is trained, got a frozen one in {name}: "
+                    "its gradient is what this method steps along; let the table train, or use "
+                    "fgm",
+                    name=victim.name,
+                )
             )
         clean = place.objective.loss_of(place.logits()).mean()
         (clean / 2).backward()

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.attacks.norms import TINY
+from advlab.language import N_
 from advlab.settings import setting
 from advlab.training.methods.base import Method, Step
 from advlab.training.methods.engine import Place
@@ -34,12 +35,13 @@ class Replace(Method):
     """
 
     title: ClassVar[str] = "WORDS"
-    gist: ClassVar[str] = (
-        "Exchanges some words for near ones that hurt most, and learns from the text and from the "
-        "changed one. In translation, what was written so far too."
+    gist: ClassVar[str] = N_(
+        "Exchanges some words for near ones that hurt most, and learns from the "
+        "text and from the changed one. In translation, what was written so far "
+        "too."
     )
 
-    unobserved: ClassVar[str] = "it replaces words, and has no δ on a text"
+    unobserved: ClassVar[str] = N_("it replaces words, and has no δ on a text")
 
     share: float = setting(
         0.25, "Share of the text's tokens that are replaced", low=0.0, high=1.0, label="share"

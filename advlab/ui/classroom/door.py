@@ -74,7 +74,9 @@ class Gate:
         if answer is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "join the class first"})
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": _("join the class first")}
+            )
         else:
             await answer(scope, receive, send)  # type: ignore[arg-type]
 

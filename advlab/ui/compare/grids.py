@@ -13,7 +13,7 @@ import streamlit as st
 
 from advlab.attacks import PGD, Attack, build_attack
 from advlab.errors import AdvlabError
-from advlab.language import speak
+from advlab.language import _, speak
 from advlab.records import Example
 from advlab.records.measured import Alarm, Grid
 from advlab.runs import jobs
@@ -71,7 +71,15 @@ def take(
     kept = kept or outcomes()
 
     def told(share: float, what: str) -> None:
-        progress(share, f"{what}: {kept.made} batches attacked, {kept.read} read back")
+        progress(
+            share,
+            _(
+                "{what}: {made} batches attacked, {read} read back",
+                what=what,
+                made=kept.made,
+                read=kept.read,
+            ),
+        )
 
     victims = victims_for(choice, data)
     if not victims:
@@ -136,9 +144,13 @@ def first_look(choice: Choice, progress: Progress, kept: Outcomes | None = None)
 def first_look_button(choice: Choice) -> None:
     """A first look where none was taken by itself, and how long it takes."""
     seconds = seconds_for(choice, FEW, [PGD()], RADII)
-    long = f"at most about {rounded(seconds)}" if seconds else "a minute or more"
+    long = (
+        _("at most about {rounded}", rounded=rounded(seconds)) if seconds else _("a minute or more")
+    )
     if st.button(
-        f"A first look: {FEW} texts, {long}", icon=":material/visibility:", key="robustness.look"
+        _("A first look: {few} texts, {long}", few=FEW, long=long),
+        icon=":material/visibility:",
+        key="robustness.look",
     ):
         place = st.empty()
 

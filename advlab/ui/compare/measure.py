@@ -73,41 +73,43 @@ class Choice:
             models.append(Trained(self.titles[model], data.head, own))
         of = next((own_told(m, data) for m in models if m.data == self.source), told_of(data))
         drawn = (
-            "" if len(examples) == len(data.test) else f"{len(examples):,}, drawn at random, of "
+            ""
+            if len(examples) == len(data.test)
+            else _("{n_examples:,}, drawn at random, of ", n_examples=len(examples))
         )
         seen = seen_in_training(examples, models)
-        return f"Texts: {drawn}{of}.", *(one.sentence for one in seen)
+        return _("Texts: {drawn}{of}.", drawn=drawn, of=of), *(one.sentence for one in seen)
 
 
 def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | None:
     """The controls that every measurement has; None (and a hint) while something is missing."""
     titles = model_choices()
     if not titles:
-        st.info("There is no trained model yet. Train the starter pair on the first page.")
+        st.info(_("There is no trained model yet. Train the starter pair on the first page."))
         return None
     by = guide()
     key = page if by is None else f"{page}.lesson"
     models = st.multiselect(
-        "Models",
+        _("Models"),
         list(titles),
         default=fitting_pair(list(titles)) if by is None else list(by.models),
         format_func=titles.__getitem__,
         max_selections=most,
         key=f"{key}.models",
-        help="Differences are told against the first.",
+        help=_("Differences are told against the first."),
         **KEEP,
     )
     if not models:
-        st.info("Choose at least one model.", icon=":material/edit:")
+        st.info(_("Choose at least one model."), icon=":material/edit:")
         return None
     sources = sources_for(models[0])
     columns = st.columns([4, 2, 2], vertical_alignment="bottom")
     source = columns[0].selectbox(  # another first model brings its own data
-        "Data",
+        _("Data"),
         list(sources),
         key=f"{key}.data.{models[0]}",
         **KEEP,
-        format_func=lambda s: s.replace("model A", "the first model"),
+        format_func=lambda s: s.replace(_("model A"), _("the first model")),
     )
     texts = columns[1].number_input(
         "Texts",
@@ -116,16 +118,16 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         value=count if by is None else by.texts,
         step=50,
         key=f"{key}.count",
-        help="Drawn at random from the test texts, the same ones each time.",
+        help=_("Drawn at random from the test texts, the same ones each time."),
         **KEEP,
     )
     seed = columns[2].number_input(
-        "Seed",
+        _("Seed"),
         min_value=0,
         value=0,
         step=1,
         key=f"{key}.seed",
-        help="Of random starts and noise.",
+        help=_("Of random starts and noise."),
         **KEEP,
     )
     return Choice(tuple(models), titles, sources[source], int(texts), int(seed))
@@ -148,7 +150,11 @@ def victims_for(choice: Choice, data: Dataset) -> dict[str, Victim]:
             with borrow(model) as victim:
                 found[model] = victim.naming(data.head)
         except AdvlabError as error:
-            st.warning(plain_text(f"{choice.titles[model]} is left out: {error}"))
+            st.warning(
+                plain_text(
+                    _("{titles} is left out: {error}", titles=choice.titles[model], error=error)
+                )
+            )
             continue
         for note in found[model].notes:
             st.caption(plain_text(f"{choice.titles[model]}: {retold(note)}"))
@@ -201,13 +207,13 @@ def measured(
 
         def progress(share: float, what: str) -> None:
             turn.give_way()
-            text = f"{plain_text(what)} … Any click stops it; finished parts are kept."
+            text = _("{what} … Any click stops it; finished parts are kept.", what=plain_text(what))
             place.progress(min(max(share, 0.0), 1.0), text)
 
         try:
-            place.progress(0.0, "Waiting for a turn …")
+            place.progress(0.0, _("Waiting for a turn …"))
             with TURNS.turn(limit=None) as turn:
-                progress(0.0, "Loading")
+                progress(0.0, _("Loading"))
                 found = work(progress) if pressed or opening is None else opening(progress)
                 told = choice.told() if choice and found is not None else ()
         except AdvlabError as error:
@@ -224,7 +230,7 @@ def measured(
     if not kept[0]:
         st.caption(hint)
     elif kept[0] != wanted:
-        st.caption("The settings have changed since this was measured.")
+        st.caption(_("The settings have changed since this was measured."))
     for sentence in kept[2]:
         st.caption(plain_text(sentence))
     return kept[1]

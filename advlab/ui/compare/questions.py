@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.attacks import PGD
-from advlab.language import speak
+from advlab.language import _, speak
 from advlab.pictures import convergence as pictures
 from advlab.pictures import questions
 from advlab.runs import jobs
@@ -27,7 +27,7 @@ from advlab.ui.train.run import diary
 def questions_page() -> None:
     """Choose a question; below it stands how it is answered."""
     name = st.segmented_control(
-        "Question",
+        _("Question"),
         list(QUESTIONS),
         default=next(iter(QUESTIONS)),
         required=True,
@@ -44,18 +44,21 @@ def questions_page() -> None:
 def converge() -> None:
     """From the diaries of runs, at once."""
     st.caption(
-        "Training is a game: the weights lower the loss, δ raises it. It has converged when both"
-        " losses, and the gap between them, stand still at full ε. Read from the run's own diary."
+        _(
+            "Training is a game: the weights lower the loss, δ raises it. It has "
+            "converged when both losses, and the gap between them, stand still at full "
+            "ε. Read from the run's own diary."
+        )
     )
     runs = {
         info.id: info for info in jobs.runs() if info.status not in ("queued",) and diary(info.id)
     }
     if not runs:
-        st.info("There is no run yet. Train the starter pair on the first page.")
+        st.info(_("There is no run yet. Train the starter pair on the first page."))
         return
     adversarial = [i for i, r in runs.items() if r.config.method.get("name") != "plain"]
     chosen = st.selectbox(
-        "Run",
+        _("Run"),
         list(runs),
         index=list(runs).index(adversarial[0]) if adversarial else 0,
         format_func=lambda i: runs[i].name,
@@ -69,22 +72,22 @@ def converge() -> None:
     with (
         left,
         section(
-            "Both players",
-            "Smoothed losses, in nats; the dotted line is their gap.",
+            _("Both players"),
+            _("Smoothed losses, in nats; the dotted line is their gap."),
             "min_max",
             "players",
         ),
     ):
-        chart(pictures.players(events), "questions.players", "Losses of both players by step")
+        chart(pictures.players(events), "questions.players", _("Losses of both players by step"))
     with (
         right,
         section(
-            "Gradient norm",
-            "Before clipping: how hard the weights are still pulled.",
+            _("Gradient norm"),
+            _("Before clipping: how hard the weights are still pulled."),
             "gradient_norm",
         ),
     ):
-        chart(pictures.gradients(events), "questions.gradients", "Gradient norm by step")
+        chart(pictures.gradients(events), "questions.gradients", _("Gradient norm by step"))
     table(
         {
             "figure": [t.name for t in found.trends],
@@ -94,7 +97,7 @@ def converge() -> None:
             "verdict": [t.verdict for t in found.trends],
         },
         "questions.trends",
-        "Trends over the last quarters",
+        _("Trends over the last quarters"),
     )
 
 
@@ -104,9 +107,11 @@ def converge() -> None:
 def stick() -> None:
     """The same ascent from many random starts."""
     st.caption(
-        "If the loss had many separate peaks inside the ball, one ascent could stop on a low one and"
-        " robustness would be overstated. So: the same PGD from many random starts, and how its ends"
-        " differ."
+        _(
+            "If the loss had many separate peaks inside the ball, one ascent could "
+            "stop on a low one and robustness would be overstated. So: the same PGD "
+            "from many random starts, and how its ends differ."
+        )
     )
     choice = ask("optima", most=3, count=50)
     eps, starts = _numbers("optima", ("Starts", 2, 50, 10))
@@ -117,7 +122,9 @@ def stick() -> None:
         choice.key | {"eps": eps, "starts": starts},
         lambda progress: _climb(choice, eps, int(starts), progress),
         choice=choice,
-        hint="PGD, 20 steps, random starts in the ball, on each text that the model reads right.",
+        hint=_(
+            "PGD, 20 steps, random starts in the ball, on each text that the model reads right."
+        ),
     )
     if not found:
         return
@@ -128,32 +135,40 @@ def stick() -> None:
     with (
         left,
         section(
-            "Do more starts break more?",
-            "At least one of the first k starts flips it.",
+            _("Do more starts break more?"),
+            _("At least one of the first k starts flips it."),
             "restarts",
             "local_optima",
         ),
     ):
         chart(
-            questions.more_starts(rows), "optima.more", "Share broken against the number of starts"
+            questions.more_starts(rows),
+            "optima.more",
+            _("Share broken against the number of starts"),
         )
     with (
         right,
         section(
-            "How far apart do they end?",
-            "Mean L2 distance of two ends, × ε: 0 is one peak; opposite sides are 2 apart.",
+            _("How far apart do they end?"),
+            _("Mean L2 distance of two ends, × ε: 0 is one peak; opposite sides are 2 apart."),
         ),
     ):
-        chart(questions.apart(rows), "optima.apart", "Distance between two ends, by share of texts")
+        chart(
+            questions.apart(rows), "optima.apart", _("Distance between two ends, by share of texts")
+        )
     for k, one in enumerate(rows):
         with section(
-            f"Text by text: {plain_text(one.model, 60)}",
-            "Each mark is the highest loss of one ascent; a tall column is a text on which the start"
-            " decides.",
+            _("Text by text: {model}", model=plain_text(one.model, 60)),
+            _(
+                "Each mark is the highest loss of one ascent; a tall column is a text on "
+                "which the start decides."
+            ),
         ):
-            chart(questions.ends(one), f"optima.ends.{k}", "Highest losses of the ascents, by text")
-            with st.expander("The numbers"):
-                table(questions.optima_columns(one, texts), f"optima.table.{k}", "Ends by text")
+            chart(
+                questions.ends(one), f"optima.ends.{k}", _("Highest losses of the ascents, by text")
+            )
+            with st.expander(_("The numbers")):
+                table(questions.optima_columns(one, texts), f"optima.table.{k}", _("Ends by text"))
 
 
 def _climb(choice: Choice, eps: float, starts: int, progress: Progress) -> Any:
@@ -182,8 +197,11 @@ def _climb(choice: Choice, eps: float, starts: int, progress: Progress) -> Any:
 def cost() -> None:
     """Clean accuracy and time paid, robust accuracy gained, against the first model."""
     st.caption(
-        "Paid: clean accuracy and training time. Gained: accuracy under PGD-20. Both against the first"
-        " model, on the same texts, so that only the texts on which they differ count."
+        _(
+            "Paid: clean accuracy and training time. Gained: accuracy under PGD-20. "
+            "Both against the first model, on the same texts, so that only the texts "
+            "on which they differ count."
+        )
     )
     choice = ask("cost")
     [eps] = _numbers("cost")
@@ -200,12 +218,14 @@ def cost() -> None:
         alarms = of_outcomes(whole, precision=1.0)
     tell(alarms)
     times = [trained(m) for m in models]
-    seconds, costs = [t for t, _ in times], [c for _, c in times]
+    seconds, costs = [t for t, __ in times], [c for __, c in times]
     said(questions.cost_sentence(whole, costs))
     with section(
-        "Clean against robust",
-        "Right and up is better; larger marks took longer to train (0 s: not known). Bars are 95 %"
-        " intervals.",
+        _("Clean against robust"),
+        _(
+            "Right and up is better; larger marks took longer to train (0 s: not "
+            "known). Bars are 95 % intervals."
+        ),
         "measure.clean_accuracy",
         "measure.robust_accuracy",
     ):
@@ -219,9 +239,11 @@ def cost() -> None:
                 [r.robust[-1] for r in whole.rows],
             ),
             "cost.frontier",
-            "Clean against robust accuracy, with training time",
+            _("Clean against robust accuracy, with training time"),
         )
-        table(questions.cost_columns(whole, seconds, costs), "cost.table", "What each model pays")
+        table(
+            questions.cost_columns(whole, seconds, costs), "cost.table", _("What each model pays")
+        )
     answer_curves(whole, "cost")
 
 
@@ -249,9 +271,11 @@ def _price(choice: Choice, eps: float, progress: Progress) -> Any:
 def carry() -> None:
     """Kinds of attack, and attacks made on other models."""
     st.caption(
-        "Trained against one attack, tried with others: every δ may be as long as ε on a text of"
-        " median length, whatever its kind; below them words are replaced. Then attacks made on one"
-        " model are tried on the others."
+        _(
+            "Trained against one attack, tried with others: every δ may be as long as "
+            "ε on a text of median length, whatever its kind; below them words are "
+            "replaced. Then attacks made on one model are tried on the others."
+        )
     )
     choice = ask("carry", count=100)
     [eps] = _numbers("carry")
@@ -265,13 +289,15 @@ def carry() -> None:
     kinds, delta, words, alarms = found
     said(questions.carry_sentence(kinds))
     with section(
-        "Trained against × attacked with",
-        f"Share read right. {plain_text(questions.letters(kinds.models))}.",
+        _("Trained against × attacked with"),
+        _("Share read right. {letters}.", letters=plain_text(questions.letters(kinds.models))),
         "carry_over",
     ):
-        chart(questions.kinds_map(kinds), "carry.kinds", "Accuracy by kind of attack and model")
+        chart(questions.kinds_map(kinds), "carry.kinds", _("Accuracy by kind of attack and model"))
         table(
-            questions.kinds_columns(kinds), "carry.table", "Accuracy by kind of attack, intervals"
+            questions.kinds_columns(kinds),
+            "carry.table",
+            _("Accuracy by kind of attack, intervals"),
         )
     tell(alarms)
     left, right = st.columns(2)
@@ -279,20 +305,20 @@ def carry() -> None:
         (
             left,
             delta,
-            "δ made on one, tried on another",
-            "PGD-20's δ, row by row; models with other vectors cannot share it.",
+            _("δ made on one, tried on another"),
+            _("PGD-20's δ, row by row; models with other vectors cannot share it."),
         ),
         (
             right,
             words,
-            "One word replaced on one, read by another",
-            "HotFlip's worst replacement, written out as text and read by every model.",
+            _("One word replaced on one, read by another"),
+            _("HotFlip's worst replacement, written out as text and read by every model."),
         ),
     ):
         with side, section(title, how):
             said(questions.transfer_sentence(one))
             chart(questions.transfer_map(one), f"carry.{one.kind}", title)
-            with st.expander("The numbers"):
+            with st.expander(_("The numbers")):
                 table(questions.transfer_columns(one), f"carry.{one.kind}.table", title)
 
 

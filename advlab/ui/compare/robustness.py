@@ -31,7 +31,7 @@ VIEWS = ("Curves", "Differences", "Parts", "Cost", "Texts")
 def robustness_page() -> None:
     """Everything on the page: what was measured first, with the choices folded above it."""
     with st.expander(
-        "Models, texts, attacks, ε", icon=":material/tune:", key="robustness.controls"
+        _("Models, texts, attacks, ε"), icon=":material/tune:", key="robustness.controls"
     ):
         choice = ask("robustness", count=400)
         chosen = _attacks(choice) if choice else None
@@ -57,10 +57,13 @@ def robustness_page() -> None:
 def _told(choice: Choice, attacks: list[Attack], eps: list[float], quote: bool) -> str:
     """What Measure will do, and how long that takes."""
     seconds = seconds_for(choice, choice.count, attacks, eps, quote=quote)
-    long = f", at most about {rounded(seconds)}" if seconds else ""
-    return (
-        f"{choice.count:,} texts{long}. Every text is attacked at every ε that it still stands. "
-        "Finished work is kept on disk: a second time, or after a stop, it goes on from there."
+    long = _(", at most about {rounded}", rounded=rounded(seconds)) if seconds else ""
+    return _(
+        "{count:,} texts{long}. Every text is attacked at every ε that it still "
+        "stands. Finished work is kept on disk: a second time, or after a stop, it "
+        "goes on from there.",
+        count=choice.count,
+        long=long,
     )
 
 
@@ -68,7 +71,7 @@ def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
     """Attacks, radii, and whether what is quoted of answers is measured too."""
     columns = st.columns(2, vertical_alignment="bottom")
     names = columns[0].multiselect(
-        "Attacks",
+        _("Attacks"),
         [n for n, cls in ATTACKS.items() if cls.kind != "null"],
         default=["pgd"],
         key="robustness.attacks",
@@ -79,11 +82,11 @@ def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
         "ε, × mean norm",
         "0.05 0.1 0.2 0.3 0.5",
         key="robustness.eps",
-        help="Several, apart by spaces. Random noise of each length is measured too.",
+        help=_("Several, apart by spaces. Random noise of each length is measured too."),
         **KEEP,
     )
     if not names:
-        st.info("Choose at least one attack.", icon=":material/edit:")
+        st.info(_("Choose at least one attack."), icon=":material/edit:")
         return None
     try:
         eps = sorted({float(v.replace(",", ".")) for v in (radii or "").split()})
@@ -92,15 +95,20 @@ def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
             raise ValueError
     except (ValueError, AdvlabError):
         st.error(
-            f"Expected one to twenty values of ε, apart by spaces, got “{plain_text(radii or '', 60)}”;"
-            " write them like 0.1 0.25 0.5."
+            _(
+                "Expected one to twenty values of ε, apart by spaces, got “{radii}”; write "
+                "them like 0.1 0.25 0.5.",
+                radii=plain_text(radii or "", 60),
+            )
         )
         return None
     quote = quotes(choice) and st.checkbox(
-        "Answers too",
+        _("Answers too"),
         value=True,
         key="robustness.quote",
-        help="What people quote of answers (F1, BLEU, perplexity, …): one more attack at each ε.",
+        help=_(
+            "What people quote of answers (F1, BLEU, perplexity, …): one more attack at each ε."
+        ),
         **KEEP,
     )
     return attacks, eps, quote
@@ -109,16 +117,19 @@ def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
 def _results(found: Measured) -> None:
     tell(found.alarms or ())
     if found.alarms is None:
-        st.caption("A first look: the checks for misleading figures are made when you measure.")
+        st.caption(_("A first look: the checks for misleading figures are made when you measure."))
     elif not found.alarms:
         said(
-            "No alarm: none of the checks of the attack, the models and the outcomes found anything."
+            _(
+                "No alarm: none of the checks of the attack, the models and the outcomes "
+                "found anything."
+            )
         )
     eps = found.grid.rows[0].eps
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     view = (
         left.segmented_control(
-            "View",
+            _("View"),
             VIEWS,
             default=VIEWS[0],
             required=True,
@@ -152,18 +163,25 @@ def _results(found: Measured) -> None:
 
 def _curves(found: Measured) -> None:
     with section(
-        "How much is left",
-        "Share read right against ε, bands are 95 % intervals (Wilson). Thin dotted lines are random"
-        " noise as long, the dashed grey line is always giving the most frequent answer.",
+        _("How much is left"),
+        _(
+            "Share read right against ε, bands are 95 % intervals (Wilson). Thin "
+            "dotted lines are random noise as long, the dashed grey line is always "
+            "giving the most frequent answer."
+        ),
         *("measure.clean_accuracy", "measure.robust_accuracy", "noise", "interval"),
     ):
-        chart(robustness.curves(found.grid), "robustness.curves", "Accuracy under attack against ε")
-        table(robustness.columns(found.grid), "robustness.table", "Accuracy with intervals")
+        chart(
+            robustness.curves(found.grid), "robustness.curves", _("Accuracy under attack against ε")
+        )
+        table(robustness.columns(found.grid), "robustness.table", _("Accuracy with intervals"))
     answer_curves(found.grid, "robustness")
     seeds = robustness.over_seeds(found.grid, found.groups)
     if seeds["setting"]:
-        with section("Over seeds", "Runs that differ in their seed alone: mean (lowest–highest)."):
-            table(seeds, "robustness.seeds", "Accuracy over seeds")
+        with section(
+            _("Over seeds"), _("Runs that differ in their seed alone: mean (lowest–highest).")
+        ):
+            table(seeds, "robustness.seeds", _("Accuracy over seeds"))
     with st.container(horizontal=True):
         for name, kind in (
             ("report.html", "text/html"),
@@ -171,14 +189,14 @@ def _curves(found: Measured) -> None:
             ("report.json", "application/json"),
         ):
             st.download_button(
-                f"Report ({name.rpartition('.')[2].upper()})",
+                _("Report ({rpartition})", rpartition=name.rpartition(".")[2].upper()),
                 lambda name=name: report(
                     found.grid,
                     found.examples,
                     found.alarms or (),
                     known=found.known,
                     used={"texts used": " ".join(found.told)},
-                    more=[("Over seeds", seeds, "Mean, lowest and highest.")]
+                    more=[(_("Over seeds"), seeds, _("Mean, lowest and highest."))]
                     if seeds["setting"]
                     else (),
                 )[name],
@@ -194,10 +212,10 @@ def answer_curves(grid: Grid, page: str) -> None:
     names = quoted.names(grid)
     if not names:
         return
-    with section("How good are the answers?", quoted.sentence(names)):
+    with section(_("How good are the answers?"), quoted.sentence(names)):
         if len(grid.rows[0].eps) > 1:
             name = st.segmented_control(
-                "Figure",
+                _("Figure"),
                 names,
                 default=names[0],
                 required=True,
@@ -206,51 +224,59 @@ def answer_curves(grid: Grid, page: str) -> None:
             )
             name = name if name in names else names[0]
             chart(quoted.curve(grid, name), f"{page}.answers", f"{name} against ε")
-        table(quoted.columns(grid), f"{page}.quoted", "Figures of the answers, with intervals")
+        table(quoted.columns(grid), f"{page}.quoted", _("Figures of the answers, with intervals"))
 
 
 def _differences(found: Measured, e: int) -> None:
     if len(found.grid.rows) < 2:
-        st.info("Choose a second model or attack: a difference needs two.", icon=":material/edit:")
+        st.info(
+            _("Choose a second model or attack: a difference needs two."), icon=":material/edit:"
+        )
         return
     with section(
-        "Is the difference real?",
-        "The same texts under two models or attacks: only those on which they differ count"
-        " (McNemar's exact test, paired bootstrap).",
+        _("Is the difference real?"),
+        _(
+            "The same texts under two models or attacks: only those on which they "
+            "differ count (McNemar's exact test, paired bootstrap)."
+        ),
         "paired",
     ):
-        table(robustness.paired(found.grid, e), "robustness.paired", "Paired differences")
+        table(robustness.paired(found.grid, e), "robustness.paired", _("Paired differences"))
     if quoted.names(found.grid):
         with section(
-            "Of the answers", "The same draws of texts for both; an interval without 0 differs."
+            _("Of the answers"),
+            _("The same draws of texts for both; an interval without 0 differs."),
         ):
             table(
                 quoted.paired(found.grid, e),
                 "robustness.answers.paired",
-                "Paired differences of answers",
+                _("Paired differences of answers"),
             )
 
 
 def _parts(found: Measured, e: int) -> None:
     with section(
-        "Where is it weak?",
-        "The same on parts of the texts, with intervals: length, negation, rare words, answer, further"
-        " columns of the data, and each model's own confidence.",
+        _("Where is it weak?"),
+        _(
+            "The same on parts of the texts, with intervals: length, negation, rare "
+            "words, answer, further columns of the data, and each model's own "
+            "confidence."
+        ),
         "parts",
     ):
         columns = robustness.slices(found.grid, slices_of(found.examples, found.known), e)
-        table(columns, "robustness.slices", "Accuracy by part of the data")
+        table(columns, "robustness.slices", _("Accuracy by part of the data"))
 
 
 def _costs(found: Measured, e: int) -> None:
     first = found.grid.rows[0].attack["name"]
     rows = [r for r in found.grid.rows if r.attack["name"] == first]
     if len(rows) < 2:
-        st.info("Choose a second model: a price needs two.", icon=":material/edit:")
+        st.info(_("Choose a second model: a price needs two."), icon=":material/edit:")
         return
     seconds = [trained(found.models.get(row.model_hash, LOCAL))[0] or 0.0 for row in rows]
     with section(
-        "What does robustness cost?",
+        _("What does robustness cost?"),
         f"Clean against robust accuracy at ε = {rows[0].eps[e]:g}; larger marks took longer to"
         " train (0 s: not known). Right and up is better.",
         "measure.cost",
@@ -264,7 +290,7 @@ def _costs(found: Measured, e: int) -> None:
                 [r.robust[e] for r in rows],
             ),
             "robustness.frontier",
-            "Clean against robust accuracy, with training time",
+            _("Clean against robust accuracy, with training time"),
         )
 
 
@@ -281,16 +307,16 @@ def trained(model: str) -> tuple[float | None, float | None]:
 
 def _examples(found: Measured) -> None:
     with section(
-        "Every text",
-        "The smallest ε that breaks it. Click a cell to open it in Explore.",
+        _("Every text"),
+        _("The smallest ε that breaks it. Click a cell to open it in Explore."),
         "flip_eps",
     ):
         columns = robustness.outcomes(found.grid, found.examples)
         texts = columns["text"]
         left, right = st.columns([3, 1], vertical_alignment="bottom")
-        search = left.text_input("Search", key="robustness.search") or ""
+        search = left.text_input(_("Search"), key="robustness.search") or ""
         right.download_button(
-            "Table (CSV)",
+            _("Table (CSV)"),
             lambda: tables.to_csv(columns),
             "advlab-robustness.csv",
             "text/csv",
@@ -304,7 +330,7 @@ def _examples(found: Measured) -> None:
             hide_index=True,
             on_select="rerun",
             selection_mode="single-cell",
-            alt="The smallest ε that breaks each text",
+            alt=_("The smallest ε that breaks each text"),
             column_config={"text": st.column_config.TextColumn(width="large")},
         )
         picked = state["selection"]["cells"]

@@ -25,18 +25,21 @@ EVERY = 2.0  # seconds between looks at a sweep that is under way
 def sweep_question() -> None:
     """The form, then the chosen sweep."""
     st.caption(
-        "A small sweep: every combination is trained in the background, one after the other, beside"
-        " plain training, and ranked by validation accuracy. It can be stopped and gone on with; the"
-        " same sweep asked for again trains only what is missing."
+        _(
+            "A small sweep: every combination is trained in the background, one after "
+            "the other, beside plain training, and ranked by validation accuracy. It "
+            "can be stopped and gone on with; the same sweep asked for again trains "
+            "only what is missing."
+        )
     )
     known = sweep.groups()
-    with st.expander("A new sweep", icon=":material/add_circle:", expanded=not known):
+    with st.expander(_("A new sweep"), icon=":material/add_circle:", expanded=not known):
         _form()
     known = sweep.groups()
     if not known:
         return
     chosen = st.selectbox(
-        "Sweep", list(known), format_func=lambda g: _title(known[g]), key="sweep.group"
+        _("Sweep"), list(known), format_func=lambda g: _title(known[g]), key="sweep.group"
     )
     infos = known[chosen] if chosen in known else next(iter(known.values()))
     active = any(info.active for info in infos)
@@ -47,14 +50,20 @@ def _title(infos: list[RunInfo]) -> str:
     try:
         config = infos[0].config
     except AdvlabError:
-        return "settings of another version"
+        return _("settings of another version")
     done = sum(info.status == "done" for info in infos)
     data = (
         _(CORPORA[config.data.source].title)
         if config.data.source in CORPORA
         else config.data.source
     )
-    return f"{data} · {config.model.source} · {done} of {len(infos)} done"
+    return _(
+        "{data} · {source} · {done} of {n_infos} done",
+        data=data,
+        source=config.model.source,
+        done=done,
+        n_infos=len(infos),
+    )
 
 
 def _form() -> None:
@@ -62,7 +71,7 @@ def _form() -> None:
     with columns[0]:
         base, config = _base()
     epochs = columns[1].number_input(
-        "Epochs",
+        _("Epochs"),
         min_value=1,
         max_value=200,
         value=config.train.epochs,
@@ -70,18 +79,18 @@ def _form() -> None:
         key=f"sweep.epochs.{base}",
     )
     seeds = columns[2].number_input(
-        "Seeds",
+        _("Seeds"),
         min_value=1,
         max_value=5,
         value=1,
         step=1,
         key="sweep.seeds",
         **KEEP,
-        help="Each setting is trained this many times; more seeds tell more apart.",
+        help=_("Each setting is trained this many times; more seeds tell more apart."),
     )
     tried = [n for n in METHODS if {s.name for s in settings_of(METHODS[n])} & {"eps"}]
     methods = st.multiselect(
-        "Methods", tried, default=["fgm", "pgd", "freelb"], key="sweep.methods", **KEEP
+        _("Methods"), tried, default=["fgm", "pgd", "freelb"], key="sweep.methods", **KEEP
     )
     columns = st.columns(2, vertical_alignment="bottom")
     eps = columns[0].text_input(
@@ -89,10 +98,10 @@ def _form() -> None:
         "0.25 0.5",
         key="sweep.eps",
         **KEEP,
-        help="Several, apart by spaces. Methods whose usual ε is another keep its proportion.",
+        help=_("Several, apart by spaces. Methods whose usual ε is another keep its proportion."),
     )
     steps = columns[1].text_input(
-        "Ascent steps K", "3", key="sweep.steps", help="For methods that have them.", **KEEP
+        _("Ascent steps K"), "3", key="sweep.steps", help=_("For methods that have them."), **KEEP
     )
     try:
         wanted = sweep.Sweep(
@@ -107,8 +116,10 @@ def _form() -> None:
         st.error(plain_text(str(error)), icon=":material/error:")
         return
     except ValueError:
-        hint = (
-            f"Expected numbers apart by spaces, got “{eps}” and “{steps}”; write them like 0.25 0.5"
+        hint = _(
+            "Expected numbers apart by spaces, got “{eps}” and “{steps}”; write them like 0.25 0.5",
+            eps=eps,
+            steps=steps,
         )
         st.error(plain_text(hint), icon=":material/error:")
         return
@@ -119,10 +130,10 @@ def _base() -> tuple[str, RunConfig]:
     """The title of what the sweep starts from, and its settings."""
     bases = _bases()
     base = st.selectbox(
-        "Data and model",
+        _("Data and model"),
         list(bases),
         key="sweep.base",
-        help="Built-in corpora with the tiny model, or those of one of your runs.",
+        help=_("Built-in corpora with the tiny model, or those of one of your runs."),
         **KEEP,
     )
     return base, bases[base if base in bases else next(iter(bases))]
@@ -131,9 +142,13 @@ def _base() -> tuple[str, RunConfig]:
 def _start(wanted: sweep.Sweep, total: int) -> None:
     """The button that trains what of a sweep is not there yet."""
     left = len(sweep.missing(wanted))
-    text = f"Train {left} runs" if left == total else f"Train the {left} that are missing"
+    text = (
+        _("Train {left} runs", left=left)
+        if left == total
+        else _("Train the {left} that are missing", left=left)
+    )
     if st.button(
-        text if left else "All of these are there",
+        text if left else _("All of these are there"),
         type="primary",
         disabled=not left,
         icon=":material/play_arrow:",
@@ -151,7 +166,7 @@ def _floats(text: str) -> tuple[float, ...]:
 def _bases() -> dict[str, RunConfig]:
     """Title -> data, model and training that a sweep may start from."""
     found = {
-        f"{_(corpus.title)}, tiny model": RunConfig(
+        _("{title}, tiny model", title=_(corpus.title)): RunConfig(
             data=replace(RunConfig().data, source=name), train=TrainConfig(epochs=5)
         )
         for name, corpus in CORPORA.items()
@@ -163,7 +178,7 @@ def _bases() -> dict[str, RunConfig]:
             continue
         if config.data.source in CORPORA and config.model.source in SCRATCH:
             continue
-        found.setdefault(f"as in {info.name}", config)
+        found.setdefault(_("as in {name}", name=info.name), config)
     return found
 
 
@@ -176,12 +191,20 @@ def _watch(group: str, was_active: bool) -> None:
     done = sum(info.status == "done" for info in infos)
     now = next((info for info in infos if info.status == "running"), None)
     share = (done + (now.progress or 0.0 if now else 0.0)) / max(len(infos), 1)
-    under_way = f"; training {plain_text(now.name, 60)}" if now else ""
+    under_way = _("; training {name}", name=plain_text(now.name, 60)) if now else ""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.progress(min(share, 1.0), f"{done} of {len(infos)} done{under_way}")
+        st.progress(
+            min(share, 1.0),
+            _(
+                "{done} of {n_infos} done{under_way}",
+                done=done,
+                n_infos=len(infos),
+                under_way=under_way,
+            ),
+        )
         if active:
             st.button(
-                "Stop",
+                _("Stop"),
                 icon=":material/pause:",
                 on_click=sweep.stop,
                 args=(group,),
@@ -189,7 +212,7 @@ def _watch(group: str, was_active: bool) -> None:
             )
         elif any(info.resumable for info in infos):
             st.button(
-                "Go on",
+                _("Go on"),
                 icon=":material/play_arrow:",
                 key="sweep.resume",
                 on_click=_resume,
@@ -203,16 +226,20 @@ def _watch(group: str, was_active: bool) -> None:
         return
     said(found.advice)
     with section(
-        "Ranked",
-        f"By the mean of clean accuracy and accuracy under PGD-5 at ε = {found.eps:g} × mean norm, on"
-        " validation texts, with 95 % intervals. The test texts only judge what was chosen.",
+        _("Ranked"),
+        _(
+            "By the mean of clean accuracy and accuracy under PGD-5 at ε = {eps:g} × "
+            "mean norm, on validation texts, with 95 % intervals. The test texts only "
+            "judge what was chosen.",
+            eps=found.eps,
+        ),
         "sweep",
     ):
-        chart(sweep.picture(found), "sweep.picture", "Clean and robust accuracy of each setting")
-        table(sweep.columns(found), "sweep.table", "Settings, the best first")
+        chart(sweep.picture(found), "sweep.picture", _("Clean and robust accuracy of each setting"))
+        table(sweep.columns(found), "sweep.table", _("Settings, the best first"))
     names = {info.id: info.name for info in infos}
     ids = [i for s in found.settings for i in s.ids]
-    with st.expander("Open a run"), st.container(horizontal=True):
+    with st.expander(_("Open a run")), st.container(horizontal=True):
         for i in ids:
             st.page_link(RUNS, label=plain_text(names[i], 60), query_params={"run": i})
 

@@ -57,7 +57,7 @@ def ask_texts(model: str, known: Mapping[str, str], turn: str) -> tuple[str, str
                 key=f"{turn}.beside",
                 max_chars=LIMIT,
                 **KEEP,
-                help="Read with the text. It is attacked only where the model was trained so.",
+                help=_("Read with the text. It is attacked only where the model was trained so."),
             )
             or ""
         )
@@ -108,16 +108,16 @@ def ask_answer(
             labels,
             key=key,
             **KEEP,
-            format_func=lambda n: "not given: the model's own prediction" if n == OWN else n,
-            help="The attack raises the loss of this class (a targeted one lowers it).",
+            format_func=lambda n: _("not given: the model's own prediction") if n == OWN else n,
+            help=_("The attack raises the loss of this class (a targeted one lowers it)."),
         )
     elif fold.open:
         fold.text_input(
             title,
             key=key,
             **KEEP,
-            placeholder="not given: what the model says itself",
-            help="The attack raises the loss of this answer (a targeted one lowers it).",
+            placeholder=_("not given: what the model says itself"),
+            help=_("The attack raises the loss of this answer (a targeted one lowers it)."),
         )
     return st.session_state[key].strip() or None, use
 

@@ -11,6 +11,7 @@ import streamlit as st
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import attack
 from advlab.pictures.sentences import percent, units
 from advlab.pictures.text import quoted
@@ -24,12 +25,15 @@ from advlab.ui.parts import chart, said, table
 def opened() -> None:
     """The upload, and everything about what came."""
     st.markdown(
-        "A capsule is one attacked sentence in a file, saved from the *Data* tab of a sentence: text,"
-        " settings, hashes of model and tokenizer, δ and the attack's figures. Open one to"
-        " read it, and to have every figure computed again."
+        _(
+            "A capsule is one attacked sentence in a file, saved from the *Data* tab "
+            "of a sentence: text, settings, hashes of model and tokenizer, δ and the "
+            "attack's figures. Open one to read it, and to have every figure computed "
+            "again."
+        )
     )
     file = st.file_uploader(
-        "Capsule (JSON, or its HTML page)",
+        _("Capsule (JSON, or its HTML page)"),
         type=["json", "html"],
         key="capsule.file",
         max_upload_size=MAX_BYTES >> 20,
@@ -82,9 +86,9 @@ def _charts(found: Capsule) -> None:
                 found.numbers["perturbable"] > 0,
             ),
             "capsule.bars",
-            "Length of δ on each word",
+            _("Length of δ on each word"),
         )
-    with st.expander("Numbers"):
+    with st.expander(_("Numbers")):
         left, right = st.columns(2)
         n, name = found.numbers, found.chance
         with left:
@@ -106,25 +110,27 @@ def _charts(found: Capsule) -> None:
                     "nearest": list(found.nearest),
                 },
                 "capsule.token_table",
-                "δ on each token",
+                _("δ on each token"),
             )
 
 
 def _explanations(found: Capsule) -> None:
     if found.explanations:
-        st.markdown("**What the explanations are worth**")
+        st.markdown(_("**What the explanations are worth**"))
         table(
             worth.columns(found.explanations),
             "capsule.passport",
-            "Baseline, settings, completeness, spread and agreement of each method",
+            _("Baseline, settings, completeness, spread and agreement of each method"),
         )
-        st.caption(f"{worth.MEANING} *Verify* computes the attack again, not these.")
+        st.caption(
+            _("{meaning} *Verify* computes the attack again, not these.", meaning=worth.MEANING)
+        )
 
 
 def _figures(found: Capsule) -> None:
     rows = []
     for name, key in (
-        ("the sentence", "clean"),
+        (_("the sentence"), "clean"),
         ("under attack", "attacked"),
         ("nearest tokens", "nearest tokens"),
         ("as text again", "as text again"),
@@ -140,7 +146,7 @@ def _figures(found: Capsule) -> None:
             }
         )
     left, right = st.columns(2)
-    left.dataframe(rows, hide_index=True, alt="What the capsule says of the sentence")
+    left.dataframe(rows, hide_index=True, alt=_("What the capsule says of the sentence"))
     settings: dict[str, Any] = {
         "saved": found.made,
         "model": found.model,
@@ -149,37 +155,38 @@ def _figures(found: Capsule) -> None:
         "seed": found.seed,
         "ε": units(found.eps, Scale(found.mean_norm, found.half_nn)),
         **({"goal": found.goal} if found.goal else {}),
-        **{f"attack: {k}": v for k, v in found.attack.items()},
+        **{_("attack: {k}", k=k): v for k, v in found.attack.items()},
         **found.versions,
     }
     right.dataframe(
         {"setting": list(settings), "value": [str(v) for v in settings.values()]},
         hide_index=True,
         height=240,
-        alt="Settings in the capsule",
+        alt=_("Settings in the capsule"),
     )
     if found.changed:
         st.warning(
-            f"Changed after it was saved: {', '.join(found.changed)}.", icon=":material/warning:"
+            _("Changed after it was saved: {changed}.", changed=", ".join(found.changed)),
+            icon=":material/warning:",
         )
 
 
 def _check(found: Capsule) -> None:
     titles = model_choices()
     if not titles:
-        said("There is no model on this machine to verify it with. Train or copy one first.")
+        said(_("There is no model on this machine to verify it with. Train or copy one first."))
         return
-    with st.spinner("Looking for the model by its weights …"):
+    with st.spinner(_("Looking for the model by its weights …")):
         same = model_of(found.model_hash, titles)
     if not same:
-        said("No model here has these weights; another one will show what differs.")
+        said(_("No model here has these weights; another one will show what differs."))
     ids = [*same, *(i for i in titles if i not in same)]
-    model = st.selectbox("Model", ids, format_func=titles.__getitem__, key="capsule.model")
+    model = st.selectbox(_("Model"), ids, format_func=titles.__getitem__, key="capsule.model")
     with st.container(horizontal=True):
-        wanted = st.button("Verify", type="primary", icon=":material/verified:")
+        wanted = st.button(_("Verify"), type="primary", icon=":material/verified:")
         st.page_link(
             "pages/explore/explore.py",
-            label="Open in Explore",
+            label=_("Open in Explore"),
             icon=":material/search_insights:",
             query_params=link(found, model),
         )
@@ -188,7 +195,7 @@ def _check(found: Capsule) -> None:
     from advlab.capsule.verify import verify, versions_differ
 
     try:
-        with st.spinner("Attacking again …"), borrow(model) as victim:
+        with st.spinner(_("Attacking again …")), borrow(model) as victim:
             verdict = verify(found, victim)
     except AdvlabError as error:
         st.error(plain_text(str(error)), icon=":material/error:")
@@ -197,10 +204,14 @@ def _check(found: Capsule) -> None:
     st.dataframe(
         [{"": "✓" if c.ok else "✗", "what": c.what, "finding": c.note} for c in verdict.checks],
         hide_index=True,
-        alt="Every check of the capsule",
+        alt=_("Every check of the capsule"),
     )
     for name, (saved, here) in versions_differ(found).items():
-        st.caption(plain_text(f"Saved with {name} {saved}, here {here}."))
+        st.caption(
+            plain_text(
+                _("Saved with {name} {saved}, here {here}.", name=name, saved=saved, here=here)
+            )
+        )
 
 
 def model_of(wanted: str, titles: Iterable[str]) -> list[str]:

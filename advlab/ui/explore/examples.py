@@ -9,7 +9,7 @@ import streamlit as st
 
 from advlab.attacks import Attack
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.records import Dataset, Example
 from advlab.records.measured import OUTCOMES, Finding
 from advlab.runs.config import DataConfig
@@ -23,17 +23,19 @@ from advlab.ui.models import task_of
 
 # sentences that show something, with what to look for
 PRESETS = {
-    "The soup was hot, but I would never eat there again.": "which half of a contrast decides",
-    "The staff were not unkind.": "a double negation",
-    "I was never bored.": "one word turns the meaning: does the model look at it?",
-    "The plot was slow, but I would see it again.": "praise after blame",
-    "Fine.": "one word: all of δ has to go there",
+    "The soup was hot, but I would never eat there again.": N_("which half of a contrast decides"),
+    "The staff were not unkind.": N_("a double negation"),
+    "I was never bored.": N_("one word turns the meaning: does the model look at it?"),
+    "The plot was slow, but I would see it again.": N_("praise after blame"),
+    "Fine.": N_("one word: all of δ has to go there"),
     "The room was small and the bed was hard and the street was loud and I loved every minute of"
-    " it.": "a long way to the word that counts",
-    "The film starts at eight.": "no opinion at all: is the model sure all the same?",
-    "An exquisite, sublime, ineffable soufflé.": "rare words, split into pieces",
+    " it.": N_("a long way to the word that counts"),
+    "The film starts at eight.": N_("no opinion at all: is the model sure all the same?"),
+    "An exquisite, sublime, ineffable soufflé.": N_("rare words, split into pieces"),
     "Great, another hour in the queue.": "irony",
-    "Congratulations, you have won a prize. Call now to claim it.": "a spam filter's daily bread",
+    "Congratulations, you have won a prize. Call now to claim it.": N_(
+        "a spam filter's daily bread"
+    ),
 }
 SHOWN = 300  # rows; a filter narrows further
 ANY = "any"  # no filter by outcome
@@ -47,7 +49,7 @@ def pick_example(
     The texts can be attacked as they stand there, and then be told apart by what came of it.
     """
     fold = st.expander(
-        "Choose an example", icon=":material/list:", key=f"{key}.open", on_change="rerun"
+        _("Choose an example"), icon=":material/list:", key=f"{key}.open", on_change="rerun"
     )
     if not fold.open:  # nothing is read from disk for a folded table
         return
@@ -56,9 +58,11 @@ def pick_example(
             _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
-        title = left.selectbox("Data", list(sources), key=f"{key}.data", **KEEP)
+        title = left.selectbox(_("Data"), list(sources), key=f"{key}.data", **KEEP)
         words = (
-            middle.text_input("Contains", key=f"{key}.words", placeholder=words_of(model), **KEEP)
+            middle.text_input(
+                _("Contains"), key=f"{key}.words", placeholder=words_of(model), **KEEP
+            )
             or ""
         )
         try:
@@ -79,9 +83,9 @@ def pick_example(
             e for e in found if outcome == ANY or _outcome(known.get(Question.of(e))) == outcome
         ]
         st.caption(
-            f"{len(fitting)} of {len(data.test)} test texts"
-            + (f", the first {SHOWN} shown" if len(fitting) > SHOWN else "")
-            + ". Tick a row to take it."
+            _("{n_fitting} of {n_test} test texts", n_fitting=len(fitting), n_test=len(data.test))
+            + (_(", the first {shown} shown", shown=SHOWN) if len(fitting) > SHOWN else "")
+            + _(". Tick a row to take it.")
         )
         table = f"{key}.table.{title}.{wanted}.{words}.{outcome}"
         _table(fitting[:SHOWN], known, use, table)
@@ -126,17 +130,17 @@ def neighbour(texts: Sequence[Example], now: Example, step: int) -> Example:
 def _presets(use: Callable[[Example], None], key: str) -> None:
     """Sentences that show something, and what to look for in the chosen one."""
     preset = st.selectbox(
-        "A sentence that shows something",
+        _("A sentence that shows something"),
         list(PRESETS),
         index=None,
         key=f"{key}.preset",
         **KEEP,
         format_func=lambda text: f"{text} ({PRESETS[text]})",
-        placeholder="choose one …",
+        placeholder=_("choose one …"),
         on_change=lambda: _preset(f"{key}.preset", use),
     )
     if preset:
-        st.caption(f"To look for: {PRESETS[preset]}.")
+        st.caption(_("To look for: {presets}.", presets=PRESETS[preset]))
 
 
 def _table(
@@ -167,7 +171,7 @@ def _table(
             "text": st.column_config.TextColumn(width="large"),
             "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
         },
-        alt="Test texts with their answers and what the attack does to them",
+        alt=_("Test texts with their answers and what the attack does to them"),
     )
 
 
@@ -187,12 +191,12 @@ def _by_outcome(
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     outcome = (
         left.segmented_control(
-            "Outcome under the attack above, model A",
+            _("Outcome under the attack above, model A"),
             [ANY, *OUTCOMES],
             default=ANY,
             required=True,
             key=f"{key}.outcome",
-            help="Wrong: the model disagrees with the known answer before any attack.",
+            help=_("Wrong: the model disagrees with the known answer before any attack."),
             **KEEP,
         )
         or ANY
@@ -200,19 +204,23 @@ def _by_outcome(
     todo = [one for one in questions[:SHOWN] if one not in known]
     if (
         right.button(
-            f"Attack the shown {len(questions[:SHOWN])}" if todo else f"{done} attacked",
+            _("Attack the shown {n_questions}", n_questions=len(questions[:SHOWN]))
+            if todo
+            else f"{done} attacked",
             key=f"{key}.attack_all",
             icon=":material/bolt:",
             width="stretch",
             disabled=attack is None or not todo,
-            help="Attacks each text above with model A, so that they can be told apart by outcome.",
+            help=_(
+                "Attacks each text above with model A, so that they can be told apart by outcome."
+            ),
         )
         and attack is not None
     ):
         place = st.empty()
 
         def told(share: float, what: str) -> None:
-            place.progress(share, f"{what}; any change stops it …")
+            place.progress(share, _("{what}; any change stops it …", what=what))
 
         made = attack_all(model, todo, attack, seed, told)
         place.empty()
@@ -222,7 +230,11 @@ def _by_outcome(
             st.rerun()  # the button says what is left now
     if outcome != ANY and done < len(questions):
         st.caption(
-            f"{done} of these {len(questions)} texts were attacked so far; the others are hidden."
+            _(
+                "{done} of these {n_questions} texts were attacked so far; the others are hidden.",
+                done=done,
+                n_questions=len(questions),
+            )
         )
     return outcome, known
 
@@ -238,7 +250,7 @@ def _preset(key: str, use: Callable[[Example], None]) -> None:
 
 def words_of(model: str) -> str:
     """What a filter by words suggests: opinions turn on such words, other texts do not."""
-    return "not, but, never …" if task_of(model).named else "a word, a name …"
+    return _("not, but, never …") if task_of(model).named else _("a word, a name …")
 
 
 def sources_for(model: str) -> dict[str, DataConfig]:

@@ -15,6 +15,7 @@ import streamlit as st
 
 from advlab.attacks import Attack, attack_settings
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import findings as pictures
 from advlab.records import Example
 from advlab.records.measured import Finding
@@ -63,7 +64,10 @@ def attack_all(
         return [Problem(str(error))]
     found: list[Finding | Problem] = []
     for done, question in enumerate(questions):
-        progress(done / len(questions), f"Attacking {done + 1} of {len(questions)}")
+        progress(
+            done / len(questions),
+            _("Attacking {done} of {n_questions}", done=done + 1, n_questions=len(questions)),
+        )
         if question not in known:
             made = _attacked(model, question, attack, seed)
             if isinstance(made, Problem):
@@ -93,7 +97,7 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied
         return Problem(
-            "Something went wrong while attacking a sentence. Try another model or text.",
+            _("Something went wrong while attacking a sentence. Try another model or text."),
             traceback.format_exc(),
         )
 

@@ -50,7 +50,7 @@ def ask() -> Request | None:
         _line(titles, given, turn), icon=":material/tune:", key="controls", on_change="rerun"
     )
     line.button(
-        "Attack",
+        _("Attack"),
         key=keys.ATTACK,
         type="primary",
         icon=":material/bolt:",
@@ -80,8 +80,12 @@ def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
     for model in models[1:]:
         if task_of(model).name != first.name:
             st.warning(
-                f"{plain_text(model_choices().get(model, model), 60)} is for"
-                f" {_(task_of(model).title).lower()}, model A for {_(first.title).lower()}: it is left out."
+                _(
+                    "{get} is for {title}, model A for {title2}: it is left out.",
+                    get=plain_text(model_choices().get(model, model), 60),
+                    title=_(task_of(model).title).lower(),
+                    title2=_(first.title).lower(),
+                )
             )
     return tuple(m for m in models if task_of(m).name == first.name)
 
@@ -109,7 +113,7 @@ def _request(
     more = {"weights": ".".join(_weights(m) for m in models), "pin": pinned()}
     write(request.query() | {k: v for k, v in more.items() if v})
     if not text:
-        st.info("Type a sentence, or choose an example, to attack it.", icon=":material/edit:")
+        st.info(_("Type a sentence, or choose an example, to attack it."), icon=":material/edit:")
         return None
     return request
 
@@ -159,7 +163,7 @@ def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tupl
 
     def beside(place: Any, letter: str, **more: Any) -> str | None:
         return place.selectbox(
-            f"Model {letter.upper()}",
+            _("Model {letter}", letter=letter.upper()),
             others,
             key=f"{turn}.{letter}",
             **KEEP,
@@ -168,10 +172,10 @@ def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tupl
         )
 
     a = places[0].selectbox(
-        "Model A", list(titles), key=f"{turn}.a", **KEEP, format_func=titles.__getitem__
+        _("Model A"), list(titles), key=f"{turn}.a", **KEEP, format_func=titles.__getitem__
     )
     b = beside(places[1], "b")
-    c = beside(places[2], "c", disabled=b is None, help="A third model beside A and B.")
+    c = beside(places[2], "c", disabled=b is None, help=_("A third model beside A and B."))
     return tuple(m for m in (a, b, c if b else None) if m)
 
 
@@ -182,7 +186,7 @@ def attack_controls(
     first = attack_settings(given.attack)
     names = list(ATTACKS)
     name = columns[0].selectbox(
-        "Attack",
+        _("Attack"),
         names,
         key=f"{turn}.attack",
         **KEEP,
@@ -200,14 +204,14 @@ def attack_controls(
     with fold:
         attack = form_for(cls, key, values, exclude=("eps", "unit"))
         seed = st.number_input(
-            "Seed",
+            _("Seed"),
             min_value=0,
             max_value=2**31 - 1,
             step=1,
             key=f"{turn}.seed",
             **KEEP,
             value=given.seed,
-            help="Of random starts and of the noise draws.",
+            help=_("Of random starts and of the noise draws."),
         )
     return attack, int(seed)
 
@@ -223,8 +227,10 @@ def attack_of(given: Request, turn: str) -> tuple[Attack | None, int]:
 
 def _no_models() -> None:
     st.info(
-        "There is no trained model yet. Train the starter pair on the first page: a plain and a"
-        " robust model, in a minute or two.",
+        _(
+            "There is no trained model yet. Train the starter pair on the first page: "
+            "a plain and a robust model, in a minute or two."
+        ),
         icon=":material/model_training:",
     )
-    st.page_link("pages/learn/start.py", label="Go to Start", icon=":material/home:")
+    st.page_link("pages/learn/start.py", label=_("Go to Start"), icon=":material/home:")

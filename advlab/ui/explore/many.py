@@ -47,7 +47,7 @@ def many_page() -> None:
     """Everything on the page."""
     titles = model_choices()
     if not titles:
-        st.info("There is no trained model yet. Train the starter pair on the first page.")
+        st.info(_("There is no trained model yet. Train the starter pair on the first page."))
         return
     known, ids = remembered(), list(titles)
     turn = _turn(known)
@@ -58,7 +58,7 @@ def many_page() -> None:
     if pair[0] not in ids:  # nothing was asked on Explore yet, or it is gone
         pair = [*fitting_pair(ids), ""]
     a = columns[0].selectbox(
-        "Model A",
+        _("Model A"),
         ids,
         key=f"{turn}.a",
         format_func=titles.__getitem__,
@@ -67,21 +67,21 @@ def many_page() -> None:
     )
     others: list[str | None] = [None, *ids]
     b = columns[1].selectbox(
-        "Model B",
+        _("Model B"),
         others,
         key=f"{turn}.b",
         **KEEP,
         format_func=lambda i: "none" if i is None else titles[i],
         index=others.index(pair[1]) if pair[1] in others else 0,
     )
-    fold = st.expander("Attack settings, seed", icon=":material/tune:")
+    fold = st.expander(_("Attack settings, seed"), icon=":material/tune:")
     attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)
     models = tuple(m for m in (a, b) if m)
     texts = _choose(models)
     if attack is None:
         return
     if not texts:
-        st.info("Type some sentences, one a line, or choose data.", icon=":material/edit:")
+        st.info(_("Type some sentences, one a line, or choose data."), icon=":material/edit:")
         return
     requests = [
         Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed, beside=e.beside)
@@ -111,12 +111,14 @@ def _choose(models: Sequence[str]) -> list[Example]:
     sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     source = columns[0].selectbox(
-        "Sentences", [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
+        _("Sentences"), [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
     )
     if source == OWN_TEXTS:
         return _typed(models)
     words = (
-        columns[1].text_input("Contains", key="many.words", placeholder=words_of(models[0]), **KEEP)
+        columns[1].text_input(
+            _("Contains"), key="many.words", placeholder=words_of(models[0]), **KEEP
+        )
         or ""
     )
     try:
@@ -128,14 +130,14 @@ def _choose(models: Sequence[str]) -> list[Example]:
     if data.head:
         wanted = columns[2].selectbox("Class", ["any", *data.head], key="many.class", **KEEP)
     count = columns[3].number_input(
-        "How many",
+        _("How many"),
         min_value=1,
         max_value=MOST,
         value=30,
         step=10,
         key="many.count",
         **KEEP,
-        help="Drawn at random from the test texts, the same ones each time.",
+        help=_("Drawn at random from the test texts, the same ones each time."),
     )
     fitting = [
         e
@@ -144,15 +146,15 @@ def _choose(models: Sequence[str]) -> list[Example]:
     ]
     random.Random(0).shuffle(fitting)
     if not fitting:
-        more = " or the class" if data.head else ""
-        st.info(f"No test text fits: change the words{more}.")
+        more = _(" or the class") if data.head else ""
+        st.info(_("No test text fits: change the words{more}.", more=more))
     return fitting[: int(count)]
 
 
 def _typed(models: Sequence[str]) -> list[Example]:
     """Sentences of one's own, one a line."""
     task = task_of(models[0])
-    placeholder = "The staff were kind.\nI would never eat there again."
+    placeholder = _("The staff were kind.\nI would never eat there again.")
     typed = (
         st.text_area(
             form_of_a_line(task),
@@ -170,7 +172,9 @@ def _typed(models: Sequence[str]) -> list[Example]:
     if len(wrong) > TOLD:
         st.warning(_("{n} more lines are left out for the like.", n=len(wrong) - TOLD))
     if len(found) > MOST:
-        st.caption(f"The first {MOST} of {len(found):,} lines are taken.")
+        st.caption(
+            _("The first {most} of {n_found:,} lines are taken.", most=MOST, n_found=len(found))
+        )
     mark_unseen(models, [e.text.strip()[:LIMIT] for e in found[:MOST]])
     return found[:MOST]
 
@@ -188,7 +192,10 @@ def _attacked(
 
         def told(share: float, _what: str, k: int = k) -> None:
             done = k * len(texts) + round(share * len(texts))
-            place.progress(done / every, f"Attacking {done + 1} of {every}; any change stops it …")
+            place.progress(
+                done / every,
+                _("Attacking {done} of {every}; any change stops it …", done=done + 1, every=every),
+            )
 
         rows = attack_all(m, texts, requests[0].attack, requests[0].seed, told)
         found[m] = [row for row in rows if isinstance(row, Finding)]
@@ -202,20 +209,23 @@ def _results(
 ) -> None:
     for name, rows in zip(names, found.values(), strict=True):
         said(findings.sentence(name, rows))
-    st.markdown("**How soon they flip**")
+    st.markdown(_("**How soon they flip**"))
     chart(
         findings.histogram(names, list(found.values())),
         "many.flips",
-        "Share of sentences that have flipped, against ε",
+        _("Share of sentences that have flipped, against ε"),
     )
     st.caption(
-        "The open mark at the attack's ε is the null: of random draws as long as each δ, so many flip."
+        _(
+            "The open mark at the attack's ε is the null: of random draws as long as "
+            "each δ, so many flip."
+        )
     )
-    st.markdown("**Every sentence**")
+    st.markdown(_("**Every sentence**"))
     columns = st.columns([4, 3, 2], vertical_alignment="bottom")
     outcome = (
         columns[0].segmented_control(
-            "Outcome",
+            _("Outcome"),
             ["all", *findings.OUTCOMES],
             default="all",
             required=True,
@@ -224,7 +234,7 @@ def _results(
         )
         or "all"
     )
-    search = columns[1].text_input("Search", key="many.search", **KEEP) or ""
+    search = columns[1].text_input(_("Search"), key="many.search", **KEEP) or ""
     every = [f for rows in found.values() for f in rows]
     rows = [
         f
@@ -232,7 +242,7 @@ def _results(
         if outcome in ("all", f.outcome) and search.casefold() in f"{f.beside} {f.text}".casefold()
     ]
     columns[2].download_button(
-        "Table (CSV)",
+        _("Table (CSV)"),
         tables.to_csv(findings.columns(rows)),
         "advlab-sentences.csv",
         "text/csv",
@@ -241,7 +251,12 @@ def _results(
     )
     picked = _table(rows, f"many.table.{outcome}.{search}")
     st.caption(
-        f"{len(rows)} of {len(every)} rows. Click a heading to sort, tick a row to open it in Explore."
+        _(
+            "{n_rows} of {n_every} rows. Click a heading to sort, tick a row to open "
+            "it in Explore.",
+            n_rows=len(rows),
+            n_every=len(every),
+        )
     )
     if picked and picked[0] < len(rows):
         request = request_of(rows[picked[0]], requests)
@@ -262,7 +277,7 @@ def _table(rows: Sequence[Finding], key: str) -> list[int]:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        alt="One row a sentence and model",
+        alt=_("One row a sentence and model"),
         column_config={
             "text": st.column_config.TextColumn(width="large"),
             "p clean": share,

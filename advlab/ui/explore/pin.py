@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+from advlab.language import _
 from advlab.pictures import sentences
 from advlab.pictures.answers import common
 from advlab.pictures.style import side
@@ -72,14 +73,14 @@ def pin_bar(request: Request, results: Sequence[Result]) -> None:
     reference = pinned()
     with st.container(horizontal=True, vertical_alignment="center"):
         if reference != request.text and st.button(
-            "Pin as reference",
+            _("Pin as reference"),
             icon=":material/keep:",
             shortcut="Alt+P",
-            help="Keep this sentence's results in view while you try others.",
+            help=_("Keep this sentence's results in view while you try others."),
         ):
             pin(request.text)
             st.rerun()
-        if reference and st.button("Unpin", icon=":material/keep_off:"):
+        if reference and st.button(_("Unpin"), icon=":material/keep_off:"):
             pin("")
             st.rerun()
         with st.container(width=130):
@@ -98,13 +99,13 @@ def _compared(request: Request, results: Sequence[Result]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        alt="The pinned sentence beside the current one",
+        alt=_("The pinned sentence beside the current one"),
         column_config={
             "text": st.column_config.TextColumn(width="medium"),
             "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
         },
     )
-    st.caption(f"Pinned: “{plain_text(request.text, 120)}”")
+    st.caption(_("Pinned: “{text}”", text=plain_text(request.text, 120)))
 
 
 def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:

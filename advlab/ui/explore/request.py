@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from advlab.language import _
 from advlab.settings import Setting, settings_of
 from advlab.ui import plain_text
 
@@ -164,12 +165,18 @@ def models_here(
                 found[k] = same[0]
             else:
                 warnings.append(
-                    f"The model {plain_text(name, 60)} of this link is not here; another is shown."
+                    _(
+                        "The model {name} of this link is not here; another is shown.",
+                        name=plain_text(name, 60),
+                    )
                 )
         elif wanted and not has_weights(name, wanted):
             warnings.append(
-                f"The weights of {plain_text(titles[name], 60)} are not those that this link was"
-                " made with: the picture may differ."
+                _(
+                    "The weights of {titles} are not those that this link was made with: the "
+                    "picture may differ.",
+                    titles=plain_text(titles[name], 60),
+                )
             )
     return found, warnings
 
@@ -194,7 +201,7 @@ def from_link(value: str, length: int) -> Spans:
     """Spans of a text of this length; what is no span is left out."""
     found = []
     for part in value.split(".")[:MOST]:
-        start, _, end = part.partition("-")
+        start, __, end = part.partition("-")
         if start.isdecimal() and end.isdecimal() and len(start) < 6 and len(end) < 6:
             span = (int(start), int(end))
             if span[0] < span[1] <= length:

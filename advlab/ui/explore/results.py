@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import language
+from advlab.language import _, language
 from advlab.pictures.wording import written
 from advlab.records import AttackRecord, Written
 from advlab.runs.limits import check_text
@@ -72,7 +72,7 @@ def attacked(model: str, request: Request) -> Result | Problem:
         return Problem(str(error))
     except Exception:  # a page shows no traceback; the detail is there to be copied
         return Problem(
-            "Something went wrong while attacking this sentence. Try another model or text.",
+            _("Something went wrong while attacking this sentence. Try another model or text."),
             traceback.format_exc(),
         )
 

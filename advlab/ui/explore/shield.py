@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from advlab.language import _
 from advlab.pictures.sentences import alike, token_kinds, units
 from advlab.records import AttackRecord
 from advlab.ui.explore.request import Spans, merged
@@ -69,34 +70,38 @@ def locks(record: AttackRecord) -> None:
                 value=value(k),
                 weight=0.0 if k in locked else float(record.delta_norm[k]) / top,
                 title=f"{t}: ‖δ‖ = {units(float(record.delta_norm[k]), record.scale)}"
-                + (f"; click to {'free' if k in locked else 'shield'}" if k in words else ""),
+                + (
+                    _("; click to {which}", which="free" if k in locked else "shield")
+                    if k in words
+                    else ""
+                ),
                 off=k not in words,
                 marked=k in locked,
             )
             for k, t in enumerate(record.tokens)
         ],
-        label="Shield a token; ‖δ‖ in × mean norm",
+        label=_("Shield a token; ‖δ‖ in × mean norm"),
         key="locks",
         on_select=toggle,
     )
-    st.caption("Under each token its ‖δ‖ in the first model, × mean norm.")
+    st.caption(_("Under each token its ‖δ‖ in the first model, × mean norm."))
     if st.session_state.pop(_CHANGED, False):  # the click reran this part of the page only
         st.rerun()
     left, middle, right = st.columns(3)
     free = [t for t in words if t not in locked]
     if left.button(
-        "Attack only the shielded words", disabled=not locked or not free, width="stretch"
+        _("Attack only the shielded words"), disabled=not locked or not free, width="stretch"
     ):
         keep(free)
         st.rerun()
     most = [t for t in np.argsort(-record.delta_norm)[:3].tolist() if t in words]
     if middle.button(
-        "Shield the three with the longest δ",
+        _("Shield the three with the longest δ"),
         disabled=len(free) < 4 or bool(locked),
         width="stretch",
     ):
         keep(most)
         st.rerun()
-    if right.button("Free all", disabled=not locked, width="stretch"):
+    if right.button(_("Free all"), disabled=not locked, width="stretch"):
         keep([])
         st.rerun()

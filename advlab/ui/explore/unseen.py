@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.ui import plain_text
 from advlab.ui.models import load_victim
 
@@ -23,5 +24,15 @@ def mark_unseen(models: Sequence[str], texts: Sequence[str]) -> None:
             continue  # what is wrong with this model is told where it attacks
     for strange, letters in found.items():
         if strange:
-            whose = "" if len(letters) == len(models) else f" of model {' and '.join(letters)}"
-            st.caption(f"Never seen in training{whose}: {plain_text(strange)}")
+            whose = (
+                ""
+                if len(letters) == len(models)
+                else _(" of model {letters}", letters=" and ".join(letters))
+            )
+            st.caption(
+                _(
+                    "Never seen in training{whose}: {strange}",
+                    whose=whose,
+                    strange=plain_text(strange),
+                )
+            )

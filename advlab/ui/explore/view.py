@@ -59,16 +59,18 @@ def _asked_and_found() -> None:
     if request is None:
         return
     if request.cut:
-        st.caption(f"The text is long: the last {request.cut:,} characters are left out.")
+        st.caption(
+            _("The text is long: the last {cut:,} characters are left out.", cut=request.cut)
+        )
     place = st.empty()  # always there, so that the picture below keeps its place meanwhile
     asked = json.dumps(request.query())
     if st.session_state.get(STOPPED) == asked:
-        place.info("Stopped. Press Attack to try again, with fewer steps or a shorter text.")
+        place.info(_("Stopped. Press Attack to try again, with fewer steps or a shorter text."))
         return
     with place.container(horizontal=True):
         if work_of(request.attack, request.text, len(request.models)) > LONG_WORK:
             st.button(
-                "Stop",
+                _("Stop"),
                 key="explore.stop",
                 icon=":material/stop:",
                 on_click=lambda: st.session_state.update({STOPPED: asked}),
@@ -78,21 +80,31 @@ def _asked_and_found() -> None:
     place.empty()
     for letter, one in zip("ABC", found, strict=False):
         if isinstance(one, Problem):
-            st.error(f"Model {letter}: {plain_text(one.message)}", icon=":material/error:")
+            st.error(
+                _("Model {letter}: {value}", letter=letter, value=plain_text(one.message)),
+                icon=":material/error:",
+            )
             if one.detail:
-                with st.expander("Detail to copy into a report"):
+                with st.expander(_("Detail to copy into a report")):
                     st.code(one.detail, language=None)
     results = [one for one in found if isinstance(one, Result)]
     if 0 < len(results) < len(found):
-        now = ", ".join(f"{side(i)} is {result.record.model}" for i, result in enumerate(results))
-        st.caption(plain_text(f"Below, the letters are given anew: {now}."))
+        now = ", ".join(
+            _("{side} is {model}", side=side(i), model=result.record.model)
+            for i, result in enumerate(results)
+        )
+        st.caption(plain_text(_("Below, the letters are given anew: {now}.", now=now)))
     for i, result in enumerate(results):
         known = list(result.record.clean.parts)
         if request.label and named(result.record) and own_name(known, request.label) is None:
             st.caption(
                 plain_text(
-                    f"{result.record.model} ({side(i)}) has no class {request.label}: what it says "
-                    "itself is attacked."
+                    _(
+                        "{model} ({side}) has no class {label}: what it says itself is attacked.",
+                        model=result.record.model,
+                        side=side(i),
+                        label=request.label,
+                    )
                 )
             )
     if results:

@@ -25,10 +25,13 @@ def start_page() -> None:
     """Everything on the page: the pair is offered, followed while it trains, then led on from."""
     st.title("advlab", anchor=False)
     st.markdown(
-        "A laboratory for **adversarial training of language models**. Train a small model to "
-        "classify, answer, translate or reply, plainly and on worst-case nudges **δ** of its word "
-        "vectors; then attack both with a text of yours, and see what δ is, where the gradient looks, "
-        "and which words it comes near."
+        _(
+            "A laboratory for **adversarial training of language models**. Train a "
+            "small model to classify, answer, translate or reply, plainly and on "
+            "worst-case nudges **δ** of its word vectors; then attack both with a text "
+            "of yours, and see what δ is, where the gradient looks, and which words it "
+            "comes near."
+        )
     )
     st.page_link(
         "pages/learn/course.py",
@@ -64,9 +67,11 @@ def start_page() -> None:
 def _begin(first: bool) -> None:
     """The offer of a pair for each task; `first`: there is no model yet."""
     with st.container(border=True):
-        st.subheader("Begin with two models" if first else "Two models for a task", anchor=False)
+        st.subheader(
+            _("Begin with two models") if first else _("Two models for a task"), anchor=False
+        )
         task = st.segmented_control(
-            "Task",
+            _("Task"),
             list(STARTERS),
             default=next(iter(STARTERS)),
             required=True,
@@ -78,12 +83,16 @@ def _begin(first: bool) -> None:
         start = STARTERS[task]
         corpus = _corpus(tuple(start.corpora))
         st.markdown(
-            "One is trained plainly, the other on perturbed word vectors "
-            f"({start.method['name'].upper()}), both on {_(start.corpora[corpus])}. It takes "
-            f"{_(start.time)}, and all stays on this computer."
+            _(
+                "One is trained plainly, the other on perturbed word vectors ({method}), "
+                "both on {corpora}. It takes {time}, and all stays on this computer.",
+                method=start.method["name"].upper(),
+                corpora=_(start.corpora[corpus]),
+                time=_(start.time),
+            )
         )
         if st.button(
-            "Train the starter pair",
+            _("Train the starter pair"),
             type="primary" if first else "secondary",
             icon=":material/rocket_launch:",
         ):

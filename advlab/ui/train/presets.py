@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
@@ -46,11 +46,11 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("Quick", "One push a text: a first look.", "fgm", 2, share=0.4),
-    "standard": Preset("Standard", "The usual search in a few steps.", "pgd", 4),
+    "quick": Preset(N_("Quick"), N_("One push a text: a first look."), "fgm", 2, share=0.4),
+    "standard": Preset(N_("Standard"), N_("The usual search in a few steps."), "pgd", 4),
     "strong": Preset(
-        "Strong",
-        "A longer, finer search, and more passes over the texts.",
+        N_("Strong"),
+        N_("A longer, finer search, and more passes over the texts."),
         "pgd",
         8,
         share=1.5,
@@ -90,11 +90,15 @@ def minutes(
 ) -> str:
     """About how long a preset takes, in words that say from what this is known."""
     if texts is None:
-        return "time: once there is data"
+        return _("time: once there is data")
     if pace is None:
-        return "time: not known before a run of this model has ended here"
+        return _("time: not known before a run of this model has ended here")
     seconds = preset.passes * preset.train(source, task).epochs * texts * pace.seconds
-    return f"about {rounded(seconds)}{'' if pace.same_data else ', judged by other texts'}"
+    return _(
+        "about {rounded}{which}",
+        rounded=rounded(seconds),
+        which="" if pace.same_data else _(", judged by other texts"),
+    )
 
 
 def rounded(seconds: float) -> str:
@@ -135,11 +139,19 @@ def choose_preset(
             st.markdown(_(preset.about))
             title = method_title(RunConfig(method=settings))
             st.caption(
-                f"{title} · ε {settings['eps']:g} × mean norm · {wanted.epochs} epoch"
-                f"{'' if wanted.epochs == 1 else 's'} · {preset.passes} passes a step · {time}"
+                _(
+                    "{title} · ε {settings:g} × mean norm · {epochs} epoch{plural} · {passes} "
+                    "passes a step · {time}",
+                    title=title,
+                    settings=settings["eps"],
+                    epochs=wanted.epochs,
+                    plural="" if wanted.epochs == 1 else "s",
+                    passes=preset.passes,
+                    time=time,
+                )
             )
             st.button(
-                "In use" if same else _("Use {title}", title=_(preset.title).lower()),
+                _("In use") if same else _("Use {title}", title=_(preset.title).lower()),
                 key=f"preset.{name}",
                 disabled=same,
                 on_click=_use,

@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError, RunError
-from advlab.language import retold
+from advlab.language import _, retold
 from advlab.lessons.glossary import term
 from advlab.pictures import training
 from advlab.records import Estimate, Event
@@ -64,7 +64,7 @@ def duration(seconds: float | None) -> str:
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return _("{minutes} min {rest} s", minutes=minutes, rest=rest) if minutes else f"{rest} s"
 
 
 def times(cost: float | None) -> str:
@@ -90,7 +90,7 @@ def summary(info: RunInfo) -> str:
     try:
         config = info.config
     except AdvlabError:
-        return "settings of another version"
+        return _("settings of another version")
     data = Path(config.data.source).name
     return f"{method_title(config)} · {data} · {Path(config.model.source).name}"
 
@@ -116,7 +116,7 @@ def badge(info: RunInfo) -> None:
     if info.status == "running" and info.request:
         text = {"pause": "pausing…", "cancel": "cancelling…"}[info.request]
     elif info.position:
-        text = f"queued, place {info.position}"
+        text = _("queued, place {position}", position=info.position)
     st.badge(text, icon=icon, color=colour)
 
 
@@ -124,13 +124,19 @@ def progress(info: RunInfo, now: Standing) -> None:
     """A bar with what is being done."""
     share = info.progress or 0.0
     if info.status == "queued":
-        text = "Next in the queue" if info.position == 1 else f"Place {info.position} in the queue"
+        text = (
+            _("Next in the queue")
+            if info.position == 1
+            else _("Place {position} in the queue", position=info.position)
+        )
     elif info.status == "running" and not now.step:
-        text = "Starting: loading data and model"
+        text = _("Starting: loading data and model")
     else:
-        text = f"Epoch {min(now.epoch, now.epochs or now.epoch):.1f}"
-        text += f" of {now.epochs} · step {now.step}" if now.epochs else ""
-        text += f" of {now.steps}" if now.steps else ""
+        text = _("Epoch {epoch:.1f}", epoch=min(now.epoch, now.epochs or now.epoch))
+        text += (
+            _(" of {epochs} · step {step}", epochs=now.epochs, step=now.step) if now.epochs else ""
+        )
+        text += _(" of {steps}", steps=now.steps) if now.steps else ""
         if info.status == "running":
             text += f" · {duration(now.eta)} left" if now.eta is not None else " · testing"
     st.progress(share, text=text)
@@ -138,38 +144,55 @@ def progress(info: RunInfo, now: Standing) -> None:
 
 def numbers(now: Standing) -> None:
     """The run in five numbers."""
-    eps = f"ε = {now.eval_eps:g} × mean norm" if now.eval_eps is not None else "validation ε"
+    eps = (
+        _("ε = {eval_eps:g} × mean norm", eval_eps=now.eval_eps)
+        if now.eval_eps is not None
+        else "validation ε"
+    )
     tested = now.test is not None
     with st.container(horizontal=True):
         st.metric(
-            "Clean accuracy",
+            _("Clean accuracy"),
             percent(now.test or now.clean),
-            help=("On the test texts" if tested else "On the validation texts, kept epoch")
-            + (f". Most frequent answer: {share(now.majority)}" if now.majority is not None else "")
+            help=(_("On the test texts") if tested else _("On the validation texts, kept epoch"))
+            + (
+                _(". Most frequent answer: {share}", share=share(now.majority))
+                if now.majority is not None
+                else ""
+            )
             + f". {term('measure.clean_accuracy')}",
         )
         st.metric(
-            "Robust accuracy",
+            _("Robust accuracy"),
             percent(now.test_robust or now.robust),
-            help=f"Still right under {'PGD-10' if tested else 'PGD-5'} at {eps}. "
+            help=_(
+                "Still right under {which} at {eps}. ",
+                which=_("PGD-10") if tested else _("PGD-5"),
+                eps=eps,
+            )
             + term("measure.robust_accuracy"),
         )
-        st.metric("Cost of a step", times(now.cost), help=term("measure.cost"))
+        st.metric(_("Cost of a step"), times(now.cost), help=term("measure.cost"))
         st.metric(
-            "Speed", "–" if now.texts_per_second is None else f"{now.texts_per_second:.0f} texts/s"
+            _("Speed"),
+            "–" if now.texts_per_second is None else f"{now.texts_per_second:.0f} texts/s",
         )
         if now.eta is not None:
-            st.metric("Time left", duration(now.eta))
+            st.metric(_("Time left"), duration(now.eta))
         else:
-            st.metric("Time trained", duration(now.seconds))
+            st.metric(_("Time trained"), duration(now.seconds))
 
 
 def messages(info: RunInfo, now: Standing) -> None:
     """Alarms, and why a run ended other than well."""
     for alarm in now.alarms:
-        st.warning(plain_text(retold(alarm)), title="Alarm", icon=":material/warning:")
+        st.warning(plain_text(retold(alarm)), title=_("Alarm"), icon=":material/warning:")
     if info.error:
-        title = "This run failed" if info.status == "failed" else f"This run was {info.status}"
+        title = (
+            _("This run failed")
+            if info.status == "failed"
+            else _("This run was {status}", status=info.status)
+        )
         show = st.error if info.status == "failed" else st.warning
         show(plain_text(info.error, 1000), title=title)
 
@@ -179,20 +202,20 @@ def charts(events: Sequence[Event], key: str) -> None:
     one, two = st.columns(2)
     three, four = st.columns(2)  # a second row, so that phones show accuracy right after the loss
     drawn: tuple[tuple[Any, str, str, Callable[..., training.Figure]], ...] = (
-        (one, "Loss", "Training loss, clean and adversarial, by step", training.losses),
+        (one, "Loss", _("Training loss, clean and adversarial, by step"), training.losses),
         (
             two,
-            "Accuracy on validation texts",
-            "Accuracy, clean and robust, by epoch",
+            _("Accuracy on validation texts"),
+            _("Accuracy, clean and robust, by epoch"),
             training.accuracy,
         ),
         (
             three,
-            "How long δ and the word vectors are",
-            "Length of the perturbation and of a word vector, by step",
+            _("How long δ and the word vectors are"),
+            _("Length of the perturbation and of a word vector, by step"),
             training.lengths,
         ),
-        (four, "Throughput", "Texts per second, by step", training.throughput),
+        (four, "Throughput", _("Texts per second, by step"), training.throughput),
     )
     for column, title, alt, figure in drawn:
         with column:
@@ -204,7 +227,7 @@ def chart(figure: training.Figure, key: str, alt: str) -> None:
     """A figure without the tool bar; while it holds nothing, its place is kept."""
     if not figure["data"]:
         with st.container(height=300, vertical_alignment="center", horizontal_alignment="center"):
-            st.caption("Nothing measured yet", width="content")
+            st.caption(_("Nothing measured yet"), width="content")
         return
     st.plotly_chart(figure, key=key, alt=alt, config=CHART)
 
@@ -244,22 +267,27 @@ def panel(info: RunInfo) -> None:
         numbers(now)
         charts(events, f"panel.{info.id}")
     elif info.status == "queued":
-        st.caption("Runs start in the order in which they were submitted.")
+        st.caption(_("Runs start in the order in which they were submitted."))
     for note in now.notes:
         st.caption(f":material/info: {plain_text(retold(note))}")
 
 
 def details(info: RunInfo) -> None:
     """The settings as JSON and the end of the worker's log, folded."""
-    with st.expander("Settings and log", icon=":material/description:"):
+    with st.expander(_("Settings and log"), icon=":material/description:"):
         weights = _weights(info)
         st.caption(
-            f"Run {info.id} · {when(info.created)} · {plain_text(str(info.folder.path))}"
-            + (f" · weights {weights}" if weights else "")
+            _(
+                "Run {id} · {when} · {path}",
+                id=info.id,
+                when=when(info.created),
+                path=plain_text(str(info.folder.path)),
+            )
+            + (_(" · weights {weights}", weights=weights) if weights else "")
         )
         st.code(info.config_json, language="json", height=280)
         if info.folder.log.is_file():
-            st.caption("Last lines that the worker printed")
+            st.caption(_("Last lines that the worker printed"))
             st.code(_end_of(info.folder.log) or "nothing", language=None, height=200)
 
 

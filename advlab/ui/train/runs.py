@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import training
 from advlab.records import Estimate
 from advlab.runs import jobs
@@ -38,15 +39,17 @@ def runs_page() -> None:
     """Everything on the page: one run, several compared, or all in a table."""
     runs = jobs.runs()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title("Runs", width="stretch")
-        st.page_link(NEW, label="New run", icon=":material/add_circle:")
+        st.title(_("Runs"), width="stretch")
+        st.page_link(NEW, label=_("New run"), icon=":material/add_circle:")
     if not runs:
-        st.info("No run yet. Start one under New run, or train the starter pair on the first page.")
+        st.info(
+            _("No run yet. Start one under New run, or train the starter pair on the first page.")
+        )
         return
     view = st.segmented_control(
-        "View",
-        ["One run", "Compare", "Table"],
-        default="One run",
+        _("View"),
+        [_("One run"), "Compare", "Table"],
+        default=_("One run"),
         required=True,
         label_visibility="collapsed",
         key="view",
@@ -65,7 +68,7 @@ def _one_run(runs: Sequence[RunInfo]) -> None:
     by_id = {run.id: run for run in runs}
     wanted = st.query_params.get("run")
     if wanted is not None and wanted not in by_id:
-        st.warning("The run in the address does not exist (any more). Choose one from the list.")
+        st.warning(_("The run in the address does not exist (any more). Choose one from the list."))
     elif wanted is None:
         wanted = st.query_params["run"] = next((r.id for r in runs if r.active), runs[0].id)
     left, right = st.columns([1, 2.6], gap="medium")
@@ -109,7 +112,7 @@ def _row(run: RunInfo) -> None:
     state = (
         f"{run.status} {share(run.progress or 0.0, 0)}" if run.status == "running" else run.status
     )
-    state = f"place {run.position} in the queue" if run.position else state
+    state = _("place {position} in the queue", position=run.position) if run.position else state
     st.caption(plain_text(f"{state} · {summary(run)}{_scores(run)}"))
 
 
@@ -117,7 +120,11 @@ def _scores(run: RunInfo) -> str:
     """How good a run is, to be set behind its summary; empty before the first epoch."""
     now = standing(diary(run.id))
     clean, robust = now.test or now.clean, now.test_robust or now.robust
-    return f" · {percent(clean)} clean, {percent(robust)} robust" if clean else ""
+    return (
+        _(" · {percent} clean, {percent2} robust", percent=percent(clean), percent2=percent(robust))
+        if clean
+        else ""
+    )
 
 
 def _compared(runs: Sequence[RunInfo]) -> None:
@@ -126,7 +133,7 @@ def _compared(runs: Sequence[RunInfo]) -> None:
     group = next((run.group for run in runs if run.group), None)
     first = [run.id for run in runs if run.group == group][:2] if group else list(names)[:2]
     chosen = st.multiselect(
-        "Runs to compare",
+        _("Runs to compare"),
         list(names),
         default=first[::-1],
         format_func=names.__getitem__,
@@ -135,7 +142,7 @@ def _compared(runs: Sequence[RunInfo]) -> None:
         max_selections=6,
     )
     if len(chosen) < 2:
-        st.info("Choose at least two runs.")
+        st.info(_("Choose at least two runs."))
     else:
         by_id = {run.id: run for run in runs}
         compare([by_id[run_id] for run_id in chosen])
@@ -165,13 +172,13 @@ def table(infos: Sequence[RunInfo]) -> None:
         rows,
         hide_index=True,
         placeholder="–",
-        alt="All runs with their results",
+        alt=_("All runs with their results"),
         column_config={
             "clean": share,
             "robust": share,
             "ε": st.column_config.NumberColumn("validation ε", format="%g × mean norm"),
-            "cost": st.column_config.NumberColumn("cost of a step", format="%.1f ×"),
-            "seconds": st.column_config.NumberColumn("time trained", format="%.0f s"),
+            "cost": st.column_config.NumberColumn(_("cost of a step"), format="%.1f ×"),
+            "seconds": st.column_config.NumberColumn(_("time trained"), format="%.0f s"),
         },
     )
 
@@ -180,7 +187,7 @@ def recent(infos: Sequence[RunInfo]) -> None:
     """A few runs as links."""
     if not infos:
         return
-    st.markdown("**Latest runs**")
+    st.markdown(_("**Latest runs**"))
     for info in infos:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(
@@ -201,17 +208,21 @@ def compare(infos: Sequence[RunInfo]) -> None:
     named = [(info.name, diary(info.id)) for info in infos]
     left, right = st.columns(2)
     with left:
-        st.markdown("**Accuracy on validation texts**")
-        chart(training.compare_accuracy(named), "compare.accuracy", "Accuracy of the chosen runs")
-        st.caption("Filled and solid: under attack. Hollow and dotted: clean.")
+        st.markdown(_("**Accuracy on validation texts**"))
+        chart(
+            training.compare_accuracy(named), "compare.accuracy", _("Accuracy of the chosen runs")
+        )
+        st.caption(_("Filled and solid: under attack. Hollow and dotted: clean."))
     with right:
-        st.markdown("**Clean training loss**")
-        chart(training.compare_losses(named), "compare.losses", "Training loss of the chosen runs")
+        st.markdown(_("**Clean training loss**"))
+        chart(
+            training.compare_losses(named), "compare.losses", _("Training loss of the chosen runs")
+        )
     table(infos)
     rows = differences(infos)
     if rows:
-        st.markdown("**Settings that differ**")
-        st.dataframe(rows, hide_index=True, alt="Settings in which the runs differ")
+        st.markdown(_("**Settings that differ**"))
+        st.dataframe(rows, hide_index=True, alt=_("Settings in which the runs differ"))
 
 
 def differences(infos: Sequence[RunInfo]) -> list[dict[str, str]]:

@@ -83,7 +83,9 @@ def configs(
         watch=watch,
     )
     pair = plain, replace(plain, method=dict(method))
-    return tuple(replace(c, name=f"Microscope: {method_title(c)}") for c in pair)  # type: ignore[return-value]
+    return tuple(
+        replace(c, name=_("Microscope: {method_title}", method_title=method_title(c))) for c in pair
+    )  # type: ignore[return-value]
 
 
 def _start(specimen: Specimen, methods: Sequence[dict[str, Any]], pinned: Example) -> None:

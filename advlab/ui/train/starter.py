@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.lessons.glossary import term
 from advlab.pictures import training
 from advlab.records import Example
@@ -95,7 +96,7 @@ def _telling(plain: str, robust: str, eps: float, examples: tuple[Example, ...])
 
 def follow_pair(pair: Pair) -> None:
     """Both runs live, side by side, with what can be done when one stopped."""
-    st.subheader("Training the starter pair", anchor=False)
+    st.subheader(_("Training the starter pair"), anchor=False)
     under_way = any(run.active for run in pair)
     st.fragment(meanwhile, run_every=EVERY if under_way else None, key="meanwhile")(
         *(run.id for run in pair)
@@ -109,7 +110,7 @@ def follow_pair(pair: Pair) -> None:
             with st.container(horizontal=True):
                 if run.resumable:
                     st.button(
-                        "Resume",
+                        _("Resume"),
                         key=f"resume.{run.id}",
                         icon=":material/play_arrow:",
                         type="primary",
@@ -118,7 +119,7 @@ def follow_pair(pair: Pair) -> None:
                     )
                 elif run.active:
                     st.button(
-                        "Cancel",
+                        _("Cancel"),
                         key=f"cancel.{run.id}",
                         icon=":material/stop:",
                         disabled=run.request == "cancel",
@@ -127,12 +128,14 @@ def follow_pair(pair: Pair) -> None:
                     )
                 st.page_link(
                     RUNS,
-                    label="All of it",
+                    label=_("All of it"),
                     icon=":material/monitoring:",
                     query_params={"run": run.id},
                 )
     if under_way:
-        st.caption("You may close this page: the runs go on. When both are done, a sentence opens.")
+        st.caption(
+            _("You may close this page: the runs go on. When both are done, a sentence opens.")
+        )
 
 
 def _card(run: RunInfo) -> None:
@@ -142,10 +145,10 @@ def _card(run: RunInfo) -> None:
     messages(run, now)
     with st.container(horizontal=True):
         for title, value, name in (
-            ("Clean accuracy", percent(now.test or now.clean), "measure.clean_accuracy"),
-            ("Under attack", percent(now.test_robust or now.robust), "measure.robust_accuracy"),
-            ("Cost of a step", times(now.cost), "measure.cost"),
+            (_("Clean accuracy"), percent(now.test or now.clean), "measure.clean_accuracy"),
+            (_("Under attack"), percent(now.test_robust or now.robust), "measure.robust_accuracy"),
+            (_("Cost of a step"), times(now.cost), "measure.cost"),
         ):
             st.metric(title, value, help=term(name))
-    chart(training.losses(events), f"losses.{run.id}", "Training loss by step")
-    chart(training.accuracy(events), f"accuracy.{run.id}", "Accuracy by epoch")
+    chart(training.losses(events), f"losses.{run.id}", _("Training loss by step"))
+    chart(training.accuracy(events), f"accuracy.{run.id}", _("Accuracy by epoch"))

@@ -16,6 +16,7 @@ from advlab.capsule.format import load, save
 from advlab.capsule.page import page
 from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import (
     answers,
     attack,
@@ -44,35 +45,44 @@ Methods = tuple[tuple[str, ...], dict[str, Any]]  # of attribution: names, and t
 def data(results: Sequence[Result]) -> None:
     """Draw this view."""
     methods = _methods()
-    for _, result in beside(results):
+    for __, result in beside(results):
         record = result.record
         said(openings.data(record, ATTACKS[str(record.attack["name"])].title), large=True)
         said(shield_sentence(record.text, record.shield))
     pointed(next_look.after_data([result.record for result in results]))
     with section(
-        "Settings and downloads",
-        "Everything needed to repeat this: model, text, attack, seed. JSON holds every number of the"
-        " attack, the attributions with what they are worth, and the planes of the six tokens with"
-        " the longest δ.",
+        _("Settings and downloads"),
+        _(
+            "Everything needed to repeat this: model, text, attack, seed. JSON holds "
+            "every number of the attack, the attributions with what they are worth, "
+            "and the planes of the six tokens with the longest δ."
+        ),
     ):
         _records(results, methods)
     with section(
-        "Keep it as a capsule",
-        "One file with text, settings, the hashes of weights and tokenizer, δ, the search step by"
-        " step and what the attributions are worth. Another machine that has the model can open it"
-        " and compute the attack again; the page needs no network to be read.",
+        _("Keep it as a capsule"),
+        _(
+            "One file with text, settings, the hashes of weights and tokenizer, δ, the "
+            "search step by step and what the attributions are worth. Another machine "
+            "that has the model can open it and compute the attack again; the page "
+            "needs no network to be read."
+        ),
         "capsule",
     ):
         _capsules(results, methods)
-        st.caption("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
+        st.caption(
+            _("Open one on the page *Open a capsule*, or with `advlab capsule verify FILE`.")
+        )
     with section(
-        "Figures and tables",
-        "Each table has a download button at its top right, each chart a camera, and what a slider"
-        " moves *Save as SVG*. The main charts, the curve over ε among them, in one web page, which"
-        " needs no network:",
+        _("Figures and tables"),
+        _(
+            "Each table has a download button at its top right, each chart a camera, "
+            "and what a slider moves *Save as SVG*. The main charts, the curve over ε "
+            "among them, in one web page, which needs no network:"
+        ),
     ):
         st.segmented_control(
-            "The camera saves",
+            _("The camera saves"),
             list(FORMATS),
             default="png",
             required=True,
@@ -82,7 +92,7 @@ def data(results: Sequence[Result]) -> None:
         )
         for i, result in beside(results):
             st.download_button(
-                "Charts (HTML)",
+                _("Charts (HTML)"),
                 lambda result=result: _charts(result),
                 f"advlab-{result.record.model_hash[:12]}-charts.html",
                 "text/html",
@@ -99,12 +109,12 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
         table(
             {"setting": list(settings), "value": list(settings.values())},
             f"settings{i}",
-            "Settings of this attack",
+            _("Settings of this attack"),
         )
         name = f"advlab-{record.model_hash[:12]}"
         with st.container(horizontal=True):
             st.download_button(
-                "Record (JSON)",
+                _("Record (JSON)"),
                 lambda result=result: _json(result, methods),
                 f"{name}.json",
                 "application/json",
@@ -131,7 +141,9 @@ def _settings(record: AttackRecord) -> dict[str, str]:
     return {
         "text": record.text,
         **({"beside it": record.beside} if record.beside else {}),
-        "answer attacked": record.reference if record.given else f"its own: {record.reference}",
+        "answer attacked": record.reference
+        if record.given
+        else _("its own: {reference}", reference=record.reference),
         "shielded": ", ".join(record.text[a:b] for a, b in record.shield) or "none",
         "model": record.model,
         "weights": record.model_hash,
@@ -148,8 +160,8 @@ def _capsules(results: Sequence[Result], methods: Methods) -> None:
         foretold = _forecast(result)
         with st.container(horizontal=True):
             for title, ending, kind, make in (
-                ("Capsule (JSON)", "capsule.json", "application/json", _capsule),
-                ("Page (HTML)", "html", "text/html", _page),
+                (_("Capsule (JSON)"), "capsule.json", "application/json", _capsule),
+                (_("Page (HTML)"), "html", "text/html", _page),
             ):
                 st.download_button(
                     title,
@@ -205,26 +217,28 @@ def _forecast(result: Result) -> Forecast | None:
     key = f"forecast.{hashlib.sha256(result.key.encode('utf-8', 'replace')).hexdigest()[:12]}"
     thought = (
         st.segmented_control(
-            "Your forecast, made before you looked",
+            _("Your forecast, made before you looked"),
             ["none", "flips", "holds"],
             default="none",
             required=True,
             key=key,
             persist_state="session",
-            help="Goes into the capsule, and is compared with what came out wherever it is opened.",
+            help=_(
+                "Goes into the capsule, and is compared with what came out wherever it is opened."
+            ),
         )
         or "none"
     )
     if thought != "flips":
         return None if thought == "none" else Forecast(False)
     eps = st.number_input(
-        "At which ε, × mean norm",
+        _("At which ε, × mean norm"),
         min_value=0.0,
         max_value=HIGHEST,
         value=None,
         step=0.05,
         format="%g",
-        placeholder="no number",
+        placeholder=_("no number"),
         key=f"{key}.eps",
         persist_state="session",
     )
@@ -283,7 +297,7 @@ def _figures(result: Result) -> list[tuple[str, go.Figure]]:
     figures = [
         (sentences.headline(record), answers.predictions(record)),
         (
-            "Probability against ε",
+            _("Probability against ε"),
             attack.curve(
                 record.curve.eps,
                 record.curve.attacked.score,
@@ -300,16 +314,16 @@ def _figures(result: Result) -> list[tuple[str, go.Figure]]:
                 record.tokens, record.delta_norm / record.scale.mean_norm, record.perturbable
             ),
         ),
-        ("δ by dimension", dimensions.delta(record)),
+        (_("δ by dimension"), dimensions.delta(record)),
         (
-            "Where the model looks",
+            _("Where the model looks"),
             attributions.attributions(maps, record.words, attributions.limits([maps])),
         ),
     ]
     if (record.delta_norm > 0).any():
         figures += [
-            ("Way to the next word", next_word.ways_out(record, analysed(result, "exits"))),
-            ("Loss around the sentence", surface.surface(analysed(result, "surface"))),
-            ("Loss by length", landscape.lines([record], [analysed(result, "line")])),
+            (_("Way to the next word"), next_word.ways_out(record, analysed(result, "exits"))),
+            (_("Loss around the sentence"), surface.surface(analysed(result, "surface"))),
+            (_("Loss by length"), landscape.lines([record], [analysed(result, "line")])),
         ]
     return figures

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from advlab.language import N_, _
 from advlab.pictures import landscape, next_look, sentences
 from advlab.pictures import plane as planes
 from advlab.pictures.text import legend
@@ -16,7 +17,7 @@ from advlab.ui.explore.views.loss import straight_lines, surfaces
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 from advlab.ui.token_strip import Token, token_strip
 
-NO_TOKEN = "This model's δ leaves that token alone, or it splits the sentence otherwise."
+NO_TOKEN = N_("This model's δ leaves that token alone, or it splits the sentence otherwise.")
 
 
 def geometry(results: Sequence[Result]) -> None:
@@ -25,47 +26,58 @@ def geometry(results: Sequence[Result]) -> None:
         (result.record for result in results if (result.record.delta_norm > 0).any()), None
     )
     if first is None:
-        said("There is no perturbed token to look at.")
+        said(_("There is no perturbed token to look at."))
         return
     with section(
-        "The loss around the sentence",
-        "Right is along δ, up a random direction as long and at right angles to it. Brighter is a"
-        " higher loss; every point is run through the model.",
+        _("The loss around the sentence"),
+        _(
+            "Right is along δ, up a random direction as long and at right angles to "
+            "it. Brighter is a higher loss; every point is run through the model."
+        ),
         "surface",
         "boundary",
     ):
         surfaces(results)
     pointed(next_look.after_geometry([result.record for result in results]))
     with section(
-        "One token's neighbourhood",
-        "The arrow is δ, exact. Each shade is where another token would be nearest, measured in all"
-        " dimensions.",
+        _("One token's neighbourhood"),
+        _(
+            "The arrow is δ, exact. Each shade is where another token would be "
+            "nearest, measured in all dimensions."
+        ),
         *("neighbourhood", "exit_radius", "certificate"),
     ):
         token = _token(first)
         _planes(results, first, token)
     with section(
-        "Until it becomes another word",
-        "The distance to the token's own vector grows with δ, those to its rivals shrink or grow."
-        " Where the lines cross it reads as another token. The dotted line is δ as it is.",
+        _("Until it becomes another word"),
+        _(
+            "The distance to the token's own vector grows with δ, those to its rivals "
+            "shrink or grow. Where the lines cross it reads as another token. The "
+            "dotted line is δ as it is."
+        ),
         "exit_radius",
         "certificate",
     ):
         _distances(results, first, token)
     with section(
-        "Straight ahead, or round the corner?",
-        "The loss on the straight line from the sentence through δ to twice its length, at the"
-        " attack's own steps by their length, and under random noise as long (bands). The cross is"
-        " where the straight line first flips.",
+        _("Straight ahead, or round the corner?"),
+        _(
+            "The loss on the straight line from the sentence through δ to twice its "
+            "length, at the attack's own steps by their length, and under random noise "
+            "as long (bands). The cross is where the straight line first flips."
+        ),
         *("loss", "steps", "local_optima"),
     ):
         straight_lines(results)
     with section(
-        "The map, for context only",
-        "Words in the two main axes of the vocabulary. Such a map is drawn everywhere, and δ hardly"
-        " shows in it: read the numbers before the picture.",
+        _("The map, for context only"),
+        _(
+            "Words in the two main axes of the vocabulary. Such a map is drawn "
+            "everywhere, and δ hardly shows in it: read the numbers before the picture."
+        ),
     ):
-        if st.toggle("Draw the map", key="map.on", persist_state="session"):
+        if st.toggle(_("Draw the map"), key="map.on", persist_state="session"):
             _map(results)
 
 
@@ -82,18 +94,18 @@ def _token(first: AttackRecord) -> int:
 
     strip = st.container()  # above the box, but drawn once it is known what was chosen
     token = st.selectbox(
-        "Token",
+        _("Token"),
         choices,
         key="token",
         index=choices.index(longest),
         bind="query-params",
         format_func=lambda t: f"{t}: {first.tokens[t]}",
-        help="The tokens that δ moves.",
+        help=_("The tokens that δ moves."),
     )
     with strip:
         token_strip(
             _strip(first, choices),
-            label="Choose a token",
+            label=_("Choose a token"),
             key="strip",
             selected=token,
             on_select=choose,
@@ -116,13 +128,19 @@ def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
     for i, result in beside(results):
         plane = found[i]
         if plane is None:
-            said(NO_TOKEN)
+            said(_(NO_TOKEN))
             continue
         said(
-            f"{planes.reach_sentence(result.record, plane)} The lens magnifies"
-            f" {sentences.number(planes.magnification(plane, whole, near))} ×.",
-            hover=f"‖δ‖ = {sentences.units(plane.delta, result.record.scale)}; exit radius"
-            f" {sentences.number(plane.exit_radius)} raw",
+            _(
+                "{reach_sentence} The lens magnifies {magnification} ×.",
+                reach_sentence=planes.reach_sentence(result.record, plane),
+                magnification=sentences.number(planes.magnification(plane, whole, near)),
+            ),
+            hover=_(
+                "‖δ‖ = {units}; exit radius {exit_radius} raw",
+                units=sentences.units(plane.delta, result.record.scale),
+                exit_radius=sentences.number(plane.exit_radius),
+            ),
         )
         # beside each other where there is room for two, else one below the other
         two = st.columns(2) if len(results) == 1 else [st.container(), st.container()]
@@ -138,15 +156,19 @@ def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
                         whole=whole,
                     ),
                     f"plane{i}.{lens}",
-                    f"{'Lens' if lens else 'True scale'}: δ of one token, length"
-                    f" {sentences.number(plane.delta)} raw, and its nearest vocabulary vectors",
+                    _(
+                        "{which}: δ of one token, length {delta} raw, and its nearest vocabulary "
+                        "vectors",
+                        which=_("Lens") if lens else _("True scale"),
+                        delta=sentences.number(plane.delta),
+                    ),
                 )
         if fold := folded(f"plane{i}.numbers"):
             with fold:
                 table(
                     planes.plane_columns(plane),
                     f"plane_table{i}",
-                    "Neighbours of the token, raw units",
+                    _("Neighbours of the token, raw units"),
                 )
 
 
@@ -157,28 +179,38 @@ def _distances(results: Sequence[Result], first: AttackRecord, token: int) -> No
         for result, t in zip(results, own, strict=True)
     ]
     each = [landscape.distance_reach(f) for f in found if f is not None]
-    reach = (max(r for r, _ in each), max(t for _, t in each)) if each else None
+    reach = (max(r for r, __ in each), max(t for __, t in each)) if each else None
     for i, result in beside(results):
         one, at = found[i], own[i]
         if one is None or at is None:
-            said(NO_TOKEN)
+            said(_(NO_TOKEN))
             continue
         name = result.record.tokens[at]
         ends = (
-            f"‘{name}’ reads as ‘{one.becomes}’ from {sentences.number(one.exit)} × δ on."
+            _(
+                "‘{name}’ reads as ‘{becomes}’ from {exit} × δ on.",
+                name=name,
+                becomes=one.becomes,
+                exit=sentences.number(one.exit),
+            )
             if one.becomes
-            else f"‘{name}’ never becomes another token in this direction."
+            else _("‘{name}’ never becomes another token in this direction.", name=name)
         )
         said(ends)
         chart(
             landscape.distances(one, name, i, reach),
             f"distances{i}",
-            f"Distance to the own vector and to rivals against the factor on δ. {ends}",
+            _(
+                "Distance to the own vector and to rivals against the factor on δ. {ends}",
+                ends=ends,
+            ),
         )
         if fold := folded(f"distances{i}.numbers"):
             with fold:
                 table(
-                    landscape.distance_columns(one), f"distances_table{i}", "Distances, raw units"
+                    landscape.distance_columns(one),
+                    f"distances_table{i}",
+                    _("Distances, raw units"),
                 )
 
 
@@ -193,7 +225,7 @@ def _map(results: Sequence[Result]) -> None:
                 table(
                     landscape.context_columns(result.record, found),
                     f"map_table{i}",
-                    "Tokens on the map",
+                    _("Tokens on the map"),
                 )
 
 

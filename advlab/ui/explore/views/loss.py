@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.pictures import landscape, openings, sentences, surface
 from advlab.pictures.style import side
 from advlab.pictures.text import legend
@@ -30,9 +31,9 @@ def surfaces(results: Sequence[Result]) -> None:
     ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
     places: list[Any] = []
     with top:
-        for i, _ in beside(results):
+        for i, __ in beside(results):
             if i not in ready:
-                said("δ is zero: there is no direction to look along.")
+                said(_("δ is zero: there is no direction to look along."))
             places.append([st.empty(), st.empty(), st.empty()])
     if not ready:
         return
@@ -47,24 +48,24 @@ def surfaces(results: Sequence[Result]) -> None:
         for i in ready
     }
     limit = _top([f for fs in small.values() for f in fs]) if linked else None
-    for i, _ in beside(results):
+    for i, __ in beside(results):
         if i in ready:
             words = surface.seeds_sentence(small[i])
             chart(surface.seeds(small[i], limit), f"seeds{i}", words)
             said(words)
     if fold := folded("seeds.numbers"):
         with fold:
-            for i, _ in beside(results):
+            for i, __ in beside(results):
                 if i in ready:
                     table(
                         surface.seed_columns(small[i]),
                         f"seeds_table{i}",
-                        "Three random directions compared",
+                        _("Three random directions compared"),
                     )
                     table(
                         surface.surface_columns(found[i]),
                         f"surface_table{i}",
-                        "Loss and margin around the sentence",
+                        _("Loss and margin around the sentence"),
                     )
 
 
@@ -73,21 +74,23 @@ def _surface_controls(several: bool) -> tuple[int, bool, bool] | None:
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     seed = one_of(
         left,
-        "Random direction",
+        _("Random direction"),
         {k: str(k + 1) for k in SEEDS},
         "surface.seed",
-        hint="One direction proves nothing: all three stand below.",
+        hint=_("One direction proves nothing: all three stand below."),
     )
-    solid = one_of(middle, "Picture", {False: "flat", True: "3-D"}, "surface.solid")
+    solid = one_of(middle, _("Picture"), {False: "flat", True: "3-D"}, "surface.solid")
     linked = several and right.toggle(
-        "Same colours for all models", value=True, key="surface.linked", persist_state="session"
+        _("Same colours for all models"), value=True, key="surface.linked", persist_state="session"
     )
     if not st.toggle(
-        "Draw the surface",
+        _("Draw the surface"),
         value=True,
         key="surface.on",
         persist_state="session",
-        help=f"{GRID} × {GRID} points, each run through the model. Switch off to stop.",
+        help=_(
+            "{grid} × {grid} points, each run through the model. Switch off to stop.", grid=GRID
+        ),
     ):
         return None
     return seed, solid, linked
@@ -127,10 +130,12 @@ def _grown(
                 said(openings.geometry(record, found[i]), large=True, hover=_length(record))
             with places[i][1]:
                 chart(
-                    draw(found[i], top), f"surface{i}.{done}", f"Loss around the sentence. {words}"
+                    draw(found[i], top),
+                    f"surface{i}.{done}",
+                    _("Loss around the sentence. {words}", words=words),
                 )
             with places[i][2]:
-                said(words + ("" if done == 4 else f" ({done} of 4 parts drawn …)"))
+                said(words + ("" if done == 4 else _(" ({done} of 4 parts drawn …)", done=done)))
     return found
 
 
@@ -142,7 +147,7 @@ def straight_lines(results: Sequence[Result]) -> None:
     """All models in one picture, and what it says."""
     ready = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
     if not ready:
-        said("δ is zero: there is no line to walk.")
+        said(_("δ is zero: there is no line to walk."))
         return
     found: list[Line] = [analysed(results[i], "line") for i in ready]
     records = [results[i].record for i in ready]
@@ -151,15 +156,19 @@ def straight_lines(results: Sequence[Result]) -> None:
         for i, r, one in zip(ready, records, found, strict=True)
     )
     said(words)
-    chart(landscape.lines(records, found, ready), "lines", f"Loss against the length of δ. {words}")
+    chart(
+        landscape.lines(records, found, ready),
+        "lines",
+        _("Loss against the length of δ. {words}", words=words),
+    )
     if fold := folded("lines.numbers"):
         with fold:
-            for i, _ in beside(results):
+            for i, __ in beside(results):
                 if i in ready:
                     table(
                         landscape.line_columns(found[ready.index(i)]),
                         f"lines_table{i}",
-                        "Loss on the straight line",
+                        _("Loss on the straight line"),
                     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.pictures import answers, next_look, sentences, tables
 from advlab.pictures.reel import sweep
 from advlab.pictures.wording import named, written
@@ -21,23 +22,30 @@ def overview(results: Sequence[Result]) -> None:
     player(sweep(records, written=[written_of(result) for result in results]), key="sweep")
     pointed(next_look.after_overview(records))
     st.caption(
-        "Drag ε: what each model says then, the words as dark as their δ is long, and the bars below in"
-        " numbers. Lines are the attack, a cross marks where the prediction flips."
-        f" {_draws([r.curve.draws for r in records])}"
+        _(
+            "Drag ε: what each model says then, the words as dark as their δ is long, "
+            "and the bars below in numbers. Lines are the attack, a cross marks where "
+            "the prediction flips. {draws}",
+            draws=_draws([r.curve.draws for r in records]),
+        )
     )
     if fold := folded("curve.numbers"):
         with fold:
             for i, result in beside(results):
                 table(
-                    tables.curve_columns(result.record), f"curve_table{i}", "Probability against ε"
+                    tables.curve_columns(result.record),
+                    f"curve_table{i}",
+                    _("Probability against ε"),
                 )
     with section(
-        "Five versions of the sentence",
-        "As it is, under random noise as long as δ, under the attack, and with every vector read as its"
-        " nearest word.",
+        _("Five versions of the sentence"),
+        _(
+            "As it is, under random noise as long as δ, under the attack, and with "
+            "every vector read as its nearest word."
+        ),
         *("delta", "eps", "flip_eps", "noise", "round_trip"),
     ):
-        for _, result in beside(results):
+        for __, result in beside(results):
             record = result.record
             said(sentences.text_sentence(record), large=True, hover=_units(record))
             said(sentences.noise_sentence(record))
@@ -57,7 +65,10 @@ def _shares(results: Sequence[Result]) -> None:
         chart(
             answers.predictions(record),
             f"predictions{i}",
-            f"Class probabilities of five versions of the sentence. {sentences.headline(record)}",
+            _(
+                "Class probabilities of five versions of the sentence. {headline}",
+                headline=sentences.headline(record),
+            ),
         )
         if fold := folded(f"predictions{i}.numbers"):
             with fold:
@@ -66,27 +77,33 @@ def _shares(results: Sequence[Result]) -> None:
                 table(
                     answers.prediction_columns(record),
                     f"predictions_table{i}",
-                    "Class probabilities",
+                    _("Class probabilities"),
                     **dict.fromkeys(names, percent),
                 )
     st.caption(
-        "How to read it: each row is one version of the sentence, each mark a class, the large mark"
-        f" the prediction. {_draws([len(r.record.noise) for r in results])} The last two rows read the"
-        " perturbed vectors as words."
+        _(
+            "How to read it: each row is one version of the sentence, each mark a "
+            "class, the large mark the prediction. {draws} The last two rows read the "
+            "perturbed vectors as words.",
+            draws=_draws([len(r.record.noise) for r in results]),
+        )
     )
 
 
 def _texts(results: Sequence[Result]) -> None:
     """The answer to each version as text, and the picture that the task has of it."""
-    for _, result in beside(results):
+    for __, result in beside(results):
         st.html(answers.texts(result.record))
-    per = " per token" if any(written(r.record) for r in results) else ""
+    per = _(" per token") if any(written(r.record) for r in results) else ""
     st.caption(
-        f"✗: no longer the clean answer. How sure of what is answered, and of the reference{per}. The"
-        " last two rows read the perturbed vectors as words."
+        _(
+            "✗: no longer the clean answer. How sure of what is answered, and of the "
+            "reference{per}. The last two rows read the perturbed vectors as words.",
+            per=per,
+        )
     )
     if any(answers.told(result.record) for result in results):
-        for _, result in beside(results):
+        for __, result in beside(results):
             st.html(answers.told(result.record))
     for i, result in beside(results):
         if fold := folded(f"predictions{i}.numbers"):
@@ -95,7 +112,7 @@ def _texts(results: Sequence[Result]) -> None:
                 table(
                     answers.prediction_columns(result.record),
                     f"predictions_table{i}",
-                    "What is answered to each version",
+                    _("What is answered to each version"),
                     **{"score of the reference": percent},
                 )
 
@@ -104,7 +121,7 @@ def _draws(counts: list[int]) -> str:
     """What the bands are, with how many draws where that is recorded."""
     known = sorted({n for n in counts if n})
     many = f"{' and '.join(map(str, known))} " if known else ""
-    return f"Bands are the range of {many}random perturbations of the same length."
+    return _("Bands are the range of {many}random perturbations of the same length.", many=many)
 
 
 def _units(record: AttackRecord) -> str:

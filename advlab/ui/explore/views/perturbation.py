@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.pictures import dimensions, doubts, next_look, openings, sentences, tables
 from advlab.pictures.reel import film, sweep
 from advlab.pictures.style import side
@@ -20,12 +21,15 @@ def perturbation(results: Sequence[Result]) -> None:
     """Draw this view."""
     records = [result.record for result in results]
     with section(
-        "Where the perturbation sits",
-        "Move ε: the bars are δ on each token, as a length, as its part of the whole, or as how far"
-        " the token is on its way to becoming another (100 %: it is one, and is named).",
+        _("Where the perturbation sits"),
+        _(
+            "Move ε: the bars are δ on each token, as a length, as its part of the "
+            "whole, or as how far the token is on its way to becoming another (100 %: "
+            "it is one, and is named)."
+        ),
         *("delta", "eps", "units", "norm", "ball", "exit_radius"),
     ):
-        for _, result in beside(results):
+        for __, result in beside(results):
             record = result.record
             said(openings.perturbation(record), large=True, hover=_length(record))
             said(sentences.distance_sentence(record))
@@ -36,16 +40,21 @@ def perturbation(results: Sequence[Result]) -> None:
         player(sweep(records, frames, noise, written), key="sweep_tokens")
         _lengths(results)
     with section(
-        "Attack only some words",
-        "Click words to shield them from the attack, or attack nothing else. Everything on this page"
-        " follows, and the link keeps it.",
+        _("Attack only some words"),
+        _(
+            "Click words to shield them from the attack, or attack nothing else. "
+            "Everything on this page follows, and the link keeps it."
+        ),
         "shield",
     ):
         locks(records[0])
     with section(
-        "The attack as a film",
-        "Step by step: the loss of the attacked answer, its margin over the strongest rival, its"
-        " probability beside that of random noise as long, and δ on each token.",
+        _("The attack as a film"),
+        _(
+            "Step by step: the loss of the attacked answer, its margin over the "
+            "strongest rival, its probability beside that of random noise as long, and "
+            "δ on each token."
+        ),
         *("film", "loss", "margin", "noise_band", "ball_projection", "flip"),
     ):
         said(
@@ -63,13 +72,17 @@ def perturbation(results: Sequence[Result]) -> None:
                     table(
                         tables.step_columns(result.record, shots[i]),
                         f"steps_table{i}",
-                        "Loss, margin and δ per step",
+                        _("Loss, margin and δ per step"),
                     )
     with section(
-        "δ, dimension by dimension",
-        f"The {dimensions.TOP} dimensions that hold most of δ, largest first, one colour range for"
-        " all models; on the right what they leave out. A dimension by itself means nothing, but a"
-        " perturbation of few dimensions looks unlike one of many.",
+        _("δ, dimension by dimension"),
+        _(
+            "The {top} dimensions that hold most of δ, largest first, one colour range "
+            "for all models; on the right what they leave out. A dimension by itself "
+            "means nothing, but a perturbation of few dimensions looks unlike one of "
+            "many.",
+            top=dimensions.TOP,
+        ),
         "dimension",
     ):
         _dimensions(results)
@@ -82,14 +95,14 @@ def _length(record: AttackRecord) -> str:
 
 def _lengths(results: Sequence[Result]) -> None:
     """The numbers behind the bars, folded away."""
-    if fold := folded("norms.numbers", "Numbers at the attack's own ε"):
+    if fold := folded("norms.numbers", _("Numbers at the attack's own ε")):
         with fold:
             for i, result in beside(results):
                 percent = st.column_config.NumberColumn(format="percent")
                 table(
                     tables.token_columns(result.record),
                     f"norms_table{i}",
-                    "δ per token",
+                    _("δ per token"),
                     **{
                         "share of ‖δ‖²": percent,
                         "share of exit radius": percent,
@@ -105,9 +118,14 @@ def _dimensions(results: Sequence[Result]) -> None:
         chart(
             dimensions.delta(result.record, limit),
             f"delta{i}",
-            f"δ by token and dimension. {dimensions.delta_sentence(result.record)}",
+            _(
+                "δ by token and dimension. {delta_sentence}",
+                delta_sentence=dimensions.delta_sentence(result.record),
+            ),
         )
         said(f"{dimensions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw.")
         if fold := folded(f"delta{i}.numbers"):
             with fold:
-                table(dimensions.delta_columns(result.record), f"delta_table{i}", "δ by dimension")
+                table(
+                    dimensions.delta_columns(result.record), f"delta_table{i}", _("δ by dimension")
+                )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from advlab.language import N_, _
 from advlab.pictures import next_look, next_word, openings, sentences, substitutions, wording
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord, Exits, Nearest, Scaled, Substitutions
@@ -16,73 +17,88 @@ from advlab.ui.explore.views.round_trip import round_trip_html
 from advlab.ui.parts import beside, chart, folded, one_of, pointed, said, section, table
 
 METRICS = {
-    "l2": "L2: the distance in which δ is measured.",
-    "cosine": "Cosine: the angle alone, blind to length.",
-    "dot": "Dot product: favours long vectors; not a distance.",
+    "l2": N_("L2: the distance in which δ is measured."),
+    "cosine": N_("Cosine: the angle alone, blind to length."),
+    "dot": N_("Dot product: favours long vectors; not a distance."),
 }
-LEFT_OUT = {False: "special and unused", True: "special, unused, pieces and punctuation"}
-SPACES = {"nearest": "word vectors", "embedded": "first layer's input"}
+LEFT_OUT = {False: N_("special and unused"), True: N_("special, unused, pieces and punctuation")}
+SPACES = {"nearest": N_("word vectors"), "embedded": N_("first layer's input")}
 
 
 def projection(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
-        "Is it text?",
-        "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the tokens nearest to"
-        " them, and the text that these spell, tokenised again. A model reads all four; a vector is"
-        " no word.",
+        _("Is it text?"),
+        _(
+            "Top to bottom: the sentence, the perturbed vectors (+: ‖δ‖ of each), the "
+            "tokens nearest to them, and the text that these spell, tokenised again. A "
+            "model reads all four; a vector is no word."
+        ),
         "projection",
         "round_trip",
         key="trip",
     ):
-        for _, result in beside(results):
+        for __, result in beside(results):
             said(openings.projection(result.record), large=True)
             said(sentences.lost_stage(result.record))
         pointed(next_look.after_projection([result.record for result in results]))
-        for _, result in beside(results):
+        for __, result in beside(results):
             st.html(round_trip_html(result.record))
     with section(
-        "What the perturbed vectors are nearest to",
-        "Own rank 1 means that the token is still nearest to its own vector, so it reads as before."
-        " The margin is the gap between the nearest and the second nearest.",
+        _("What the perturbed vectors are nearest to"),
+        _(
+            "Own rank 1 means that the token is still nearest to its own vector, so it "
+            "reads as before. The margin is the gap between the nearest and the second "
+            "nearest."
+        ),
         "own_rank",
         "projection",
     ):
         whole = st.toggle(
-            "Real words only",
+            _("Real words only"),
             key="projection.whole",
             bind="query-params",
-            help="Here and in the next two sections, pieces (##…) and punctuation are no candidates.",
+            help=_(
+                "Here and in the next two sections, pieces (##…) and punctuation are no candidates."
+            ),
         )
         _nearest(results, whole)
     with section(
-        "How far to the next word?",
-        "How many times longer δ must be. Filled: in its own direction, with the word that the token"
-        " then becomes. Hollow: the nearest word in any direction; no δ shorter than that changes"
-        " the token. The dotted line is δ as it is.",
+        _("How far to the next word?"),
+        _(
+            "How many times longer δ must be. Filled: in its own direction, with the "
+            "word that the token then becomes. Hollow: the nearest word in any "
+            "direction; no δ shorter than that changes the token. The dotted line is δ "
+            "as it is."
+        ),
         *("next_word", "exit_radius", "certificate"),
     ):
         _exits(results, whole)
     with section(
-        "δ made longer until words change",
-        "δ times a growing factor, every point run through the model: the vectors, the tokens"
-        " nearest to them, and the text that those spell. Choose a factor to read the text there.",
+        _("δ made longer until words change"),
+        _(
+            "δ times a growing factor, every point run through the model: the vectors, "
+            "the tokens nearest to them, and the text that those spell. Choose a "
+            "factor to read the text there."
+        ),
         key="scaled",
     ):
         moving = [i for i, result in enumerate(results) if (result.record.delta_norm > 0).any()]
         grown: dict[int, Scaled] = {i: analysed(results[i], "scaled", whole=whole) for i in moving}
         ends = [f.factors[[0, -1]] for f in grown.values()]
-        span = (min(float(a) for a, _ in ends), max(float(b) for _, b in ends)) if ends else None
+        span = (min(float(a) for a, __ in ends), max(float(b) for __, b in ends)) if ends else None
         for i, result in beside(results):
             if i in grown:
                 _scaled(result, i, grown[i], span)
             else:
-                said("δ is zero: there is nothing to make longer.")
+                said(_("δ is zero: there is nothing to make longer."))
     with section(
-        "What real words do",
-        "The gradient estimates for every single replacement how much the loss rises. Here are its best"
-        " ones, each run through the model: on the dotted line the estimate is right. Filled marks"
-        " change the prediction.",
+        _("What real words do"),
+        _(
+            "The gradient estimates for every single replacement how much the loss "
+            "rises. Here are its best ones, each run through the model: on the dotted "
+            "line the estimate is right. Filled marks change the prediction."
+        ),
         "hotflip",
     ):
         _swaps(results)
@@ -93,21 +109,21 @@ def _exits(results: Sequence[Result], whole: bool) -> None:
     each = [
         next_word.factor_span(result.record, f) for result, f in zip(results, found, strict=True)
     ]
-    span = (min(low for low, _ in each), max(high for _, high in each))
+    span = (min(low for low, __ in each), max(high for __, high in each))
     for i, result in beside(results):
         words = next_word.exits_sentence(result.record, found[i])
         said(words)
         chart(
             next_word.ways_out(result.record, found[i], i, span),
             f"exits{i}",
-            f"How many times longer δ must be. {words}",
+            _("How many times longer δ must be. {words}", words=words),
         )
         if fold := folded(f"exits{i}.numbers"):
             with fold:
                 table(
                     next_word.exit_columns(result.record, found[i]),
                     f"exits_table{i}",
-                    "Distance of each token to the next word",
+                    _("Distance of each token to the next word"),
                 )
 
 
@@ -128,12 +144,12 @@ def _swaps(results: Sequence[Result]) -> None:
         chart(
             substitutions.estimates(result.record, found[i], i, span),
             f"swaps{i}",
-            f"Estimated against real rise in loss, nats. {words}",
+            _("Estimated against real rise in loss, nats. {words}", words=words),
         )
         table(
             substitutions.swap_columns(result.record, found[i]),
             f"swaps_table{i}",
-            "The replacements that really raise the loss most",
+            _("The replacements that really raise the loss most"),
             **{
                 "probability": percent,
                 "real rise, nats": short,
@@ -145,9 +161,11 @@ def _swaps(results: Sequence[Result]) -> None:
 
 def _nearest(results: Sequence[Result], whole: bool) -> None:
     columns = st.columns(3)
-    metric = one_of(columns[0], "Metric", {"l2": "L2", "cosine": "cosine", "dot": "dot"}, "metric")
-    space = one_of(columns[1], "Space", SPACES, "space")
-    clean = one_of(columns[2], "Sentence", {False: "perturbed", True: "clean"}, "nearest.clean")
+    metric = one_of(
+        columns[0], _("Metric"), {"l2": "L2", "cosine": "cosine", "dot": "dot"}, "metric"
+    )
+    space = one_of(columns[1], _("Space"), SPACES, "space")
+    clean = one_of(columns[2], _("Sentence"), {False: "perturbed", True: "clean"}, "nearest.clean")
     st.caption(METRICS[metric])
     for i, result in beside(results):
         record = result.record
@@ -158,15 +176,22 @@ def _nearest(results: Sequence[Result], whole: bool) -> None:
         moved = next_word.moved_count(found.perturbed[metric].own_rank, record.perturbable)
         before = next_word.moved_count(found.clean[metric].own_rank, record.perturbable)
         said(
-            f"{moved} of {int(record.perturbable.sum())} tokens are nearest to another one"
-            f" ({before} before the attack), among {found.space}."
-            f" {found.perturbed[metric].excluded:,} vocabulary rows ({LEFT_OUT[whole]}) are left out; a"
-            " token's own row always takes part."
+            _(
+                "{moved} of {sum} tokens are nearest to another one ({before} before the "
+                "attack), among {space}. {excluded:,} vocabulary rows ({left_out}) are "
+                "left out; a token's own row always takes part.",
+                moved=moved,
+                sum=int(record.perturbable.sum()),
+                before=before,
+                space=found.space,
+                excluded=found.perturbed[metric].excluded,
+                left_out=LEFT_OUT[whole],
+            )
         )
         table(
             nearest_columns(record, found, metric, clean=clean),
             f"nearest_table{i}",
-            "Nearest tokens of each token's vector",
+            _("Nearest tokens of each token's vector"),
         )
 
 
@@ -197,7 +222,7 @@ def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | N
     # a key of its own for each row of factors: a place in one is another factor in the next
     rows = hashlib.sha256(found.factors.tobytes()).hexdigest()[:8]
     at = st.select_slider(
-        "Factor on δ",
+        _("Factor on δ"),
         options,
         value=start,
         key=f"factor{i}.{rows}",
@@ -207,21 +232,34 @@ def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | N
     chart(
         next_word.scaling(record, found, i, at, span),
         f"scaled{i}",
-        f"Probability against the factor on δ. {next_word.scaling_sentence(record, found)}",
+        _(
+            "Probability against the factor on δ. {scaling_sentence}",
+            scaling_sentence=next_word.scaling_sentence(record, found),
+        ),
     )
     changed = int(found.changed[at].sum())
-    said(f"At {marks[at]} × δ, {changed} of {int(record.perturbable.sum())} tokens read otherwise:")
+    said(
+        _(
+            "At {marks} × δ, {changed} of {sum} tokens read otherwise:",
+            marks=marks[at],
+            changed=changed,
+            sum=int(record.perturbable.sum()),
+        )
+    )
     said(f"“{found.texts[at]}”", large=True)
     said(
-        f"The vectors are read as {wording.said(record, found.vectors.answers[at])}"
-        f" ({sentences.percent(float(found.vectors.sure[at]))}), this text as"
-        f" {wording.said(record, found.reread.answers[at])}"
-        f" ({sentences.percent(float(found.reread.sure[at]))})."
+        _(
+            "The vectors are read as {said} ({percent}), this text as {said2} ({percent2}).",
+            said=wording.said(record, found.vectors.answers[at]),
+            percent=sentences.percent(float(found.vectors.sure[at])),
+            said2=wording.said(record, found.reread.answers[at]),
+            percent2=sentences.percent(float(found.reread.sure[at])),
+        )
     )
     if fold := folded(f"scaled{i}.numbers"):
         with fold:
             table(
                 next_word.scaling_columns(record, found),
                 f"scaled_table{i}",
-                "δ times a growing factor",
+                _("δ times a growing factor"),
             )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advlab.language import _
 from advlab.pictures.sentences import alike, percent
 from advlab.pictures.style import FLIPS, NEUTRAL
 from advlab.pictures.wording import said
@@ -35,17 +36,17 @@ def round_trip_html(record: AttackRecord) -> str:
     sizes = dict(zip(rows, alike(record.delta_norm[rows] / record.scale.mean_norm), strict=True))
     stages = (
         (
-            "1 · the sentence",
+            _("1 · the sentence"),
             _chips([record.tokens[t] + (_HELD if held[t] else "") for t in rows]),
             record.clean,
         ),
         (
-            "2 · vectors (no text); ‖δ‖, × mean norm",
+            _("2 · vectors (no text); ‖δ‖, × mean norm"),
             _chips(["shielded" if held[t] else f"+{sizes[t]} ×" for t in rows], dashed=True),
             record.attacked,
         ),
         (
-            "3 · nearest tokens",
+            _("3 · nearest tokens"),
             _chips(
                 [
                     record.tokens[t] + _HELD if held[t] else record.neighbours.tokens[t][0]
@@ -56,7 +57,7 @@ def round_trip_html(record: AttackRecord) -> str:
             record.projected,
         ),
         (
-            "4 · as text, tokenised again",
+            _("4 · as text, tokenised again"),
             f'<q style="overflow-wrap:anywhere">{html.escape(record.round_trip_text)}</q>',
             record.round_trip,
         ),

@@ -27,49 +27,59 @@ ACROSS = {"all": 3, "both": 4, "difference": 6}  # methods in one picture; more 
 def saliency(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
-        "Where the model looks",
-        "The sentence as it was typed: the stronger a word's colour, the more it counts. Every method"
-        " in numbers below; those without a sign say how sensitive the model is, not what a word"
-        " contributes.",
+        _("Where the model looks"),
+        _(
+            "The sentence as it was typed: the stronger a word's colour, the more it "
+            "counts. Every method in numbers below; those without a sign say how "
+            "sensitive the model is, not what a word contributes."
+        ),
         *("attribution", "target", "baseline", "completeness"),
     ):
         top = st.container()
         controls = saliency_controls(results)
         if not controls.methods:
-            said("Choose a method.")
+            said(_("Choose a method."))
             return
         with top:
             _sentences(results, controls)
         sets = [[_found(result, m, controls) for m in controls.methods] for result in results]
         _maps(results, sets, controls)
     with section(
-        "Do they agree?",
-        "Spearman's rank correlation of each method's words with leaving one word out, which"
-        " changes the input and looks. For methods without a sign its size counts. 1 is the same"
-        " order, 0 no relation; a gap to 1 says that the picture above is not the whole truth.",
+        _("Do they agree?"),
+        _(
+            "Spearman's rank correlation of each method's words with leaving one word "
+            "out, which changes the input and looks. For methods without a sign its "
+            "size counts. 1 is the same order, 0 no relation; a gap to 1 says that the "
+            "picture above is not the whole truth."
+        ),
         "agreement",
     ):
         for i, result in beside(results):
             table(
                 _agreement(result, sets[i], controls),
                 f"agreement{i}",
-                "Rank correlation of each method with leaving one word out",
+                _("Rank correlation of each method with leaving one word out"),
             )
     with section(
-        "Does the baseline matter?",
-        "Integrated gradients from each baseline, in one colour range. What stands for ‘no words’ is"
-        " a choice; where columns disagree, so would the explanations. ρ is the rank correlation of"
-        " two baselines' words on the clean sentence: 1 is the same order, 0 no relation.",
+        _("Does the baseline matter?"),
+        _(
+            "Integrated gradients from each baseline, in one colour range. What stands "
+            "for ‘no words’ is a choice; where columns disagree, so would the "
+            "explanations. ρ is the rank correlation of two baselines' words on the "
+            "clean sentence: 1 is the same order, 0 no relation."
+        ),
         "baseline",
     ):
         _baselines(results, controls)
     if any(written(result.record) for result in results):
         _alignments(results)
     with section(
-        "Through the layers",
-        "Left: how the gradient of the target at each layer's input is shared among the words."
-        " Right: attention rollout, read where the answer is read off. Rollout follows attention"
-        " weights only, not what is done with them.",
+        _("Through the layers"),
+        _(
+            "Left: how the gradient of the target at each layer's input is shared "
+            "among the words. Right: attention rollout, read where the answer is read "
+            "off. Rollout follows attention weights only, not what is done with them."
+        ),
         "gradient",
         "rollout",
     ):
@@ -87,15 +97,18 @@ def _alignments(results: Sequence[Result]) -> None:
     if not any(found):
         return
     with section(
-        "Which words is each written token due to?",
-        "Of the clean sentence; rows are written tokens, columns words. Cross-attention of the middle"
-        " layer looks at states that are mixed already, and a row says nothing of how much it matters;"
-        " input × gradient says how the token's probability hangs on each word.",
+        _("Which words is each written token due to?"),
+        _(
+            "Of the clean sentence; rows are written tokens, columns words. "
+            "Cross-attention of the middle layer looks at states that are mixed "
+            "already, and a row says nothing of how much it matters; input × gradient "
+            "says how the token's probability hangs on each word."
+        ),
     ):
         for i, result in beside(results):
             one = found[i]
             if one is None:
-                said(f"{result.record.model} has no cross-attention.")
+                said(_("{model} has no cross-attention.", model=result.record.model))
                 continue
             words = alignment.alignment_sentence(one)
             said(words)
@@ -105,7 +118,7 @@ def _alignments(results: Sequence[Result]) -> None:
                     table(
                         alignment.alignment_columns(one),
                         f"alignment_table{i}",
-                        "The strongest word of each written token",
+                        _("The strongest word of each written token"),
                     )
 
 
@@ -127,24 +140,44 @@ def _sentences(results: Sequence[Result], controls: Controls) -> None:
     for i, result in beside(results):
         found = maps[i]
         if found.withheld:
-            said(f"{_(found.title)} is not shown: {found.withheld}.")
+            said(
+                _(
+                    "{title} is not shown: {withheld}.",
+                    title=_(found.title),
+                    withheld=found.withheld,
+                )
+            )
             continue
         record, unit = result.record, sentences.unit_of(found)
 
         def hover(w: int, found: Saliency = found, record: AttackRecord = record) -> str:
-            clean, moved = (sentences.signed(float(v.words[w])) for _, v in found.versions)
-            return f"{record.words[w]}: {clean} {sentences.unit_of(found)}, perturbed {moved}"
+            clean, moved = (sentences.signed(float(v.words[w])) for __, v in found.versions)
+            return _(
+                "{words}: {clean} {unit_of}, perturbed {moved}",
+                words=record.words[w],
+                clean=clean,
+                unit_of=sentences.unit_of(found),
+                moved=moved,
+            )
 
         st.html(coloured(record, found.clean.words, top, hover, signed=found.signed))
         said(openings.saliency(record, found), hover=f"{_(found.title)}, {found.target}")
         said(
-            f"Explained: {found.target}, by {_(found.title)}. Strongest: {sentences.number(top)} {unit}."
+            _(
+                "Explained: {target}, by {title}. Strongest: {top} {unit}.",
+                target=found.target,
+                title=_(found.title),
+                top=sentences.number(top),
+                unit=unit,
+            )
         )
     known = [i for i, m in enumerate(maps) if not m.withheld]
     if not known:
         return
-    marks = [Mark(FOR, "speaks for it"), Mark(AGAINST, "speaks against it")]
-    st.html(legend(marks if maps[known[0]].signed else [Mark(NEUTRAL, "the model is sensitive")]))
+    marks = [Mark(FOR, _("speaks for it")), Mark(AGAINST, _("speaks against it"))]
+    st.html(
+        legend(marks if maps[known[0]].signed else [Mark(NEUTRAL, _("the model is sensitive"))])
+    )
     if len(known) == len(maps):
         pointed(next_look.after_saliency([result.record for result in results], maps))
 
@@ -153,7 +186,10 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
     from advlab.explain.saliency import METHODS
 
     linked = len(results) > 1 and st.toggle(
-        "Same colour scale for all models", value=True, key="shared_scale", persist_state="session"
+        _("Same colour scale for all models"),
+        value=True,
+        key="shared_scale",
+        persist_state="session",
     )
     kept = [k for k in range(len(controls.methods)) if any(not maps[k].withheld for maps in sets)]
     for part in _chunks(kept, ACROSS[controls.shown]):
@@ -172,19 +208,33 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                     shown=controls.shown,
                 ),
                 f"saliency{part[0]}.{i}",
-                f"Attribution per word of the {maps[0].target}, clean and perturbed:"
-                f" {', '.join(_(m.title) for m in maps)}",
+                _(
+                    "Attribution per word of the {target}, clean and perturbed: {value}",
+                    target=maps[0].target,
+                    value=", ".join(_(m.title) for m in maps),
+                ),
             )
             ranges = ", ".join(
-                f"{_(m.title)} {'±' if m.signed or controls.shown == 'difference' else 'up to '}"
-                f"{sentences.number(v)} {sentences.unit_of(m)}"
+                _(
+                    "{title} {which}{v} {unit_of}",
+                    title=_(m.title),
+                    which="±" if m.signed or controls.shown == "difference" else _("up to "),
+                    v=sentences.number(v),
+                    unit_of=sentences.unit_of(m),
+                )
                 for m, v in zip(maps, scale, strict=True)
             )
-            said(f"Explained: {maps[0].target}. Colour ranges: {ranges}.")
+            said(
+                _(
+                    "Explained: {target}. Colour ranges: {ranges}.",
+                    target=maps[0].target,
+                    ranges=ranges,
+                )
+            )
     for i, result in beside(results):
         for m in sets[i]:
             said(
-                f"{_(m.title)} is not shown: {m.withheld}."
+                _("{title} is not shown: {withheld}.", title=_(m.title), withheld=m.withheld)
                 if m.withheld
                 else sentences.completeness_sentence(m)
             )
@@ -199,11 +249,11 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                 table(
                     tables.saliency_columns(result.record, sets[i], controls.rows),
                     f"saliency_table{i}",
-                    "Attribution per word and method",
+                    _("Attribution per word and method"),
                 )
     costly = [_(METHODS[m].title) for m in controls.methods if METHODS[m].costly]
     if costly:
-        st.caption(f"Many passes each, so slower: {', '.join(costly)}.")
+        st.caption(_("Many passes each, so slower: {costly}.", costly=", ".join(costly)))
 
 
 def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> tables.Columns:
@@ -232,7 +282,7 @@ def _compared(names: list[str]) -> list[str]:
     if not set(st.session_state.get("saliency.baselines", names)) <= set(names):
         st.session_state["saliency.baselines"] = names
     wanted = st.pills(
-        "Baselines",
+        _("Baselines"),
         names,
         selection_mode="multi",
         default=names,
@@ -254,7 +304,7 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
     for i, result in beside(results):
         used = [b for b in wanted if b in have[i].baselines]
         if not used:
-            said("Choose a baseline.")
+            said(_("Choose a baseline."))
             continue
         maps: list[Saliency] = [
             analysed(
@@ -278,7 +328,7 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
                 titles=titles,
             ),
             f"baselines{i}",
-            f"Integrated gradients from each baseline, one colour range. {words}",
+            _("Integrated gradients from each baseline, one colour range. {words}", words=words),
         )
         said(f"{words} Colours: ±{sentences.number(limit)} {sentences.unit_of(maps[0])}.")
         if fold := folded(f"rho{i}.numbers"):
@@ -286,12 +336,12 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
                 table(
                     tables.baseline_columns(maps, titles),
                     f"rho{i}",
-                    "Rank correlation of baselines",
+                    _("Rank correlation of baselines"),
                 )
                 table(
                     tables.saliency_columns(result.record, maps, controls.rows, titles),
                     f"baselines_table{i}",
-                    "Integrated gradients per word and baseline",
+                    _("Integrated gradients per word and baseline"),
                 )
 
 
@@ -306,7 +356,7 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
     known = [f for f in found if not isinstance(f, str)]
     moved = bool(known) and (  # nothing to choose where nothing is drawn
         st.segmented_control(
-            "Sentence",
+            _("Sentence"),
             [False, True],
             default=False,
             required=True,
@@ -325,7 +375,10 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
         chart(
             attributions.layers(one, result.record.words, perturbed=moved, scale=scale),
             f"layers{i}",
-            f"Share of each word in the gradient of the {one.target}, and in attention, by layer",
+            _(
+                "Share of each word in the gradient of the {target}, and in attention, by layer",
+                target=one.target,
+            ),
         )
         said(
             f"Colours: gradient up to {sentences.percent(scale[0])} of a layer, rollout up to"
@@ -336,7 +389,7 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
                 table(
                     attributions.layer_columns(one, result.record.words, perturbed=moved),
                     f"layers_table{i}",
-                    "Share of each word by layer",
+                    _("Share of each word by layer"),
                 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures.style import short
 from advlab.pictures.wording import named, written
 from advlab.records import AttackRecord, SaliencyChoices
@@ -19,9 +19,9 @@ from advlab.ui.parts import one_of
 from advlab.ui.terms import explained
 
 SHOWN = {
-    "all": "clean, perturbed, difference",
-    "both": "clean and perturbed",
-    "difference": "what changed",
+    "all": N_("clean, perturbed, difference"),
+    "both": N_("clean and perturbed"),
+    "difference": N_("what changed"),
 }
 
 
@@ -44,7 +44,7 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
     explains = TASKS[str(results[0].record.task["name"])].explains
 
     methods = st.pills(
-        "Methods",
+        _("Methods"),
         list(METHODS),
         selection_mode="multi",
         key="saliency.methods",
@@ -56,7 +56,7 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
     asks = not named(results[0].record)  # what a margin is against
     columns = st.columns(5 if asks else 4)
     target = columns[0].selectbox(
-        "Explain",
+        _("Explain"),
         list(explains),
         key="saliency.target",
         format_func=lambda t: _(explains[t][0]),
@@ -72,13 +72,13 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
     with columns[-2]:
         baseline = _baseline(results)
     rows = columns[-1].selectbox(
-        "Rows",
+        _("Rows"),
         ["words", "tokens"],
         key="saliency.rows",
         format_func={"words": _("words"), "tokens": _("sub-words")}.__getitem__,
         bind="query-params",
     )
-    shown = one_of(st, "Show", SHOWN, "saliency.shown")
+    shown = one_of(st, _("Show"), SHOWN, "saliency.shown")
     options = {"target": target, "baseline": baseline} | ({} if of == "" else {"of": of})
     if against:
         options["against"] = against
@@ -90,16 +90,16 @@ def _of(results: Sequence[Result]) -> Any:
     """Which answer, or which token of a written one, is explained; "" is the task's own choice."""
     record = results[0].record
     if written(record):
-        options, titles = _tokens(results), {"": "the token nearest to change"}
+        options, titles = _tokens(results), {"": _("the token nearest to change")}
     elif named(record):
         options = [
             n
             for n in record.clean.parts
             if all(n in result.record.clean.parts for result in results)
         ]
-        titles = {"": "the clean prediction"}
+        titles = {"": _("the clean prediction")}
     else:
-        options, titles = _answers(results), {"": "the clean answer"}
+        options, titles = _answers(results), {"": _("the clean answer")}
     if st.session_state.get("saliency.of", "") not in ("", *options):
         st.session_state["saliency.of"] = ""  # another model or text has others
     return st.selectbox(
@@ -117,9 +117,11 @@ def _against(results: Sequence[Result]) -> str:
         return st.text_input(
             "against",
             key="saliency.against",
-            placeholder="its best rival",
+            placeholder=_("its best rival"),
             bind="query-params",
-            help="Another token for the same place: why this one and not that? (Yin & Neubig 2022)",
+            help=_(
+                "Another token for the same place: why this one and not that? (Yin & Neubig 2022)"
+            ),
         ).strip()
     options = _answers(results)
     if st.session_state.get("saliency.against", "") not in ("", *options):
@@ -129,7 +131,7 @@ def _against(results: Sequence[Result]) -> str:
         ["", *options],
         key="saliency.against",
         bind="query-params",
-        format_func=lambda n: short(n, 40) if n else "its best rival",
+        format_func=lambda n: short(n, 40) if n else _("its best rival"),
     )
 
 
@@ -172,12 +174,12 @@ def _baseline(results: Sequence[Result]) -> str:
     if st.session_state.get("saliency.baseline", shared[0]) not in shared:
         st.session_state["saliency.baseline"] = shared[0]
     return st.selectbox(
-        "Baseline",
+        _("Baseline"),
         shared,
         key="saliency.baseline",
         format_func=lambda b: _(BASELINES[b].title),
         bind="query-params",
-        help="What stands for ‘no words’, for the methods that need it.",
+        help=_("What stands for ‘no words’, for the methods that need it."),
     )
 
 
@@ -185,7 +187,7 @@ def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
     from advlab.explain.saliency import LIMITS, METHODS
 
     found: dict[str, dict[str, float]] = {}
-    with st.expander("Steps, samples, and what each method says"):
+    with st.expander(_("Steps, samples, and what each method says")):
         for m in methods:
             known = METHODS[m]
             st.markdown(

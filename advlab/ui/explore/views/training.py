@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
+from advlab.language import _
 from advlab.pictures import next_look, openings
 from advlab.pictures import through_training as timelapse
 from advlab.pictures.style import side
@@ -24,9 +25,11 @@ from advlab.ui.player import player
 def through_training(results: Sequence[Result]) -> None:
     """Draw this view."""
     with section(
-        "The sentence through training",
-        "The same sentence, attack and seed on the weights of each kept epoch; ε counts in the same"
-        " raw length throughout. Move the slider or play.",
+        _("The sentence through training"),
+        _(
+            "The same sentence, attack and seed on the weights of each kept epoch; ε "
+            "counts in the same raw length throughout. Move the slider or play."
+        ),
         "epoch",
         "flip_eps",
     ):
@@ -47,10 +50,12 @@ def through_training(results: Sequence[Result]) -> None:
             said(timelapse.changed_sentence(lapse))
         pointed(next_look.after_training([side(i) for i in sides], lapses))
         player(timelapse.reel(names, lapses, sides), key="timelapse")
-        with st.expander("Numbers"):
+        with st.expander(_("Numbers")):
             for i, lapse in zip(sides, lapses, strict=True):
                 st.markdown(f"**{side(i)}**")
-                table(timelapse.columns(lapse), f"lapse_table{i}", "The sentence after each epoch")
+                table(
+                    timelapse.columns(lapse), f"lapse_table{i}", _("The sentence after each epoch")
+                )
 
 
 def _lapse(result: Result, name: str, place: Any) -> list[Any]:
@@ -62,8 +67,13 @@ def _lapse(result: Result, name: str, place: Any) -> list[Any]:
     epochs = [] if folder is None else kept(folder)
     if folder is None or len(epochs) < 2:
         said(
-            f"{name} has no saved epochs: it was trained elsewhere, before advlab kept them, with"
-            f" `history` below 3, or it is too large ({ROOM >> 20:,} MiB hold at most two of it)."
+            _(
+                "{name} has no saved epochs: it was trained elsewhere, before advlab kept "
+                "them, with `history` below 3, or it is too large ({room:,} MiB hold at "
+                "most two of it).",
+                name=name,
+                room=ROOM >> 20,
+            )
         )
         return []
     files = f"{weights_of(result.model)}.{epochs[0]}-{epochs[-1]}.{len(epochs)}"
@@ -73,7 +83,10 @@ def _lapse(result: Result, name: str, place: Any) -> list[Any]:
     memory = _memory(result.key, f"{files}.{chosen}")
     for done, epoch in enumerate(epochs):
         if epoch not in memory:
-            place.progress(done / len(epochs), f"{name}: epoch {epoch} of {epochs[-1]} …")
+            place.progress(
+                done / len(epochs),
+                _("{name}: epoch {epoch} of {epochs} …", name=name, epoch=epoch, epochs=epochs[-1]),
+            )
             memory[epoch] = _moment(result, str(folder), epoch, chosen)
     return [memory[epoch] for epoch in epochs]
 
