@@ -44,7 +44,7 @@ def test_no_page_has_a_serious_or_critical_violation(
         addresses += [f"explore?{urlencode({'a': run, 'view': view})}" for view in views]
     for address in addresses:
         page.goto(f"{server.url}/{address}")
-        expect(page.get_by_test_id("stMain").locator("h1")).to_be_visible(timeout=60_000)
+        expect(page.get_by_test_id("stMain").locator("h1, h2").first).to_be_visible(timeout=60_000)
         settled(page)
         assert grave(page) == [], address
 

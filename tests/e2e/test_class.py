@@ -82,6 +82,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     kill()
 
 
+# what a page says while the server is gone, and when it comes back to a page that is not yet served
+WHILE_KILLED = (
+    *("403", "WebSocket", "CONNECTION_REFUSED"),
+    *("disconnected from server", "does not seem to exist"),
+)
+
+
 def window(browser: Browser, stack: ExitStack, errors: list[str]) -> Page:
     """A browser of its own, whose errors are kept."""
     context = stack.enter_context(browser.new_context(viewport={"width": 1280, "height": 800}))
@@ -92,8 +99,7 @@ def window(browser: Browser, stack: ExitStack, errors: list[str]) -> Page:
         "console",
         lambda m: (
             errors.append(m.text)
-            if m.type == "error"
-            and not any(k in m.text for k in (*KNOWN, "403", "WebSocket", "CONNECTION_REFUSED"))
+            if m.type == "error" and not any(k in m.text for k in (*KNOWN, *WHILE_KILLED))
             else None
         ),
     )

@@ -37,14 +37,17 @@ def alarms() -> set[str]:
         if isinstance(node, ast.Assign)
         and ast.unparse(node.targets[0]) in ("name", "MORE_IS_WEAKER")
     ]
-    found = {one.value for one in named if isinstance(one, ast.Constant)}
+    # the name itself, or as it is marked for translation
+    inner = [one.args[0] if isinstance(one, ast.Call) and one.args else one for one in named]
+    found = {one.value for one in inner if isinstance(one, ast.Constant)}
     return {str(name) for name in found} | {CollapseWatch.name, OverfittingWatch.name}
 
 
 def figures() -> set[str]:
     """What is quoted of answers, by the names that the tasks give."""
     pattern = re.compile(
-        r'quoted\.(?:mean|share|part|Figure)\(\s*"([^"]+)"|^    metrics = \{"(\w+)"', re.M
+        r'quoted\.(?:mean|share|part|Figure)\(\s*(?:_\()?\s*"([^"]+)"|^    metrics = \{"(\w+)"',
+        re.M,
     )
     found = set()
     for path in (ROOT / "advlab" / "tasks").glob("*.py"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import pytest
@@ -20,6 +21,8 @@ from advlab.classroom.room import TEACHER
 from advlab.runs.spaces import Limits
 from advlab.ui.classroom.door import COOKIE, Gate, inside, routes
 
+T = TypeVar("T")
+
 
 @dataclass
 class Answer:
@@ -29,6 +32,12 @@ class Answer:
     headers: dict[str, str]
     body: str
     read: int  # bytes of the request that were taken in
+
+
+def alone(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine in a thread of its own: a browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 class Browser:
@@ -45,7 +54,7 @@ class Browser:
 
     def ask(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
         """One request; a form is posted."""
-        return asyncio.run(self._ask(path, form, headers))
+        return alone(self._ask(path, form, headers))
 
     async def _ask(self, path: str, form: Any, headers: Mapping[str, str]) -> Answer:
         body = urlencode(form).encode() if form is not None else b""
@@ -119,7 +128,7 @@ def test_a_socket_is_refused_before_it_opens(room: Classroom) -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/_stcore/stream", "headers": []}
-    asyncio.run(Gate(None, room)(scope, None, send))  # type: ignore[arg-type]
+    alone(Gate(None, room)(scope, None, send))  # type: ignore[arg-type]
     assert [m["type"] for m in sent] == ["websocket.close"]
 
 

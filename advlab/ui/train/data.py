@@ -75,9 +75,10 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
     A large file shows how far it is read, and a button to stop it; None after that.
     """
     check_sources(config)  # before the cache, which all visitors share
-    kept, key = _kept(), (config, stamp, language())
-    if key in kept:
-        return kept[key]
+    kept, key = _kept(), (config, stamp)
+    said = (*key, language())  # its notes are sentences
+    if said in kept:
+        return kept[said]
     if st.session_state.get(STOPPED) == key:
         st.info(_("Reading was stopped."), icon=":material/pan_tool:")
         st.button(
@@ -102,7 +103,7 @@ def read(config: DataConfig, stamp: float = 0.0) -> Dataset | None:
             place.empty()
             raise
     place.empty()
-    kept[key] = data
+    kept[said] = data
     for old in list(kept)[:-MOST_KEPT]:
         kept.pop(old, None)
     return data
