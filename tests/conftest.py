@@ -8,18 +8,37 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def advlab_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def advlab_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """`ADVLAB_HOME` is an empty folder, so that no test meets the user's runs or another test's."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("ADVLAB_HOME", str(folder))
-    return folder
+    yield folder
+    if (folder / "runs.db").exists():
+        _end_trainings(folder)
+
+
+def _end_trainings(folder: Path) -> None:
+    """End what a test's pages have started, which would train on beside the tests that follow."""
+    from advlab.runs import jobs
+
+    jobs.stop_scheduler()
+    for process in psutil.Process().children():
+        with suppress(psutil.Error):
+            if process.environ().get("ADVLAB_HOME") == str(folder):
+                process.kill()
+                process.wait(5)
 
 
 @pytest.fixture(scope="module")
