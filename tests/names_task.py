@@ -82,10 +82,11 @@ class Names:
 
     def loss(self, out: Tensor, batch: Batch, training: bool = False) -> Tensor:
         labels = self._labels(out, batch)
+        smoothing = self.smoothing if training else 0.0
+        by_class = out.transpose(1, 2)
         each = F.cross_entropy(
-            out.transpose(1, 2), labels, reduction="none", ignore_index=-1,
-            label_smoothing=self.smoothing if training else 0.0,
-        )  # fmt: skip
+            by_class, labels, reduction="none", ignore_index=-1, label_smoothing=smoothing
+        )
         return each.sum(1) / (labels >= 0).sum(1).clamp_min(1)
 
     def scores(self, out: Tensor, batch: Batch) -> Tensor:

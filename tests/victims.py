@@ -391,3 +391,15 @@ def chances(reading: Reading) -> np.ndarray:
 def label_of(record: AttackRecord) -> int:
     """The place of the reference among the classes."""
     return list(record.clean.parts).index(record.reference)
+
+
+def gradients(victim: Victim, batch: Any, method: Any, **more: Any) -> list[Tensor]:
+    """What a training method leaves in `.grad`, from the same random numbers at each call."""
+    from advlab.training.methods import Step
+
+    victim.model.zero_grad(set_to_none=True)
+    torch.manual_seed(0)
+    method.backward(victim, batch, Step(generator=torch.Generator().manual_seed(1), **more))
+    return [
+        torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in victim.model.parameters()
+    ]

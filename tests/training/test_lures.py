@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from speakers import TALKS, make_speaker, shared_speaker
 from torch import Tensor
 from translators import EXAMPLES as TRANSLATED
 from translators import make_translator, shared_translator
-from victims import LABELS, labelled, make_victim, shared_victim
+from victims import LABELS, gradients, labelled, make_victim, shared_victim
 
 from advlab.attacks.norms import project, steepest
 from advlab.errors import SettingError
@@ -38,15 +37,6 @@ def case(kind: str) -> tuple[Victim, Batch]:
     victim.scale  # measured before training
     victim.model.train()
     return victim, batch
-
-
-def gradients(victim: Victim, batch: Batch, method: Any, **more: Any) -> list[Tensor]:
-    victim.model.zero_grad(set_to_none=True)
-    torch.manual_seed(0)
-    method.backward(victim, batch, Step(generator=torch.Generator().manual_seed(1), **more))
-    return [
-        torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in victim.model.parameters()
-    ]
 
 
 def by_hand(victim: Victim, batch: Batch, wrong: Batch, method: Unlikelihood) -> list[Tensor]:

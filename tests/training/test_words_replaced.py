@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from speakers import make_speaker
 from torch import Tensor
 from translators import EXAMPLES as TRANSLATED
 from translators import make_translator
-from victims import labelled, make_victim
+from victims import gradients, labelled, make_victim
 
 from advlab.model.victim import Victim
 from advlab.tasks import Batch
@@ -36,15 +35,6 @@ def case(kind: str) -> tuple[Victim, Batch]:
         batch = in_training(victim.encode(TRANSLATED))
     victim.model.train()
     return victim, batch
-
-
-def gradients(victim: Victim, batch: Batch, method: Any, **more: Any) -> list[Tensor]:
-    victim.model.zero_grad(set_to_none=True)
-    torch.manual_seed(0)
-    method.backward(victim, batch, Step(generator=torch.Generator().manual_seed(1), **more))
-    return [
-        torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in victim.model.parameters()
-    ]
 
 
 def gradient_at(victim: Victim, batch: Batch) -> Tensor:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from advlab.data.wordlists import lines, listed
+
 
 @dataclass(frozen=True)
 class Aspect:
@@ -40,25 +42,13 @@ class Domain:
 
 
 WORDS = files("advlab.data.dianping") / "words"
-
-
-def _lines(place: Any) -> Iterator[list[str]]:
-    for line in place.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            yield [cell.strip() for cell in line.split("|")]
-
-
-def _listed(cell: str, between: str = ",") -> tuple[str, ...]:
-    return tuple(word.strip() for word in cell.split(between))
-
-
-GROUPS = {name: _listed(words) for name, words in _lines(WORDS / "groups.txt")}
-LISTS = {name: _listed(words) for name, words in _lines(WORDS / "lists.txt")}
+GROUPS = {name: listed(words) for name, words in lines(WORDS / "groups.txt")}
+LISTS = {name: listed(words) for name, words in lines(WORDS / "lists.txt")}
 
 
 def _aspect(noun: str, praise: str, blame: str) -> Aspect:
     sides = [
-        [w for word in _listed(cell) for w in GROUPS.get(word, (word,))] for cell in (blame, praise)
+        [w for word in listed(cell) for w in GROUPS.get(word, (word,))] for cell in (blame, praise)
     ]
     blames, praises = ([w for w in side if w[0] != "="] for side in sides)
     bad, good = ([w[1:] for w in side if w[0] == "="] for side in sides)
@@ -67,7 +57,7 @@ def _aspect(noun: str, praise: str, blame: str) -> Aspect:
 
 def _domain(place: Any) -> Domain:
     aspects, told = [], {}
-    for cells in _lines(place):
+    for cells in lines(place):
         if len(cells) == 3:
             aspects.append(_aspect(*cells))
         else:
@@ -76,17 +66,17 @@ def _domain(place: Any) -> Domain:
     return Domain(
         place.name.removesuffix(".txt"),
         told["kind"],
-        _listed(told["things"]),
+        listed(told["things"]),
         told["use"],
         told["again"],
-        _listed(told["scenes"], ";"),
+        listed(told["scenes"], ";"),
         tuple(aspects),
     )
 
 
 def _items() -> Iterator[Aspect]:
-    for measure, nouns, praise, blame in _lines(WORDS / "items.txt"):
-        for noun in _listed(nouns):
+    for measure, nouns, praise, blame in lines(WORDS / "items.txt"):
+        for noun in listed(nouns):
             yield _aspect(measure + noun, praise, blame)
 
 
@@ -95,6 +85,6 @@ DOMAINS = tuple(
     _domain(place) for place in sorted((WORDS / "domains").iterdir(), key=lambda p: p.name)
 )
 ITEMS = tuple(_items())
-FACTS = tuple((kind, (blame, praise)) for kind, praise, blame in _lines(WORDS / "facts.txt"))
-VERDICTS = tuple((kind, (blame, praise)) for kind, praise, blame in _lines(WORDS / "verdicts.txt"))
-WHOLE = tuple((blame, praise) for praise, blame in _lines(WORDS / "whole.txt"))
+FACTS = tuple((kind, (blame, praise)) for kind, praise, blame in lines(WORDS / "facts.txt"))
+VERDICTS = tuple((kind, (blame, praise)) for kind, praise, blame in lines(WORDS / "verdicts.txt"))
+WHOLE = tuple((blame, praise) for praise, blame in lines(WORDS / "whole.txt"))

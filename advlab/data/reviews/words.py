@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from advlab.data.wordlists import lines, listed
+
 
 @dataclass(frozen=True)
 class Aspect:
@@ -44,24 +46,12 @@ class Domain:
 
 
 WORDS = files("advlab.data.reviews") / "words"
-
-
-def _lines(place: Any) -> Iterator[list[str]]:
-    for line in place.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            yield [cell.strip() for cell in line.split("|")]
-
-
-def _listed(cell: str, between: str = ",") -> tuple[str, ...]:
-    return tuple(word.strip() for word in cell.split(between))
-
-
-GROUPS = {name: _listed(words) for name, words in _lines(WORDS / "groups.txt")}
-LISTS = {name: _listed(words) for name, words in _lines(WORDS / "lists.txt")}
+GROUPS = {name: listed(words) for name, words in lines(WORDS / "groups.txt")}
+LISTS = {name: listed(words) for name, words in lines(WORDS / "lists.txt")}
 
 
 def _adjectives(cell: str) -> tuple[str, ...]:
-    found = [w for word in _listed(cell) for w in GROUPS.get(word, (word,))]
+    found = [w for word in listed(cell) for w in GROUPS.get(word, (word,))]
     return tuple(dict.fromkeys(found))
 
 
@@ -73,7 +63,7 @@ def _aspect(noun: str, praise: str, blame: str, before: tuple[str, ...] = ("the"
 
 def _domain(place: Any) -> Domain:
     aspects, facts = [], {}
-    for cells in _lines(place):
+    for cells in lines(place):
         if len(cells) == 3:
             noun, praise, blame = cells
             aspects.append(_aspect(noun, praise, blame))
@@ -83,18 +73,18 @@ def _domain(place: Any) -> Domain:
     return Domain(
         place.name.removesuffix(".txt"),
         facts["kind"],
-        _listed(facts["things"]),
+        listed(facts["things"]),
         facts["again"],
         facts["used"],
-        _listed(facts["scenes"], ";"),
+        listed(facts["scenes"], ";"),
         tuple(aspects),
     )
 
 
 def _items() -> Iterator[Aspect]:
-    for before, nouns, praise, blame in _lines(WORDS / "items.txt"):
-        places = ("",) if before == "-" else _listed(before)
-        for noun in _listed(nouns):
+    for before, nouns, praise, blame in lines(WORDS / "items.txt"):
+        places = ("",) if before == "-" else listed(before)
+        for noun in listed(nouns):
             yield _aspect(noun, praise, blame, places)
 
 
@@ -103,6 +93,6 @@ DOMAINS = tuple(
     _domain(place) for place in sorted((WORDS / "domains").iterdir(), key=lambda p: p.name)
 )
 ITEMS = tuple(_items())
-FACTS = tuple((blame, praise) for praise, blame in _lines(WORDS / "facts.txt"))
-SCENES = tuple(cells[0] for cells in _lines(WORDS / "scenes.txt"))
-VERDICTS = tuple((kind, (blame, praise)) for kind, praise, blame in _lines(WORDS / "verdicts.txt"))
+FACTS = tuple((blame, praise) for praise, blame in lines(WORDS / "facts.txt"))
+SCENES = tuple(cells[0] for cells in lines(WORDS / "scenes.txt"))
+VERDICTS = tuple((kind, (blame, praise)) for kind, praise, blame in lines(WORDS / "verdicts.txt"))
