@@ -77,6 +77,11 @@ def N_(message: str) -> str:  # noqa: N802  gettext's name for a sentence that i
     return message
 
 
+def in_a_row(*sentences: str) -> str:
+    """Sentences one behind the other, those that are empty left out; Chinese parts them by no blank."""
+    return ("" if language() == "zh" else " ").join(filter(None, sentences))
+
+
 def retold(sentence: str) -> str:
     """A sentence that was made in English and kept, as in a run's diary, in the language of the moment.
 
@@ -131,6 +136,7 @@ __all__ = [
     "asked",
     "catalog",
     "fitting",
+    "in_a_row",
     "language",
     "n_",
     "retold",

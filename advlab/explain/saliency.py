@@ -174,7 +174,7 @@ def _check(method: str, known: Method, settings: Mapping[str, Any]) -> None:
         whole = isinstance(known.settings[name], int)
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not right or not low <= value <= high:
-            kind = _("a whole number") if whole else "a number"
+            kind = _("a whole number") if whole else _("a number")
             raise SettingError(
                 _(
                     "expected {kind} from {low} to {high} for {name} of {method}, got "

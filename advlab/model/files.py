@@ -190,6 +190,11 @@ def _header(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         ) from error
     if 8 + length + end != size:
         raise ModelError(
-            f"expected {8 + length + end:,} bytes in {file}, got {size:,}; copy the file again"
+            _(
+                "expected {wanted:,} bytes in {file}, got {size:,}; copy the file again",
+                wanted=8 + length + end,
+                file=file,
+                size=size,
+            )
         )
     yield from shapes

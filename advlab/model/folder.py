@@ -160,8 +160,13 @@ def _check_size(folder: Path, planned: Any) -> None:
     wanted = sum(t.numel() for t in (*planned.parameters(), *planned.buffers()))
     if wanted > 4 * held + SPARE:
         raise ModelError(
-            f"expected a configuration for the {held:,} numbers of the weights in {folder}, got one "
-            f"for {wanted:,}; give the config.json that belongs to them"
+            _(
+                "expected a configuration for the {held:,} numbers of the weights in {folder}, got one"
+                " for {wanted:,}; give the config.json that belongs to them",
+                held=held,
+                folder=folder,
+                wanted=wanted,
+            )
         )
 
 

@@ -268,9 +268,13 @@ class Victim:
                 ) from error
         if not worst <= IDENTITY_TOLERANCE:
             raise ModelError(
-                f"{self.name}: expected the same logits from ids and from their embeddings, got a "
-                f"difference of {worst:.2g}; perturbations of this architecture would not mean "
-                "what they say, so it is refused"
+                _(
+                    "{name}: expected the same logits from ids and from their embeddings, got a "
+                    "difference of {worst:.2g}; perturbations of this architecture would not mean "
+                    "what they say, so it is refused",
+                    name=self.name,
+                    worst=worst,
+                )
             )
 
     # ---- the vocabulary ---------------------------------------------------------------------
@@ -344,6 +348,12 @@ class Victim:
         twin.head = head
         twin.reader = twin._reader()
         twin.notes = (*self.notes, told(self.head, head))
+        return twin
+
+    def called(self, name: str) -> Victim:
+        """This model under another name; all else is shared."""
+        twin = copy.copy(self)
+        twin.name = name
         return twin
 
     # ---- sharing ----------------------------------------------------------------------------

@@ -6,21 +6,23 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures.attributions import rows_down
 from advlab.pictures.sentences import percent
 from advlab.pictures.style import label
 from advlab.pictures.tables import Columns
 from advlab.records import Alignment
 
-TITLES = ("cross-attention", "input × gradient")
+TITLES = (N_("cross-attention"), N_("Input × gradient"))
 
 
 def alignment(found: Alignment) -> go.Figure:
     """One row a written token, one column a word of the source; both pictures from 0 to 1."""
     names = [label(w, 14) for w in found.written]
     words = [label(w, 14) for w in found.words]
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, subplot_titles=TITLES)
+    figure = make_subplots(
+        rows=1, cols=2, shared_yaxes=True, subplot_titles=[_(title) for title in TITLES]
+    )
     for k, (title, values) in enumerate(_both(found), start=1):
         heat = go.Heatmap(
             z=values,
@@ -33,10 +35,13 @@ def alignment(found: Alignment) -> go.Figure:
             xgap=1,
             ygap=1,
             customdata=[
-                [f"{n} from {w}: {percent(float(v))}" for w, v in zip(words, row, strict=True)]
+                [
+                    _("{n} from {w}: {percent}", n=n, w=w, percent=percent(float(v)))
+                    for w, v in zip(words, row, strict=True)
+                ]
                 for n, row in zip(names, values, strict=True)
             ],
-            hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
+            hovertemplate=f"%{{customdata}}<extra>{_(title)}</extra>",
         )
         figure.add_trace(heat, row=1, col=k)
         figure.update_xaxes(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import _, in_a_row
 from advlab.pictures.sentences import number
 from advlab.records import AttackRecord
 
@@ -50,7 +50,7 @@ def attack_health(record: AttackRecord) -> str:
                     float2=number(float(abs(best))),
                 )
             )
-    return " ".join(found)
+    return in_a_row(*found)
 
 
 def _climbing(losses: np.ndarray) -> bool:

@@ -37,7 +37,7 @@ def words(record: AttackRecord) -> str:
     told = (
         _("‘{was}’ becomes ‘{now}’", was=was, now=now)
         if was and now
-        else f"‘{was}’ goes"
+        else _("‘{was}’ goes", was=was)
         if was
         else _("‘{now}’ comes in", now=now)
     )

@@ -74,7 +74,7 @@ def _panel(n: int, record: SlowMotion, moments: Sequence[Moment], text: int) -> 
     total = squares.sum(1, keepdims=True)
     allowed = record.perturbable[text, shown]
     return Panel(
-        name=side(n, record.title),
+        name=side(n, _(record.title)),
         colour=RUNS[n],
         tokens=[record.tokens[text][t] for t in shown],
         fixed=["" if free else _("not moved") for free in allowed],
@@ -108,7 +108,7 @@ def _series(n: int, record: SlowMotion, moments: Sequence[Moment], text: int | N
     y = [None if k < 0 or known[k] is None else known[k] for k in reached(record, moments)]
     dash = list(DASHES.values())[n % len(DASHES)]
     short = [None if v is None else float(f"{v:.4g}") for v in y]
-    return Series(side(n, record.title), RUNS[n], dash, short)
+    return Series(side(n, _(record.title)), RUNS[n], dash, short)
 
 
 def _span(lines: Sequence[Series]) -> tuple[float, float]:
@@ -250,7 +250,7 @@ def changed_columns(records: Sequence[SlowMotion]) -> Columns:
     sure, margin = pairs("score"), pairs("margin")
     flips = [[_eps(p, r) for p, r in zip(column, records, strict=True)] for column in both]
     return {
-        _("method"): [side(n, r.title) for n, r in enumerate(records)],
+        _("method"): [side(n, _(r.title)) for n, r in enumerate(records)],
         _("outer loss"): [float(r.minimised.mean()) for r in records],
         _("gradient norm"): [r.grad_norm for r in records],
         _("weights moved"): [r.update_norm for r in records],

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from advlab.language import _
+from advlab.language import _, in_a_row
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import DASHES, FLIPS, NEUTRAL, RUNS, SHAPES, label
@@ -74,7 +74,7 @@ def more_starts(found: Sequence[Optima]) -> go.Figure:
             name=label(one.model, 34),
             line={"color": RUNS[k], "dash": list(DASHES)[k], "width": 2.5},
             marker={"symbol": SHAPES[k], "size": 8},
-            hovertemplate="%{x} starts: %{y:.1%} broken<extra></extra>",
+            hovertemplate=_("%{x} starts: %{y:.1%} broken<extra></extra>"),
         )
     figure.update_xaxes(title={"text": _("random starts tried")}, dtick=1)
     figure.update_yaxes(
@@ -93,8 +93,8 @@ def ends(found: Optima, limit: int = 60) -> go.Figure:
         order = order[np.linspace(0, len(order) - 1, limit).round().astype(int)]
     figure = go.Figure()
     for flips, name, symbol, colour in (
-        (False, "holds", "circle-open", NEUTRAL),
-        (True, "flips", "x-thin-open", FLIPS),
+        (False, _("holds"), "circle-open", NEUTRAL),
+        (True, _("flips"), "x-thin-open", FLIPS),
     ):
         x, y, texts = [], [], []
         for place, n in enumerate(order.tolist()):
@@ -109,7 +109,7 @@ def ends(found: Optima, limit: int = 60) -> go.Figure:
             name=name,
             customdata=[label(t) for t in texts],
             marker={"symbol": symbol, "size": 7, "color": colour, "line": {"width": 1.5}},
-            hovertemplate="%{customdata}: %{y:.3f} nats<extra></extra>",
+            hovertemplate=_("%{customdata}: %{y:.3f} nats<extra></extra>"),
         )
     figure.update_xaxes(title={"text": _("texts, by mean loss")}, showticklabels=False)
     figure.update_yaxes(title={"text": _("highest loss of an ascent (nats)")}, nticks=6)
@@ -130,7 +130,7 @@ def apart(found: Sequence[Optima]) -> go.Figure:
             name=label(one.model, 34),
             line={"color": RUNS[k], "dash": list(DASHES)[k], "shape": "hvh"},
             marker={"symbol": SHAPES[k], "size": 6},
-            hovertemplate="about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>",
+            hovertemplate=_("about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>"),
         )
     figure.update_xaxes(
         title={"text": _("mean distance between two ends (× ε)")}, rangemode="tozero"
@@ -157,14 +157,16 @@ def optima_columns(found: Optima, texts: Mapping[str, str]) -> Columns:
 def kinds_map(found: CarryOver) -> go.Figure:
     """Kinds of attack down, models across: the share read right, with its number."""
     rates = [[found.share(m, k) for m in range(len(found.models))] for k in range(len(found.kinds))]
-    return matrix(found.kinds, found.models, rates, "kind of attack", "model")
+    return matrix(
+        [_(kind) for kind in found.kinds], found.models, rates, _("kind of attack"), _("model")
+    )
 
 
 def transfer_map(found: Transfer) -> go.Figure:
     """Made on (down), tried on (across): the share read right."""
     M = range(len(found.models))
     rates = [[found.share(i, j) if found.possible[i, j] else None for j in M] for i in M]
-    return matrix(found.models, found.models, rates, "made on", _("tried on"))
+    return matrix(found.models, found.models, rates, _("made on"), _("tried on"))
 
 
 def letters(models: Sequence[str]) -> str:
@@ -187,7 +189,14 @@ def matrix(
     def told(row: str, column: str, rate: Estimate | None) -> str:
         if rate is None:
             return ""
-        return f"{down}: {label(row)}<br>{across}: {label(column)}<br>{rate} right"
+        return _(
+            "{down}: {row}<br>{across}: {column}<br>{rate} right",
+            down=down,
+            row=label(row),
+            across=across,
+            column=label(column),
+            rate=rate,
+        )
 
     figure = go.Figure(
         go.Heatmap(
@@ -206,7 +215,7 @@ def matrix(
                 for name, row in zip(rows, rates, strict=True)
             ],
             hovertemplate="%{customdata}<extra></extra>",
-            colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": "right"}},
+            colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": _("right")}},
         )
     )
     _write_shares(figure, rates)
@@ -252,7 +261,7 @@ def ink(share: float) -> str:
 
 def kinds_columns(found: CarryOver) -> Columns:
     """One row a kind of attack: settings, and each model's share with its interval."""
-    table: Columns = {"kind of attack": list(found.kinds)}
+    table: Columns = {"kind of attack": [_(kind) for kind in found.kinds]}
     for m, name in enumerate(_distinct(found.models, found.hashes)):
         table[name] = [str(found.share(m, k)) for k in range(len(found.kinds))]
     table["settings"] = list(found.settings)
@@ -264,7 +273,7 @@ def transfer_columns(found: Transfer) -> Columns:
     names = _distinct(found.models, found.hashes)
     table: Columns = {"made on": list(names)}
     for j, name in enumerate(names):
-        table[f"tried on {name}"] = [
+        table[_("tried on {name}", name=name)] = [
             str(found.share(i, j)) if found.possible[i, j] else _("other vectors")
             for i in range(len(names))
         ]
@@ -313,7 +322,7 @@ def carry_sentence(found: CarryOver) -> str:
                 parts="; ".join(parts),
             )
         )
-    return " ".join(told)
+    return in_a_row(*told)
 
 
 def transfer_sentence(found: Transfer) -> str:
@@ -398,11 +407,18 @@ def cost_sentence(grid: Grid, costs: Sequence[float | None]) -> str:
             if clean.differ
             else _("no clean accuracy that these texts show")
         )
-        gained = f"{100 * hard.gain:.1f} points".replace("-", "−")
+        gained = _("{points:.1f} points", points=100 * hard.gain).replace("-", "−")
         sure = "" if hard.differ else _(" (not more than chance)")
         time = _(", and {cost:.1f} × the time of a plain step", cost=cost) if cost else ""
         told.append(
-            f"{row.model} gains {gained} under attack at ε = {row.eps[-1]:g}{sure}; the price is"
-            f" {paid}{time}."
+            _(
+                "{model} gains {gained} under attack at ε = {eps:g}{sure}; the price is {paid}{time}.",
+                model=row.model,
+                gained=gained,
+                eps=row.eps[-1],
+                sure=sure,
+                paid=paid,
+                time=time,
+            )
         )
-    return " ".join(told) or _("Choose a second model: a price needs something to compare with.")
+    return in_a_row(*told) or _("Choose a second model: a price needs something to compare with.")

@@ -92,7 +92,7 @@ def paired(grid: Grid, e: int) -> Columns:
                 table["figure"].append(name)
                 table["difference"].append(str(found).replace("-", "−"))
                 apart = found.low > 0 or found.high < 0
-                table["differ"].append("yes" if apart else _("not shown"))
+                table["differ"].append(_("yes") if apart else _("not shown"))
     return table
 
 

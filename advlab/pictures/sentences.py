@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.language import N_, _
+from advlab.language import N_, _, in_a_row
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
 from advlab.pictures.wording import named, reference_of, said, written
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
 
-STUCK = (
+STUCK = N_(
     "The attack could not begin: no gradient came, since the loss is flat here (where a model is this"
     " sure, it rounds to 0), and δ stayed where it was. That is no robustness. Try attacks that"
     " compare scores: Auto-PGD with the DLR loss, DeepFool or FMN."
@@ -94,7 +94,7 @@ def headline(record: AttackRecord) -> str:
     """What happened, in two or three sentences: the flip, and whether any of it is text."""
     if record.stuck and not record.flipped:
         return attack_sentence(record)
-    return f"{attack_sentence(record)} {text_sentence(record)}".strip()
+    return in_a_row(attack_sentence(record), text_sentence(record))
 
 
 def attack_sentence(record: AttackRecord) -> str:
@@ -104,26 +104,33 @@ def attack_sentence(record: AttackRecord) -> str:
     if not record.perturbable.any():
         return _("There is no word here that the attack may change.")
     if record.stuck and not record.flipped and record.right:
-        return STUCK
+        return _(STUCK)
     if record.goal:
         return goal_sentence(record)
     if record.attack.get("targeted"):
         met = record.attacked.answers[0] == record.reference or record.attacked.margin[0] > 0
         each = _(" per token") if written(record) else ""
+        told = N_(
+            "Does not reach the target {name} within {at_eps}: its probability{each} goes from"
+            " {before} to {after}."
+        )
+        if met:
+            told = N_(
+                "Reaches the target {name} within {at_eps}: its probability{each} goes from"
+                " {before} to {after}."
+            )
         return _(
-            "{which} the target {name} within {at_eps}: its probability{each} goes "
-            "from {percent} to {percent2}.",
-            which=_("Reaches") if met else _("Does not reach"),
+            told,
             name=name,
             at_eps=at_eps(record.eps, record),
             each=each,
-            percent=percent(before),
-            percent2=percent(after),
+            before=percent(before),
+            after=percent(after),
         )
     if not record.right:
         return _(
-            "Wrong before any attack: the {which} is {name}, the model says {said} ({percent}).",
-            which="label" if named(record) else "reference",
+            "Wrong before any attack: the {reference} is {name}, the model says {said} ({percent}).",
+            reference=_("label") if named(record) else _("reference"),
             name=name,
             said=said(record, clean.answers[0]),
             percent=percent(float(clean.sure[0])),
@@ -132,7 +139,7 @@ def attack_sentence(record: AttackRecord) -> str:
     if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
     if flip is not None and flip <= record.eps:
-        return f"Flips at {at_eps(flip, record)}. {jump(record)}".strip()
+        return in_a_row(_("Flips at {at_eps}.", at_eps=at_eps(flip, record)), jump(record))
     held = _("Holds at {at_eps}.", at_eps=at_eps(record.eps, record))
     if flip is not None:
         return _("{held} It flips only at {at_eps}.", held=held, at_eps=at_eps(flip, record))
@@ -162,7 +169,7 @@ def goal_sentence(record: AttackRecord) -> str:
         clean=said(record, record.clean.answers[0]),
         attacked=said(record, record.attacked.answers[0]),
     )
-    return f"{told} {says}"
+    return in_a_row(told, says)
 
 
 def text_sentence(record: AttackRecord) -> str:
@@ -252,7 +259,7 @@ def exit_share(record: AttackRecord) -> np.ndarray:
     return np.where(reachable, record.delta_norm / np.where(reachable, radius, 1.0), 0.0)
 
 
-KINDS = {1: "beside", 2: "answer"}  # parts of a row that are no words of its text
+KINDS = {1: N_("beside"), 2: N_("answer")}  # parts of a row that are no words of its text
 
 
 def token_kinds(record: AttackRecord) -> list[str]:
@@ -262,11 +269,11 @@ def token_kinds(record: AttackRecord) -> list[str]:
     """
     segment = np.zeros(len(record.tokens)) if record.segment is None else record.segment
     return [
-        "word"
+        N_("word")
         if free
-        else "shielded"
+        else N_("shielded")
         if any(s < end and e > start for start, end in record.shield)
-        else KINDS.get(int(part), "special")
+        else KINDS.get(int(part), N_("special"))
         for free, (s, e), part in zip(record.perturbable, record.spans, segment, strict=True)
     ]
 
@@ -293,14 +300,14 @@ def completeness_sentence(found: Saliency) -> str:
         _(
             "{percent} of the change on the {version} sentence",
             percent=percent(one.completeness),
-            version=version,
+            version=_(version),
         )
         if one.completeness is not None
         else _(
             "{gap} {unit_of} on the {version} sentence, where the target hardly changes",
             gap=number(one.gap or 0.0),
             unit_of=unit_of(found),
-            version=version,
+            version=_(version),
         )
         for version, one in found.versions
     ]
@@ -335,7 +342,7 @@ def remainder_sentence(maps: Sequence[Saliency]) -> str:
 
 def unit_of(found: Saliency) -> str:
     """What an attribution is counted in: the target's unit, for lengths of gradients a unit of δ."""
-    unit = "nats" if found.target.startswith("loss") else "logits"
+    unit = _("nats") if found.target.startswith("loss") else _("logits")
     return unit if found.signed else _("{unit} per raw unit", unit=unit)
 
 
@@ -403,9 +410,9 @@ def signed(value: float) -> str:
 def lost_stage(record: AttackRecord) -> str:
     """At which stage of the round trip the attack is lost."""
     stages = {
-        "as vectors": record.attacked,
-        "as nearest tokens": record.projected,
-        "as text, tokenised again": record.round_trip,
+        N_("as vectors"): record.attacked,
+        N_("as nearest tokens"): record.projected,
+        N_("as text, tokenised again"): record.round_trip,
     }
     flips = [bool(reading.broken[0]) for reading in stages.values()]
     names = list(stages)
@@ -413,7 +420,9 @@ def lost_stage(record: AttackRecord) -> str:
         return _("The attack does not flip the prediction, so there is nothing to lose on the way.")
     for before, after, flip in zip(names, names[1:], flips[1:], strict=False):
         if not flip:
-            return _("The attack works {before} and is lost {after}.", before=before, after=after)
+            return _(
+                "The attack works {before} and is lost {after}.", before=_(before), after=_(after)
+            )
     return _("The attack survives all the way to text: this is a real change of words.")
 
 

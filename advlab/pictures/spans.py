@@ -81,7 +81,7 @@ def mean(reading: Reading) -> Reading:
 
 def rows_html(record: AttackRecord) -> str:
     """The text three times, clean, under noise and attacked, each token with its two chances."""
-    versions: list[tuple[str, Reading]] = [("clean", record.clean)]
+    versions: list[tuple[str, Reading]] = [(_("clean"), record.clean)]
     if len(record.noise):
         versions.append(
             (
@@ -89,7 +89,7 @@ def rows_html(record: AttackRecord) -> str:
                 mean(record.noise),
             )
         )
-    versions.append(("attacked", record.attacked))
+    versions.append((_("attacked"), record.attacked))
     return marks_html() + "".join(
         f'<div style="font-weight:600;margin-top:.5rem">{title}: '
         f"{html.escape(said(record, reading.answers[0]))}</div>{text_html(record, reading)}"

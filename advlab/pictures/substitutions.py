@@ -54,7 +54,9 @@ def estimates(
                 f"{label(record.tokens[found.places[k]])} → {label(found.words[k])}"
                 for k in np.flatnonzero(chosen)
             ],
-            hovertemplate="%{customdata}<br>estimated %{x:+.3f}, really %{y:+.3f} nats<extra></extra>",
+            hovertemplate=_(
+                "%{customdata}<br>estimated %{x:+.3f}, really %{y:+.3f} nats<extra></extra>"
+            ),
         )
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.update_xaxes(
@@ -64,7 +66,7 @@ def estimates(
         zeroline=False,
     )
     figure.update_yaxes(
-        title={"text": "real rise, nats"}, range=[bottom, top], nticks=6, zeroline=False
+        title={"text": _("real rise, nats")}, range=[bottom, top], nticks=6, zeroline=False
     )
     return finish(figure, 340, legend_rows=2)
 

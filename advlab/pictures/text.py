@@ -94,7 +94,7 @@ def coloured(
         value = float(values[w]) if np.isfinite(values[w]) else 0.0
         colour = NEUTRAL if not signed else FOR if value > 0 else AGAINST
         under = faded(colour, round(DARKEST * min(abs(value) / (top or 1.0), 1.0), 3))
-        title = hover(w) + (" (shielded)" if w in held else "")
+        title = hover(w) + (f" ({_('shielded')})" if w in held else "")
         style = f"{_WORD}background:{under};{_DASHED if w in held else ''}"
         parts.append(
             f'<span style="{style}" title="{html.escape(title)}">{html.escape(piece)}</span>'
@@ -117,7 +117,7 @@ def cut(text: str, shield: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
 def quoted(text: str, shield: Sequence[tuple[int, int]]) -> str:
     """A text in quotes with its shielded words dashed, and these named below."""
     parts = [
-        f'<span style="{_WORD}{_DASHED}" title="shielded">{html.escape(piece)}</span>'
+        f'<span style="{_WORD}{_DASHED}" title="{_("shielded")}">{html.escape(piece)}</span>'
         if held
         else html.escape(piece)
         for piece, held in cut(text, shield)

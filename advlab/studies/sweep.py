@@ -303,10 +303,10 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
     others = [s.title for s in near if s is not choice]
     if others:
         told += _(
-            " The validation texts do not tell it apart from {others}{which}; it is "
-            "the cheapest of these.",
+            " The validation texts do not tell it apart from {others}{rest}; it is the cheapest of "
+            "these.",
             others=", ".join(others[:4]),
-            which=_(" and others") if len(others) > 4 else "",
+            rest=_(" and others") if len(others) > 4 else "",
         )
     if choice.alarms:
         told += _(" Its training raised an alarm: look at the run before you trust it.")
@@ -323,7 +323,7 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{difference:+.1f} points".replace("-", "−")
+    return _("{points:+.1f} points", points=difference).replace("-", "−")
 
 
 def _shares(found: Setting) -> str:
@@ -367,7 +367,7 @@ def columns(found: Ranking) -> Columns:
         "clean (test)": [f"{100 * s.test_clean:.1f} %" for s in found.settings],
         "under attack (test)": [f"{100 * s.test_robust:.1f} %" for s in found.settings],
         **{
-            f"{name} (test)": [
+            _("{name} (test)", name=name): [
                 " → ".join(map(str, s.quoted[name])) if name in s.quoted else ""
                 for s in found.settings
             ]
@@ -387,8 +387,8 @@ def picture(found: Ranking) -> go.Figure:
     y = list(range(len(found.settings)))
     figure = go.Figure()
     for name, colour, symbol, rates in (
-        ("clean", SIDES[0][0], "circle-open", [s.clean for s in found.settings]),
-        ("under attack", SIDES[1][0], "diamond", [s.robust for s in found.settings]),
+        (_("clean"), SIDES[0][0], "circle-open", [s.clean for s in found.settings]),
+        (_("under attack"), SIDES[1][0], "diamond", [s.robust for s in found.settings]),
     ):
         figure.add_scatter(
             x=[r.value for r in rates],

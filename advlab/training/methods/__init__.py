@@ -10,6 +10,7 @@ arXiv:2004.14543).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,11 @@ def build_method(values: Mapping[str, Any]) -> Method:
     return build_named(_("training method"), METHODS, values)
 
 
+def formulas_of(method: type[Method]) -> str:
+    """What a method computes, in formulas with its source, as its docstring says it."""
+    return (inspect.getdoc(method) or "").replace("`", "")
+
+
 def method_settings(method: Method) -> dict[str, Any]:
     """The mapping that `build_method` takes back."""
     return {"name": name_of(method, METHODS)} | plain(method)
@@ -78,6 +84,7 @@ __all__ = [
     "Step",
     "Threat",
     "build_method",
+    "formulas_of",
     "method_settings",
     "play",
 ]

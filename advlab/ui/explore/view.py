@@ -75,7 +75,7 @@ def _asked_and_found() -> None:
                 icon=":material/stop:",
                 on_click=lambda: st.session_state.update({STOPPED: asked}),
             )
-        with st.spinner("Attacking …", show_time=True):
+        with st.spinner(_("Attacking …"), show_time=True):
             found = [attacked(model, request) for model in request.models]
     place.empty()
     for letter, one in zip("ABC", found, strict=False):

@@ -104,10 +104,10 @@ def minutes(
 def rounded(seconds: float) -> str:
     """A length of time as one says it: 20 s, 3 min, 2.5 h."""
     if seconds < 55:
-        return f"{max(5, 5 * round(seconds / 5))} s"
+        return _("{n} s", n=max(5, 5 * round(seconds / 5)))
     if seconds < 90 * 60:
-        return f"{max(1, round(seconds / 60))} min"
-    return f"{seconds / 3600:.1f} h"
+        return _("{n} min", n=max(1, round(seconds / 60)))
+    return _("{hours:.1f} h", hours=seconds / 3600)
 
 
 def used() -> tuple[Preset, str]:

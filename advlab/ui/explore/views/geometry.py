@@ -237,7 +237,7 @@ def _strip(record: AttackRecord, choices: list[int]) -> list[Token]:
     return [
         Token(
             text=t,
-            value=f"{sizes[k]} ×" if kinds[k] == "word" else kinds[k],
+            value=f"{sizes[k]} ×" if kinds[k] == "word" else _(kinds[k]),
             weight=float(record.delta_norm[k]) / top,
             title=f"{t}: ‖δ‖ = {sentences.units(float(record.delta_norm[k]), record.scale)}",
             off=k not in choices,
