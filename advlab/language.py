@@ -13,7 +13,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -77,6 +77,11 @@ def N_(message: str) -> str:  # noqa: N802  gettext's name for a sentence that i
     return message
 
 
+def listing(names: Iterable[str]) -> str:
+    """‘a, b, c’."""
+    return ("、" if language() == "zh" else ", ").join(names)
+
+
 def in_a_row(*sentences: str) -> str:
     """Sentences one behind the other, those that are empty left out; Chinese parts them by no blank."""
     return ("" if language() == "zh" else " ").join(filter(None, sentences))
@@ -138,6 +143,7 @@ __all__ = [
     "fitting",
     "in_a_row",
     "language",
+    "listing",
     "n_",
     "retold",
     "speak",

@@ -70,17 +70,20 @@ def headings(path: Path) -> list[tuple[str, int]]:
     return found
 
 
-def inside_strings(path: Path) -> list[tuple[str, int]]:
+def inside_strings(path: Path) -> list[tuple[Message, int]]:
     """Sentences in the braces of f-strings, which Babel does not look into."""
-    return [
-        (call.args[0].value, call.lineno)
-        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(text, ast.JoinedStr)
-        for call in ast.walk(text)
-        if isinstance(call, ast.Call)
-        and getattr(call.func, "id", "") == "_"
-        and isinstance(call.args[0], ast.Constant)
-    ]
+    found: list[tuple[Message, int]] = []
+    for text in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for call in ast.walk(text) if isinstance(text, ast.JoinedStr) else ():
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            said = [a.value for a in call.args[:2] if isinstance(a, ast.Constant)]
+            match getattr(call.func, "id", ""), said:
+                case "_", [one, *_]:
+                    found.append((str(one), call.lineno))
+                case "n_", [one, many]:
+                    found.append(((str(one), str(many)), call.lineno))
+    return found
 
 
 def literals() -> dict[str, str]:
@@ -153,7 +156,8 @@ def update(name: str) -> int:
     for message in sorted(sentences(), key=str):
         one = message if isinstance(message, str) else message[0]
         before = old.get(one)
-        new.add(message, before.string if before else None)
+        alike = before is not None and isinstance(before.id, str) == isinstance(message, str)
+        new.add(message, before.string if alike else None)
     with path_of(name).open("wb") as file:
         write_po(file, new, omit_header=True, width=100)
     return sum(not translated(m) for m in new if m.id)

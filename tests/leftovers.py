@@ -27,10 +27,14 @@ UNSEEN = {
         "body_id",
     ),
 }
+CODE = {"latex", "code"}  # kinds of elements that are of no language
+# what JSON for the browser holds besides what is read: names in code, and what places are called
+NAMES = {"key", "colour", "dash", "bars", "marks", "points", "part"}
 # what is read of a figure's specification
 FIGURE = {"text", "name", "hovertemplate", "hovertext", "ticktext", "title", "labels", "customdata"}
 _RUN = re.compile(r"[A-Za-z][A-Za-z’'-]*(?:[,;:]? [A-Za-z][A-Za-z’'-]*)*")
 _MARKUP = re.compile(r"<style.*?</style>|<!--.*?-->|%\{[^}]*\}|:material/\w+:|`[^`]*`", re.DOTALL)
+_PLACE = re.compile(r"\{\w+\}")
 _ATTRIBUTE = re.compile(r"(?:title|alt|aria-label|placeholder)=\"([^\"]*)\"")
 
 
@@ -44,8 +48,10 @@ def _node(node: Any) -> Iterator[tuple[str, str]]:
     if hasattr(proto, "DESCRIPTOR"):
         if kind == "plotly_chart":
             yield from ((kind, t) for t in (*_figure(json.loads(proto.spec)), proto.alt))
-        elif kind == "arrow_data_frame":
+        elif kind == "dataframe":
             yield from ((kind, t) for t in _frame(proto))
+        elif kind in CODE:
+            pass
         elif kind == "bidi_component":
             yield from ((kind, t) for t in _strings(json.loads(proto.json or "null")))
         else:
@@ -69,11 +75,14 @@ def _fields(message: Any) -> Iterator[str]:
 def _strings(value: Any) -> Iterator[str]:
     """Every string in JSON."""
     if isinstance(value, str):
-        yield value
-    for one in (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    ):
-        yield from _strings(one)
+        yield _PLACE.sub(" ", value)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name not in NAMES:
+                yield from _strings(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)
 
 
 def _figure(spec: Any, key: str = "") -> Iterator[str]:
@@ -89,7 +98,7 @@ def _figure(spec: Any, key: str = "") -> Iterator[str]:
 
 
 def _frame(proto: Any) -> Iterator[str]:
-    table = pa.ipc.open_stream(proto.data).read_all()
+    table = pa.ipc.open_stream(proto.arrow_data.data).read_all()
     config = json.loads(proto.columns or "{}")
     hidden = {name for name, one in config.items() if one and one.get("hidden")}
     for name in table.column_names:
@@ -97,6 +106,8 @@ def _frame(proto: Any) -> Iterator[str]:
             continue
         yield str((config.get(name) or {}).get("label") or name)
         yield from {v for v in table.column(name).to_pylist() if isinstance(v, str)}
+        told = ((config.get(name) or {}).get("type_config") or {}).get("format") or ""
+        yield str(told).replace("percent", "")  # which names a way of writing numbers
     yield getattr(proto, "alt", "")
 
 

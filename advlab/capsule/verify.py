@@ -11,7 +11,7 @@ from advlab.attacks import build_attack
 from advlab.capsule.format import Capsule, numbers_of, readings_of
 from advlab.errors import AdvlabError
 from advlab.explain.explore import explore
-from advlab.language import N_, _, n_
+from advlab.language import N_, _, listing, n_
 from advlab.model.victim import Victim
 from advlab.pictures.page import versions
 from advlab.records import Reading
@@ -66,7 +66,7 @@ class Verdict:
     def sentence(self) -> str:
         """The verdict in words."""
         bad = [_(check.what) for check in self.checks if not check.ok]
-        listed = _(", ").join(bad)
+        listed = listing(bad)
         if not bad:
             return _("Verified: all {n_checks} checks agree.", n_checks=len(self.checks))
         return n_(
@@ -129,7 +129,7 @@ def _same(what: str, saved: object, found: object) -> Check:
     if saved == found:
         return Check(what, True, _("the same"))
     return Check(
-        what, False, _("saved: {short}; here: {short2}", short=_short(saved), short2=_short(found))
+        what, False, _("saved: {saved}; here: {found}", saved=_short(saved), found=_short(found))
     )
 
 
@@ -152,9 +152,9 @@ def _reread(name: str, saved: Reading, found: Reading) -> Check:
             what,
             False,
             _(
-                "saved: {short}; here: {short2}",
-                short=_short(saved.answers),
-                short2=_short(found.answers),
+                "saved: {saved}; here: {found}",
+                saved=_short(saved.answers),
+                found=_short(found.answers),
             ),
         )
     return worst
@@ -165,7 +165,7 @@ def _drift(what: str, saved: np.ndarray, found: np.ndarray, *, share: bool = Fal
         return Check(
             what,
             False,
-            _("saved: shape {shape}; here: {shape2}", shape=saved.shape, shape2=found.shape),
+            _("saved: shape {saved}; here: {found}", saved=saved.shape, found=found.shape),
         )
     a, b = saved.astype(float), found.astype(float)
     endless = np.isinf(a) | np.isinf(b)

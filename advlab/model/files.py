@@ -104,9 +104,9 @@ def check_sizes(folder: Path, config: dict[str, Any], tensors: int) -> None:
             raise ModelError(
                 _(
                     "expected at most as many layers as the weights have tensors "
-                    "({tensors:,}), got {value:,} in {name} of {folder}; correct the number",
+                    "({tensors:,}), got {came:,} in {name} of {folder}; correct the number",
                     tensors=tensors,
-                    value=value,
+                    came=value,
                     name=name,
                     folder=folder / "config.json",
                 )

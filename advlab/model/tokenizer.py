@@ -22,10 +22,10 @@ def open_tokenizer(folder: str) -> Any:
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(
             _(
-                "expected a fast tokenizer in {name}, got {name2}; save one with "
+                "expected a fast tokenizer in {name}, got {kind}; save one with "
                 "tokenizer.json (AutoTokenizer.from_pretrained(…, use_fast=True))",
                 name=Path(folder).name,
-                name2=type(tokenizer).__name__,
+                kind=type(tokenizer).__name__,
             )
         )
     return tokenizer

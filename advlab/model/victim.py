@@ -241,11 +241,11 @@ class Victim:
                     if mine.shape != theirs.shape:
                         raise ModelError(
                             _(
-                                "{name}: expected an output of shape {shape}, got {shape2} from "
+                                "{name}: expected an output of shape {wanted}, got {came} from "
                                 "embeddings; this architecture is not supported",
                                 name=self.name,
-                                shape=tuple(theirs.shape),
-                                shape2=tuple(mine.shape),
+                                wanted=tuple(theirs.shape),
+                                came=tuple(mine.shape),
                             )
                         )
                     wanted = self.task.scores(theirs, alone)
@@ -260,10 +260,10 @@ class Victim:
                 raise ModelError(
                     _(
                         "{name}: expected a model that runs from embeddings (inputs_embeds), got "
-                        "{name2}: {value}; choose an encoder or a decoder classifier",
+                        "{error}: {reason}; choose an encoder or a decoder classifier",
                         name=self.name,
-                        name2=type(error).__name__,
-                        value=(str(error).splitlines() or [""])[0],
+                        error=type(error).__name__,
+                        reason=(str(error).splitlines() or [""])[0],
                     )
                 ) from error
         if not worst <= IDENTITY_TOLERANCE:

@@ -65,10 +65,10 @@ def alignment_sentence(found: Alignment) -> str:
     )
     if found.attention_error is not None and found.gradient_error is not None:
         text += _(
-            " Against the true alignment attention errs for {percent} of the tokens, "
-            "input × gradient for {percent2}.",
-            percent=percent(found.attention_error),
-            percent2=percent(found.gradient_error),
+            " Against the true alignment attention errs for {attention} of the tokens, "
+            "input × gradient for {gradient}.",
+            attention=percent(found.attention_error),
+            gradient=percent(found.gradient_error),
         )
     return text
 

@@ -177,9 +177,9 @@ def texts(record: AttackRecord) -> str:
         broken = float(reading.broken.mean())
         many = (
             _(
-                " ({count} of {n_reading} draws; {broken} flip)",
+                " ({count} of {draws} draws; {broken} flip)",
                 count=reading.answers.count(answer),
-                n_reading=len(reading),
+                draws=len(reading),
                 broken=round(broken * len(reading)),
             )
             if len(reading) > 1

@@ -125,9 +125,10 @@ def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = Fals
     columns: Columns = {"word": [*words, _("(special tokens)")]}
     shares, rolled = _layer_shares(found, perturbed)
     for k, row in enumerate(shares):
-        columns[f"gradient, {f'layer {k}' if k else 'embeddings'}"] = row.tolist()
+        name = _("gradient, layer {k}", k=k) if k else _("gradient, embeddings")
+        columns[name] = row.tolist()
     for k, row in enumerate([] if rolled is None else rolled, start=1):
-        columns[f"rollout, layer {k}"] = row.tolist()
+        columns[_("rollout, layer {k}", k=k)] = row.tolist()
     return columns
 
 

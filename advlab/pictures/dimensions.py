@@ -111,10 +111,10 @@ def delta_sentence(record: AttackRecord) -> str:
     half = int(np.searchsorted(shares, 0.5)) + 1
     top = min(TOP, len(squares))
     return _(
-        "{top} of {n_squares} dimensions hold {percent} of ‖δ‖²; half of it is in {half}.",
+        "{top} of {n} dimensions hold {share} of ‖δ‖²; half of it is in {half}.",
         top=top,
-        n_squares=len(squares),
-        percent=percent(float(shares[top - 1])),
+        n=len(squares),
+        share=percent(float(shares[top - 1])),
         half=half,
     )
 

@@ -44,10 +44,10 @@ def attack_health(record: AttackRecord) -> str:
         if noise.max() >= best:
             found.append(
                 _(
-                    "Random noise as long does as well ({float} against {float2} nats): the "
+                    "Random noise as long does as well ({noise} against {attacked} nats): the "
                     "gradient found nothing special.",
-                    float=number(float(abs(noise.max()))),
-                    float2=number(float(abs(best))),
+                    noise=number(float(abs(noise.max()))),
+                    attacked=number(float(abs(best))),
                 )
             )
     return in_a_row(*found)

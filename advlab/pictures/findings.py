@@ -104,13 +104,13 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
         else ""
     )
     return _(
-        "{name}: of {n_found} sentences {counts} flip, {counts2} hold and "
-        "{counts3} are wrong before the attack.{stuck}{typical}{words}",
+        "{name}: of {n} sentences {flip} flip, {hold} hold and "
+        "{wrong} are wrong before the attack.{stuck}{typical}{words}",
         name=name,
-        n_found=len(found),
-        counts=counts["flipped"],
-        counts2=counts["robust"],
-        counts3=counts["wrong"],
+        n=len(found),
+        flip=counts["flipped"],
+        hold=counts["robust"],
+        wrong=counts["wrong"],
         stuck=stuck,
         typical=typical,
         words=words,

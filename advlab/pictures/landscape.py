@@ -253,13 +253,13 @@ def context_sentence(record: AttackRecord, found: Map) -> str:
     longest = int(record.delta_norm.argmax())
     drawn = float(np.linalg.norm(found.moved[longest] - found.tokens[longest]))
     return _(
-        "Context only: these two axes hold {percent} of the vocabulary's variance "
-        "and {percent2} of ‖δ‖². On {wide} pixels the longest δ, of ‘{tokens}’, is "
+        "Context only: these two axes hold {variance} of the vocabulary's variance "
+        "and {energy} of ‖δ‖². On {wide} pixels the longest δ, of ‘{token}’, is "
         "an arrow of {width} pixels.",
-        percent=percent(found.variance),
-        percent2=percent(found.energy),
+        variance=percent(found.variance),
+        energy=percent(found.energy),
         wide=WIDE,
-        tokens=record.tokens[longest],
+        token=record.tokens[longest],
         width=number(WIDE * drawn / width),
     )
 

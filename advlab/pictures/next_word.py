@@ -227,10 +227,10 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
         )
     t = int(np.where(np.isfinite(found.exits), found.exits, np.inf).argmin())
     text = _(
-        "The first word to change is ‘{tokens}’, to ‘{crossings}’, at {float} × δ.",
-        tokens=record.tokens[t],
-        crossings=found.crossings[t][0][1],
-        float=number(float(first.min())),
+        "The first word to change is ‘{token}’, to ‘{other}’, at {factor} × δ.",
+        token=record.tokens[t],
+        other=found.crossings[t][0][1],
+        factor=number(float(first.min())),
     )
     flips = np.flatnonzero(found.reread.broken)
     if not len(flips):
@@ -239,10 +239,10 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
     changed = int(found.changed[f].sum())
     many = n_("{n} token", "{n} tokens", changed)
     return _(
-        "{text} The words alone first flip it at {float} ×, with {many} changed: "
+        "{text} The words alone first flip it at {factor} ×, with {many} changed: "
         "{said}, {percent}.",
         text=text,
-        float=number(float(found.factors[f])),
+        factor=number(float(found.factors[f])),
         many=many,
         said=said(record, found.reread.answers[f]),
         percent=percent(float(found.reread.sure[f])),

@@ -54,8 +54,8 @@ def geometry(record: AttackRecord, found: Surface) -> str:
     name = said(record, record.clean.answers[0])
     if not len(over):
         way = _(
-            "Straight along δ, up to {float} × its length, it stays {name}",
-            float=number(float(found.axis[-1])),
+            "Straight along δ, up to {factor} × its length, it stays {name}",
+            factor=number(float(found.axis[-1])),
             name=name,
         )
     elif over[0] == 0:
@@ -78,9 +78,9 @@ def saliency(record: AttackRecord, found: Saliency) -> str:
     name = f"‘{record.words[top]}’"
     if not found.signed:
         return _(
-            "Most sensitive at {name} ({float} {unit}).",
+            "Most sensitive at {name} ({length} {unit}).",
             name=name,
-            float=number(float(abs(values[top]))),
+            length=number(float(abs(values[top]))),
             unit=unit,
         )
     low = int(values.argmin())

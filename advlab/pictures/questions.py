@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from advlab.language import _, in_a_row
+from advlab.language import _, in_a_row, listing
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import DASHES, FLIPS, NEUTRAL, RUNS, SHAPES, label
@@ -37,15 +37,15 @@ def optima_sentence(found: Optima) -> str:
     one, every = found.broken_by(1), found.broken_by(R)
     cosine, spread = float(np.median(found.cosine)), float(np.median(found.spread))
     told = _(
-        "{model}: one start breaks {percent} of {n_ids} texts, {r} starts break "
-        "{percent2}. On {percent3} of the texts some starts succeed and others do "
+        "{model}: one start breaks {one} of {n} texts, {starts} starts break "
+        "{all}. On {undecided} of the texts some starts succeed and others do "
         "not. ",
         model=found.model,
-        percent=percent(one),
-        n_ids=len(found.ids),
-        r=R,
-        percent2=percent(every),
-        percent3=percent(found.undecided.mean()),
+        one=percent(one),
+        n=len(found.ids),
+        starts=R,
+        all=percent(every),
+        undecided=percent(found.undecided.mean()),
     )
     if every - one > STUCK:
         told += _("Attacks do stick here: use {r} restarts before you believe an accuracy.", r=R)
@@ -286,7 +286,7 @@ def carry_sentence(found: CarryOver) -> str:
         return _(
             "{models} alone: choose a plainly trained model beside it, to see what a "
             "defence gains under each kind of attack.",
-            models=", ".join(found.models),
+            models=listing(found.models),
         )
     told = []
     for m in range(1, len(found.models)):
@@ -297,7 +297,7 @@ def carry_sentence(found: CarryOver) -> str:
             where.append((pair.gain, kind))
         parts = []
         if better:
-            gains = ", ".join(f"{k} ({100 * g:+.0f})" for g, k in sorted(better, reverse=True)[:4])
+            gains = listing(f"{_(k)} ({100 * g:+.0f})" for g, k in sorted(better, reverse=True)[:4])
             parts.append(
                 _(
                     "more under {n_better} of {n_kinds} kinds, most under {gains}",
@@ -307,19 +307,19 @@ def carry_sentence(found: CarryOver) -> str:
                 )
             )
         if alike:
-            kinds = ", ".join(k for __, k in alike[:3]) + (", …" if len(alike) > 3 else "")
+            kinds = listing(_(k) for __, k in alike[:3]) + (", …" if len(alike) > 3 else "")
             parts.append(_("no difference that these texts show under {kinds}", kinds=kinds))
         if worse:
-            losses = ", ".join(
-                f"{k} ({100 * g:+.0f})".replace("-", "−") for g, k in sorted(worse)[:3]
+            losses = listing(
+                f"{_(k)} ({100 * g:+.0f})".replace("-", "−") for g, k in sorted(worse)[:3]
             )
             parts.append(_("less under {losses}", losses=losses))
         told.append(
             _(
-                "{models} against {models2}, in points: {parts}.",
-                models=found.models[m],
-                models2=found.models[0],
-                parts="; ".join(parts),
+                "{model} against {first}, in points: {parts}.",
+                model=found.models[m],
+                first=found.models[0],
+                parts=_("; ").join(parts),
             )
         )
     return in_a_row(*told)
@@ -339,11 +339,11 @@ def transfer_sentence(found: Transfer) -> str:
             what=what,
         )
     return _(
-        "Under {what} made on themselves the models read {percent} right, under "
-        "one made on another model {percent2} (means over the pairs).",
+        "Under {what} made on themselves the models read {own} right, under "
+        "one made on another model {others} (means over the pairs).",
         what=what,
-        percent=percent(float(np.mean(own))),
-        percent2=percent(float(np.mean(other))),
+        own=percent(float(np.mean(own))),
+        others=percent(float(np.mean(other))),
     )
 
 
@@ -385,10 +385,10 @@ def cost_columns(
         ):
             pair = compare(mine.tolist(), base.tolist())
             text = _(
-                "{value:+.1f} [{value2:+.1f} to {value3:+.1f}]",
-                value=100 * pair.gain,
-                value2=100 * pair.low,
-                value3=100 * pair.high,
+                "{gain:+.1f} [{low:+.1f} to {high:+.1f}]",
+                gain=100 * pair.gain,
+                low=100 * pair.low,
+                high=100 * pair.high,
             )
             table[name].append("–" if row is first else text.replace("-", "−"))
     return table
@@ -403,7 +403,7 @@ def cost_sentence(grid: Grid, costs: Sequence[float | None]) -> str:
             row.stands(len(row.eps) - 1).tolist(), first.stands(len(first.eps) - 1).tolist()
         )
         paid = (
-            _("{value:+.1f} points of clean accuracy", value=100 * clean.gain).replace("-", "−")
+            _("{points:+.1f} points of clean accuracy", points=100 * clean.gain).replace("-", "−")
             if clean.differ
             else _("no clean accuracy that these texts show")
         )

@@ -241,10 +241,7 @@ def _bands(draws: Sequence[int], noise: Sequence[Noise] | None) -> tuple[str, ..
     ]
     if noise is not None:
         found.append(
-            _(
-                "grey behind the bars: δ of {n_delta_norm} random draws as long",
-                n_delta_norm=len(noise[0].delta_norm),
-            )
+            _("grey behind the bars: δ of {n} random draws as long", n=len(noise[0].delta_norm))
         )
     return tuple(found)
 

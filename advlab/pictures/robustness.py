@@ -129,9 +129,9 @@ def paired(grid: Grid, e: int) -> Columns:
                 _("{points:+.1f} points", points=100 * pair.gain).replace("-", "−")
             )
             table["95 %"].append(
-                _(
-                    "{value:+.1f} to {value2:+.1f}", value=100 * pair.low, value2=100 * pair.high
-                ).replace("-", "−")
+                _("{low:+.1f} to {high:+.1f}", low=100 * pair.low, high=100 * pair.high).replace(
+                    "-", "−"
+                )
             )
             table["p"].append(number(pair.p))
             table["differ"].append(_("yes") if pair.differ else _("not shown"))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.language import N_, _, in_a_row
+from advlab.language import N_, _, in_a_row, listing
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
 from advlab.pictures.wording import named, reference_of, said, written
@@ -69,10 +69,10 @@ def units(raw: float, scale: Scale) -> str:
     """A length in all three units."""
     u = scale.units(raw)
     return _(
-        "{u} raw = {u2} × mean norm = {u3} × half nearest-neighbour distance",
-        u=number(u["raw"]),
-        u2=number(u["norm"]),
-        u3=number(u["half-nn"]),
+        "{raw} raw = {norm} × mean norm = {half_nn} × half nearest-neighbour distance",
+        raw=number(u["raw"]),
+        norm=number(u["norm"]),
+        half_nn=number(u["half-nn"]),
     )
 
 
@@ -87,7 +87,7 @@ def moved_words(record: AttackRecord, limit: int = 3) -> str:
     rows = np.flatnonzero(record.moved)
     pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours.tokens[t][0]}’" for t in rows]
     more = _(" and {n_pairs} more", n_pairs=len(pairs) - limit) if len(pairs) > limit else ""
-    return ", ".join(pairs[:limit]) + more
+    return listing(pairs[:limit]) + more
 
 
 def headline(record: AttackRecord) -> str:
@@ -192,7 +192,7 @@ def text_sentence(record: AttackRecord) -> str:
             no_word=_(NO_WORD),
             read=read,
         )
-    plural = (
+    vectors = (
         _("{count} vectors came nearest to another word", count=count)
         if count > 1
         else _("1 vector came nearest to another word")
@@ -205,9 +205,9 @@ def text_sentence(record: AttackRecord) -> str:
     if record.flipped and same:
         verdict = _("the prediction reverts")
     return _(
-        "{plural} ({moved_words}): read as text, {verdict}.",
-        plural=plural,
-        moved_words=moved_words(record),
+        "{vectors} ({words}): read as text, {verdict}.",
+        vectors=vectors,
+        words=moved_words(record),
         verdict=verdict,
     )
 
@@ -218,13 +218,14 @@ def noise_sentence(record: AttackRecord) -> str:
     if not draws:
         return ""
     flips, score = int(record.noise.broken.sum()), record.noise.score
-    ends = list(dict.fromkeys(percent(float(v)) for v in (score.min(), score.max())))
+    low, high = (percent(float(v)) for v in (score.min(), score.max()))
+    ends = low if low == high else _("{low} to {high}", low=low, high=high)
     return _(
         "Random noise of the same length flips {flips} of {draws} draws ({reference_of} {ends}).",
         flips=flips,
         draws=draws,
         reference_of=reference_of(record),
-        ends=" to ".join(ends),
+        ends=ends,
     )
 
 
@@ -315,12 +316,12 @@ def completeness_sentence(found: Saliency) -> str:
     if max(one.completeness or 0.0 for __, one in found.versions) >= 0.05:
         judged = _("does not add up; read it with care")
     return _(
-        "{name}{against} {judged}: its sum misses {misses}, and {misses2}.",
+        "{name}{against} {judged}: its sum misses {clean}, and {perturbed}.",
         name=name,
         against=against,
         judged=judged,
-        misses=misses[0],
-        misses2=misses[1],
+        clean=misses[0],
+        perturbed=misses[1],
     )
 
 
@@ -328,16 +329,16 @@ def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
         _(
-            "{value} {signed} clean, {signed2} perturbed, {unit_of}",
-            value=_(s.title) or s.method,
-            signed=signed(s.clean.remainder),
-            signed2=signed(s.perturbed.remainder),
-            unit_of=unit_of(s),
+            "{method} {clean} clean, {perturbed} perturbed, {unit}",
+            method=_(s.title) or s.method,
+            clean=signed(s.clean.remainder),
+            perturbed=signed(s.perturbed.remainder),
+            unit=unit_of(s),
         )
         for s in maps
         if s.signed and not s.withheld
     ]
-    return _("Left on special tokens: ") + "; ".join(parts) + "." if parts else ""
+    return _("Left on special tokens: ") + _("; ").join(parts) + "." if parts else ""
 
 
 def unit_of(found: Saliency) -> str:
@@ -354,19 +355,19 @@ def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
     w = int(spread.argmax())
     mean = (
         _(
-            "; of the mean over {draws} draws {draws2} times less",
+            "; of the mean over {draws} draws {times} times less",
             draws=draws,
-            draws2=number(draws**0.5),
+            times=number(draws**0.5),
         )
         if draws > 1
         else ""
     )
     return _(
-        "{value}: the standard deviation of a single draw is {float} {unit_of} at "
+        "{method}: the standard deviation of a single draw is {spread} {unit} at "
         "most, on ‘{words}’{mean}.",
-        value=_(found.title) or found.method,
-        float=number(float(spread[w])),
-        unit_of=unit_of(found),
+        method=_(found.title) or found.method,
+        spread=number(float(spread[w])),
+        unit=unit_of(found),
         words=words[w],
         mean=mean,
     )
@@ -379,7 +380,7 @@ def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
         for a in range(len(maps))
         for b in range(a + 1, len(maps))
     ]
-    return _("Agreement: {pairs}.", pairs=", ".join(pairs)) if pairs else ""
+    return _("Agreement: {pairs}.", pairs=listing(pairs)) if pairs else ""
 
 
 def starts_sentence(maps: Sequence[Saliency]) -> str:
@@ -390,7 +391,7 @@ def starts_sentence(maps: Sequence[Saliency]) -> str:
         if s.p_baseline is not None
     ]
     return (
-        _("Probability of the explained answer: {starts}.", starts=", ".join(starts))
+        _("Probability of the explained answer: {starts}.", starts=listing(starts))
         if starts
         else ""
     )
@@ -430,7 +431,7 @@ def loss_sentence(record: AttackRecord) -> str:
     """How the search went."""
     if len(record.losses) < 2:
         return _(
-            "The attack takes no steps; loss {float} nats.", float=number(float(record.losses[-1]))
+            "The attack takes no steps; loss {loss} nats.", loss=number(float(record.losses[-1]))
         )
     flip = (
         _(", first flip at step {flip_step}", flip_step=record.flip_step)
@@ -438,11 +439,10 @@ def loss_sentence(record: AttackRecord) -> str:
         else ""
     )
     return _(
-        "Loss from {float} to {float2} nats at step {best_step} of {n_losses} (the "
-        "one kept){flip}.",
-        float=number(float(record.losses[0])),
-        float2=number(float(record.losses[record.best_step])),
+        "Loss from {before} to {after} nats at step {best_step} of {steps} (the one kept){flip}.",
+        before=number(float(record.losses[0])),
+        after=number(float(record.losses[record.best_step])),
         best_step=record.best_step,
-        n_losses=len(record.losses) - 1,
+        steps=len(record.losses) - 1,
         flip=flip,
     )

@@ -158,10 +158,10 @@ def jump(record: AttackRecord) -> str:
     first, second = (_sentence(record, r) for r in (record.clean, record.attacked))
     where = _("within its sentence") if first == second else _("to another sentence")
     return _(
-        "The answer jumps {where}: from {told} to {told2}.",
+        "The answer jumps {where}: from {before} to {after}.",
         where=where,
-        told=told[0],
-        told2=told[1],
+        before=told[0],
+        after=told[1],
     )
 
 

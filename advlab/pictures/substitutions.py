@@ -99,18 +99,18 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
     )
     return _(
         "Of {possible:,} single replacements the gradient's best {k} were tried: "
-        "{flips} change the prediction. Its first choice, ‘{pair}’, is number "
-        "{rank} of {k} in truth; the best is ‘{pair2}’, {signed} nats, read as "
-        "{said} ({percent}).{replace}",
+        "{flips} change the prediction. Its first choice, ‘{first}’, is number "
+        "{rank} of {k} in truth; the best is ‘{best}’, {rise} nats, read as "
+        "{answer} ({sure}).{replace}",
         possible=found.possible,
         k=K,
         flips=flips,
-        pair=_pair(record, found, 0),
+        first=_pair(record, found, 0),
         rank=rank,
-        pair2=_pair(record, found, best),
-        signed=signed(float(found.rises[best])),
-        said=said(record, found.reading.answers[best]),
-        percent=percent(float(found.reading.sure[best])),
+        best=_pair(record, found, best),
+        rise=signed(float(found.rises[best])),
+        answer=said(record, found.reading.answers[best]),
+        sure=percent(float(found.reading.sure[best])),
         replace=order.replace("-", "−"),
     )
 

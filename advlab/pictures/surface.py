@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.language import N_, _
+from advlab.language import N_, _, listing
 from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL
@@ -270,15 +270,15 @@ def surface_sentence(record: AttackRecord, found: Surface) -> str:
     whole, near = shares(found)
     name = said(record, record.clean.answers[0])
     return _(
-        "Random direction {seed}: {percent} of the picture and {percent2} of the ε "
-        "ball in it are read otherwise than {name}; loss from {float} to {float2} "
+        "Random direction {seed}: {picture} of the picture and {ball} of the ε "
+        "ball in it are read otherwise than {name}; loss from {lowest} to {highest} "
         "nats.",
         seed=found.seed + 1,
-        percent=percent(whole),
-        percent2=percent(near),
+        picture=percent(whole),
+        ball=percent(near),
         name=name,
-        float=number(float(found.loss.min())),
-        float2=number(float(found.loss.max())),
+        lowest=number(float(found.loss.min())),
+        highest=number(float(found.loss.max())),
     )
 
 
@@ -293,11 +293,11 @@ def seeds_sentence(found: Sequence[Surface]) -> str:
         else _("they tell different stories, so none of them alone is the shape of the loss")
     )
     return _(
-        "{n_found} random directions: {listed} of the picture and {listed2} of the "
+        "{n} random directions: {picture} of the picture and {ball} of the "
         "ε ball in it lie beyond the boundary; {verdict}.",
-        n_found=len(found),
-        listed=_listed(whole),
-        listed2=_listed(near),
+        n=len(found),
+        picture=_listed(whole),
+        ball=_listed(near),
         verdict=verdict,
     )
 
@@ -305,7 +305,7 @@ def seeds_sentence(found: Sequence[Surface]) -> str:
 def _listed(values: Sequence[float]) -> str:
     texts = [percent(v) for v in values]
     return (
-        _("{texts} and {texts2}", texts=", ".join(texts[:-1]), texts2=texts[-1])
+        _("{first} and {last}", first=listing(texts[:-1]), last=texts[-1])
         if len(texts) > 1
         else texts[0]
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures.style import DIVERGING, NEUTRAL, faded
 from advlab.records import AttackRecord
 
@@ -130,7 +130,7 @@ def quoted(text: str, shield: Sequence[tuple[int, int]]) -> str:
 def shield_sentence(text: str, shield: Sequence[tuple[int, int]]) -> str:
     """Which words the attack left alone; empty when there are none."""
     held = [f"‘{piece}’" for piece, shielded in cut(text, shield) if shielded]
-    return _("Shielded from the attack (dashed): {held}.", held=", ".join(held)) if held else ""
+    return _("Shielded from the attack (dashed): {held}.", held=listing(held)) if held else ""
 
 
 def legend(marks: Sequence[Mark]) -> str:
@@ -154,5 +154,5 @@ def _entry(mark: Mark) -> str:
     sign = f'<span style="display:inline-block;flex:none;{shape}"></span>'
     return (
         '<span style="display:inline-flex;align-items:center;gap:.4em">'
-        f"{sign}<span>{html.escape(mark.text)}</span></span>"
+        f"{sign}<span>{html.escape(_(mark.text))}</span></span>"
     )

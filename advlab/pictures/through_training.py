@@ -60,8 +60,8 @@ def reel(
             ),
             Chart(
                 _(
-                    "Smallest ε that flips (× mean norm; {max} where none was found)",
-                    max=number(max(ends)),
+                    "Smallest ε that flips (× mean norm; {most} where none was found)",
+                    most=number(max(ends)),
                 ),
                 (0.0, 1.05 * max(ends) or 1.0),
                 False,
@@ -143,11 +143,11 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
         r = m.record
         told.append(
             _(
-                "clean {said} {percent}, attacked {said2} {percent2}",
-                said=said(r, r.clean.answers[0]),
-                percent=percent(float(r.clean.sure[0])),
-                said2=said(r, r.attacked.answers[0]),
-                percent2=percent(float(r.attacked.sure[0])),
+                "clean {clean} {clean_sure}, attacked {attacked} {attacked_sure}",
+                clean=said(r, r.clean.answers[0]),
+                clean_sure=percent(float(r.clean.sure[0])),
+                attacked=said(r, r.attacked.answers[0]),
+                attacked_sure=percent(float(r.attacked.sure[0])),
             )
         )
     return Panel(
@@ -190,16 +190,16 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
         else _("after epoch {epoch}", epoch=lapse[0].epoch)
     )
     return _(
-        "From {start} to epoch {epoch}, {reference_of} goes from {percent} to "
-        "{percent2} on the clean sentence and from {percent3} to {percent4} under "
+        "From {start} to epoch {epoch}, {reference} goes from {clean} to "
+        "{clean_after} on the clean sentence and from {attacked} to {attacked_after} under "
         "attack.{most}{kept_sentence}",
         start=start,
         epoch=lapse[-1].epoch,
-        reference_of=reference_of(last),
-        percent=percent(float(first.clean.score[0])),
-        percent2=percent(float(last.clean.score[0])),
-        percent3=percent(float(first.attacked.score[0])),
-        percent4=percent(float(last.attacked.score[0])),
+        reference=reference_of(last),
+        clean=percent(float(first.clean.score[0])),
+        clean_after=percent(float(last.clean.score[0])),
+        attacked=percent(float(first.attacked.score[0])),
+        attacked_after=percent(float(last.attacked.score[0])),
         most=most,
         kept_sentence=_kept_sentence(lapse),
     )

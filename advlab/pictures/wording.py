@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures.style import LONGEST, short, side
 from advlab.records import AttackRecord, Reading
 from advlab.records.examples import NO_ANSWER
@@ -45,7 +45,7 @@ def chance_of(records: Sequence[AttackRecord]) -> str:
     told = (
         names[0]
         if len(set(names)) == 1
-        else ", ".join(f"{n} ({side(i)})" for i, n in enumerate(names))
+        else listing(f"{n} ({side(i)})" for i, n in enumerate(names))
     )
     if written(records[0]):
         return _("Probability per token of {told}", told=told)
@@ -56,4 +56,4 @@ def listed(names: Sequence[str]) -> str:
     """‘a, b and c’."""
     if len(names) < 2:
         return "".join(names)
-    return _("{first} and {last}", first=", ".join(names[:-1]), last=names[-1])
+    return _("{first} and {last}", first=listing(names[:-1]), last=names[-1])

@@ -78,7 +78,7 @@ def explained(
         return each[:, first] - each[:, other]
 
     return Explained(
-        _("score of “{short}” − score of “{short2}”", short=_short(text), short2=_short(rival)),
+        _("score of “{answer}” − score of “{rival}”", answer=_short(text), rival=_short(rival)),
         lead,
         text,
     )

@@ -149,4 +149,4 @@ def _measured(
         return
     about = challenge.about
     figure = about.form.format(value)
-    st.success(_("On the board: {what} {value}", value=figure, what=about.figure))
+    st.success(_("On the board: {what} {figure}", figure=figure, what=about.figure))

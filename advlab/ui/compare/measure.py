@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import N_, _, in_a_row, retold
+from advlab.language import N_, _, in_a_row, listing, retold
 from advlab.records import Dataset, Example
 from advlab.records.measured import Alarm
 from advlab.runs import jobs
@@ -167,7 +167,7 @@ def tell(alarms: Sequence[Alarm]) -> None:
     for alarm in alarms:
         together.setdefault(alarm.name, []).append(alarm)
     for name, same in together.items():
-        models = ", ".join(dict.fromkeys(a.model for a in same))
+        models = listing(dict.fromkeys(a.model for a in same))
         evidence = list(dict.fromkeys(retold(a.evidence) for a in same))
         if len(evidence) > 1:
             evidence = list(dict.fromkeys(f"{a.model}: {retold(a.evidence)}" for a in same))

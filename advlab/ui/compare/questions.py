@@ -33,6 +33,7 @@ def questions_page() -> None:
         default=next(iter(QUESTIONS)),
         required=True,
         key="questions.which",
+        format_func=_,
         label_visibility="collapsed",
         bind="query-params",
     )

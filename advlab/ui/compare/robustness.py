@@ -190,7 +190,7 @@ def _curves(found: Measured) -> None:
             ("report.json", "application/json"),
         ):
             st.download_button(
-                _("Report ({rpartition})", rpartition=name.rpartition(".")[2].upper()),
+                _("Report ({format})", format=name.rpartition(".")[2].upper()),
                 lambda name=name: report(
                     found.grid,
                     found.examples,

@@ -11,7 +11,7 @@ import streamlit as st
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures import attack
 from advlab.pictures.sentences import percent, units
 from advlab.pictures.text import quoted
@@ -166,7 +166,7 @@ def _figures(found: Capsule) -> None:
     )
     if found.changed:
         st.warning(
-            _("Changed after it was saved: {changed}.", changed=", ".join(found.changed)),
+            _("Changed after it was saved: {changed}.", changed=listing(found.changed)),
             icon=":material/warning:",
         )
 

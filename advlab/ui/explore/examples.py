@@ -37,6 +37,7 @@ PRESETS = {
         "a spam filter's daily bread"
     ),
 }
+TURNING = {"en": "not, but, never …", "zh": "不, 但, 从不 …"}  # by the language of the texts
 SHOWN = 300  # rows; a filter narrows further
 ANY = N_("any")  # no filter by outcome
 
@@ -54,7 +55,7 @@ def pick_example(
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
-        if task_of(model).named:  # they are opinions
+        if task_of(model).named and written_in(model) == "en":  # they are opinions
             _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
@@ -257,7 +258,15 @@ def _preset(key: str, use: Callable[[Example], None]) -> None:
 
 def words_of(model: str) -> str:
     """What a filter by words suggests: opinions turn on such words, other texts do not."""
-    return _("not, but, never …") if task_of(model).named else _("a word, a name …")
+    return TURNING[written_in(model)] if task_of(model).named else _("a word, a name …")
+
+
+def written_in(model: str) -> str:
+    """The language of the texts that a model was trained on: English where that is not known."""
+    from advlab.data.corpora import CORPORA
+
+    corpus = CORPORA.get(next(iter(sources_for(model).values())).source)
+    return "en" if corpus is None else corpus.language
 
 
 def sources_for(model: str) -> dict[str, DataConfig]:

@@ -82,10 +82,10 @@ def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
         if task_of(model).name != first.name:
             st.warning(
                 _(
-                    "{get} is for {title}, model A for {title2}: it is left out.",
-                    get=plain_text(model_choices().get(model, model), 60),
-                    title=_(task_of(model).title).lower(),
-                    title2=_(first.title).lower(),
+                    "{model} is for {task}, model A for {first}: it is left out.",
+                    model=plain_text(model_choices().get(model, model), 60),
+                    task=_(task_of(model).title).lower(),
+                    first=_(first.title).lower(),
                 )
             )
     return tuple(m for m in models if task_of(m).name == first.name)

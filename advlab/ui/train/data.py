@@ -17,7 +17,7 @@ from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
 from advlab.errors import DataError
-from advlab.language import N_, _, language
+from advlab.language import N_, _, language, listing
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
 from advlab.runs.limits import limits
@@ -139,7 +139,7 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     counts = (len(data.train), len(data.validation), len(data.test))
     about = _("most frequent answer: {majority:.1%} of the test texts", majority=data.majority)
     if data.head:
-        classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
+        classes = listing(data.head[:12]) + (" …" if len(data.head) > 12 else "")
         about = _(
             "{n_head} classes: {classes} · most frequent class: {majority:.0%} of the test texts",
             n_head=len(data.head),
@@ -149,11 +149,11 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     st.caption(
         plain_text(
             _(
-                "{counts:,} texts to train on, {counts2:,} to validate, {counts3:,} to "
+                "{train:,} texts to train on, {validation:,} to validate, {test:,} to "
                 "test · {about}",
-                counts=counts[0],
-                counts2=counts[1],
-                counts3=counts[2],
+                train=counts[0],
+                validation=counts[1],
+                test=counts[2],
                 about=about,
             )
         )

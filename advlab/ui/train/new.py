@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import N_, _
+from advlab.language import N_, _, listing, n_
 from advlab.runs import jobs
 from advlab.runs.config import (
     SCRATCH,
@@ -194,14 +194,14 @@ def _start(parts: Mapping[str, Any]) -> None:
     waiting = sum(run.active for run in jobs.runs())
     if waiting and limits() is None:  # in a class others wait too: the run tells its place
         st.caption(
-            _(
-                "{waiting} run{plural} before this one: it waits its turn.",
-                waiting=waiting,
-                plural="s" if waiting > 1 else "",
+            n_(
+                "{n} run before this one: it waits its turn.",
+                "{n} runs before this one: it waits its turn.",
+                waiting,
             )
         )
     if missing:
-        st.caption(_("Before it can start, see to {missing}.", missing=", ".join(missing)))
+        st.caption(_("Before it can start, see to {missing}.", missing=listing(missing)))
     pressed = st.button(
         _("Start run"),
         type="primary",

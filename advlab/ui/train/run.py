@@ -171,8 +171,8 @@ def numbers(now: Standing) -> None:
             _("Robust accuracy"),
             percent(now.test_robust or now.robust),
             help=_(
-                "Still right under {which} at {eps}. ",
-                which=_("PGD-10") if tested else _("PGD-5"),
+                "Still right under {attack} at {eps}. ",
+                attack=_("PGD-10") if tested else _("PGD-5"),
                 eps=eps,
             )
             + term("measure.robust_accuracy"),

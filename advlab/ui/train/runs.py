@@ -125,7 +125,7 @@ def _scores(run: RunInfo) -> str:
     now = standing(diary(run.id))
     clean, robust = now.test or now.clean, now.test_robust or now.robust
     return (
-        _(" · {percent} clean, {percent2} robust", percent=percent(clean), percent2=percent(robust))
+        _(" · {clean} clean, {robust} robust", clean=percent(clean), robust=percent(robust))
         if clean
         else ""
     )

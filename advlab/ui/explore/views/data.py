@@ -16,7 +16,7 @@ from advlab.capsule.format import load, save
 from advlab.capsule.page import page
 from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
-from advlab.language import N_, _
+from advlab.language import N_, _, listing
 from advlab.pictures import (
     answers,
     attack,
@@ -144,7 +144,7 @@ def _settings(record: AttackRecord) -> dict[str, str]:
         _("answer attacked"): record.reference
         if record.given
         else _("its own: {reference}", reference=record.reference),
-        _("shielded"): ", ".join(record.text[a:b] for a, b in record.shield) or _("none"),
+        _("shielded"): listing(record.text[a:b] for a, b in record.shield) or _("none"),
         _("model"): record.model,
         _("weights"): record.model_hash,
         _("seed"): str(record.seed),

@@ -157,9 +157,9 @@ def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
                     ),
                     f"plane{i}.{lens}",
                     _(
-                        "{which}: δ of one token, length {delta} raw, and its nearest vocabulary "
+                        "{model}: δ of one token, length {delta} raw, and its nearest vocabulary "
                         "vectors",
-                        which=_("Lens") if lens else _("True scale"),
+                        model=_("Lens") if lens else _("True scale"),
                         delta=sentences.number(plane.delta),
                     ),
                 )

@@ -179,11 +179,11 @@ def _nearest(results: Sequence[Result], whole: bool) -> None:
         before = next_word.moved_count(found.clean[metric].own_rank, record.perturbable)
         said(
             _(
-                "{moved} of {sum} tokens are nearest to another one ({before} before the "
+                "{moved} of {n} tokens are nearest to another one ({before} before the "
                 "attack), among {space}. {excluded:,} vocabulary rows ({left_out}) are "
                 "left out; a token's own row always takes part.",
                 moved=moved,
-                sum=int(record.perturbable.sum()),
+                n=int(record.perturbable.sum()),
                 before=before,
                 space=found.space,
                 excluded=found.perturbed[metric].excluded,
@@ -243,20 +243,20 @@ def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | N
     changed = int(found.changed[at].sum())
     said(
         _(
-            "At {marks} × δ, {changed} of {sum} tokens read otherwise:",
-            marks=marks[at],
+            "At {factor} × δ, {changed} of {n} tokens read otherwise:",
+            factor=marks[at],
             changed=changed,
-            sum=int(record.perturbable.sum()),
+            n=int(record.perturbable.sum()),
         )
     )
     said(f"“{found.texts[at]}”", large=True)
     said(
         _(
-            "The vectors are read as {said} ({percent}), this text as {said2} ({percent2}).",
-            said=wording.said(record, found.vectors.answers[at]),
-            percent=sentences.percent(float(found.vectors.sure[at])),
-            said2=wording.said(record, found.reread.answers[at]),
-            percent2=sentences.percent(float(found.reread.sure[at])),
+            "The vectors are read as {vectors} ({vectors_sure}), this text as {text} ({text_sure}).",
+            vectors=wording.said(record, found.vectors.answers[at]),
+            vectors_sure=sentences.percent(float(found.vectors.sure[at])),
+            text=wording.said(record, found.reread.answers[at]),
+            text_sure=sentences.percent(float(found.reread.sure[at])),
         )
     )
     if fold := folded(f"scaled{i}.numbers"):

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _, in_a_row
+from advlab.language import _, in_a_row, listing
 from advlab.pictures import alignment, attributions, next_look, openings, sentences, tables
 from advlab.pictures.style import NEUTRAL
 from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
@@ -209,12 +209,12 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                 ),
                 f"saliency{part[0]}.{i}",
                 _(
-                    "Attribution per word of the {target}, clean and perturbed: {value}",
+                    "Attribution per word of the {target}, clean and perturbed: {methods}",
                     target=maps[0].target,
-                    value=", ".join(_(m.title) for m in maps),
+                    methods=listing(_(m.title) for m in maps),
                 ),
             )
-            ranges = ", ".join(
+            ranges = listing(
                 _(
                     "{title} {sign}{v} {unit_of}",
                     title=_(m.title),
@@ -253,7 +253,7 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                 )
     costly = [_(METHODS[m].title) for m in controls.methods if METHODS[m].costly]
     if costly:
-        st.caption(_("Many passes each, so slower: {costly}.", costly=", ".join(costly)))
+        st.caption(_("Many passes each, so slower: {costly}.", costly=listing(costly)))
 
 
 def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> tables.Columns:
