@@ -209,14 +209,18 @@ def _layer_heat(
         texttemplate="%{text}",
         textfont={"size": size},
         customdata=[
-            [
-                _("{name}, layer {t}: {percent}", name=name, t=t, percent=percent(float(v)))
-                for t, v in zip(ticks, row, strict=True)
-            ]
+            [_told(name, t, float(v)) for t, v in zip(ticks, row, strict=True)]
             for name, row in zip(names, across, strict=True)
         ],
         hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
     )
+
+
+def _told(name: str, layer: str, share: float) -> str:
+    """What the pointer is told of a word at a layer, or at the embeddings before them."""
+    if layer.isdecimal():
+        return _("{name}, layer {t}: {percent}", name=name, t=layer, percent=percent(share))
+    return _("{name}, embeddings: {percent}", name=name, percent=percent(share))
 
 
 def _heat(
@@ -250,7 +254,10 @@ def _heat(
         texttemplate="%{text}",
         textfont={"size": 11},
         customdata=[
-            [f"{w}, {s}: {write(float(v))}" for s, v in zip(short, row, strict=True)]
+            [
+                _("{w}, {s}: {value}", w=w, s=s, value=write(float(v)))
+                for s, v in zip(short, row, strict=True)
+            ]
             for w, row in zip(words, values, strict=True)
         ],
         hovertemplate=f"%{{customdata}}<extra>{label(title, 40)}</extra>",

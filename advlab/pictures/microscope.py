@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import _, in_a_row
 from advlab.pictures.reel import ROWS, Chart, Mode, Panel, Reel, Series
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.stages import (
@@ -156,10 +156,8 @@ def sentence(record: SlowMotion, moment: Moment, text: int) -> str:
         before = record.at("step", step)
         kept = before is None or float(before.length[text]) <= INSIDE * record.eps
         if kept:
-            return _("It is in the ball, nothing to bring back: {told}.", told=told) + _loss(
-                now, text
-            )
-    return told + "." + _loss(now, text)
+            told = _("It is in the ball, nothing to bring back: {told}", told=told)
+    return in_a_row(_("{told}.", told=told), _loss(now, text))
 
 
 def _raised(record: SlowMotion) -> str:
@@ -169,7 +167,7 @@ def _raised(record: SlowMotion) -> str:
 def _loss(now: Instant, text: int) -> str:
     if now.loss is None:
         return ""
-    return " " + _("The loss here is {loss}.", loss=number(float(now.loss[text])))
+    return _("The loss here is {loss}.", loss=number(float(now.loss[text])))
 
 
 def _absent(record: SlowMotion, phase: str) -> str:
@@ -192,7 +190,7 @@ def outer_sentence(record: SlowMotion) -> str:
     )
     if record.clip and record.grad_norm > record.clip:
         return told + _(", shortened to {clip}.", clip=number(record.clip))
-    return told + "."
+    return _("{told}.", told=told)
 
 
 def update_sentence(record: SlowMotion) -> str:

@@ -164,7 +164,7 @@ def scaling(
             name=name,
             line={"color": colour, "dash": dash, "shape": way},
             marker={"symbol": symbol, "size": 6},
-            hovertemplate=f"{name}, %{{x:.3g}} × δ: %{{y:.1%}}<extra></extra>",
+            hovertemplate=_("{name}, %{{x:.3g}} × δ: %{{y:.1%}}<extra></extra>", name=name),
         )
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     if at is not None:

@@ -98,7 +98,7 @@ def saliency(record: AttackRecord, found: Saliency) -> str:
     if values[top] <= 0:
         return _("No word speaks for it; {worst}.", worst=worst)
     return (
-        f"{lead}, {worst}."
+        _("{lead}, {worst}.", lead=lead, worst=worst)
         if values[low] < 0
         else _("{lead}; no word speaks against it.", lead=lead)
     )

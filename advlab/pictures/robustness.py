@@ -208,7 +208,7 @@ def frontier(
             y=[clean[k].value],
             mode="markers+text",
             showlegend=False,
-            text=[f"{label(name, 22)}, {seconds[k]:.0f} s"],
+            text=[_("{name}, {seconds:.0f} s", name=label(name, 22), seconds=seconds[k])],
             # beside the bars, towards the middle of the picture
             textposition="top right" if hard[k].value <= middle else "top left",
             cliponaxis=False,

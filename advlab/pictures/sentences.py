@@ -338,7 +338,7 @@ def remainder_sentence(maps: Sequence[Saliency]) -> str:
         for s in maps
         if s.signed and not s.withheld
     ]
-    return _("Left on special tokens: ") + _("; ").join(parts) + "." if parts else ""
+    return _("Left on special tokens: {parts}.", parts=_("; ").join(parts)) if parts else ""
 
 
 def unit_of(found: Saliency) -> str:

@@ -172,7 +172,13 @@ def tell(alarms: Sequence[Alarm]) -> None:
         if len(evidence) > 1:
             evidence = list(dict.fromkeys(f"{a.model}: {retold(a.evidence)}" for a in same))
         advice = in_a_row(*dict.fromkeys(retold(a.advice) for a in same))
-        text = plain_text(f"{retold(name)} ({models}): {'; '.join(evidence)}. {advice}")
+        what = _(
+            "{name} ({models}): {evidence}.",
+            name=retold(name),
+            models=models,
+            evidence=_("; ").join(evidence),
+        )
+        text = plain_text(in_a_row(what, advice))
         st.warning(text, icon=":material/warning:")
     if together:
         names = [f"alarm.{name}" for name in together]
