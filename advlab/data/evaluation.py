@@ -55,7 +55,7 @@ class Seen:
     @property
     def sentence(self) -> str:
         """`told`, with a capital and a full stop."""
-        return f"{self.told[0].upper()}{self.told[1:].removesuffix('.')}."
+        return _("{told}.", told=f"{self.told[0].upper()}{self.told[1:].removesuffix('.')}")
 
 
 def choose_texts(values: Mapping[str, Any], models: Sequence[Trained]) -> Chosen:
