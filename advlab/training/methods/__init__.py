@@ -16,6 +16,7 @@ from typing import Any
 
 from advlab.language import _
 from advlab.settings import build_named, name_of, plain
+from advlab.tasks import Task
 from advlab.training.methods.base import Adversarial, Method, Plain, Step
 from advlab.training.methods.engine import Inner, Outer, Place, Threat, play
 from advlab.training.methods.inputs import (
@@ -68,6 +69,11 @@ def formulas_of(method: type[Method]) -> str:
     return (inspect.getdoc(method) or "").replace("`", "")
 
 
+def methods_for(task: type[Task]) -> list[str]:
+    """Names of the methods that can train a task, in the order of `METHODS`."""
+    return [n for n, m in METHODS.items() if m.needs is None or issubclass(task, m.needs)]
+
+
 def method_settings(method: Method) -> dict[str, Any]:
     """The mapping that `build_method` takes back."""
     return {"name": name_of(method, METHODS)} | plain(method)
@@ -86,5 +92,6 @@ __all__ = [
     "build_method",
     "formulas_of",
     "method_settings",
+    "methods_for",
     "play",
 ]
