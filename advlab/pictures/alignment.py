@@ -13,7 +13,7 @@ from advlab.pictures.style import label
 from advlab.pictures.tables import Columns
 from advlab.records import Alignment
 
-TITLES = (N_("cross-attention"), N_("Input × gradient"))
+TITLES = (N_("cross-attention"), N_("input × gradient"))
 
 
 def alignment(found: Alignment) -> go.Figure:
@@ -77,8 +77,8 @@ def alignment_columns(found: Alignment) -> Columns:
     """One row a written token: its strongest word by each, and how strong."""
     table: Columns = {"written": list(found.written)}
     for title, values in _both(found):
-        table[f"{title}: word"] = [found.words[w] for w in values.argmax(1)]
-        table[f"{title}: share"] = values.max(1).tolist()
+        table[_("{title}: word", title=_(title))] = [found.words[w] for w in values.argmax(1)]
+        table[_("{title}: share", title=_(title))] = values.max(1).tolist()
     return table
 
 
