@@ -164,7 +164,7 @@ def starter_group(task: str, corpus: str = "") -> str:
 # what the names of pairs, and of their runs, are made of, as they are shown
 PARTS = (
     *(N_("classification"), N_("qa"), N_("translation"), N_("dialogue")),
-    *(N_("dianping"), N_("dialogue"), N_("plain")),
+    *(N_("dianping"), N_("plain")),
 )
 # how runs are called that advlab names itself; names are kept in English, and these are their patterns
 NAMES = (
