@@ -17,6 +17,7 @@ from advlab.pictures.style import side
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result
 from advlab.ui.guide import guide
+from advlab.ui.language import heard
 from advlab.ui.terms import explained
 
 VIEW = "view"  # the key of the tabs of Explore, and their name in the address
@@ -125,6 +126,7 @@ def one_of(place: Any, title: str, names: Mapping[T, str], key: str, hint: str |
     `place`: streamlit itself, or a column.
     """
     first = next(iter(names))
+    heard(key, names)
     chosen = place.segmented_control(
         title,
         list(names),

@@ -118,6 +118,9 @@ LINKS = [
     ("geometry", "surface.solid", "3-D", True),
     ("saliency", "saliency.target", "loss", "loss"),
     ("saliency", "saliency.baseline", "MASK", "mask"),
+    # from a reader whose page is in Chinese
+    ("saliency", "saliency.target", "损失", "loss"),
+    ("geometry", "surface.solid", "平面", False),
     ("projection", "metric", "dot", "dot"),
     ("projection", "projection.whole", "true", True),
 ]

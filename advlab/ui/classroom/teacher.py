@@ -13,7 +13,7 @@ import streamlit as st
 from advlab.classroom import progress
 from advlab.classroom.export import zipped
 from advlab.classroom.room import Classroom
-from advlab.language import _, n_
+from advlab.language import N_, _, n_
 from advlab.lessons.course import names
 from advlab.runs.queue import Store
 from advlab.ui import plain_text
@@ -21,6 +21,7 @@ from advlab.ui.classroom import session
 from advlab.ui.classroom.challenge import challenge_part
 from advlab.ui.classroom.question import question_part
 from advlab.ui.classroom.shown import table
+from advlab.ui.language import heard
 
 EVERY = 3.0  # seconds between looks at the room
 
@@ -33,17 +34,18 @@ def teacher_page() -> None:
         return
     st.title(_("Class"), anchor=False)
     parts = {
-        "room": _("Room"),
-        "question": _("Question"),
-        "challenge": _("Challenge"),
-        "export": _("What the class did"),
+        "room": N_("Room"),
+        "question": N_("Question"),
+        "challenge": N_("Challenge"),
+        "export": N_("What the class did"),
     }
+    heard("part", parts)
     part = st.segmented_control(
         _("Part"),
         list(parts),
         default="room",
         required=True,
-        format_func=parts.__getitem__,
+        format_func=lambda name: _(parts[name]),
         key="part",
         bind="query-params",
         label_visibility="collapsed",

@@ -21,12 +21,14 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.measure import Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.compare.robustness import answer_curves, trained
 from advlab.ui.compare.sweep import sweep_question
+from advlab.ui.language import heard
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
 
 
 def questions_page() -> None:
     """Choose a question; below it stands how it is answered."""
+    heard("questions.which", {name: name for name in QUESTIONS})
     name = st.segmented_control(
         _("Question"),
         list(QUESTIONS),

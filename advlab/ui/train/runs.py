@@ -17,6 +17,7 @@ from advlab.runs.standing import standing
 from advlab.runs.starters import shown_name
 from advlab.settings import plain
 from advlab.ui import plain_text
+from advlab.ui.language import heard
 from advlab.ui.train.actions import actions
 from advlab.ui.train.run import (
     BADGES,
@@ -49,6 +50,7 @@ def runs_page() -> None:
             _("No run yet. Start one under New run, or train the starter pair on the first page.")
         )
         return
+    heard("view", {name: name for name in VIEWS})
     view = st.segmented_control(
         _("View"),
         VIEWS,

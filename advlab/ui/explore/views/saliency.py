@@ -18,6 +18,7 @@ from advlab.records.estimates import rank_correlation
 from advlab.ui.explore.examples import alignment_told
 from advlab.ui.explore.results import Result, analysed
 from advlab.ui.explore.views.saliency_controls import Controls, saliency_controls
+from advlab.ui.language import heard
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
 
 BEST = "integrated_gradients"  # colours the sentence where it is among the methods
@@ -281,6 +282,7 @@ def _compared(names: list[str]) -> list[str]:
 
     if not set(st.session_state.get("saliency.baselines", names)) <= set(names):
         st.session_state["saliency.baselines"] = names
+    heard("saliency.baselines", {b: BASELINES[b].title for b in names}, many=True)
     wanted = st.pills(
         _("Baselines"),
         names,
@@ -359,6 +361,7 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
         except AdvlabError as error:
             found.append(str(error))
     known = [f for f in found if not isinstance(f, str)]
+    heard("saliency.layers", {False: "clean", True: "perturbed"})
     moved = bool(known) and (  # nothing to choose where nothing is drawn
         st.segmented_control(
             _("Sentence"),

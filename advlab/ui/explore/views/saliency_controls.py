@@ -15,6 +15,7 @@ from advlab.pictures.wording import named, written
 from advlab.records import AttackRecord, SaliencyChoices
 from advlab.ui import plain_text
 from advlab.ui.explore.results import Result, analysed
+from advlab.ui.language import heard
 from advlab.ui.parts import one_of
 from advlab.ui.terms import explained
 
@@ -51,6 +52,9 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
 
     explains = TASKS[str(results[0].record.task["name"])].explains
 
+    heard("saliency.methods", {name: m.title for name, m in METHODS.items()}, many=True)
+    heard("saliency.target", {kind: title for kind, (title, __) in explains.items()})
+    heard("saliency.rows", {"words": "words", "tokens": "sub-words"})
     methods = st.pills(
         _("Methods"),
         list(METHODS),
@@ -186,6 +190,7 @@ def _baseline(results: Sequence[Result]) -> str:
     shared = [b for b in BASELINES if all(b in h.baselines for h in have)]
     if st.session_state.get("saliency.baseline", shared[0]) not in shared:
         st.session_state["saliency.baseline"] = shared[0]
+    heard("saliency.baseline", {b: BASELINES[b].title for b in shared})
     return st.selectbox(
         _("Baseline"),
         shared,
