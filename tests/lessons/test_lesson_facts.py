@@ -138,3 +138,11 @@ def test_a_defence_of_ones_own_must_be_trained_first():
     without = replace(models(), own=None)
     with pytest.raises(RunError, match="train one first"):
         FACTS["own"].observe(without, scene(names()[0]))
+
+
+def test_a_defence_that_says_one_thing_to_every_sentence_has_collapsed():
+    from advlab.lessons.planted import constant
+
+    facts = FACTS["own"].observe(replace(models(), own=constant(models().plain)), scene(names()[0]))
+    assert facts.outcome == "collapsed"
+    assert facts.own_clean == facts.own_left > 0
