@@ -36,7 +36,10 @@ STYLE = """<style>
   }
 }
 .st-key-card h2 { font-size: 1.35rem; padding: 0.2rem 0 }
-.st-key-card h3 { font-size: 1.1rem; padding: 0.2rem 0 }
+.st-key-card h3 { font-size: 1.1rem; padding: 0.2rem 0 0.4rem }
+/* a link to another step or lesson leads to this same page: it is none that one is at already */
+.st-key-card [data-testid="stPageLink-NavLink"]:not(:hover) { background: none }
+.st-key-card [data-testid="stPageLink-NavLink"] * { font-weight: inherit }
 </style>"""
 
 

@@ -160,12 +160,10 @@ def _swaps(results: Sequence[Result]) -> None:
 
 
 def _nearest(results: Sequence[Result], whole: bool) -> None:
-    columns = st.columns(3)
-    metric = one_of(
-        columns[0], _("Metric"), {"l2": "L2", "cosine": "cosine", "dot": "dot"}, "metric"
-    )
-    space = one_of(columns[1], _("Space"), SPACES, "space")
-    clean = one_of(columns[2], _("Sentence"), {False: "perturbed", True: "clean"}, "nearest.clean")
+    row = st.container(horizontal=True)  # beside a lesson's card they do not fit into one
+    metric = one_of(row, _("Metric"), {"l2": "L2", "cosine": "cosine", "dot": "dot"}, "metric")
+    space = one_of(row, _("Space"), SPACES, "space")
+    clean = one_of(row, _("Sentence"), {False: "perturbed", True: "clean"}, "nearest.clean")
     st.caption(METRICS[metric])
     for i, result in beside(results):
         record = result.record

@@ -18,6 +18,7 @@ from advlab.ui.explore.results import Result, analysed
 from advlab.ui.parts import one_of
 from advlab.ui.terms import explained
 
+WIDTH = 171  # px of a choice: two stand beside each other on a phone
 SHOWN = {
     "all": N_("clean, perturbed, difference"),
     "both": N_("clean and perturbed"),
@@ -54,7 +55,8 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         bind="query-params",
     )
     asks = not named(results[0].record)  # what a margin is against
-    columns = st.columns(5 if asks else 4)
+    row = st.container(horizontal=True)  # beside a lesson's card they do not fit into one
+    columns = [row.container(width=WIDTH) for __ in range(5 if asks else 4)]
     target = columns[0].selectbox(
         _("Explain"),
         list(explains),
