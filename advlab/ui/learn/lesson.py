@@ -267,7 +267,7 @@ def _view(one: Lesson, step: Step, see: See, pair: Pair | None) -> None:
     def reached() -> None:
         mark(one.name, step.number)
 
-    with guided(Guide(beside.models, see.texts, player, reached)):
+    with guided(Guide(beside.models, see.texts, one.eps, player, reached)):
         draw(beside)
     if do is not None and open_ and happened(do, beside, step.number):
         progress.note(one.name, step.number, "done")
