@@ -53,7 +53,8 @@ page = st.navigation(
             for one in lines
         ]
         for group, lines in (PAGES | (CLASS_PAGES if session.is_teacher() else {})).items()
-    }
+    },
+    expanded=True,  # else the teacher's page hides behind “View more”
 )
 with st.container(key="frame"):
     st.html(STYLE)

@@ -112,6 +112,9 @@ def test_the_teachers_page_is_in_no_students_menu(
     assert not test.exception
     html = " ".join(str(e.proto) for e in test.get("html"))
     assert room.code in html
+    assert next(s for s in test.selectbox if s.label == "Lesson").options[1] == (
+        "2 · Noise is not an attack"
+    )
     assert "Anna &lt;b&gt;" in html
     assert room.secret not in html + text_of(test)
     monkeypatch.setattr(session, "_named", lambda room: anna)
