@@ -108,7 +108,7 @@ def test_the_teachers_page_is_in_no_students_menu(
     anna = room.join(room.code, "Anna <b>")[0].id
     monkeypatch.setattr(session, "_named", lambda room: TEACHER)
     test = AppTest.from_function(class_page, default_timeout=60).run()
-    assert [t.value for t in test.title] == ["Class"]
+    assert [t.value for t in test.title] == ["The class"]
     assert not test.exception
     html = " ".join(str(e.proto) for e in test.get("html"))
     assert room.code in html

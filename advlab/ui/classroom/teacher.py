@@ -31,7 +31,7 @@ def teacher_page() -> None:
     if room is None or not session.is_teacher():
         st.info(_("This page is the teacher's."))
         return
-    st.title(_("Class"), anchor=False)
+    st.title(_("The class"), anchor=False)
     parts = {
         "room": _("Room"),
         "question": _("Question"),
