@@ -26,11 +26,12 @@ ICON = (
     '<circle cx="16" cy="16" r="2.5" fill="#fff"/></svg>'
 )
 
-# captions at 60 % miss the 4.5:1 that small text needs; a link's name is never cut; what the frame
-# holds is not to be seen
+# captions at 60 % and the colours of code miss the 4.5:1 that small text needs; a link's name is
+# never cut; what the frame holds is not to be seen
 STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 0.8 !important }
 [data-testid="stPageLink-NavLink"] * { white-space: normal !important; overflow-wrap: anywhere }
+[data-testid="stCode"] .token { color: inherit !important }
 [data-testid="stLayoutWrapper"]:has(> .st-key-frame) { display: none }
 </style>"""
 
