@@ -36,6 +36,7 @@ from advlab.training.methods import (
     regularise,
 )
 from advlab.training.methods.observer import Observer
+from advlab.training.optimizer import adamw
 from advlab.training.pinned import look, referring
 
 # dropout draws from the random state of the process, which two batches may not share
@@ -106,7 +107,7 @@ def _watched(
     train, scale = conditions.train, victim.scale  # measured before the weights move
     weights = list(victim.model.parameters())
     start = [p.detach().clone() for p in weights]
-    optimizer = torch.optim.AdamW(weights, lr=train.lr, weight_decay=train.weight_decay)
+    optimizer = adamw(weights, train)
     generator = torch.Generator().manual_seed(train.seed)
     torch.manual_seed(train.seed)
     victim.model.train()

@@ -104,6 +104,25 @@ class TrainConfig:
     weight_decay: float = setting(
         0.1, "AdamW's decoupled weight decay", low=0.0, high=10.0, advanced=True
     )
+    beta2: float = setting(
+        0.999,
+        "How slowly AdamW forgets squared gradients; a small model from scratch, whose gradients "
+        "change fast, often learns sooner at 0.98 (Vaswani et al. 2017, arXiv:1706.03762, §5.3)",
+        low=0.0,
+        high=0.99999,
+        label="AdamW's β₂",
+        advanced=True,
+    )
+    short_first: float = setting(
+        0.0,
+        "Part of training, within the first epoch, in which only the shortest third of the texts is "
+        "read (easy first: Bengio et al. 2009; by length: Platanios et al. 2019, arXiv:1903.09848)",
+        unit="fraction of steps",
+        low=0.0,
+        high=1.0,
+        label="short texts first",
+        advanced=True,
+    )
     label_smoothing: float = setting(
         0.0, "Share of each label spread over all classes", low=0.0, high=0.9, advanced=True
     )

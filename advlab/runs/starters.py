@@ -15,6 +15,8 @@ LEARNT = (
     "batch_size",
     "lr",
     "weight_decay",
+    "beta2",
+    "short_first",
     "clean_start",
     "clean_until",
     "eps_warmup",
@@ -54,14 +56,25 @@ STARTERS: dict[str, Starter] = {
         {"name": "fgm", "eps": 0.3},
         TrainConfig(epochs=3, batch_size=64, lr=2e-3, eval_limit=128, eval_eps=0.25),
         N_("a minute or two"),
-        own={"dianping": {"epochs": 4}},
+        # seed 0: 78.4 % of the test texts after 4 epochs, 88.4 with the quicker memory, 92.2 after 8
+        own={"dianping": {"epochs": 6, "beta2": 0.98}},
     ),
+    # without short texts first and the quicker memory a seed of three stayed at F1 43 to 68; ε waits
+    # until questions are understood, not only until an answer of the right kind is given
     "qa": Starter(
         N_("Question answering"),
         {"stories": N_("invented stories, a question to each")},
         {"name": "pgd", "eps": 0.25, "steps": 2, "step_size": 0.75},
         TrainConfig(
-            epochs=4, lr=2e-3, weight_decay=0.01, clean_start=0.6, eval_limit=64, eval_eps=0.25
+            epochs=4,
+            lr=2e-3,
+            weight_decay=0.01,
+            beta2=0.98,
+            short_first=0.2,
+            clean_start=0.6,
+            clean_until=0.5,
+            eval_limit=64,
+            eval_eps=0.25,
         ),
         N_("two to three minutes"),
         settings={"where": "both"},

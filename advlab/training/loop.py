@@ -33,6 +33,7 @@ from advlab.training.judging import Judge
 from advlab.training.looks import Looks
 from advlab.training.meters import CostMeter, Every
 from advlab.training.methods import Method, Step, build_method, regularise
+from advlab.training.optimizer import adamw
 from advlab.training.warmup import Warmup, lr_share
 from advlab.training.watches import Alarm, CollapseWatch, OverfittingWatch
 
@@ -64,14 +65,30 @@ def prepare(config: RunConfig, device: str = "cpu") -> tuple[Victim, Dataset]:
     return victim, data
 
 
-def epoch_batches(sizes: Sequence[Size], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_batches(
+    sizes: Sequence[Size], batch_size: int, seed: int, epoch: int, short: int = 0
+) -> list[list[int]]:
     """Places of the examples, batch by batch: shuffled, then sorted by size within 50 batches.
 
     Padding stays small and the order random. Depends on seed and epoch alone, so that a resumed run
-    meets the same batches.
+    meets the same batches. Instead of the first `short` of them the shortest third of the examples is
+    met, as often as need be.
     """
     generator = random.Random(f"{seed}/{epoch}")
-    order = list(range(len(sizes)))
+    batches = _shuffled(sizes, range(len(sizes)), batch_size, generator)
+    if not short:
+        return batches
+    shortest = sorted(range(len(sizes)), key=lambda i: sizes[i])[: math.ceil(len(sizes) / 3)]
+    first: list[list[int]] = []
+    while len(first) < short:
+        first += _shuffled(sizes, shortest, batch_size, generator)
+    return first[:short] + batches[short:]
+
+
+def _shuffled(
+    sizes: Sequence[Size], places: Sequence[int], batch_size: int, generator: random.Random
+) -> list[list[int]]:
+    order = list(places)
     generator.shuffle(order)
     batches = []
     for start in range(0, len(order), 50 * batch_size):
@@ -100,19 +117,14 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)  # not again later: it may be deleted meanwhile
     victim, data = prepare(config, device)
     parameters = [p for p in victim.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters,
-        lr=settings.lr,
-        weight_decay=settings.weight_decay,
-        # one pass over each parameter: of a small model's step the single passes are a tenth
-        fused=True,
-    )
+    optimizer = adamw(parameters, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
 
     sizes, cut = _sizes(victim, data.train)
     per_epoch = math.ceil(len(sizes) / settings.batch_size)
     total = per_epoch * settings.epochs
+    short = min(per_epoch, round(settings.short_first * total))  # batches of short texts alone
     # before any checkpoint is read: ε's scale is measured here, and must not move with the embeddings
     facts = _facts(config, method, victim, data, total)
     state = State()
@@ -161,7 +173,9 @@ def train(
     # from the epochs that were judged, not from the steps: a run stopped between an epoch's last
     # step and its validation has that validation still to come
     for epoch in range(state.validated + 1, settings.epochs + 1):
-        batches = epoch_batches(sizes, settings.batch_size, settings.seed, epoch - 1)
+        batches = epoch_batches(
+            sizes, settings.batch_size, settings.seed, epoch - 1, short if epoch == 1 else 0
+        )
         for places in batches[state.step - (epoch - 1) * per_epoch :]:
             step = state.step
             batch = in_training(victim.encode(texts(places, epoch - 1)))

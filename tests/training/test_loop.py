@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from advlab.training.loop import _sizes, epoch_batches, prepare, train
 from advlab.training.methods import build_method
 from advlab.training.methods.base import Step
 from advlab.training.methods.inputs import FreeAT
+from advlab.training.optimizer import adamw
 from advlab.training.warmup import eps_strength, lr_share
 from advlab.training.watches import easy_and_hard, overfitted
 
@@ -127,6 +129,45 @@ def test_buckets_keep_padding_small_and_the_order_mixed() -> None:
     means = [sum(lengths[i] for i in b) / len(b) for b in batches]
     rises = sum(a < b for a, b in itertools.pairwise(means))
     assert 0.3 < rises / len(means) < 0.7  # neither sorted up nor down
+
+
+def test_short_texts_come_first_as_often_as_need_be() -> None:
+    lengths = [5 + (i * 37) % 60 for i in range(960)]
+    usual, eased = epoch_batches(lengths, 32, 0, 0), epoch_batches(lengths, 32, 0, 0, short=25)
+    assert eased == epoch_batches(lengths, 32, 0, 0, short=25)
+    assert eased[25:] == usual[25:]
+    longest_of_third = sorted(lengths)[959 // 3]
+    met = Counter(i for batch in eased[:25] for i in batch)
+    assert max(lengths[i] for i in met) <= longest_of_third < max(lengths)
+    assert len(met) == 320
+    assert set(met.values()) == {2, 3}  # 25 batches of 32, of 320 texts
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_run_reads_short_texts_first_within_its_first_epoch(
+    share: float, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def batches(*args: Any, **more: Any) -> list[list[int]]:
+        asked.append(args[3:])
+        return epoch_batches(*args, **more)
+
+    monkeypatch.setattr(training, "epoch_batches", batches)
+    config = config_for(texts, short_first=share)
+    start = next(e for e in run(config, tmp_path) if e.kind == "start")
+    total = start.values["steps"]
+    assert asked == [(0, min(total // 2, round(share * total))), (1, 0)]
+
+
+def test_the_optimiser_forgets_as_fast_as_the_settings_say() -> None:
+    weight = torch.nn.Parameter(torch.zeros(3))
+    optimizer = adamw([weight], TrainConfig(lr=0.1, beta2=0.5, weight_decay=0.0))
+    for gradient in (4.0, 1.0):  # m: 0.4, 0.46; v: 8, 4.5; corrected by 1 - β^t
+        weight.grad = torch.full((3,), gradient)
+        optimizer.step()
+    m, v = 0.46 / (1 - 0.9**2), 4.5 / (1 - 0.5**2)
+    assert torch.allclose(weight.data, torch.tensor(-0.1 * (1 + m / v**0.5)), atol=1e-6)
 
 
 def test_texts_and_answers_are_both_padded_little() -> None:

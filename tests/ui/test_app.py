@@ -422,6 +422,19 @@ def test_every_method_is_in_sight_and_told_in_words():
     assert not [c.value for c in app.caption if "`" in c.value.replace("\\`", "`")]
 
 
+def test_only_methods_that_can_train_the_task_are_offered():
+    from advlab.training.methods import METHODS
+
+    app = page(NEW)
+    app.pills(key="method.name").set_value("c-advul").run()
+    app.selectbox(key="data.corpus").set_value("stories").run()
+    assert not app.exception
+    offered = app.pills(key="method.name")
+    assert offered.options == [m.title for n, m in METHODS.items() if n != "c-advul"]
+    assert offered.value != "c-advul"
+    assert METHODS["c-advul"].gist not in said(app)
+
+
 def test_minutes_are_told_from_runs_that_ended_here_or_not_at_all():
     quick = presets.PRESETS["quick"]
     assert presets.pace_of("tiny", "reviews") is None

@@ -8,8 +8,10 @@ import pytest
 from explore_pages import widget
 from streamlit.testing.v1 import AppTest
 
+from advlab.data.corpora import CORPORA
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, RunConfig, TrainConfig
+from advlab.runs.starters import LEARNT, starter_pair
 from advlab.studies import sweep
 from advlab.ui.compare.robustness import Measured, link
 
@@ -102,6 +104,22 @@ def test_a_sweep_is_queued_once_stopped_and_gone_on_with() -> None:
     assert {info.status for info in jobs.runs()} == {"paused"}
     next(b for b in app.button if b.key == "sweep.resume").click().run()
     assert {info.status for info in jobs.runs()} == {"queued"}
+
+
+def test_a_sweep_of_another_task_starts_from_what_that_task_learns_by() -> None:
+    app = AppTest.from_file(str(Path(APP).parent / PAGE), default_timeout=120)
+    app.query_params["questions.which"] = "Which settings?"
+    app.run()
+    title = f"{CORPORA['stories'].title}, tiny model"
+    app.selectbox(key="sweep.base").set_value(title).run()
+    assert not app.exception
+    assert "c-advul" not in app.multiselect(key="sweep.methods").options  # it names no wrong span
+    next(b for b in app.button if b.key == "sweep.start").click().run()
+    trained = {info.config.method["name"]: info.config for info in jobs.runs()}
+    assert trained["plain"].data.task == "qa"
+    starter = starter_pair(task="qa")[0].train
+    for name in LEARNT:
+        assert getattr(trained["plain"].train, name) == getattr(starter, name), name
 
 
 def test_a_finished_sweep_is_ranked_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from advlab.language import _
 from advlab.settings import build_named, name_of, plain
+from advlab.tasks import Task
 from advlab.training.methods.base import Adversarial, Method, Plain, Step
 from advlab.training.methods.engine import Inner, Outer, Place, Threat, play
 from advlab.training.methods.inputs import (
@@ -62,6 +63,11 @@ def build_method(values: Mapping[str, Any]) -> Method:
     return build_named(_("training method"), METHODS, values)
 
 
+def methods_for(task: type[Task]) -> list[str]:
+    """Names of the methods that can train a task, in the order of `METHODS`."""
+    return [n for n, m in METHODS.items() if m.needs is None or issubclass(task, m.needs)]
+
+
 def method_settings(method: Method) -> dict[str, Any]:
     """The mapping that `build_method` takes back."""
     return {"name": name_of(method, METHODS)} | plain(method)
@@ -79,5 +85,6 @@ __all__ = [
     "Threat",
     "build_method",
     "method_settings",
+    "methods_for",
     "play",
 ]

@@ -42,6 +42,7 @@ class Method:
     replays: ClassVar[int] = 1  # optimiser steps on each batch
     one_step: ClassVar[bool] = False  # one-step ascent may overfit to itself: watched in training
     unobserved: ClassVar[str] = ""  # why an observer is not shown all that it does; empty: it is
+    needs: ClassVar[type | None] = None  # the protocol of the tasks that it can train; None: all
 
     def backward(self, victim: Victim, batch: Batch, step: Step) -> dict[str, float]:
         """Fill `.grad` with the gradient of the method's loss on a batch; returns the losses."""

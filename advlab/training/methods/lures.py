@@ -43,6 +43,8 @@ class Unlikelihood(Adversarial):
         "its δ leads to a chosen wrong answer, and two losses are weighed there"
     )
 
+    needs: ClassVar[type | None] = Errs
+
     steps: int = setting(3, "Ascent steps K", low=1, high=50)
     step_size: float = setting(0.5, "Length of an ascent step", unit="× ε", low=0.0, high=10.0)
     toward: float = setting(

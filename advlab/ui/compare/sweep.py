@@ -6,15 +6,18 @@ from dataclasses import replace
 
 import streamlit as st
 
+from advlab.data import fitted
 from advlab.data.corpora import CORPORA
 from advlab.errors import AdvlabError
 from advlab.language import _
 from advlab.runs import jobs
-from advlab.runs.config import SCRATCH, RunConfig, TrainConfig
+from advlab.runs.config import SCRATCH, DataConfig, RunConfig
 from advlab.runs.jobs import RunInfo
+from advlab.runs.starters import train_for
 from advlab.settings import settings_of
 from advlab.studies import sweep
-from advlab.training.methods import METHODS
+from advlab.tasks import TASKS
+from advlab.training.methods import METHODS, methods_for
 from advlab.ui import KEEP, plain_text
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import RUNS
@@ -88,7 +91,8 @@ def _form() -> None:
         **KEEP,
         help=_("Each setting is trained this many times; more seeds tell more apart."),
     )
-    tried = [n for n in METHODS if {s.name for s in settings_of(METHODS[n])} & {"eps"}]
+    task = TASKS[fitted(config.data).task]
+    tried = [n for n in methods_for(task) if {s.name for s in settings_of(METHODS[n])} & {"eps"}]
     methods = st.multiselect(
         _("Methods"), tried, default=["fgm", "pgd", "freelb"], key="sweep.methods", **KEEP
     )
@@ -165,12 +169,13 @@ def _floats(text: str) -> tuple[float, ...]:
 
 def _bases() -> dict[str, RunConfig]:
     """Title -> data, model and training that a sweep may start from."""
-    found = {
-        _("{title}, tiny model", title=_(corpus.title)): RunConfig(
-            data=replace(RunConfig().data, source=name), train=TrainConfig(epochs=5)
-        )
-        for name, corpus in CORPORA.items()
-    }
+    found = {}
+    for name, corpus in CORPORA.items():
+        train = train_for("tiny", "plain", corpus.task)
+        if corpus.task == "classification":
+            train = replace(train, epochs=5)  # enough to rank settings by
+        data = DataConfig(name, task=corpus.task)
+        found[_("{title}, tiny model", title=_(corpus.title))] = RunConfig(data=data, train=train)
     for info in jobs.runs():
         try:
             config = info.config

@@ -68,9 +68,9 @@ def _form(parts: dict[str, Any], source: str) -> None:
     """The method and every setting of the training, filled from the preset used last."""
     preset, suffix = used()
     st.markdown("**Method**")
-    parts["method"] = _method(preset, suffix)
-    st.markdown("**Training**")
     task = parts["data"].task if parts["data"] else "classification"
+    parts["method"] = _method(preset, suffix, task)
+    st.markdown("**Training**")
     scratch = "scratch" if source in SCRATCH else "pretrained"
     scratch += "" if task == "classification" else f".{task}"
     defaults = plain(preset.train(source, task))
@@ -129,16 +129,18 @@ def _model() -> tuple[str, ModelConfig | None]:
     return source, model if source else None
 
 
-def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
-    """The training method with its settings, as a run keeps it."""
+def _method(preset: Preset, suffix: str, task: str) -> dict[str, Any] | None:
+    """The training method with its settings, as a run keeps it; only one that can train the task."""
     with st.spinner(_("Loading PyTorch (once, a few seconds)…")):
         warm_up()
-    from advlab.training.methods import METHODS
+    from advlab.tasks import TASKS
+    from advlab.training.methods import METHODS, methods_for
 
+    known = methods_for(TASKS[task])
     name = (
         st.pills(
             _("Training method"),
-            list(METHODS),
+            known,
             default=preset.method,
             required=True,
             key=f"method.name{suffix}",
@@ -150,10 +152,12 @@ def _method(preset: Preset, suffix: str) -> dict[str, Any] | None:
     )
     st.markdown(METHODS[name].gist, help=explained(f"method.{name}"))
     with st.expander(
-        _("All {n_methods} methods in words", n_methods=len(METHODS)), icon=":material/menu_book:"
+        _("All {n_methods} methods in words", n_methods=len(known)), icon=":material/menu_book:"
     ):
         st.markdown(
-            "\n".join(f"- **{plain_text(_(m.title))}**: {_(m.gist)}" for m in METHODS.values())
+            "\n".join(
+                f"- **{plain_text(_(m.title))}**: {_(m.gist)}" for m in (METHODS[n] for n in known)
+            )
         )
     given = preset.settings() if name == preset.method else {}
     if settings_of(METHODS[name]):
