@@ -13,7 +13,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -77,6 +77,16 @@ def N_(message: str) -> str:  # noqa: N802  gettext's name for a sentence that i
     return message
 
 
+def listing(names: Iterable[str]) -> str:
+    """‘a, b, c’."""
+    return ("、" if language() == "zh" else ", ").join(names)
+
+
+def in_a_row(*sentences: str) -> str:
+    """Sentences one behind the other, those that are empty left out; Chinese parts them by no blank."""
+    return ("" if language() == "zh" else " ").join(filter(None, sentences))
+
+
 def retold(sentence: str) -> str:
     """A sentence that was made in English and kept, as in a run's diary, in the language of the moment.
 
@@ -131,7 +141,9 @@ __all__ = [
     "asked",
     "catalog",
     "fitting",
+    "in_a_row",
     "language",
+    "listing",
     "n_",
     "retold",
     "speak",

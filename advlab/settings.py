@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from advlab.errors import SettingError, unknown
+from advlab.language import _
 
 T = TypeVar("T")
 
@@ -97,7 +98,13 @@ def check(instance: Any) -> None:
         where = f"{type(instance).__name__}.{item.name}"
         if value is None:
             if not item.optional:
-                raise SettingError(f"{where}: expected {_wanted(item)}, got nothing; give a value")
+                raise SettingError(
+                    _(
+                        "{where}: expected {wanted}, got nothing; give a value",
+                        where=where,
+                        wanted=_wanted(item),
+                    )
+                )
             continue
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         fits = {
@@ -113,18 +120,32 @@ def check(instance: Any) -> None:
             above = item.meta.high is not None and value > item.meta.high
             fits = math.isfinite(value) and not (below or above)
         if not fits:
-            raise SettingError(f"{where}: expected {_wanted(item)}, got {value!r}; change it")
+            raise SettingError(
+                _(
+                    "{where}: expected {wanted}, got {value!r}; change it",
+                    where=where,
+                    wanted=_wanted(item),
+                    value=value,
+                )
+            )
 
 
 def _wanted(item: Setting) -> str:
     if item.choices:
-        return "one of " + ", ".join(item.choices)
-    name = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
+        return _("one of {choices}", choices=", ".join(item.choices))
+    name = {
+        float: _("a number"),
+        int: _("a whole number"),
+        bool: _("true or false"),
+        str: _("text"),
+    }
     text = name.get(item.kind, item.kind.__name__)
     if item.meta.low is not None and item.meta.high is not None:
-        return f"{text} from {item.meta.low:g} to {item.meta.high:g}"
+        return _(
+            "{text} from {low:g} to {high:g}", text=text, low=item.meta.low, high=item.meta.high
+        )
     if item.meta.low is not None:
-        return f"{text} of at least {item.meta.low:g}"
+        return _("{text} of at least {low:g}", text=text, low=item.meta.low)
     return text
 
 
@@ -135,8 +156,12 @@ def build(cls: type, values: Mapping[str, Any]) -> Any:
     strangers = sorted(set(values) - names)
     if strangers:
         raise SettingError(
-            f"{cls.__name__} has no setting {', '.join(map(repr, strangers))}; "
-            f"choose from {', '.join(sorted(names))}"
+            _(
+                "{cls} has no setting {strangers}; choose from {names}",
+                cls=cls.__name__,
+                strangers=", ".join(map(repr, strangers)),
+                names=", ".join(sorted(names)),
+            )
         )
     made = {}
     for name, value in values.items():

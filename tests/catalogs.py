@@ -6,6 +6,8 @@ New sentences then stand in the catalogs with an empty translation, and those th
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -15,6 +17,7 @@ from babel.messages.pofile import read_po, write_po
 from places import ROOT
 
 from advlab.language import LANGUAGES, LOCALE
+from advlab.ui.forms import CHOICES
 
 KEYWORDS = {"_": None, "N_": None, "n_": (1, 2), "setting": (2,)}
 OTHERS = sorted(set(LANGUAGES) - {"en"})
@@ -29,8 +32,15 @@ def sentences() -> dict[Message, str]:
             ROOT / folder, keywords=KEYWORDS, method_map=[("**.py", "python")]
         ):
             found[message] = f"{folder}/{name}:{line}"
+    aliases = literals()
     for path in sorted((ROOT / "advlab").rglob("*.py")):
-        for name, line in (*named_settings(path), *headings(path)):
+        for name, line in (
+            *named_settings(path),
+            *headings(path),
+            *formulas(path),
+            *choices(path, aliases),
+            *inside_strings(path),
+        ):
             found.setdefault(name, f"{path.relative_to(ROOT)}:{line}")
     return found
 
@@ -58,6 +68,59 @@ def headings(path: Path) -> list[tuple[str, int]]:
             if isinstance(name, str) and "." not in name and any(c.isalpha() for c in name):
                 found.append((name, key.lineno))
     return found
+
+
+def inside_strings(path: Path) -> list[tuple[Message, int]]:
+    """Sentences in the braces of f-strings, which Babel does not look into."""
+    found: list[tuple[Message, int]] = []
+    for text in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for call in ast.walk(text) if isinstance(text, ast.JoinedStr) else ():
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            said = [a.value for a in call.args[:2] if isinstance(a, ast.Constant)]
+            match getattr(call.func, "id", ""), said:
+                case "_", [one, *_]:
+                    found.append((str(one), call.lineno))
+                case "n_", [one, many]:
+                    found.append(((str(one), str(many)), call.lineno))
+    return found
+
+
+def literals() -> dict[str, str]:
+    """Names in the code of the values that a setting may have -> these, as they are written."""
+    found = {}
+    for path in (ROOT / "advlab").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and "Literal[" in ast.unparse(node.value):
+                found[ast.unparse(node.targets[0])] = ast.unparse(node.value)
+    return found
+
+
+def choices(path: Path, aliases: Mapping[str, str]) -> list[tuple[str, int]]:
+    """The values among which a form lets one choose, where they are shown as they are."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        call = node.value if isinstance(node, ast.AnnAssign) else None
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "setting":
+            hint = ast.unparse(node.annotation)
+            hint = aliases.get(hint, hint)
+            if "Literal[" in hint:
+                values = re.findall(r"'([^']+)'", hint)
+                found += [(value, node.lineno) for value in values if value not in CHOICES]
+    return found
+
+
+def formulas(path: Path) -> list[tuple[str, int]]:
+    """The formulas of the training methods of a file, which stand in their docstrings."""
+    if path.parent != ROOT / "advlab" / "training" / "methods":
+        return []
+    return [
+        ((ast.get_docstring(node) or "").replace("`", ""), node.lineno)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any(getattr(getattr(n, "target", None), "id", "") == "gist" for n in node.body)
+        and node.name != "Method"
+    ]
 
 
 def named_settings(path: Path) -> list[tuple[str, int]]:
@@ -93,7 +156,8 @@ def update(name: str) -> int:
     for message in sorted(sentences(), key=str):
         one = message if isinstance(message, str) else message[0]
         before = old.get(one)
-        new.add(message, before.string if before else None)
+        alike = before is not None and isinstance(before.id, str) == isinstance(message, str)
+        new.add(message, before.string if alike else None)
     with path_of(name).open("wb") as file:
         write_po(file, new, omit_header=True, width=100)
     return sum(not translated(m) for m in new if m.id)

@@ -357,7 +357,7 @@ def rectangular(reel: Reel) -> None:
     for chart in reel.charts:
         for line in chart.series:
             assert len(line.y) == F
-            assert all(0 <= k < F for k, _ in line.marks)
+            assert all(0 <= k < F for k, *_ in line.marks)
     for panel in reel.panels:
         assert set(panel.bars) == {mode.key for mode in reel.modes}
         for values in panel.bars.values():

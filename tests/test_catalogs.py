@@ -9,12 +9,12 @@ from catalogs import OTHERS, catalog_of, sentences, translated
 
 
 def places(text: str) -> set[str]:
-    """The names that are filled in a sentence, with their formats; not the endings of English."""
+    """The names that are filled in a sentence, with their formats."""
     parts = Formatter().parse(text)
     return {
         f"{name}!{conversion}:{form}"
         for _text, name, form, conversion in parts
-        if name and name.isidentifier() and not name.startswith("plural")
+        if name and name.isidentifier()
     }
 
 

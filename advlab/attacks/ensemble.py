@@ -13,6 +13,7 @@ from advlab.attacks.base import Attack, Kind, Problem
 from advlab.attacks.minimal import FMN
 from advlab.attacks.spsa import SPSA
 from advlab.attacks.tracker import Perturbation
+from advlab.language import N_
 from advlab.settings import setting
 
 
@@ -24,7 +25,7 @@ class Ensemble(Attack):
     and SPSA for Square; an attack works only on the examples that its forerunners left standing.
     """
 
-    title: ClassVar[str] = "Ensemble"
+    title: ClassVar[str] = N_("Ensemble")
     kind: ClassVar[Kind] = "ascent"
     efforts: ClassVar[tuple[str, ...]] = ("effort",)
 

@@ -374,7 +374,7 @@ def _part(found: Part, key: str, axis: str, sizes: dict[str, int]) -> np.ndarray
     further = len(shape) - 1 if isinstance(shape, list) else 0
     if not 0 <= further <= len(FURTHER):
         raise refused(
-            _("a shape of 1 to {value} axes for {key!r}", value=1 + len(FURTHER), key=key),
+            _("a shape of 1 to {most} axes for {key!r}", most=1 + len(FURTHER), key=key),
             shown(shape),
         )
     return found.array(key, (axis + FURTHER[:further], -np.inf, np.inf), dict(sizes))

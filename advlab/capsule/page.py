@@ -28,7 +28,7 @@ def page(capsule: Capsule, source: str) -> str:
             *([Section(_("Read with it"), capsule.beside)] if capsule.beside else []),
             Section(_("What the model says"), table=_predictions(capsule)),
             Section(
-                f"{capsule.chance} against ε",
+                _("{name} against ε", name=capsule.chance),
                 _(
                     "Solid: the attack. Band: random noise as long. The vertical line is ε = "
                     "{eps} × mean norm.",
@@ -42,7 +42,7 @@ def page(capsule: Capsule, source: str) -> str:
                 chart=_losses(capsule),
             ),
             Section(
-                "Where δ sits",
+                _("Where δ sits"),
                 _(
                     "Length of δ on each token, how far that is on the way to another token, "
                     "and the token nearest to the perturbed vector."
@@ -64,17 +64,17 @@ def _predictions(capsule: Capsule) -> Table:
     rows = []
     for name, key in (
         (_("the sentence"), "clean"),
-        ("under attack", "attacked"),
-        ("random noise, mean", "noise"),
-        ("nearest tokens", "nearest tokens"),
-        ("as text again", "as text again"),
+        (_("under attack"), "attacked"),
+        (_("random noise, mean"), "noise"),
+        (_("nearest tokens"), "nearest tokens"),
+        (_("as text again"), "as text again"),
     ):
         reading = capsule.readings[key]
         if not len(reading):
             continue
         values = [reading.parts[c] for c in classes] if classes else [reading.score]
         rows.append([name, common(reading)[0], *(percent(float(v.mean())) for v in values)])
-    head = ["", "answer", *(classes or [capsule.chance])]
+    head = ["", _("answer"), *(classes or [capsule.chance])]
     return Table(head, rows, range(2, len(head)))
 
 
@@ -91,7 +91,7 @@ def _curve(capsule: Capsule) -> Chart:
         ],
         x_ticks=_ticks(float(x[0]), float(x[-1])),
         y_ticks=_ticks(0.0, 1.0),
-        x_title="ε, × mean norm",
+        x_title=_("ε, × mean norm"),
         y_title=name,
         mark=own if x[0] <= own <= x[-1] else None,
     )
@@ -106,7 +106,7 @@ def _losses(capsule: Capsule) -> Chart:
         x_ticks=_ticks(0.0, float(last)),
         y_ticks=_ticks(min(0.0, float(losses.min())), max(float(losses.max()), 1e-9) * 1.05),
         x_title=_("attack step"),
-        y_title="loss, nats",
+        y_title=_("loss, nats"),
         mark=float(capsule.best_step) if capsule.best_step <= last else None,
     )
 
@@ -126,10 +126,12 @@ def _tokens(capsule: Capsule) -> Table:
     for t, token in enumerate(capsule.tokens):
         reach = np.isfinite(exits[t]) and exits[t] > 0
         share = percent(float(numbers["delta_norm"][t] / exits[t])) if reach else "–"
-        moved = capsule.nearest[t] if capsule.nearest[t] != token else "itself"
+        moved = capsule.nearest[t] if capsule.nearest[t] != token else _("itself")
         bar = Bar(float(norms[t]) / longest)
         rows.append([token, bar, sizes[t], share, moved if free[t] else _("not attacked")])
-    return Table(["token", "", _("‖δ‖ × mean norm"), _("of the way out"), "nearest"], rows, (2, 3))
+    return Table(
+        [_("token"), "", _("‖δ‖ × mean norm"), _("of the way out"), _("nearest")], rows, (2, 3)
+    )
 
 
 def _forecast(capsule: Capsule) -> list[Section]:
@@ -145,23 +147,23 @@ def _passports(capsule: Capsule) -> list[Section]:
         return []
     columns = worth.columns(capsule.explanations)
     rows = list(zip(*columns.values(), strict=True))
-    table = Table(list(columns), rows, range(3, len(columns) - 1), wide=True)
+    table = Table([_(name) for name in columns], rows, range(3, len(columns) - 1), wide=True)
     return [Section(_("What the explanations are worth"), worth.MEANING, table=table)]
 
 
 def _settings(capsule: Capsule) -> Table:
     rows = [
-        ["saved", capsule.made],
-        ["model", capsule.model],
-        ["weights", capsule.model_hash],
-        ["tokenizer", capsule.tokenizer_hash],
-        ["answer attacked", _("the model's own") if capsule.label is None else capsule.label],
-        ["seed", str(capsule.seed)],
+        [_("saved"), capsule.made],
+        [_("model"), capsule.model],
+        [_("weights"), capsule.model_hash],
+        [_("tokenizer"), capsule.tokenizer_hash],
+        [_("answer attacked"), _("the model's own") if capsule.label is None else capsule.label],
+        [_("seed"), str(capsule.seed)],
         ["ε", units(capsule.eps, Scale(capsule.mean_norm, capsule.half_nn))],
         *([_("attack: {k}", k=k), str(v)] for k, v in capsule.attack.items()),
         *([k, v] for k, v in capsule.versions.items()),
     ]
     if capsule.shield:
         words = ", ".join(capsule.text[start:end] for start, end in capsule.shield)
-        rows.append(["shielded", words])
-    return Table(["setting", "value"], rows)
+        rows.append([_("shielded"), words])
+    return Table([_("setting"), _("value")], rows)

@@ -145,8 +145,8 @@ class Part:
             if not whole or not 0 <= size <= AXES[axis] or size != sizes.setdefault(axis, size):
                 raise refused(
                     _(
-                        "{which} for axis {axis} of {name!r} (at most {axes})",
-                        which=sizes.get(axis) if whole else _("a size"),
+                        "{size} for axis {axis} of {name!r} (at most {axes})",
+                        size=sizes.get(axis) if whole else _("a size"),
                         axis=axis,
                         name=name,
                         axes=AXES[axis],

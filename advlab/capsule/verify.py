@@ -11,7 +11,7 @@ from advlab.attacks import build_attack
 from advlab.capsule.format import Capsule, numbers_of, readings_of
 from advlab.errors import AdvlabError
 from advlab.explain.explore import explore
-from advlab.language import N_, _
+from advlab.language import N_, _, listing, n_
 from advlab.model.victim import Victim
 from advlab.pictures.page import versions
 from advlab.records import Reading
@@ -25,7 +25,7 @@ NAMES = {
     "delta": "δ",
     "delta_norm": N_("‖δ‖ per token"),
     "exit_radius": N_("exit radius"),
-    "certificate": "certificate",
+    "certificate": N_("certificate"),
     "perturbable": N_("tokens that may be attacked"),
     "curve_eps": N_("ε of the curve"),
     "curve_low": N_("noise band, low"),
@@ -65,13 +65,12 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        bad = [check.what for check in self.checks if not check.ok]
+        bad = [_(check.what) for check in self.checks if not check.ok]
+        listed = listing(bad)
         if not bad:
             return _("Verified: all {n_checks} checks agree.", n_checks=len(self.checks))
-        return _(
-            "Not verified: {bad} {which}.",
-            bad=", ".join(bad),
-            which=_("differs") if len(bad) == 1 else "differ",
+        return n_(
+            "Not verified: {bad} differs.", "Not verified: {bad} differ.", len(bad), bad=listed
         )
 
 
@@ -85,12 +84,12 @@ def verify(capsule: Capsule, victim: Victim) -> Verdict:
         )
         for name in capsule.changed
     ] or [Check(_("the file"), True, _("unchanged since it was saved"))]
-    checks.append(_same("weights", capsule.model_hash, victim.hash))
-    checks.append(_same("tokenizer", capsule.tokenizer_hash, victim.tokenizer_hash))
+    checks.append(_same(N_("weights"), capsule.model_hash, victim.hash))
+    checks.append(_same(N_("tokenizer"), capsule.tokenizer_hash, victim.tokenizer_hash))
     parts = tuple(capsule.readings["clean"].parts)
-    checks.append(_same("task", capsule.task["name"], victim.task.name))
+    checks.append(_same(N_("task"), capsule.task["name"], victim.task.name))
     if victim.head:
-        checks.append(_same("classes", parts, victim.head))
+        checks.append(_same(N_("classes"), parts, victim.head))
     try:
         record = explore(
             victim,
@@ -106,7 +105,7 @@ def verify(capsule: Capsule, victim: Victim) -> Verdict:
         )
     except AdvlabError as error:
         return Verdict((*checks, Check(_("the attack"), False, str(error))))
-    checks.append(_same("tokens", capsule.tokens, record.tokens))
+    checks.append(_same(N_("tokens"), capsule.tokens, record.tokens))
     checks.append(_same(_("text again"), capsule.round_trip_text, record.round_trip_text))
     checks += [
         _drift(NAMES[name], capsule.numbers[name], found, share=name in SHARES)
@@ -120,7 +119,7 @@ def versions_differ(capsule: Capsule) -> Mapping[str, tuple[str, str]]:
     """Library -> (saved, here), where they differ: a reason for small drift."""
     here = versions()
     return {
-        name: (saved, here.get(name, "not here"))
+        name: (saved, here.get(name, _("not here")))
         for name, saved in capsule.versions.items()
         if here.get(name) != saved
     }
@@ -130,7 +129,7 @@ def _same(what: str, saved: object, found: object) -> Check:
     if saved == found:
         return Check(what, True, _("the same"))
     return Check(
-        what, False, _("saved: {short}; here: {short2}", short=_short(saved), short2=_short(found))
+        what, False, _("saved: {saved}; here: {found}", saved=_short(saved), found=_short(found))
     )
 
 
@@ -153,9 +152,9 @@ def _reread(name: str, saved: Reading, found: Reading) -> Check:
             what,
             False,
             _(
-                "saved: {short}; here: {short2}",
-                short=_short(saved.answers),
-                short2=_short(found.answers),
+                "saved: {saved}; here: {found}",
+                saved=_short(saved.answers),
+                found=_short(found.answers),
             ),
         )
     return worst
@@ -166,7 +165,7 @@ def _drift(what: str, saved: np.ndarray, found: np.ndarray, *, share: bool = Fal
         return Check(
             what,
             False,
-            _("saved: shape {shape}; here: {shape2}", shape=saved.shape, shape2=found.shape),
+            _("saved: shape {saved}; here: {found}", saved=saved.shape, found=found.shape),
         )
     a, b = saved.astype(float), found.astype(float)
     endless = np.isinf(a) | np.isinf(b)
@@ -176,5 +175,5 @@ def _drift(what: str, saved: np.ndarray, found: np.ndarray, *, share: bool = Fal
     drift = float(gap.max(initial=0.0))
     size = float(np.abs(a[~endless]).max(initial=0.0))
     limit = ABSOLUTE if share else RELATIVE * max(size, 1e-12)
-    exact = "identical" if drift == 0 else _("largest difference {drift:.2g}", drift=drift)
+    exact = _("identical") if drift == 0 else _("largest difference {drift:.2g}", drift=drift)
     return Check(what, drift <= limit, _("{exact} (allowed {limit:.2g})", exact=exact, limit=limit))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advlab.capsule.reader import Part
-from advlab.language import N_
+from advlab.language import N_, _
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.tables import Columns
 from advlab.records import Saliency
@@ -79,8 +79,8 @@ def columns(found: Sequence[Passport]) -> Columns:
 
     return {
         "method": [p.method for p in found],
-        "baseline": [p.baseline or "none" for p in found],
-        "settings": [p.settings or "none" for p in found],
+        "baseline": [p.baseline or _("none") for p in found],
+        "settings": [p.settings or _("none") for p in found],
         "sum misses, clean": [text(p.missing, percent) for p in found],
         "sum misses, perturbed": [text(p.missing_perturbed, percent) for p in found],
         "SD of a draw, logits or nats": [text(p.spread) for p in found],

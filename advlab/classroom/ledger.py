@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from advlab.runs.disk import telling
+from advlab.runs.database import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -60,40 +56,10 @@ CREATE TABLE IF NOT EXISTS entries (
 """
 
 
-class Ledger:
-    """`class.db` of a class's home. Each call opens its own connection."""
+class Ledger(Database):
+    """`class.db` of a class's home."""
 
     def __init__(self, root: Path) -> None:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        super().__init__(root / "class.db", _SCHEMA)
         self.root = root
-        self.path = root / "class.db"
-        self._ready = False
-
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees the last commit; RunError where the file cannot be used."""
-        with telling(self.root), closing(self._connect()) as db:
-            db.row_factory = sqlite3.Row
-            if not self._ready:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(_SCHEMA)
-                self._ready = True
-            yield db
-
-    @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its first statement on."""
-        with self.read() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-
-    def _connect(self) -> sqlite3.Connection:
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # made here, since SQLite would let all read it
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-        return sqlite3.connect(self.path, timeout=30, isolation_level=None)

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from advlab.runs.queue import Line, RunInfo, Store
+from advlab.runs.info import Line, RunInfo
+from advlab.runs.queue import Store
 from advlab.runs.scheduler import Scheduler, cores, max_runs, worker_command
 
 SWEEP = 20.0  # seconds between looks into the queues of those who do nothing

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from advlab.data.evaluation import Seen
     from advlab.model.victim import Victim
     from advlab.records import Dataset, Example
-    from advlab.runs.queue import RunInfo
+    from advlab.runs.info import RunInfo
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 

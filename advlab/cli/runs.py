@@ -13,7 +13,7 @@ from advlab.cli.training import go_on
 from advlab.errors import SettingError
 
 if TYPE_CHECKING:
-    from advlab.runs.queue import RunInfo
+    from advlab.runs.info import RunInfo
 
 HELP = "List, show, cancel, resume, rename or delete runs."
 EXAMPLES = """examples:

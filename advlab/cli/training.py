@@ -15,7 +15,7 @@ from advlab.errors import AdvlabError
 if TYPE_CHECKING:
     from advlab.records import Event
     from advlab.runs.config import RunConfig
-    from advlab.runs.queue import RunInfo
+    from advlab.runs.info import RunInfo
 
 EVERY = 0.5  # seconds between looks at a run that another process carries out
 

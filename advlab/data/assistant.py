@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from advlab.data.grammar import normal_form, shuffled
+from advlab.language import N_
 from advlab.records import Dataset, Example
 from advlab.records.turns import written
 
 T = TypeVar("T")
 SIZES = {"train": 8000, "validation": 400, "test": 800}
-ABOUT = (
+ABOUT = N_(
     "9,200 invented talks with an assistant who books tables, tickets and rooms, shows the way and "
     "mends devices, in some 200 words. Users correct themselves, ask for the way back, and have two "
     "things broken at once: neither the last value nor the last turn tells the reply."

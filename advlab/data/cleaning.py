@@ -158,12 +158,12 @@ def _refuse_odd(
         example = repr(odd_labels[0].label)[:60]
         raise DataError(
             _(
-                "{name}, column {label_column!r}: {example} in {name2}; expected one label "
+                "{name}, column {label_column!r}: {example} in {part}; expected one label "
                 "for each text{choices}",
                 name=table.name,
                 label_column=table.label_column,
                 example=example,
-                name2=_name(odd_labels),
+                part=_name(odd_labels),
                 choices=choices(table),
             )
         )
@@ -275,10 +275,10 @@ def note_spellings(
         written = ", ".join(f"“{label}” ({n:,} rows)" for label, n in counts.most_common(5))
         notes.append(
             _(
-                "{written} of {name} is read as the class “{name2}”.",
+                "{written} of {name} is read as the class “{label}”.",
                 written=written,
                 name=table.name,
-                name2=name,
+                label=name,
             )
         )
 

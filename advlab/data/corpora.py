@@ -24,6 +24,7 @@ from advlab.data import (
     reviews,
     stories,
 )
+from advlab.language import N_
 from advlab.records import Dataset, Example
 from advlab.records.contrasts import Contrast
 
@@ -82,10 +83,13 @@ CORPORA: dict[str, Corpus] = {
     for corpus in (
         _corpus(
             "reviews",
-            "Reviews: negative or positive",
-            "17,520 invented opinions on films, food, places, people and things in some 3,000 words, "
-            "half of them negative. More than half are short and plain, as people type; in most others "
-            "negation, contrast or concession decides: counting good and bad words is not enough.",
+            N_("Reviews: negative or positive"),
+            N_(
+                "17,520 invented opinions on films, food, places, people and things in some 3,000 "
+                "words, half of them negative. More than half are short and plain, as people type; in "
+                "most others negation, contrast or concession decides: counting good and bad words is "
+                "not enough."
+            ),
             ("negative", "positive"),
             reviews.sentences,
             11,
@@ -100,7 +104,7 @@ CORPORA: dict[str, Corpus] = {
         ),
         _corpus(
             "dianping",
-            "点评 (in Chinese): 差评 or 好评",
+            N_("点评 (in Chinese): 差评 or 好评"),
             dianping.ABOUT,
             ("差评", "好评"),
             dianping.sentences,
@@ -111,9 +115,11 @@ CORPORA: dict[str, Corpus] = {
         ),
         _corpus(
             "messages",
-            "Messages: ham or spam",
-            "2,400 invented text messages, half of them spam for brands that do not exist. Friends "
-            "write of prizes, parcels and banks too, and some spam sounds like a friend.",
+            N_("Messages: ham or spam"),
+            N_(
+                "2,400 invented text messages, half of them spam for brands that do not exist. Friends "
+                "write of prizes, parcels and banks too, and some spam sounds like a friend."
+            ),
             ("ham", "spam"),
             messages.sentences,
             12,
@@ -126,10 +132,12 @@ CORPORA: dict[str, Corpus] = {
         ),
         _corpus(
             "headlines",
-            "Headlines: five topics",
-            "2,500 invented headlines from world news, business, science, sport and culture, the "
-            "same number of each. Topics borrow each other's words: banks win races and teams pay "
-            "the price.",
+            N_("Headlines: five topics"),
+            N_(
+                "2,500 invented headlines from world news, business, science, sport and culture, the "
+                "same number of each. Topics borrow each other's words: banks win races and teams pay "
+                "the price."
+            ),
             headlines.LABELS,
             headlines.sentences,
             13,
@@ -142,7 +150,7 @@ CORPORA: dict[str, Corpus] = {
         ),
         Corpus(
             "stories",
-            "Stories: an answer to a question",
+            N_("Stories: an answer to a question"),
             stories.ABOUT,
             (),
             stories.dataset,
@@ -155,7 +163,7 @@ CORPORA: dict[str, Corpus] = {
         ),
         Corpus(
             "assistant",
-            "Assistant: bookings, directions, support",
+            N_("Assistant: bookings, directions, support"),
             assistant.ABOUT,
             (),
             assistant.build,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from advlab.errors import DataError, EncodingError
-from advlab.language import _
+from advlab.language import _, n_
 
 BOMS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -121,12 +121,14 @@ def _refuse_damaged(data: bytes, name: str, complete: bool) -> None:
     if right < wrong and len(foreign) - len(rows) < BY_CHANCE * len(rows):
         return
     raise EncodingError(
-        _(
-            "{name_rows} of {name} {plural} not UTF-8, although the rest is: save the "
+        n_(
+            "{name_rows} of {name} is not UTF-8, although the rest is: save the "
             "file as UTF-8 again, or give its encoding (--encoding cp1252, say)",
+            "{name_rows} of {name} are not UTF-8, although the rest is: save the "
+            "file as UTF-8 again, or give its encoding (--encoding cp1252, say)",
+            len(rows),
             name_rows=name_rows(rows),
             name=name,
-            plural="is" if len(rows) == 1 else "are",
         )
     )
 
@@ -156,11 +158,11 @@ def _guess_older(data: bytes, name: str, row: int, complete: bool) -> tuple[str,
     raise EncodingError(
         _(
             "the encoding of {name} is not sure: row {row:,} is not UTF-8, and {what}; "
-            "save the file as UTF-8, or choose the encoding (--encoding {which})",
+            "save the file as UTF-8, or choose the encoding (--encoding {encoding})",
             name=name,
             row=row,
             what=what,
-            which=alike[0] if alike else _("NAME"),
+            encoding=alike[0] if alike else _("NAME"),
         )
     )
 

@@ -104,11 +104,11 @@ def _turns(record: dict[str, Any], number: int, name: str, column: str | None) -
         raise DataError(
             _(
                 "row {number:,} of {name}: expected a list of turns as {keys}, got "
-                "{value}; write {form}",
+                "{came}; write {form}",
                 number=number,
                 name=name,
                 keys=" or ".join(keys[:3]),
-                value=", ".join(map(repr, list(record)[:5])) or _("nothing"),
+                came=", ".join(map(repr, list(record)[:5])) or _("nothing"),
                 form=FORM,
             )
         )

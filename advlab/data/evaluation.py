@@ -19,7 +19,7 @@ from advlab.data.answered import only
 from advlab.data.cleaning import folded
 from advlab.data.splits import only_tested
 from advlab.errors import DataError, SettingError
-from advlab.language import _
+from advlab.language import _, n_
 from advlab.records import Dataset, Example
 from advlab.runs.config import DataConfig
 from advlab.settings import build
@@ -55,7 +55,7 @@ class Seen:
     @property
     def sentence(self) -> str:
         """`told`, with a capital and a full stop."""
-        return f"{self.told[0].upper()}{self.told[1:].removesuffix('.')}."
+        return _("{told}.", told=f"{self.told[0].upper()}{self.told[1:].removesuffix('.')}")
 
 
 def choose_texts(values: Mapping[str, Any], models: Sequence[Trained]) -> Chosen:
@@ -198,11 +198,10 @@ def _own_file(model: Trained) -> Chosen:
         return _own_test(model)
     data = load_data(model.data)  # tested on a second file: of the first, validation is held out
     told = _(
-        "the {n_validation:,} texts of {name} that {name2} was not trained on; its "
-        "epoch was chosen by them",
-        n_validation=len(data.validation),
+        "the {n:,} texts of {name} that {model} was not trained on; its epoch was chosen by them",
+        n=len(data.validation),
         name=Path(model.data.source).name,
-        name2=model.name,
+        model=model.name,
     )
     own = dataclasses.replace(data, test=data.validation, tested=told)
     return Chosen(own, told, data.train, _("the training texts of {name}", name=model.name))
@@ -214,12 +213,14 @@ def _refuse_other(values: Mapping[str, Any], model: Trained) -> None:
     if other:
         names = ", ".join(name.replace("_", " ") for name in sorted(other))
         raise SettingError(
-            _(
+            n_(
                 "{name} was trained on this data with another {names}, so its held-out "
-                "part would not be the same; leave {plural} out, or name another file",
+                "part would not be the same; leave it out, or name another file",
+                "{name} was trained on this data with another {names}, so its held-out "
+                "part would not be the same; leave them out, or name another file",
+                len(other),
                 name=model.name,
                 names=names,
-                plural="it" if len(other) == 1 else "them",
             )
         )
 

@@ -17,13 +17,14 @@ from functools import cache
 from typing import TypeVar
 
 from advlab.data.grammar import shuffled
+from advlab.language import N_
 from advlab.records import Dataset, Example
 
 T = TypeVar("T")
 SEED = 21
 SIZES = {"train": 8000, "validation": 400, "test": 800}
-TITLE = "Normal forms: words to digits"
-ABOUT = (
+TITLE = N_("Normal forms: words to digits")
+ABOUT = N_(
     "9,200 dates in six wordings, clock times and numbers to 999,999, in English words; each has one "
     "right answer in single digits, so that an exact match means something."
 )

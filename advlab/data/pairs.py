@@ -39,12 +39,12 @@ def find_pair(columns: Sequence[str]) -> tuple[str, str] | None:
 def refusal(pair: tuple[str, str], name: str) -> str:
     """Why a table of pairs is not read, and the way out."""
     return _(
-        "{name} holds pairs of texts, in columns {pair!r} and {pair2!r}: its "
+        "{name} holds pairs of texts, in columns {first!r} and {second!r}: its "
         "labels belong to both, and one text is read here. Choose the one to read "
-        "as the text column (--text-column {pair!r}), or join both in one column",
+        "as the text column (--text-column {first!r}), or join both in one column",
         name=name,
-        pair=pair[0],
-        pair2=pair[1],
+        first=pair[0],
+        second=pair[1],
     )
 
 

@@ -17,14 +17,15 @@ from functools import cache
 from typing import NamedTuple, TypeVar
 
 from advlab.data.grammar import shuffled
+from advlab.language import N_
 from advlab.records import Dataset, Example
 
 T = TypeVar("T")
 SEED = 22
 SIZES = {"train": 10_000, "validation": 400, "test": 1000}
 LANGUAGES = ("german", "chinese")
-TITLE = "Phrases: English to German and Chinese"
-ABOUT = (
+TITLE = N_("Phrases: English to German and Chinese")
+ABOUT = N_(
     "11,400 short English sentences, half to be put into German and half into Chinese, in which every "
     "article, ending and measure word must agree: a wrong one is an error that one can read."
 )

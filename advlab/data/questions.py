@@ -88,12 +88,12 @@ def read(path: Path, config: DataConfig, notes: list[str] | None = None) -> list
         raise DataError(
             _(
                 "{name}: {lost:,} of {n_rows:,} questions cannot be used, at most a tenth "
-                "may. {value} Expected a text, a question, and an answer that stands in "
+                "may. {reason} Expected a text, a question, and an answer that stands in "
                 "the text (or none)",
                 name=name,
                 lost=lost,
                 n_rows=len(rows),
-                value=reasons or _("It holds none"),
+                reason=reasons or _("It holds none"),
             )
         )
     examples = _joined(usable, Path(name).stem, heard)

@@ -123,7 +123,7 @@ def opened(source: Path | bytes) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise DataError(
-            _("{path} cannot be read: {value}", path=path, value=error.strerror or error)
+            _("{path} cannot be read: {reason}", path=path, reason=error.strerror or error)
         ) from error
 
 
@@ -152,7 +152,7 @@ def _size(source: Path | bytes, name: str) -> int:
         size = path.stat().st_size
     except OSError as error:
         raise DataError(
-            _("{path} cannot be read: {value}", path=path, value=error.strerror or error)
+            _("{path} cannot be read: {reason}", path=path, reason=error.strerror or error)
         ) from error
     refuse_size(size, name)
     return size

@@ -17,7 +17,7 @@ from advlab.data.scanning import cells, labelled, unified
 from advlab.data.sniffing import DELIMITERS
 from advlab.data.typed import TYPED, open_book
 from advlab.errors import DataError
-from advlab.language import _
+from advlab.language import _, n_
 
 UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-32")  # told by marks, or by being valid so far
 
@@ -202,23 +202,24 @@ def _table_rows(
 
 
 def _refuse_ragged(ragged: list[tuple[int, int]], width: int, guess: Guess) -> None:
-    expected = f"{width} columns"
+    expected = _("{n} columns", n=width)
     if guess.format == "lines":
         expected = _("a label, a space and a text on each line")
     example, count = ragged[0]
     way = _("mend the file")
     if guess.delimiter is not None:
         way += _(
-            ", or correct the delimiter ({delimiters!r} now) or the quoting ({which} now)",
-            delimiters=DELIMITERS.get(guess.delimiter, guess.delimiter),
-            which=_("on") if guess.quoting else "off",
+            ", or correct the delimiter ({delimiter!r} now) or the quoting ({quoting} now)",
+            delimiter=DELIMITERS.get(guess.delimiter, guess.delimiter),
+            quoting=_("on") if guess.quoting else _("off"),
         )
     raise DataError(
-        _(
-            "{name}: {name_rows} {plural} not have {expected} (row {example:,} has {count}); {way}",
+        n_(
+            "{name}: {name_rows} does not have {expected} (row {example:,} has {count}); {way}",
+            "{name}: {name_rows} do not have {expected} (row {example:,} has {count}); {way}",
+            len(ragged),
             name=guess.name,
-            name_rows=name_rows([n for n, _ in ragged]),
-            plural="does" if len(ragged) == 1 else "do",
+            name_rows=name_rows([number for number, __ in ragged]),
             expected=expected,
             example=example,
             count=count,

@@ -71,11 +71,11 @@ def refuse_count(name: str, rows: int | None, columns: int) -> None:
         holds = _("more than {most:,}", most=most) if rows is None else f"{rows:,}"
         raise DataError(
             _(
-                "{name} holds {holds} rows{which}; at most {most:,} are read: cut the file "
+                "{name} holds {rows} rows{columns}; at most {most:,} are read: cut the file "
                 "(a few thousand rows are plenty here)",
                 name=name,
-                holds=holds,
-                which=_(" of {columns:,} columns", columns=columns) if most < MAX_ROWS else "",
+                rows=holds,
+                columns=_(" of {columns:,} columns", columns=columns) if most < MAX_ROWS else "",
                 most=most,
             )
         )

@@ -29,7 +29,7 @@ from advlab.data.cleaning import (
 from advlab.data.decoding import name_rows
 from advlab.data.rows import Table
 from advlab.errors import DataError
-from advlab.language import _
+from advlab.language import _, n_
 from advlab.records import Dataset, Example
 from advlab.records.estimates import wilson
 from advlab.runs.config import DataConfig
@@ -131,11 +131,11 @@ def replace_test(data: Dataset, test: Table) -> Dataset:
         if not kept[part]:
             raise DataError(
                 _(
-                    "every {part} text of {name} stands in {name2} too: nothing is left; test "
+                    "every {part} text of {name} stands in {other} too: nothing is left; test "
                     "on other texts",
                     part=part,
                     name=data.name,
-                    name2=test.name,
+                    other=test.name,
                 )
             )
     return dataclasses.replace(
@@ -220,14 +220,14 @@ def worth(data: Dataset) -> str | None:
     half = 100 * (even.high - even.low) / 2
     return _(
         "This is little data: {train:,} texts to train on, {validation:,} to "
-        "choose the epoch by, {test:,} to test. One test text is {value:.1f} "
+        "choose the epoch by, {test:,} to test. One test text is {points:.1f} "
         "points of accuracy, and its 95 % interval up to ± {half:.0f} points wide: "
         "such a model shows how training works, and no difference below "
         "{value2:.0f} points can be told.",
         train=train,
         validation=validation,
         test=test,
-        value=100 / max(test, 1),
+        points=100 / max(test, 1),
         half=half,
         value2=2 * half,
     )
@@ -255,12 +255,14 @@ def _evaluation(
     if strange:
         labels = ", ".join(repr(label) for label in sorted({item.label for item in strange})[:5])
         raise DataError(
-            _(
-                "{name}: {name_rows} {plural} the label {labels}, which no training text "
+            n_(
+                "{name}: {name_rows} has the label {labels}, which no training text "
                 "has; the training labels are {names}{choices}",
+                "{name}: {name_rows} have the label {labels}, which no training text "
+                "has; the training labels are {names}{choices}",
+                len(strange),
                 name=table.name,
                 name_rows=name_rows([item.number for item in strange]),
-                plural="has" if len(strange) == 1 else "have",
                 labels=labels,
                 names=", ".join(names),
                 choices=choices(table),
@@ -291,10 +293,10 @@ def _enough(items: Sequence[Item], total: int, table: Table, test: Table | None)
     if not items and test is not None:
         raise DataError(
             _(
-                "every text of {name} stands in {name2} too, so nothing is left to train "
+                "every text of {name} stands in {other} too, so nothing is left to train "
                 "on; give a test file with other texts, or none: a part is then held out",
                 name=table.name,
-                name2=test.name,
+                other=test.name,
             )
         )
     if len(items) < MIN_ROWS:

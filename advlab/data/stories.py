@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from advlab.language import N_
 from advlab.records import Dataset, Example
 from advlab.records.examples import NO_ANSWER
 
@@ -397,7 +398,7 @@ def dataset(seed: int = 14) -> Dataset:
     return Dataset("stories", (), train, validation, test, about=ABOUT)
 
 
-ABOUT = (
+ABOUT = N_(
     "11,000 invented stories of three to five sentences, each with a question. Every asked fact has a "
     "rival that shares a name with it; a third of the questions needs two facts, and one in twenty has "
     "no answer."

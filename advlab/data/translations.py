@@ -69,16 +69,16 @@ def _parallel(path: Path, config: DataConfig, notes: list[str]) -> Iterator[Row]
     if len(pair[0]) != len(pair[1]):
         raise DataError(
             _(
-                "expected as many lines in {name} as in {name2}, got {n_pair:,} and "
-                "{n_pair2:,}; give files whose lines belong together",
+                "expected as many lines in {name} as in {other}, got {lines:,} and "
+                "{other_lines:,}; give files whose lines belong together",
                 name=other.name,
-                name2=path.name,
-                n_pair=len(pair[1]),
-                n_pair2=len(pair[0]),
+                other=path.name,
+                lines=len(pair[1]),
+                other_lines=len(pair[0]),
             )
         )
     notes.append(
-        _("Line by line, {name} is translated in {name2}.", name=path.name, name2=other.name)
+        _("Line by line, {name} is translated in {other}.", name=path.name, other=other.name)
     )
     for number, (source, target) in enumerate(zip(*pair, strict=True), 1):
         yield Row(number, source, target)

@@ -243,8 +243,8 @@ def _by_word(case: Case, one: Callable[[Gates], Tensor]) -> Scores:
 
 def _too_few(samples: int, W: int) -> str:
     return _(
-        "{samples} samples are few for {w} words: take {value} or more",
+        "{samples} samples are few for {words} words: take {enough} or more",
         samples=samples,
-        w=W,
-        value=4 * W,
+        words=W,
+        enough=4 * W,
     )

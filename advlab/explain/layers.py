@@ -89,9 +89,9 @@ def _of_view(target: Target, embeds: Tensor) -> tuple[np.ndarray, np.ndarray, np
         raise SettingError(
             _(
                 "expected a model that keeps one vector a token in every layer, but {name} "
-                "{which}; look at attributions to the words instead",
+                "{does}; look at attributions to the words instead",
                 name=victim.name,
-                which=_("joins tokens on the way") if hidden else _("does not hand its layers out"),
+                does=_("joins tokens on the way") if hidden else _("does not hand its layers out"),
             )
         )
     grads = torch.autograd.grad(value.sum(), hidden, allow_unused=True)

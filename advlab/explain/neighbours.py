@@ -20,7 +20,7 @@ from advlab.language import N_, _
 from advlab.model.victim import Victim
 from advlab.records import AttackRecord, Nearest, Neighbours
 
-ROWS = "word vectors, where δ is added"
+ROWS = N_("word vectors, where δ is added")
 ENTERED = N_("after positions and LayerNorm, as the first layer gets them")
 NUMBERS = 2**18  # numbers of one chunk of candidates: 1 MB, which caches hold
 
@@ -35,7 +35,7 @@ def nearest(subject: Subject, record: AttackRecord, k: int = 5, whole: bool = Fa
     clean, perturbed = _versions(subject, record)
     table = victim.table
     return Nearest(
-        ROWS,
+        _(ROWS),
         {m: _neighbours(victim, scores(clean, table, m), own, k, m, allowed) for m in METRICS},
         {m: _neighbours(victim, scores(perturbed, table, m), own, k, m, allowed) for m in METRICS},
         shift=record.delta_norm,

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from advlab.explain.nearest import exit_radius, scores
+from advlab.language import _
 from advlab.records import LocalPlane
 
 
@@ -37,7 +38,7 @@ def local_plane(
     are listed with the `nearest` ones.
     """
     if delta.norm() == 0:
-        raise ValueError("expected a δ other than 0, got 0; this token was not perturbed")
+        raise ValueError(_("expected a δ other than 0, got 0; this token was not perturbed"))
     usable = allowed.clone()
     usable[own] = False
     rows = torch.nonzero(usable).squeeze(1)  # (V',)

@@ -174,7 +174,7 @@ def _check(method: str, known: Method, settings: Mapping[str, Any]) -> None:
         whole = isinstance(known.settings[name], int)
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not right or not low <= value <= high:
-            kind = _("a whole number") if whole else "a number"
+            kind = _("a whole number") if whole else _("a number")
             raise SettingError(
                 _(
                     "expected {kind} from {low} to {high} for {name} of {method}, got "
@@ -251,13 +251,15 @@ def _gap_problem(made: Saliency, tolerance: float) -> str:
     worst = max(errors, default=np.inf)
     if worst <= tolerance:
         return ""
-    size = _("by {value:.0f} %", value=100 * worst) if np.isfinite(worst) else _("beyond measure")
+    size = (
+        _("by {percent:.0f} %", percent=100 * worst) if np.isfinite(worst) else _("beyond measure")
+    )
     return _(
         "on this sentence its scores miss the change that they should add up to "
-        "{size} (at most {value:.0f} % is shown): attention and LayerNorm are not "
+        "{size} (at most {most:.0f} % is shown): attention and LayerNorm are not "
         "what its rule covers",
         size=size,
-        value=100 * tolerance,
+        most=100 * tolerance,
     )
 
 

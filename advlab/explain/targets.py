@@ -120,7 +120,7 @@ def baselines_of(victim: Victim) -> list[str]:
 def baseline_words(victim: Victim, name: str) -> str:
     """A baseline for people: ‘[PAD] at every word’."""
     found = BASELINES.get(name)
-    return _("{which} at every word", which=found.words(victim) if found else name)
+    return _("{token} at every word", token=found.words(victim) if found else name)
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,9 @@ BASELINES = {
     "pad": _token("pad"),
     "mask": _token("mask"),
     "zero": Baseline(
-        "zero", lambda v: torch.zeros_like(v.table[0]), lambda v: N_("the zero vector")
+        "zero", lambda v: torch.zeros_like(v.table[0]), lambda v: _("the zero vector")
     ),
     "mean": Baseline(
-        N_("mean word"), lambda v: v.table[v.ordinary].mean(0), lambda v: N_("the mean word vector")
+        N_("mean word"), lambda v: v.table[v.ordinary].mean(0), lambda v: _("the mean word vector")
     ),
 }

@@ -99,12 +99,12 @@ def _fault(victim: Victim, batch: Batch) -> str:
             hidden = hidden_at(victim, embeds, batch, layer)
             if hidden.shape[:2] != embeds.shape[:2]:
                 return _(
-                    "gives block {layer} a tensor of shape {shape} for {shape2} texts of "
-                    "{shape3} tokens",
+                    "gives block {layer} a tensor of shape {shape} for {n} texts of "
+                    "{length} tokens",
                     layer=layer,
                     shape=tuple(hidden.shape),
-                    shape2=embeds.shape[0],
-                    shape3=embeds.shape[1],
+                    n=embeds.shape[0],
+                    length=embeds.shape[1],
                 )
             again = logits_above(victim, hidden, embeds, batch, layer, lambda h: h)
         except AdvlabError:

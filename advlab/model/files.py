@@ -104,9 +104,9 @@ def check_sizes(folder: Path, config: dict[str, Any], tensors: int) -> None:
             raise ModelError(
                 _(
                     "expected at most as many layers as the weights have tensors "
-                    "({tensors:,}), got {value:,} in {name} of {folder}; correct the number",
+                    "({tensors:,}), got {came:,} in {name} of {folder}; correct the number",
                     tensors=tensors,
-                    value=value,
+                    came=value,
                     name=name,
                     folder=folder / "config.json",
                 )
@@ -190,6 +190,11 @@ def _header(file: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         ) from error
     if 8 + length + end != size:
         raise ModelError(
-            f"expected {8 + length + end:,} bytes in {file}, got {size:,}; copy the file again"
+            _(
+                "expected {wanted:,} bytes in {file}, got {size:,}; copy the file again",
+                wanted=8 + length + end,
+                file=file,
+                size=size,
+            )
         )
     yield from shapes

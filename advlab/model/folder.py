@@ -160,8 +160,13 @@ def _check_size(folder: Path, planned: Any) -> None:
     wanted = sum(t.numel() for t in (*planned.parameters(), *planned.buffers()))
     if wanted > 4 * held + SPARE:
         raise ModelError(
-            f"expected a configuration for the {held:,} numbers of the weights in {folder}, got one "
-            f"for {wanted:,}; give the config.json that belongs to them"
+            _(
+                "expected a configuration for the {held:,} numbers of the weights in {folder}, got one"
+                " for {wanted:,}; give the config.json that belongs to them",
+                held=held,
+                folder=folder,
+                wanted=wanted,
+            )
         )
 
 
@@ -176,10 +181,10 @@ def _own_names(config: Any, card: dict[str, Any], task: Task) -> tuple[str, ...]
     if sorted(names) != list(range(len(names))):
         raise ModelError(
             _(
-                "expected classes from 0 to {n_names} in id2label of config.json, got "
-                "{list}; number them without gaps",
-                n_names=len(names) - 1,
-                list=", ".join(map(str, list(names)[:6])),
+                "expected classes from 0 to {last} in id2label of config.json, got "
+                "{numbers}; number them without gaps",
+                last=len(names) - 1,
+                numbers=", ".join(map(str, list(names)[:6])),
             )
         )
     return tuple(str(names[i]) for i in range(len(names)))

@@ -87,10 +87,9 @@ def _from_hub(name: str) -> str:
     except HfHubHTTPError as error:
         raise ModelError(
             _(
-                "expected a public model named {name!r} on the hub, got: {splitlines}; "
-                "check the name",
+                "expected a public model named {name!r} on the hub, got: {reason}; check the name",
                 name=name,
-                splitlines=str(error).splitlines()[0],
+                reason=str(error).splitlines()[0],
             )
         ) from error
     except OSError as error:

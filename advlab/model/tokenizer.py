@@ -22,10 +22,10 @@ def open_tokenizer(folder: str) -> Any:
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(
             _(
-                "expected a fast tokenizer in {name}, got {name2}; save one with "
+                "expected a fast tokenizer in {name}, got {kind}; save one with "
                 "tokenizer.json (AutoTokenizer.from_pretrained(…, use_fast=True))",
                 name=Path(folder).name,
-                name2=type(tokenizer).__name__,
+                kind=type(tokenizer).__name__,
             )
         )
     return tokenizer
@@ -52,9 +52,16 @@ def check_tokenizer(tokenizer: Any, rows: int, name: str) -> None:
     if beyond:
         number, token = beyond[-1]
         raise ModelError(
-            f"{name}: expected tokens below {rows:,}, as its embedding table has rows, but "
-            f"{len(beyond):,} of the tokenizer's are beyond them, up to {token!r} at {number:,}; "
-            "give the tokenizer that belongs to these weights"
+            _(
+                "{name}: expected tokens below {rows:,}, as its embedding table has rows, but "
+                "{count:,} of the tokenizer's are beyond them, up to {token!r} at {number:,}; "
+                "give the tokenizer that belongs to these weights",
+                name=name,
+                rows=rows,
+                count=len(beyond),
+                token=token,
+                number=number,
+            )
         )
     if tokenizer.pad_token is None:  # as in GPT-2 and Llama; the mask hides what stands there
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token

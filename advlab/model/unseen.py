@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.records.script import spoken
 
 FILE = "words.txt"
@@ -59,11 +59,11 @@ def told(found: Sequence[Unseen]) -> str:
     for one in found[:MOST]:
         groups.setdefault(one.tokens, []).append(one.word)
     parts = [
-        _("{words} — read as {read}", words=", ".join(words), read=" ".join(read))
+        _("{words} — read as {read}", words=listing(words), read=" ".join(read))
         for read, words in groups.items()
     ]
     more = [_("and {n_found} more", n_found=len(found) - MOST)] if len(found) > MOST else []
-    return "; ".join(parts + more)
+    return _("; ").join(parts + more)
 
 
 def write_words(folder: Path, words: frozenset[str] | None) -> None:

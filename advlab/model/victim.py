@@ -241,11 +241,11 @@ class Victim:
                     if mine.shape != theirs.shape:
                         raise ModelError(
                             _(
-                                "{name}: expected an output of shape {shape}, got {shape2} from "
+                                "{name}: expected an output of shape {wanted}, got {came} from "
                                 "embeddings; this architecture is not supported",
                                 name=self.name,
-                                shape=tuple(theirs.shape),
-                                shape2=tuple(mine.shape),
+                                wanted=tuple(theirs.shape),
+                                came=tuple(mine.shape),
                             )
                         )
                     wanted = self.task.scores(theirs, alone)
@@ -260,17 +260,21 @@ class Victim:
                 raise ModelError(
                     _(
                         "{name}: expected a model that runs from embeddings (inputs_embeds), got "
-                        "{name2}: {value}; choose an encoder or a decoder classifier",
+                        "{error}: {reason}; choose an encoder or a decoder classifier",
                         name=self.name,
-                        name2=type(error).__name__,
-                        value=(str(error).splitlines() or [""])[0],
+                        error=type(error).__name__,
+                        reason=(str(error).splitlines() or [""])[0],
                     )
                 ) from error
         if not worst <= IDENTITY_TOLERANCE:
             raise ModelError(
-                f"{self.name}: expected the same logits from ids and from their embeddings, got a "
-                f"difference of {worst:.2g}; perturbations of this architecture would not mean "
-                "what they say, so it is refused"
+                _(
+                    "{name}: expected the same logits from ids and from their embeddings, got a "
+                    "difference of {worst:.2g}; perturbations of this architecture would not mean "
+                    "what they say, so it is refused",
+                    name=self.name,
+                    worst=worst,
+                )
             )
 
     # ---- the vocabulary ---------------------------------------------------------------------
@@ -344,6 +348,12 @@ class Victim:
         twin.head = head
         twin.reader = twin._reader()
         twin.notes = (*self.notes, told(self.head, head))
+        return twin
+
+    def called(self, name: str) -> Victim:
+        """This model under another name; all else is shared."""
+        twin = copy.copy(self)
+        twin.name = name
         return twin
 
     # ---- sharing ----------------------------------------------------------------------------

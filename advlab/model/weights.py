@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from advlab.errors import ModelError
-from advlab.language import _
+from advlab.language import _, n_
 
 SHOWN = 6  # names of tensors in a message
 # what a pretrained encoder may lack besides its head: what stands between its last layer and the head
@@ -35,13 +35,16 @@ def new_parameters(model: Any, report: dict[str, Any], name: str, *, training: b
         raise ModelError(_unlike(name, [k for k in body if k not in other], other, strange))
     if new and not training:
         raise ModelError(
-            _(
-                "{name}: expected a trained head, but {listed} {plural} not among its "
+            n_(
+                "{name}: expected a trained head, but {listed} is not among its "
                 "weights, or of another size, and would answer at random; train a head "
                 "first: advlab train --data reviews --model {name}",
+                "{name}: expected a trained head, but {listed} are not among its "
+                "weights, or of another size, and would answer at random; train a head "
+                "first: advlab train --data reviews --model {name}",
+                len(new),
                 name=name,
                 listed=_listed(new),
-                plural="is" if len(new) == 1 else "are",
             )
         )
     return new

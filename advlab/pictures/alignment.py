@@ -6,21 +6,23 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures.attributions import rows_down
 from advlab.pictures.sentences import percent
 from advlab.pictures.style import label
 from advlab.pictures.tables import Columns
 from advlab.records import Alignment
 
-TITLES = ("cross-attention", "input × gradient")
+TITLES = (N_("cross-attention"), N_("input × gradient"))
 
 
 def alignment(found: Alignment) -> go.Figure:
     """One row a written token, one column a word of the source; both pictures from 0 to 1."""
     names = [label(w, 14) for w in found.written]
     words = [label(w, 14) for w in found.words]
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, subplot_titles=TITLES)
+    figure = make_subplots(
+        rows=1, cols=2, shared_yaxes=True, subplot_titles=[_(title) for title in TITLES]
+    )
     for k, (title, values) in enumerate(_both(found), start=1):
         heat = go.Heatmap(
             z=values,
@@ -33,10 +35,13 @@ def alignment(found: Alignment) -> go.Figure:
             xgap=1,
             ygap=1,
             customdata=[
-                [f"{n} from {w}: {percent(float(v))}" for w, v in zip(words, row, strict=True)]
+                [
+                    _("{n} from {w}: {percent}", n=n, w=w, percent=percent(float(v)))
+                    for w, v in zip(words, row, strict=True)
+                ]
                 for n, row in zip(names, values, strict=True)
             ],
-            hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
+            hovertemplate=f"%{{customdata}}<extra>{_(title)}</extra>",
         )
         figure.add_trace(heat, row=1, col=k)
         figure.update_xaxes(
@@ -60,10 +65,10 @@ def alignment_sentence(found: Alignment) -> str:
     )
     if found.attention_error is not None and found.gradient_error is not None:
         text += _(
-            " Against the true alignment attention errs for {percent} of the tokens, "
-            "input × gradient for {percent2}.",
-            percent=percent(found.attention_error),
-            percent2=percent(found.gradient_error),
+            " Against the true alignment attention errs for {attention} of the tokens, "
+            "input × gradient for {gradient}.",
+            attention=percent(found.attention_error),
+            gradient=percent(found.gradient_error),
         )
     return text
 
@@ -72,8 +77,8 @@ def alignment_columns(found: Alignment) -> Columns:
     """One row a written token: its strongest word by each, and how strong."""
     table: Columns = {"written": list(found.written)}
     for title, values in _both(found):
-        table[f"{title}: word"] = [found.words[w] for w in values.argmax(1)]
-        table[f"{title}: share"] = values.max(1).tolist()
+        table[_("{title}: word", title=_(title))] = [found.words[w] for w in values.argmax(1)]
+        table[_("{title}: share", title=_(title))] = values.max(1).tolist()
     return table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures import spans
 from advlab.pictures.base import finish
 from advlab.pictures.chips import aligned, cut
@@ -23,11 +23,11 @@ from advlab.records import AttackRecord, Reading
 def conditions(record: AttackRecord) -> dict[str, Reading]:
     """What is said to each version of the text; noise has a version a draw."""
     return {
-        "clean": record.clean,
-        "random noise": record.noise if len(record.noise) else record.clean,
-        "adversarial": record.attacked,
-        "nearest tokens": record.projected,
-        "as text again": record.round_trip,
+        N_("clean"): record.clean,
+        N_("random noise"): record.noise if len(record.noise) else record.clean,
+        N_("adversarial"): record.attacked,
+        N_("nearest tokens"): record.projected,
+        N_("as text again"): record.round_trip,
     }
 
 
@@ -39,7 +39,10 @@ def predictions(record: AttackRecord) -> go.Figure:
 def prediction_columns(record: AttackRecord) -> Columns:
     """One row a version: the answer, and how sure of what."""
     rows = conditions(record)
-    table: Columns = {"input": list(rows), "prediction": [common(r)[0] for r in rows.values()]}
+    table: Columns = {
+        "input": [_(row) for row in rows],
+        "prediction": [common(r)[0] for r in rows.values()],
+    }
     if not named(record):
         table["score of the reference"] = [float(r.score.mean()) for r in rows.values()]
         return table
@@ -112,8 +115,13 @@ def _marks(
             line={"color": colour, "width": 9},
             opacity=0.35,
             showlegend=False,
-            hovertemplate=f"{label(name)}, {len(record.noise)} draws:"
-            f" {percent(low)} to {percent(high)}<extra></extra>",
+            hovertemplate=_(
+                "{name}, {n} draws: {low} to {high}<extra></extra>",
+                name=label(name),
+                n=len(record.noise),
+                low=percent(low),
+                high=percent(high),
+            ),
         )
     figure.add_scatter(
         x=values,
@@ -127,7 +135,7 @@ def _marks(
             "opacity": 1.0,
             "symbol": SHAPES[c % len(SHAPES)],
         },
-        customdata=names,
+        customdata=[_(row) for row in names],
         hovertemplate=f"%{{customdata}}<br>{label(name)}: %{{x:.1%}}<extra></extra>",
     )
     figure.add_scatter(
@@ -169,9 +177,9 @@ def texts(record: AttackRecord) -> str:
         broken = float(reading.broken.mean())
         many = (
             _(
-                " ({count} of {n_reading} draws; {broken} flip)",
+                " ({count} of {draws} draws; {broken} flip)",
                 count=reading.answers.count(answer),
-                n_reading=len(reading),
+                draws=len(reading),
                 broken=round(broken * len(reading)),
             )
             if len(reading) > 1
@@ -185,8 +193,8 @@ def texts(record: AttackRecord) -> str:
         lines.append(
             f'<div style="border-left:4px {edge};padding:2px 0 4px 10px;margin-bottom:8px">'
             '<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px">'
-            f"<span>{name}{many}</span><span>{mark} {percent(sure)} · reference"
-            f" {percent(float(reading.score.mean()))}</span></div>"
+            f"<span>{_(name)}{many}</span><span>{mark} {percent(sure)} ·"
+            f" {_('reference')} {percent(float(reading.score.mean()))}</span></div>"
             f'<div dir="auto" style="font-size:1.1rem;overflow-wrap:anywhere">'
             f"{shown}</div></div>"
         )
@@ -196,7 +204,7 @@ def texts(record: AttackRecord) -> str:
 def marked(clean: str, answer: str) -> str:
     """An answer as HTML, the words that the clean one does not have there underlined."""
     if not answer.strip():
-        return "<em>nothing</em>"
+        return f"<em>{_('nothing')}</em>"
     (old, new), parts = cut(clean, answer), []
     for i, j in aligned(old, new):
         if j is None:
@@ -215,7 +223,12 @@ def told(record: AttackRecord) -> str:
 
 def _rows(figure: go.Figure, names: list[str], *, legend_rows: int) -> go.Figure:
     y = np.arange(len(names))[::-1]
-    figure.update_yaxes(tickvals=y, ticktext=names, range=[-0.6, len(names) - 0.4], zeroline=False)
+    figure.update_yaxes(
+        tickvals=y,
+        ticktext=[_(row) for row in names],
+        range=[-0.6, len(names) - 0.4],
+        zeroline=False,
+    )
     figure.update_xaxes(
         range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", zeroline=False
     )

@@ -49,7 +49,7 @@ def curve(
         mode="lines",
         name=_("the attack"),
         line={"color": colour, "width": 2.5},
-        hovertemplate="ε = %{x:.3f} × mean norm: %{y:.1%}<extra></extra>",
+        hovertemplate=_("ε = %{x:.3f} × mean norm: %{y:.1%}<extra></extra>"),
     )
     figure.add_vline(x=own / norm, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"})
     figure.update_xaxes(title={"text": _("ε (× mean norm); dashed: the attack's")}, nticks=8)
@@ -74,7 +74,7 @@ def bars(tokens: Sequence[str], sizes: np.ndarray, words: np.ndarray) -> go.Figu
         y=sizes[rows],
         marker={"color": SIDES[0][0]},
         customdata=[label(name) for name in names],
-        hovertemplate="%{customdata}: %{y:.3f} × mean norm<extra></extra>",
+        hovertemplate=_("%{customdata}: %{y:.3f} × mean norm<extra></extra>"),
     )
     figure.update_xaxes(
         tickvals=np.arange(len(rows)), ticktext=[label(name, 14) for name in names], tickangle=-45

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent, signed
 from advlab.pictures.style import DIVERGING, label
@@ -20,7 +20,11 @@ from advlab.pictures.tables import Columns
 from advlab.records import Layers, Saliency
 
 # what stands in the columns of one method; the difference has a sign even where the method has none
-SHOWN = {"all": ("clean", "pert.", "diff."), "both": ("clean", "pert."), "difference": ("diff.",)}
+SHOWN = {
+    "all": (N_("clean"), N_("pert."), N_("diff.")),
+    "both": (N_("clean"), N_("pert.")),
+    "difference": (N_("diff."),),
+}
 CROWDED = 7  # columns from which layers' pictures stand below each other
 
 
@@ -67,7 +71,7 @@ def attributions(
         horizontal_spacing=0.02,
         subplot_titles=[label(t, 40).replace(" ", "<br>", 1) for t in titles],
     )
-    short = SHOWN[shown]
+    short = [_(name) for name in SHOWN[shown]]
     for column, (found, limit) in enumerate(zip(maps, scale, strict=True), start=1):
         values = cells(found, rows, shown)
         # one range for clean, perturbed and their difference
@@ -121,9 +125,10 @@ def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = Fals
     columns: Columns = {"word": [*words, _("(special tokens)")]}
     shares, rolled = _layer_shares(found, perturbed)
     for k, row in enumerate(shares):
-        columns[f"gradient, {f'layer {k}' if k else 'embeddings'}"] = row.tolist()
+        name = _("gradient, layer {k}", k=k) if k else _("gradient, embeddings")
+        columns[name] = row.tolist()
     for k, row in enumerate([] if rolled is None else rolled, start=1):
-        columns[f"rollout, layer {k}"] = row.tolist()
+        columns[_("rollout, layer {k}", k=k)] = row.tolist()
     return columns
 
 
@@ -158,7 +163,7 @@ def layers(
     )
     for k, (title, values, first) in enumerate(parts):
         row, column = (k + 1, 1) if crowded else (1, k + 1)
-        ticks = [str(j + first) if j + first else "emb." for j in range(len(values))]
+        ticks = [str(j + first) if j + first else _("emb.") for j in range(len(values))]
         heat = _layer_heat(values, names, ticks, tops[k], title, 10 if crowded else 11)
         figure.add_trace(heat, row=row, col=column)
         figure.update_xaxes(
@@ -204,11 +209,18 @@ def _layer_heat(
         texttemplate="%{text}",
         textfont={"size": size},
         customdata=[
-            [f"{name}, layer {t}: {percent(float(v))}" for t, v in zip(ticks, row, strict=True)]
+            [_told(name, t, float(v)) for t, v in zip(ticks, row, strict=True)]
             for name, row in zip(names, across, strict=True)
         ],
         hovertemplate=f"%{{customdata}}<extra>{title}</extra>",
     )
+
+
+def _told(name: str, layer: str, share: float) -> str:
+    """What the pointer is told of a word at a layer, or at the embeddings before them."""
+    if layer.isdecimal():
+        return _("{name}, layer {t}: {percent}", name=name, t=layer, percent=percent(share))
+    return _("{name}, embeddings: {percent}", name=name, percent=percent(share))
 
 
 def _heat(
@@ -242,7 +254,10 @@ def _heat(
         texttemplate="%{text}",
         textfont={"size": 11},
         customdata=[
-            [f"{w}, {s}: {write(float(v))}" for s, v in zip(short, row, strict=True)]
+            [
+                _("{w}, {s}: {value}", w=w, s=s, value=write(float(v)))
+                for s, v in zip(short, row, strict=True)
+            ]
             for w, row in zip(words, values, strict=True)
         ],
         hovertemplate=f"%{{customdata}}<extra>{label(title, 40)}</extra>",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from advlab.language import _
 from advlab.pictures.style import FLIPS, NEUTRAL, faded
 from advlab.pictures.text import DARKEST
 
@@ -112,4 +113,4 @@ def _html(chip: Chip) -> str:
 def _shown(piece: str | None) -> str:
     if piece is None:
         return "&nbsp;"
-    return html.escape(piece) if piece else "<em>end</em>"
+    return html.escape(piece) if piece else f"<em>{_('end')}</em>"

@@ -15,7 +15,7 @@ def players(events: Sequence[Event]) -> Figure:
     """Clean and perturbed loss, smoothed, and what lies between: the inner gain."""
     rows = judged(events)
     x = [e.step for e in rows]
-    figure = frame("step", _("loss (nats)"))
+    figure = frame(_("step"), _("loss (nats)"))
     for name, title, colour, dash in (
         ("clean_loss", _("clean loss: the outer player"), CLEAN, "solid"),
         ("adv_loss", _("perturbed loss: after the inner player"), PERTURBED, "dash"),
@@ -25,7 +25,7 @@ def players(events: Sequence[Event]) -> Figure:
             figure["data"].append(line(x, smooth(values), title, colour, dash, ".3f"))
     gain = inner_gain(rows)
     if len(gain) == len(x) and x:
-        figure["data"].append(line(x, smooth(gain), "inner gain", NEUTRAL, "dot", ".3f"))
+        figure["data"].append(line(x, smooth(gain), _("inner gain"), NEUTRAL, "dot", ".3f"))
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     _full_eps(figure, rows)
     return figure
@@ -34,11 +34,11 @@ def players(events: Sequence[Event]) -> Figure:
 def gradients(events: Sequence[Event]) -> Figure:
     """The norm of the parameters' gradient before clipping."""
     rows = judged(events)
-    figure = frame("step", "gradient norm")
+    figure = frame(_("step"), _("gradient norm"))
     values = series(rows, "grad_norm")
     if values:
         x = [e.step for e in rows]
-        figure["data"].append(line(x, smooth(values), "gradient norm", CLEAN, "solid", ".3f"))
+        figure["data"].append(line(x, smooth(values), _("gradient norm"), CLEAN, "solid", ".3f"))
         _full_eps(figure, rows)
     return figure
 
@@ -64,7 +64,7 @@ def _full_eps(figure: Figure, rows: Sequence[Event]) -> None:
             "x": begun,
             "yref": "paper",
             "y": 1,
-            "text": "full ε",
+            "text": _("full ε"),
             "showarrow": False,
             "xanchor": "left",
             "yanchor": "top",

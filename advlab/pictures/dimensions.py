@@ -37,7 +37,7 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
         shared_yaxes=True,
         horizontal_spacing=0.02,
         column_widths=[0.9, 0.1],
-        subplot_titles=["", "rest"],
+        subplot_titles=["", _("rest")],
     )
     figure.add_trace(
         go.Heatmap(
@@ -50,7 +50,7 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
             showscale=False,
             customdata=[
                 [
-                    f"{n}, dimension {d}: {signed(float(v))} raw"
+                    _("{n}, dimension {d}: {signed} raw", n=n, d=d, signed=signed(float(v)))
                     for d, v in zip(dims, row, strict=True)
                 ]
                 for n, row in zip(names, values, strict=True)
@@ -89,7 +89,7 @@ def _rest(left: np.ndarray) -> go.Heatmap:
         text=[[f"{100 * v:.0f}" if v == v else ""] for v in left],
         texttemplate="%{text}",
         textfont={"size": 11},
-        hovertemplate="%{text} % in other dimensions<extra></extra>",
+        hovertemplate=_("%{text} % in other dimensions<extra></extra>"),
     )
 
 
@@ -111,10 +111,10 @@ def delta_sentence(record: AttackRecord) -> str:
     half = int(np.searchsorted(shares, 0.5)) + 1
     top = min(TOP, len(squares))
     return _(
-        "{top} of {n_squares} dimensions hold {percent} of ‖δ‖²; half of it is in {half}.",
+        "{top} of {n} dimensions hold {share} of ‖δ‖²; half of it is in {half}.",
         top=top,
-        n_squares=len(squares),
-        percent=percent(float(shares[top - 1])),
+        n=len(squares),
+        share=percent(float(shares[top - 1])),
         half=half,
     )
 
@@ -127,5 +127,5 @@ def delta_columns(record: AttackRecord) -> Columns:
         "rest, share": [float(v) if v == v else None for v in left],
     }
     for d in dims:
-        found[f"dim {d}, raw"] = record.delta[:, d].astype(float).tolist()
+        found[_("dim {d}, raw", d=d)] = record.delta[:, d].astype(float).tolist()
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import _, in_a_row
 from advlab.pictures.sentences import number
 from advlab.records import AttackRecord
 
@@ -44,13 +44,13 @@ def attack_health(record: AttackRecord) -> str:
         if noise.max() >= best:
             found.append(
                 _(
-                    "Random noise as long does as well ({float} against {float2} nats): the "
+                    "Random noise as long does as well ({noise} against {attacked} nats): the "
                     "gradient found nothing special.",
-                    float=number(float(abs(noise.max()))),
-                    float2=number(float(abs(best))),
+                    noise=number(float(abs(noise.max()))),
+                    attacked=number(float(abs(best))),
                 )
             )
-    return " ".join(found)
+    return in_a_row(*found)
 
 
 def _climbing(losses: np.ndarray) -> bool:

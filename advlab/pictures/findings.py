@@ -104,13 +104,13 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
         else ""
     )
     return _(
-        "{name}: of {n_found} sentences {counts} flip, {counts2} hold and "
-        "{counts3} are wrong before the attack.{stuck}{typical}{words}",
+        "{name}: of {n} sentences {flip} flip, {hold} hold and "
+        "{wrong} are wrong before the attack.{stuck}{typical}{words}",
         name=name,
-        n_found=len(found),
-        counts=counts["flipped"],
-        counts2=counts["robust"],
-        counts3=counts["wrong"],
+        n=len(found),
+        flip=counts["flipped"],
+        hold=counts["robust"],
+        wrong=counts["wrong"],
         stuck=stuck,
         typical=typical,
         words=words,
@@ -138,14 +138,14 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
             mode="lines",
             name=side(i, label(name, 34)),
             line={"color": colour, "dash": dash, "width": 2.5, "shape": "hv"},
-            hovertemplate="by ε = %{x:.3f} × mean norm: %{y:.0%} flipped<extra></extra>",
+            hovertemplate=_("by ε = %{x:.3f} × mean norm: %{y:.0%} flipped<extra></extra>"),
         )
         if right:
             figure.add_scatter(
                 x=[right[0].eps],
                 y=[float(np.mean([f.noise for f in right]))],
                 mode="markers",
-                name=side(i, "noise as long"),
+                name=side(i, _("noise as long")),
                 cliponaxis=False,
                 marker={
                     "symbol": f"{shape}-open",
@@ -153,7 +153,7 @@ def histogram(names: Sequence[str], found: Sequence[Sequence[Finding]]) -> go.Fi
                     "color": colour,
                     "line": {"width": 2.5},
                 },
-                hovertemplate="noise as long as δ: %{y:.1%} of the draws flip<extra></extra>",
+                hovertemplate=_("noise as long as δ: %{y:.1%} of the draws flip<extra></extra>"),
             )
     figure.update_xaxes(title={"text": _("ε (× mean norm)")}, rangemode="tozero", nticks=8)
     figure.update_yaxes(

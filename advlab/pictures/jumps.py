@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from advlab.language import _
+from advlab.language import _, n_
 from advlab.pictures import spans
 from advlab.pictures.chips import aligned, cut
 from advlab.pictures.wording import named, said
@@ -37,16 +37,12 @@ def words(record: AttackRecord) -> str:
     told = (
         _("‘{was}’ becomes ‘{now}’", was=was, now=now)
         if was and now
-        else f"‘{was}’ goes"
+        else _("‘{was}’ goes", was=was)
         if was
         else _("‘{now}’ comes in", now=now)
     )
     rest = len(changed) - 1
-    more = (
-        _("; {rest} more follow{plural}", rest=rest, plural="s" if rest == 1 else "")
-        if rest
-        else ""
-    )
+    more = n_("; {n} more follows", "; {n} more follow", rest) if rest else ""
     return _(
         "The first change is at place {place} of the answer: {told}{more}.",
         place=place,

@@ -41,18 +41,18 @@ def lines(
             x=one.t,
             y=one.loss,
             mode="lines",
-            name=f"{name}, straight",
+            name=_("{name}, straight", name=name),
             line={"color": colour, "dash": dash, "width": 2.5},
-            hovertemplate="%{x:.2f} × δ, straight: loss %{y:.3f} nats<extra></extra>",
+            hovertemplate=_("%{x:.2f} × δ, straight: loss %{y:.3f} nats<extra></extra>"),
         )
         figure.add_scatter(
             x=one.path_length,
             y=one.path_loss,
             mode="lines+markers",
-            name=f"{name}, path",
+            name=_("{name}, path", name=name),
             line={"color": colour, "width": 1, "dash": "dot"},
             marker={"symbol": f"{shape}-open", "size": 8, "color": colour},
-            hovertemplate="step as long as %{x:.2f} × δ: loss %{y:.3f} nats<extra></extra>",
+            hovertemplate=_("step as long as %{x:.2f} × δ: loss %{y:.3f} nats<extra></extra>"),
         )
         flips = np.flatnonzero(one.margin < 0)
         if len(flips):
@@ -63,11 +63,11 @@ def lines(
                 mode="markers",
                 showlegend=False,
                 marker={"symbol": "x", "size": 12, "color": colour},
-                hovertemplate="the straight line is flipped from %{x:.2f} × δ on<extra></extra>",
+                hovertemplate=_("the straight line is flipped from %{x:.2f} × δ on<extra></extra>"),
             )
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title={"text": "length (1 is ‖δ‖)"}, nticks=8, zeroline=False)
-    figure.update_yaxes(title={"text": "loss, nats"}, rangemode="tozero", nticks=5)
+    figure.update_xaxes(title={"text": _("length (1 is ‖δ‖)")}, nticks=8, zeroline=False)
+    figure.update_yaxes(title={"text": _("loss, nats")}, rangemode="tozero", nticks=5)
     return finish(figure, 330, legend_rows=3 * len(records))
 
 
@@ -116,8 +116,11 @@ def line_columns(found: Line) -> Columns:
     if found.noise is not None and found.noise_t is not None:
         at = {round(float(t), 6): k for k, t in enumerate(found.noise_t)}
         places = [at.get(round(float(t), 6)) for t in found.t]
-        for name, values in (("lowest", found.noise.min(0)), ("highest", found.noise.max(0))):
-            table[f"noise {name}, nats"] = [None if k is None else float(values[k]) for k in places]
+        for name, values in (
+            (_("noise lowest, nats"), found.noise.min(0)),
+            (_("noise highest, nats"), found.noise.max(0)),
+        ):
+            table[name] = [None if k is None else float(values[k]) for k in places]
     return table
 
 
@@ -144,7 +147,9 @@ def distances(
                 "dash": "dash" if last else "solid",
             },
             opacity=1.0 if last else 0.6,
-            hovertemplate=f"{label(rival)}: %{{y:.3f}} raw at %{{x:.3g}} × δ<extra></extra>",
+            hovertemplate=_(
+                "{name}: %{{y:.3f}} raw at %{{x:.3g}} × δ<extra></extra>", name=label(rival)
+            ),
         )
     figure.add_scatter(
         x=found.t,
@@ -152,7 +157,7 @@ def distances(
         mode="lines",
         name=_("to ‘{label}’ itself", label=label(name)),
         line={"color": colour, "width": 3},
-        hovertemplate="own vector: %{y:.3f} raw at %{x:.3g} × δ<extra></extra>",
+        hovertemplate=_("own vector: %{y:.3f} raw at %{x:.3g} × δ<extra></extra>"),
     )
     figure.add_scatter(
         x=[None],
@@ -172,13 +177,13 @@ def distances(
             text=[f"{label(found.becomes, 14)}, {number(found.exit)} × δ"],
             textposition="top left",
             cliponaxis=False,
-            hovertemplate="from here on it reads as another token<extra></extra>",
+            hovertemplate=_("from here on it reads as another token<extra></extra>"),
         )
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_xaxes(
         title={"text": _("factor on δ (1 is δ)")}, range=[0, right], nticks=7, zeroline=False
     )
-    figure.update_yaxes(title={"text": "distance, raw"}, range=[0, top], nticks=6)
+    figure.update_yaxes(title={"text": _("distance, raw")}, range=[0, top], nticks=6)
     return finish(figure, 340, legend_rows=1)
 
 
@@ -191,9 +196,9 @@ def distance_columns(found: Distances) -> Columns:
     """One row a factor."""
     table: Columns = {"× δ": found.t.tolist(), "own, raw": found.own.tolist()}
     for rival, values in zip(found.rivals, found.far, strict=True):
-        while f"{rival}, raw" in table:
+        while _("{rival}, raw", rival=rival) in table:
             rival += "′"
-        table[f"{rival}, raw"] = values.tolist()
+        table[_("{rival}, raw", rival=rival)] = values.tolist()
     return table
 
 
@@ -248,13 +253,13 @@ def context_sentence(record: AttackRecord, found: Map) -> str:
     longest = int(record.delta_norm.argmax())
     drawn = float(np.linalg.norm(found.moved[longest] - found.tokens[longest]))
     return _(
-        "Context only: these two axes hold {percent} of the vocabulary's variance "
-        "and {percent2} of ‖δ‖². On {wide} pixels the longest δ, of ‘{tokens}’, is "
+        "Context only: these two axes hold {variance} of the vocabulary's variance "
+        "and {energy} of ‖δ‖². On {wide} pixels the longest δ, of ‘{token}’, is "
         "an arrow of {width} pixels.",
-        percent=percent(found.variance),
-        percent2=percent(found.energy),
+        variance=percent(found.variance),
+        energy=percent(found.energy),
         wide=WIDE,
-        tokens=record.tokens[longest],
+        token=record.tokens[longest],
         width=number(WIDE * drawn / width),
     )
 

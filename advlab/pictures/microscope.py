@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import _, in_a_row
 from advlab.pictures.reel import ROWS, Chart, Mode, Panel, Reel, Series
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.stages import (
@@ -74,7 +74,7 @@ def _panel(n: int, record: SlowMotion, moments: Sequence[Moment], text: int) -> 
     total = squares.sum(1, keepdims=True)
     allowed = record.perturbable[text, shown]
     return Panel(
-        name=side(n, record.title),
+        name=side(n, _(record.title)),
         colour=RUNS[n],
         tokens=[record.tokens[text][t] for t in shown],
         fixed=["" if free else _("not moved") for free in allowed],
@@ -108,7 +108,7 @@ def _series(n: int, record: SlowMotion, moments: Sequence[Moment], text: int | N
     y = [None if k < 0 or known[k] is None else known[k] for k in reached(record, moments)]
     dash = list(DASHES.values())[n % len(DASHES)]
     short = [None if v is None else float(f"{v:.4g}") for v in y]
-    return Series(side(n, record.title), RUNS[n], dash, short)
+    return Series(side(n, _(record.title)), RUNS[n], dash, short)
 
 
 def _span(lines: Sequence[Series]) -> tuple[float, float]:
@@ -156,10 +156,8 @@ def sentence(record: SlowMotion, moment: Moment, text: int) -> str:
         before = record.at("step", step)
         kept = before is None or float(before.length[text]) <= INSIDE * record.eps
         if kept:
-            return _("It is in the ball, nothing to bring back: {told}.", told=told) + _loss(
-                now, text
-            )
-    return told + "." + _loss(now, text)
+            told = _("It is in the ball, nothing to bring back: {told}", told=told)
+    return in_a_row(_("{told}.", told=told), _loss(now, text))
 
 
 def _raised(record: SlowMotion) -> str:
@@ -169,7 +167,7 @@ def _raised(record: SlowMotion) -> str:
 def _loss(now: Instant, text: int) -> str:
     if now.loss is None:
         return ""
-    return " " + _("The loss here is {loss}.", loss=number(float(now.loss[text])))
+    return _("The loss here is {loss}.", loss=number(float(now.loss[text])))
 
 
 def _absent(record: SlowMotion, phase: str) -> str:
@@ -192,7 +190,7 @@ def outer_sentence(record: SlowMotion) -> str:
     )
     if record.clip and record.grad_norm > record.clip:
         return told + _(", shortened to {clip}.", clip=number(record.clip))
-    return told + "."
+    return _("{told}.", told=told)
 
 
 def update_sentence(record: SlowMotion) -> str:
@@ -250,7 +248,7 @@ def changed_columns(records: Sequence[SlowMotion]) -> Columns:
     sure, margin = pairs("score"), pairs("margin")
     flips = [[_eps(p, r) for p, r in zip(column, records, strict=True)] for column in both]
     return {
-        _("method"): [side(n, r.title) for n, r in enumerate(records)],
+        _("method"): [side(n, _(r.title)) for n, r in enumerate(records)],
         _("outer loss"): [float(r.minimised.mean()) for r in records],
         _("gradient norm"): [r.grad_norm for r in records],
         _("weights moved"): [r.update_norm for r in records],

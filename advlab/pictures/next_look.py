@@ -140,13 +140,13 @@ def after_training(names: Sequence[str], lapses: Sequence[Sequence[Moment]]) -> 
     whose = _(" of {names}", names=names[i]) if len(lapses) > 1 else ""
     return Look(
         _(
-            "Look at epoch {epoch}{whose}: there {reference_of} under attack changed "
-            "most, from {percent} to {percent2}.",
+            "Look at epoch {epoch}{whose}: there {reference} under attack changed "
+            "most, from {before} to {after}.",
             epoch=lapses[i][k].epoch,
             whose=whose,
-            reference_of=reference_of(after),
-            percent=percent(float(before.attacked.score[0])),
-            percent2=percent(float(after.attacked.score[0])),
+            reference=reference_of(after),
+            before=percent(float(before.attacked.score[0])),
+            after=percent(float(after.attacked.score[0])),
         )
     )
 

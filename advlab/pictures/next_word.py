@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.language import _
+from advlab.language import _, n_
 from advlab.pictures.base import attacked_title, finish, tokens_of
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import CLEAR, NEUTRAL, SIDES, faded, label
@@ -74,7 +74,7 @@ def _nearest_marks(
         name=_("nearest word, any direction"),
         marker={"symbol": f"{shape}-open", "size": 9, "color": colour},
         customdata=[label(found.closest[t]) for t in rows],
-        hovertemplate="%{customdata}: at least %{x:.3g} × δ in any direction<extra></extra>",
+        hovertemplate=_("%{customdata}: at least %{x:.3g} × δ in any direction<extra></extra>"),
     )
 
 
@@ -87,14 +87,14 @@ def _along_marks(
         x=found.factor[rows],
         y=y,
         mode="markers+text",
-        name="along δ",
+        name=_("along δ"),
         marker={"symbol": shape, "size": 10, "color": colour},
         text=[f"{label(found.becomes[t], 12)}, {number(float(found.factor[t]))} ×" for t in rows],
         textposition="middle right",
         textfont={"size": 11},
         cliponaxis=False,
         customdata=[number(float(found.radius[t])) for t in rows],
-        hovertemplate="%{text} longer (exit radius %{customdata} raw)<extra></extra>",
+        hovertemplate=_("%{text} longer (exit radius %{customdata} raw)<extra></extra>"),
     )
 
 
@@ -152,19 +152,19 @@ def scaling(
         hoverinfo="skip",
         name=_("noise as long ({shape} draws)", shape=noise.shape[1]),
     )
-    for name, values, dash, symbol in (
-        ("vectors", found.vectors, "solid", "circle"),
-        ("nearest tokens", found.projected, "dash", "square"),
-        (_("text, read again"), found.reread, "dot", "diamond"),
+    for name, values, dash, symbol, way in (
+        (_("vectors"), found.vectors, "solid", "circle", "linear"),
+        (_("nearest tokens"), found.projected, "dash", "square", "hv"),
+        (_("text, read again"), found.reread, "dot", "diamond", "hv"),
     ):
         figure.add_scatter(
             x=x,
             y=values.score,
             mode="lines+markers",
             name=name,
-            line={"color": colour, "dash": dash, "shape": "linear" if name == "vectors" else "hv"},
+            line={"color": colour, "dash": dash, "shape": way},
             marker={"symbol": symbol, "size": 6},
-            hovertemplate=f"{name}, %{{x:.3g}} × δ: %{{y:.1%}}<extra></extra>",
+            hovertemplate=_("{name}, %{{x:.3g}} × δ: %{{y:.1%}}<extra></extra>", name=name),
         )
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     if at is not None:
@@ -209,10 +209,12 @@ def scaling_columns(record: AttackRecord, found: Scaled) -> Columns:
         "tokens changed": found.changed.sum(1).tolist(),
         "noise: tokens changed": found.noise_changed.mean(1).tolist(),
         "text": list(found.texts),
-        f"{name}, vectors": found.vectors.score.tolist(),
-        f"{name}, nearest tokens": found.projected.score.tolist(),
-        f"{name}, text": found.reread.score.tolist(),
-        f"{name}, noise mean": found.noise.score.reshape(len(found.factors), -1).mean(1).tolist(),
+        _("{name}, vectors", name=name): found.vectors.score.tolist(),
+        _("{name}, nearest tokens", name=name): found.projected.score.tolist(),
+        _("{name}, text", name=name): found.reread.score.tolist(),
+        _("{name}, noise mean", name=name): found.noise.score.reshape(len(found.factors), -1)
+        .mean(1)
+        .tolist(),
     }
 
 
@@ -225,22 +227,22 @@ def scaling_sentence(record: AttackRecord, found: Scaled) -> str:
         )
     t = int(np.where(np.isfinite(found.exits), found.exits, np.inf).argmin())
     text = _(
-        "The first word to change is ‘{tokens}’, to ‘{crossings}’, at {float} × δ.",
-        tokens=record.tokens[t],
-        crossings=found.crossings[t][0][1],
-        float=number(float(first.min())),
+        "The first word to change is ‘{token}’, to ‘{other}’, at {factor} × δ.",
+        token=record.tokens[t],
+        other=found.crossings[t][0][1],
+        factor=number(float(first.min())),
     )
     flips = np.flatnonzero(found.reread.broken)
     if not len(flips):
         return _("{text} The words alone never flip the prediction on the way.", text=text)
     f = int(flips[0])
     changed = int(found.changed[f].sum())
-    many = f"{changed} tokens" if changed > 1 else "1 token"
+    many = n_("{n} token", "{n} tokens", changed)
     return _(
-        "{text} The words alone first flip it at {float} ×, with {many} changed: "
+        "{text} The words alone first flip it at {factor} ×, with {many} changed: "
         "{said}, {percent}.",
         text=text,
-        float=number(float(found.factors[f])),
+        factor=number(float(found.factors[f])),
         many=many,
         said=said(record, found.reread.answers[f]),
         percent=percent(float(found.reread.sure[f])),

@@ -9,7 +9,7 @@ import numpy as np
 from advlab.language import _
 from advlab.pictures.sentences import STUCK, at_eps, norm_share, number, percent, signed, unit_of
 from advlab.pictures.through_training import flips_sentence
-from advlab.pictures.wording import said
+from advlab.pictures.wording import listed, said
 from advlab.records import AttackRecord, Moment, Saliency, Surface
 
 FEW = 3  # words that are named
@@ -29,7 +29,7 @@ def perturbation(record: AttackRecord) -> str:
             "One word holds {held} of ‖δ‖²: ‘{tokens}’.", held=held, tokens=record.tokens[order[0]]
         )
     if half <= FEW:
-        names = _listed([f"‘{record.tokens[t]}’" for t in order[:half]])
+        names = listed([f"‘{record.tokens[t]}’" for t in order[:half]])
         return _(
             "{half} of {free} tokens hold {held} of ‖δ‖²: {names}.",
             half=half,
@@ -50,12 +50,12 @@ def geometry(record: AttackRecord, found: Surface) -> str:
     ahead = found.axis >= 0
     over = np.flatnonzero(found.margin[middle][ahead] < 0)
     inside = found.share <= 1
-    rest = percent(float((found.margin < 0)[inside].mean())) if inside.any() else "none"
+    rest = percent(float((found.margin < 0)[inside].mean())) if inside.any() else _("none")
     name = said(record, record.clean.answers[0])
     if not len(over):
         way = _(
-            "Straight along δ, up to {float} × its length, it stays {name}",
-            float=number(float(found.axis[-1])),
+            "Straight along δ, up to {factor} × its length, it stays {name}",
+            factor=number(float(found.axis[-1])),
             name=name,
         )
     elif over[0] == 0:
@@ -78,9 +78,9 @@ def saliency(record: AttackRecord, found: Saliency) -> str:
     name = f"‘{record.words[top]}’"
     if not found.signed:
         return _(
-            "Most sensitive at {name} ({float} {unit}).",
+            "Most sensitive at {name} ({length} {unit}).",
             name=name,
-            float=number(float(abs(values[top]))),
+            length=number(float(abs(values[top]))),
             unit=unit,
         )
     low = int(values.argmin())
@@ -98,7 +98,7 @@ def saliency(record: AttackRecord, found: Saliency) -> str:
     if values[top] <= 0:
         return _("No word speaks for it; {worst}.", worst=worst)
     return (
-        f"{lead}, {worst}."
+        _("{lead}, {worst}.", lead=lead, worst=worst)
         if values[low] < 0
         else _("{lead}; no word speaks against it.", lead=lead)
     )
@@ -121,7 +121,7 @@ def projection(record: AttackRecord) -> str:
             back = _(", as under attack")
         return _("{kept}: the model says {says}{back}.", kept=kept, says=says, back=back)
     many = _("1 word is replaced") if count == 1 else _("{count} words are replaced", count=count)
-    flips = "flipped" if read.broken[0] else _("not flipped")
+    flips = _("flipped") if read.broken[0] else _("not flipped")
     return _(
         "Read as text it is another sentence, {many}: the model says {says}, {flips}.",
         many=many,
@@ -141,12 +141,10 @@ def training(lapse: Sequence[Moment]) -> str:
     )
     if before == after:
         return flips_sentence(first, last)
-    way = "harder" if after > before else "easier"
-    return _(
-        "Training made it {way} to flip. {flips_sentence}",
-        way=way,
-        flips_sentence=flips_sentence(first, last),
-    )
+    told = flips_sentence(first, last)
+    if after > before:
+        return _("Training made it harder to flip. {told}", told=told)
+    return _("Training made it easier to flip. {told}", told=told)
 
 
 def data(record: AttackRecord, attack: str) -> str:
@@ -164,11 +162,3 @@ def data(record: AttackRecord, attack: str) -> str:
 def _letters(text: str) -> str:
     """A text without its blanks and its case, which many tokenizers do not keep."""
     return "".join(text.split()).casefold()
-
-
-def _listed(names: Sequence[str]) -> str:
-    return (
-        _("{names} and {names2}", names=", ".join(names[:-1]), names2=names[-1])
-        if len(names) > 1
-        else names[0]
-    )

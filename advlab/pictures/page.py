@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from advlab.language import language
 from advlab.pictures.style import FONTS
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def frame(
         _templates()
         .get_template("page.html")
         .render(
+            language=language(),
             title=title,
             heading=heading,
             sections=sections,

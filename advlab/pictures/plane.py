@@ -55,7 +55,7 @@ def plane_figure(
     )
     figure.update_layout(title={"text": title, "font": {"size": 14}, "x": 0, "xref": "paper"})
     across, up = (left, left + width), (bottom, bottom + width)
-    square(figure, across, up, ("along δ, raw", "across, raw"), 5)
+    square(figure, across, up, (_("along δ, raw"), _("across, raw")), 5)
     finish(figure, 380)
     figure.update_layout(margin={"t": 40})
     return figure
@@ -68,7 +68,7 @@ def marks(which: Sequence[int]) -> list[Mark]:
         *(
             Mark(
                 SIDES[i][0],
-                _("the clean word{which}", which=f" ({side(i)})" if several else ""),
+                _("the clean word ({model})", model=side(i)) if several else _("the clean word"),
                 round=True,
             )
             for i in which
@@ -142,7 +142,7 @@ def _cells(plane: LocalPlane) -> go.Heatmap:
         colorscale=scale,
         showscale=False,
         customdata=names[plane.cell],
-        hovertemplate="nearest here: %{customdata}<extra></extra>",
+        hovertemplate=_("nearest here: %{customdata}<extra></extra>"),
     )
 
 
@@ -156,7 +156,7 @@ def _arrow(figure: go.Figure, plane: LocalPlane, own: str, colour: str) -> None:
         textposition="bottom center",
         marker={"color": colour, "size": 11},
         showlegend=False,
-        hovertemplate=f"{own}: the clean word vector<extra></extra>",
+        hovertemplate=_("{own}: the clean word vector<extra></extra>", own=own),
     )
     figure.add_scatter(
         x=[0, plane.delta],
@@ -165,7 +165,7 @@ def _arrow(figure: go.Figure, plane: LocalPlane, own: str, colour: str) -> None:
         showlegend=False,
         line={"color": AHEAD, "width": 3},
         marker={"symbol": ["circle", "arrow-right"], "size": [1, 13], "color": AHEAD},
-        hovertemplate=f"δ, exact: ‖δ‖ = {number(plane.delta)} raw<extra></extra>",
+        hovertemplate=_("δ, exact: ‖δ‖ = {length} raw<extra></extra>", length=number(plane.delta)),
     )
 
 
@@ -177,7 +177,7 @@ def _exit_mark(figure: go.Figure, radius: float, half: float) -> None:
         mode="lines",
         line={"color": NEUTRAL, "width": 3, "dash": "dot"},
         showlegend=False,
-        hovertemplate=f"exit radius along δ: {number(radius)} raw<extra></extra>",
+        hovertemplate=_("exit radius along δ: {radius} raw<extra></extra>", radius=number(radius)),
     )
 
 
@@ -213,8 +213,10 @@ def _neighbours(figure: go.Figure, plane: LocalPlane, width: float) -> None:
             [n, number(d), number(r)]
             for n, d, r in zip(names, distance, plane.residual, strict=True)
         ],
-        hovertemplate="%{customdata[0]}<br>distance %{customdata[1]} raw, of which"
-        " %{customdata[2]} out of this plane<extra></extra>",
+        hovertemplate=_(
+            "%{customdata[0]}<br>distance %{customdata[1]} raw, of which"
+            " %{customdata[2]} out of this plane<extra></extra>"
+        ),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from advlab.language import _
+from advlab.language import _, in_a_row, listing
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import DASHES, FLIPS, NEUTRAL, RUNS, SHAPES, label
@@ -37,15 +37,15 @@ def optima_sentence(found: Optima) -> str:
     one, every = found.broken_by(1), found.broken_by(R)
     cosine, spread = float(np.median(found.cosine)), float(np.median(found.spread))
     told = _(
-        "{model}: one start breaks {percent} of {n_ids} texts, {r} starts break "
-        "{percent2}. On {percent3} of the texts some starts succeed and others do "
+        "{model}: one start breaks {one} of {n} texts, {starts} starts break "
+        "{all}. On {undecided} of the texts some starts succeed and others do "
         "not. ",
         model=found.model,
-        percent=percent(one),
-        n_ids=len(found.ids),
-        r=R,
-        percent2=percent(every),
-        percent3=percent(found.undecided.mean()),
+        one=percent(one),
+        n=len(found.ids),
+        starts=R,
+        all=percent(every),
+        undecided=percent(found.undecided.mean()),
     )
     if every - one > STUCK:
         told += _("Attacks do stick here: use {r} restarts before you believe an accuracy.", r=R)
@@ -74,7 +74,7 @@ def more_starts(found: Sequence[Optima]) -> go.Figure:
             name=label(one.model, 34),
             line={"color": RUNS[k], "dash": list(DASHES)[k], "width": 2.5},
             marker={"symbol": SHAPES[k], "size": 8},
-            hovertemplate="%{x} starts: %{y:.1%} broken<extra></extra>",
+            hovertemplate=_("%{x} starts: %{y:.1%} broken<extra></extra>"),
         )
     figure.update_xaxes(title={"text": _("random starts tried")}, dtick=1)
     figure.update_yaxes(
@@ -93,8 +93,8 @@ def ends(found: Optima, limit: int = 60) -> go.Figure:
         order = order[np.linspace(0, len(order) - 1, limit).round().astype(int)]
     figure = go.Figure()
     for flips, name, symbol, colour in (
-        (False, "holds", "circle-open", NEUTRAL),
-        (True, "flips", "x-thin-open", FLIPS),
+        (False, _("holds"), "circle-open", NEUTRAL),
+        (True, _("flips"), "x-thin-open", FLIPS),
     ):
         x, y, texts = [], [], []
         for place, n in enumerate(order.tolist()):
@@ -109,7 +109,7 @@ def ends(found: Optima, limit: int = 60) -> go.Figure:
             name=name,
             customdata=[label(t) for t in texts],
             marker={"symbol": symbol, "size": 7, "color": colour, "line": {"width": 1.5}},
-            hovertemplate="%{customdata}: %{y:.3f} nats<extra></extra>",
+            hovertemplate=_("%{customdata}: %{y:.3f} nats<extra></extra>"),
         )
     figure.update_xaxes(title={"text": _("texts, by mean loss")}, showticklabels=False)
     figure.update_yaxes(title={"text": _("highest loss of an ascent (nats)")}, nticks=6)
@@ -130,7 +130,7 @@ def apart(found: Sequence[Optima]) -> go.Figure:
             name=label(one.model, 34),
             line={"color": RUNS[k], "dash": list(DASHES)[k], "shape": "hvh"},
             marker={"symbol": SHAPES[k], "size": 6},
-            hovertemplate="about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>",
+            hovertemplate=_("about %{x:.2f} ε apart: %{y:.1%} of the texts<extra></extra>"),
         )
     figure.update_xaxes(
         title={"text": _("mean distance between two ends (× ε)")}, rangemode="tozero"
@@ -157,14 +157,16 @@ def optima_columns(found: Optima, texts: Mapping[str, str]) -> Columns:
 def kinds_map(found: CarryOver) -> go.Figure:
     """Kinds of attack down, models across: the share read right, with its number."""
     rates = [[found.share(m, k) for m in range(len(found.models))] for k in range(len(found.kinds))]
-    return matrix(found.kinds, found.models, rates, "kind of attack", "model")
+    return matrix(
+        [_(kind) for kind in found.kinds], found.models, rates, _("kind of attack"), _("model")
+    )
 
 
 def transfer_map(found: Transfer) -> go.Figure:
     """Made on (down), tried on (across): the share read right."""
     M = range(len(found.models))
     rates = [[found.share(i, j) if found.possible[i, j] else None for j in M] for i in M]
-    return matrix(found.models, found.models, rates, "made on", _("tried on"))
+    return matrix(found.models, found.models, rates, _("made on"), _("tried on"))
 
 
 def letters(models: Sequence[str]) -> str:
@@ -187,7 +189,14 @@ def matrix(
     def told(row: str, column: str, rate: Estimate | None) -> str:
         if rate is None:
             return ""
-        return f"{down}: {label(row)}<br>{across}: {label(column)}<br>{rate} right"
+        return _(
+            "{down}: {row}<br>{across}: {column}<br>{rate} right",
+            down=down,
+            row=label(row),
+            across=across,
+            column=label(column),
+            rate=rate,
+        )
 
     figure = go.Figure(
         go.Heatmap(
@@ -206,7 +215,7 @@ def matrix(
                 for name, row in zip(rows, rates, strict=True)
             ],
             hovertemplate="%{customdata}<extra></extra>",
-            colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": "right"}},
+            colorbar={"tickformat": ".0%", "thickness": 10, "title": {"text": _("right")}},
         )
     )
     _write_shares(figure, rates)
@@ -252,7 +261,7 @@ def ink(share: float) -> str:
 
 def kinds_columns(found: CarryOver) -> Columns:
     """One row a kind of attack: settings, and each model's share with its interval."""
-    table: Columns = {"kind of attack": list(found.kinds)}
+    table: Columns = {"kind of attack": [_(kind) for kind in found.kinds]}
     for m, name in enumerate(_distinct(found.models, found.hashes)):
         table[name] = [str(found.share(m, k)) for k in range(len(found.kinds))]
     table["settings"] = list(found.settings)
@@ -264,7 +273,7 @@ def transfer_columns(found: Transfer) -> Columns:
     names = _distinct(found.models, found.hashes)
     table: Columns = {"made on": list(names)}
     for j, name in enumerate(names):
-        table[f"tried on {name}"] = [
+        table[_("tried on {name}", name=name)] = [
             str(found.share(i, j)) if found.possible[i, j] else _("other vectors")
             for i in range(len(names))
         ]
@@ -277,7 +286,7 @@ def carry_sentence(found: CarryOver) -> str:
         return _(
             "{models} alone: choose a plainly trained model beside it, to see what a "
             "defence gains under each kind of attack.",
-            models=", ".join(found.models),
+            models=listing(found.models),
         )
     told = []
     for m in range(1, len(found.models)):
@@ -288,7 +297,7 @@ def carry_sentence(found: CarryOver) -> str:
             where.append((pair.gain, kind))
         parts = []
         if better:
-            gains = ", ".join(f"{k} ({100 * g:+.0f})" for g, k in sorted(better, reverse=True)[:4])
+            gains = listing(f"{_(k)} ({100 * g:+.0f})" for g, k in sorted(better, reverse=True)[:4])
             parts.append(
                 _(
                     "more under {n_better} of {n_kinds} kinds, most under {gains}",
@@ -298,22 +307,22 @@ def carry_sentence(found: CarryOver) -> str:
                 )
             )
         if alike:
-            kinds = ", ".join(k for __, k in alike[:3]) + (", …" if len(alike) > 3 else "")
+            kinds = listing(_(k) for __, k in alike[:3]) + (", …" if len(alike) > 3 else "")
             parts.append(_("no difference that these texts show under {kinds}", kinds=kinds))
         if worse:
-            losses = ", ".join(
-                f"{k} ({100 * g:+.0f})".replace("-", "−") for g, k in sorted(worse)[:3]
+            losses = listing(
+                f"{_(k)} ({100 * g:+.0f})".replace("-", "−") for g, k in sorted(worse)[:3]
             )
             parts.append(_("less under {losses}", losses=losses))
         told.append(
             _(
-                "{models} against {models2}, in points: {parts}.",
-                models=found.models[m],
-                models2=found.models[0],
-                parts="; ".join(parts),
+                "{model} against {first}, in points: {parts}.",
+                model=found.models[m],
+                first=found.models[0],
+                parts=_("; ").join(parts),
             )
         )
-    return " ".join(told)
+    return in_a_row(*told)
 
 
 def transfer_sentence(found: Transfer) -> str:
@@ -330,11 +339,11 @@ def transfer_sentence(found: Transfer) -> str:
             what=what,
         )
     return _(
-        "Under {what} made on themselves the models read {percent} right, under "
-        "one made on another model {percent2} (means over the pairs).",
+        "Under {what} made on themselves the models read {own} right, under "
+        "one made on another model {others} (means over the pairs).",
         what=what,
-        percent=percent(float(np.mean(own))),
-        percent2=percent(float(np.mean(other))),
+        own=percent(float(np.mean(own))),
+        others=percent(float(np.mean(other))),
     )
 
 
@@ -376,10 +385,10 @@ def cost_columns(
         ):
             pair = compare(mine.tolist(), base.tolist())
             text = _(
-                "{value:+.1f} [{value2:+.1f} to {value3:+.1f}]",
-                value=100 * pair.gain,
-                value2=100 * pair.low,
-                value3=100 * pair.high,
+                "{gain:+.1f} [{low:+.1f} to {high:+.1f}]",
+                gain=100 * pair.gain,
+                low=100 * pair.low,
+                high=100 * pair.high,
             )
             table[name].append("–" if row is first else text.replace("-", "−"))
     return table
@@ -394,15 +403,22 @@ def cost_sentence(grid: Grid, costs: Sequence[float | None]) -> str:
             row.stands(len(row.eps) - 1).tolist(), first.stands(len(first.eps) - 1).tolist()
         )
         paid = (
-            _("{value:+.1f} points of clean accuracy", value=100 * clean.gain).replace("-", "−")
+            _("{points:+.1f} points of clean accuracy", points=100 * clean.gain).replace("-", "−")
             if clean.differ
             else _("no clean accuracy that these texts show")
         )
-        gained = f"{100 * hard.gain:.1f} points".replace("-", "−")
+        gained = _("{points:.1f} points", points=100 * hard.gain).replace("-", "−")
         sure = "" if hard.differ else _(" (not more than chance)")
         time = _(", and {cost:.1f} × the time of a plain step", cost=cost) if cost else ""
         told.append(
-            f"{row.model} gains {gained} under attack at ε = {row.eps[-1]:g}{sure}; the price is"
-            f" {paid}{time}."
+            _(
+                "{model} gains {gained} under attack at ε = {eps:g}{sure}; the price is {paid}{time}.",
+                model=row.model,
+                gained=gained,
+                eps=row.eps[-1],
+                sure=sure,
+                paid=paid,
+                time=time,
+            )
         )
-    return " ".join(told) or _("Choose a second model: a price needs something to compare with.")
+    return in_a_row(*told) or _("Choose a second model: a price needs something to compare with.")

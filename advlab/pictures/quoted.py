@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures.base import finish
 from advlab.pictures.robustness import add_row, against_eps, name_of
 from advlab.pictures.tables import Columns
@@ -92,7 +92,7 @@ def paired(grid: Grid, e: int) -> Columns:
                 table["figure"].append(name)
                 table["difference"].append(str(found).replace("-", "−"))
                 apart = found.low > 0 or found.high < 0
-                table["differ"].append("yes" if apart else _("not shown"))
+                table["differ"].append(_("yes") if apart else _("not shown"))
     return table
 
 
@@ -102,7 +102,7 @@ def _at(one: Quoted, e: int) -> Resampled:
 
 def sentence(figures: Sequence[str]) -> str:
     """What stands above them."""
-    listed = ", ".join(figures)
+    listed = listing(figures)
     return _(
         "Of the answers as they are given: {listed}. Under attack each text is "
         "answered under the strongest δ found for it, those that are wrong already "

@@ -19,7 +19,7 @@ from advlab.pictures.spans import END, START, Spans, spans
 from advlab.pictures.stages import Ball, Stages
 from advlab.pictures.style import DASHES, SIDES, UNITS, side
 from advlab.pictures.text import pieces
-from advlab.pictures.wording import chance_of, reference_of, said
+from advlab.pictures.wording import chance_of, listed, reference_of, said
 from advlab.records import AttackRecord, Frames, Noise, Reading, Written
 
 ROWS = 60  # tokens shown; of longer texts those with the longest δ
@@ -37,7 +37,7 @@ class Series:
     y: list[float | None]
     low: list[float] | None = None
     high: list[float] | None = None
-    marks: tuple[tuple[int, str], ...] = ()  # (frame, what it is)
+    marks: tuple[tuple[int, str, str], ...] = ()  # (frame, "flips" or "kept", in words)
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,10 @@ def film(
     for i, (r, f, place) in enumerate(zip(records, frames, places, strict=True)):
         kept = r.path_steps[place]
         steps_read = r.steps.take(kept)
-        flip = [(int(np.searchsorted(steps, r.flip_step)), "flips")] if r.flip_step else []
-        best = (int(np.searchsorted(steps, r.best_step)), "kept")
+        flip = (
+            [(int(np.searchsorted(steps, r.flip_step)), "flips", _("flips"))] if r.flip_step else []
+        )
+        best = (int(np.searchsorted(steps, r.best_step)), "kept", _("kept"))
         marks = (*flip, best)
         losses.append(_line(i, r, r.losses[kept], marks=marks))
         margins.append(_line(i, r, steps_read.margin))
@@ -202,7 +204,7 @@ def film(
     low, high = min(*both, 0.0), max(*both, 0.0)
     pad = 0.05 * (high - low) or 1.0
     return Reel(
-        control="step",
+        control=_("step"),
         labels=[_("step {s} of {steps}", s=s, steps=int(steps[-1])) for s in steps.tolist()],
         x=_short(steps.astype(float)),
         x_title=_("attack step"),
@@ -232,26 +234,27 @@ def length_of(record: AttackRecord, deltas: np.ndarray) -> np.ndarray:
 
 def _bands(draws: Sequence[int], noise: Sequence[Noise] | None) -> tuple[str, ...]:
     known = sorted({n for n in draws if n})
-    many = f"{' and '.join(map(str, known))} " if known else ""
-    found = [_("bands: range of {many}random draws as long", many=many)]
+    found = [
+        _("bands: range of {count} random draws as long", count=listed([str(n) for n in known]))
+        if known
+        else _("bands: range of random draws as long")
+    ]
     if noise is not None:
         found.append(
-            _(
-                "grey behind the bars: δ of {n_delta_norm} random draws as long",
-                n_delta_norm=len(noise[0].delta_norm),
-            )
+            _("grey behind the bars: δ of {n} random draws as long", n=len(noise[0].delta_norm))
         )
     return tuple(found)
 
 
 def _probability(i: int, record: AttackRecord) -> Series:
     curve = record.curve
-    marks: tuple[tuple[int, str], ...] = ()
+    marks: tuple[tuple[int, str, str], ...] = ()
     if curve.flip_eps is not None:
         at = int(np.searchsorted(curve.eps, curve.flip_eps))
         marks = (
             (
                 min(at, len(curve.eps) - 1),
+                "flips",
                 _("flips at {at_eps}", at_eps=at_eps(curve.flip_eps, record)),
             ),
         )
@@ -266,7 +269,7 @@ def _line(
     record: AttackRecord,
     y: np.ndarray,
     band: np.ndarray | None = None,
-    marks: tuple[tuple[int, str], ...] = (),
+    marks: tuple[tuple[int, str, str], ...] = (),
 ) -> Series:
     colour, __, dash = SIDES[i]
     low, high = (None, None) if band is None else (_short(band.min(1)), _short(band.max(1)))
@@ -293,7 +296,7 @@ def _panel(
     kinds, own_text = token_kinds(record), of_text(record)
     longest = (-sizes.max(0)[own_text]).argsort(kind="stable")[:ROWS]
     shown = np.sort(own_text[longest])
-    fixed = ["" if kinds[t] == "word" else kinds[t] for t in shown]
+    fixed = ["" if kinds[t] == "word" else _(kinds[t]) for t in shown]
     squares = sizes.astype(float) ** 2
     total = squares.sum(1, keepdims=True)
     bars = {
@@ -389,22 +392,26 @@ def _modes(
     raw, share = max(raw, noisiest("raw")), max(share, noisiest("share"))
     found = [
         Mode("raw", "‖δ‖", raw or 1.0, False, _("× mean norm")),
-        Mode("share", "share of ‖δ‖²", share or 1.0, True, "of ‖δ‖²"),
+        Mode("share", _("share of ‖δ‖²"), share or 1.0, True, _("of ‖δ‖²")),
     ]
     if frames is not None:
         most = max(*(float(f.exit_share.max()) for f in frames), noisiest("exit"))
-        found.append(Mode("exit", "share of exit radius", most or 1.0, True, _("of the way out")))
+        found.append(
+            Mode("exit", _("share of exit radius"), most or 1.0, True, _("of the way out"))
+        )
     return tuple(found)
 
 
 def _margin_title(records: Sequence[AttackRecord]) -> str:
     """What the margin says, which holds for targeted attacks and for misread sentences too."""
-    way = "up" if records[0].attack.get("targeted") else "down"
     name = " / ".join(dict.fromkeys(reference_of(r) for r in records))
+    if records[0].attack.get("targeted"):
+        return _(
+            "Margin of {name}, logits: above 0 it is the prediction; the attack pushes up",
+            name=name,
+        )
     return _(
-        "Margin of {name}, logits: above 0 it is the prediction; the attack pushes {way}",
-        name=name,
-        way=way,
+        "Margin of {name}, logits: above 0 it is the prediction; the attack pushes down", name=name
     )
 
 

@@ -81,14 +81,16 @@ def add_row(
         line={"color": colour, "width": 1, "dash": "dot"},
         showlegend=False,
         customdata=[str(r) for r in noise],
-        hovertemplate="noise as long, ε = %{x:g}: %{customdata}<extra></extra>",
+        hovertemplate=_("noise as long, ε = %{x:g}: %{customdata}<extra></extra>"),
     )
 
 
 def against_eps(figure: go.Figure, grid: Grid) -> None:
     """The axis of ε, in the unit of the grid's attacks."""
     unit = UNITS.get(str(grid.rows[0].attack.get("unit", "norm")), "")
-    figure.update_xaxes(title={"text": f"ε ({unit})"}, rangemode="tozero", nticks=8)
+    figure.update_xaxes(
+        title={"text": f"ε ({_(unit)})" if unit else "ε"}, rangemode="tozero", nticks=8
+    )
 
 
 def columns(grid: Grid) -> Columns:
@@ -102,7 +104,8 @@ def columns(grid: Grid) -> Columns:
         table[f"ε = {eps:g}"] = [str(row.robust[e]) for row in grid.rows]
     table["noise, largest ε"] = [str(row.noisy[-1]) for row in grid.rows]
     table["half flip by ε"] = [
-        number(row.median_flip) if np.isfinite(row.median_flip) else "beyond" for row in grid.rows
+        number(row.median_flip) if np.isfinite(row.median_flip) else _("beyond")
+        for row in grid.rows
     ]
     return table
 
@@ -122,14 +125,16 @@ def paired(grid: Grid, e: int) -> Columns:
             pair = compare(_right(a, e).tolist(), _right(b, e).tolist())
             table["first"].append(name_of(grid, a))
             table["second"].append(name_of(grid, b))
-            table["difference"].append(f"{100 * pair.gain:+.1f} points".replace("-", "−"))
+            table["difference"].append(
+                _("{points:+.1f} points", points=100 * pair.gain).replace("-", "−")
+            )
             table["95 %"].append(
-                _(
-                    "{value:+.1f} to {value2:+.1f}", value=100 * pair.low, value2=100 * pair.high
-                ).replace("-", "−")
+                _("{low:+.1f} to {high:+.1f}", low=100 * pair.low, high=100 * pair.high).replace(
+                    "-", "−"
+                )
             )
             table["p"].append(number(pair.p))
-            table["differ"].append("yes" if pair.differ else _("not shown"))
+            table["differ"].append(_("yes") if pair.differ else _("not shown"))
     return table
 
 
@@ -203,7 +208,7 @@ def frontier(
             y=[clean[k].value],
             mode="markers+text",
             showlegend=False,
-            text=[f"{label(name, 22)}, {seconds[k]:.0f} s"],
+            text=[_("{name}, {seconds:.0f} s", name=label(name, 22), seconds=seconds[k])],
             # beside the bars, towards the middle of the picture
             textposition="top right" if hard[k].value <= middle else "top left",
             cliponaxis=False,
@@ -222,8 +227,13 @@ def frontier(
                 "arrayminus": [clean[k].value - clean[k].low],
                 "thickness": 1,
             },
-            hovertemplate=f"{label(name)}: clean {clean[k]}, robust {hard[k]},"
-            f" {seconds[k]:.0f} s<extra></extra>",
+            hovertemplate=_(
+                "{name}: clean {clean}, robust {robust}, {seconds:.0f} s<extra></extra>",
+                name=label(name),
+                clean=clean[k],
+                robust=hard[k],
+                seconds=seconds[k],
+            ),
         )
     figure.update_xaxes(
         title={"text": _("right under attack (% of texts)")}, tickformat=".0%", nticks=6
@@ -242,7 +252,7 @@ def outcomes(grid: Grid, examples: Sequence[Example]) -> Columns:
     table["known answer"] = [answer or "" for answer in grid.answers]
     for row in grid.rows:
         table[name_of(grid, row)] = [
-            "wrong" if k < 0 else "stands" if k >= len(row.eps) else f"ε = {row.eps[k]:g}"
+            _("wrong") if k < 0 else _("stands") if k >= len(row.eps) else f"ε = {row.eps[k]:g}"
             for k in row.broken.tolist()
         ]
     return table

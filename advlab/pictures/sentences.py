@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advlab.language import N_, _
+from advlab.language import N_, _, in_a_row, listing
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
 from advlab.pictures.wording import named, reference_of, said, written
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
 
-STUCK = (
+STUCK = N_(
     "The attack could not begin: no gradient came, since the loss is flat here (where a model is this"
     " sure, it rounds to 0), and δ stayed where it was. That is no robustness. Try attacks that"
     " compare scores: Auto-PGD with the DLR loss, DeepFool or FMN."
@@ -69,10 +69,10 @@ def units(raw: float, scale: Scale) -> str:
     """A length in all three units."""
     u = scale.units(raw)
     return _(
-        "{u} raw = {u2} × mean norm = {u3} × half nearest-neighbour distance",
-        u=number(u["raw"]),
-        u2=number(u["norm"]),
-        u3=number(u["half-nn"]),
+        "{raw} raw = {norm} × mean norm = {half_nn} × half nearest-neighbour distance",
+        raw=number(u["raw"]),
+        norm=number(u["norm"]),
+        half_nn=number(u["half-nn"]),
     )
 
 
@@ -87,14 +87,14 @@ def moved_words(record: AttackRecord, limit: int = 3) -> str:
     rows = np.flatnonzero(record.moved)
     pairs = [f"‘{record.tokens[t]}’ → ‘{record.neighbours.tokens[t][0]}’" for t in rows]
     more = _(" and {n_pairs} more", n_pairs=len(pairs) - limit) if len(pairs) > limit else ""
-    return ", ".join(pairs[:limit]) + more
+    return listing(pairs[:limit]) + more
 
 
 def headline(record: AttackRecord) -> str:
     """What happened, in two or three sentences: the flip, and whether any of it is text."""
     if record.stuck and not record.flipped:
         return attack_sentence(record)
-    return f"{attack_sentence(record)} {text_sentence(record)}".strip()
+    return in_a_row(attack_sentence(record), text_sentence(record))
 
 
 def attack_sentence(record: AttackRecord) -> str:
@@ -104,26 +104,33 @@ def attack_sentence(record: AttackRecord) -> str:
     if not record.perturbable.any():
         return _("There is no word here that the attack may change.")
     if record.stuck and not record.flipped and record.right:
-        return STUCK
+        return _(STUCK)
     if record.goal:
         return goal_sentence(record)
     if record.attack.get("targeted"):
         met = record.attacked.answers[0] == record.reference or record.attacked.margin[0] > 0
         each = _(" per token") if written(record) else ""
+        told = N_(
+            "Does not reach the target {name} within {at_eps}: its probability{each} goes from"
+            " {before} to {after}."
+        )
+        if met:
+            told = N_(
+                "Reaches the target {name} within {at_eps}: its probability{each} goes from"
+                " {before} to {after}."
+            )
         return _(
-            "{which} the target {name} within {at_eps}: its probability{each} goes "
-            "from {percent} to {percent2}.",
-            which=_("Reaches") if met else _("Does not reach"),
+            told,
             name=name,
             at_eps=at_eps(record.eps, record),
             each=each,
-            percent=percent(before),
-            percent2=percent(after),
+            before=percent(before),
+            after=percent(after),
         )
     if not record.right:
         return _(
-            "Wrong before any attack: the {which} is {name}, the model says {said} ({percent}).",
-            which="label" if named(record) else "reference",
+            "Wrong before any attack: the {reference} is {name}, the model says {said} ({percent}).",
+            reference=_("label") if named(record) else _("reference"),
             name=name,
             said=said(record, clean.answers[0]),
             percent=percent(float(clean.sure[0])),
@@ -132,7 +139,7 @@ def attack_sentence(record: AttackRecord) -> str:
     if record.flipped and (flip is None or flip > record.eps):
         flip = record.eps
     if flip is not None and flip <= record.eps:
-        return f"Flips at {at_eps(flip, record)}. {jump(record)}".strip()
+        return in_a_row(_("Flips at {at_eps}.", at_eps=at_eps(flip, record)), jump(record))
     held = _("Holds at {at_eps}.", at_eps=at_eps(record.eps, record))
     if flip is not None:
         return _("{held} It flips only at {at_eps}.", held=held, at_eps=at_eps(flip, record))
@@ -162,7 +169,7 @@ def goal_sentence(record: AttackRecord) -> str:
         clean=said(record, record.clean.answers[0]),
         attacked=said(record, record.attacked.answers[0]),
     )
-    return f"{told} {says}"
+    return in_a_row(told, says)
 
 
 def text_sentence(record: AttackRecord) -> str:
@@ -185,7 +192,7 @@ def text_sentence(record: AttackRecord) -> str:
             no_word=_(NO_WORD),
             read=read,
         )
-    plural = (
+    vectors = (
         _("{count} vectors came nearest to another word", count=count)
         if count > 1
         else _("1 vector came nearest to another word")
@@ -198,9 +205,9 @@ def text_sentence(record: AttackRecord) -> str:
     if record.flipped and same:
         verdict = _("the prediction reverts")
     return _(
-        "{plural} ({moved_words}): read as text, {verdict}.",
-        plural=plural,
-        moved_words=moved_words(record),
+        "{vectors} ({words}): read as text, {verdict}.",
+        vectors=vectors,
+        words=moved_words(record),
         verdict=verdict,
     )
 
@@ -211,13 +218,14 @@ def noise_sentence(record: AttackRecord) -> str:
     if not draws:
         return ""
     flips, score = int(record.noise.broken.sum()), record.noise.score
-    ends = list(dict.fromkeys(percent(float(v)) for v in (score.min(), score.max())))
+    low, high = (percent(float(v)) for v in (score.min(), score.max()))
+    ends = low if low == high else _("{low} to {high}", low=low, high=high)
     return _(
         "Random noise of the same length flips {flips} of {draws} draws ({reference_of} {ends}).",
         flips=flips,
         draws=draws,
         reference_of=reference_of(record),
-        ends=" to ".join(ends),
+        ends=ends,
     )
 
 
@@ -252,7 +260,7 @@ def exit_share(record: AttackRecord) -> np.ndarray:
     return np.where(reachable, record.delta_norm / np.where(reachable, radius, 1.0), 0.0)
 
 
-KINDS = {1: "beside", 2: "answer"}  # parts of a row that are no words of its text
+KINDS = {1: N_("beside"), 2: N_("answer")}  # parts of a row that are no words of its text
 
 
 def token_kinds(record: AttackRecord) -> list[str]:
@@ -262,11 +270,11 @@ def token_kinds(record: AttackRecord) -> list[str]:
     """
     segment = np.zeros(len(record.tokens)) if record.segment is None else record.segment
     return [
-        "word"
+        N_("word")
         if free
-        else "shielded"
+        else N_("shielded")
         if any(s < end and e > start for start, end in record.shield)
-        else KINDS.get(int(part), "special")
+        else KINDS.get(int(part), N_("special"))
         for free, (s, e), part in zip(record.perturbable, record.spans, segment, strict=True)
     ]
 
@@ -293,14 +301,14 @@ def completeness_sentence(found: Saliency) -> str:
         _(
             "{percent} of the change on the {version} sentence",
             percent=percent(one.completeness),
-            version=version,
+            version=_(version),
         )
         if one.completeness is not None
         else _(
             "{gap} {unit_of} on the {version} sentence, where the target hardly changes",
             gap=number(one.gap or 0.0),
             unit_of=unit_of(found),
-            version=version,
+            version=_(version),
         )
         for version, one in found.versions
     ]
@@ -308,12 +316,12 @@ def completeness_sentence(found: Saliency) -> str:
     if max(one.completeness or 0.0 for __, one in found.versions) >= 0.05:
         judged = _("does not add up; read it with care")
     return _(
-        "{name}{against} {judged}: its sum misses {misses}, and {misses2}.",
+        "{name}{against} {judged}: its sum misses {clean}, and {perturbed}.",
         name=name,
         against=against,
         judged=judged,
-        misses=misses[0],
-        misses2=misses[1],
+        clean=misses[0],
+        perturbed=misses[1],
     )
 
 
@@ -321,21 +329,21 @@ def remainder_sentence(maps: Sequence[Saliency]) -> str:
     """How much of each signed method falls on special tokens, which are no words."""
     parts = [
         _(
-            "{value} {signed} clean, {signed2} perturbed, {unit_of}",
-            value=_(s.title) or s.method,
-            signed=signed(s.clean.remainder),
-            signed2=signed(s.perturbed.remainder),
-            unit_of=unit_of(s),
+            "{method} {clean} clean, {perturbed} perturbed, {unit}",
+            method=_(s.title) or s.method,
+            clean=signed(s.clean.remainder),
+            perturbed=signed(s.perturbed.remainder),
+            unit=unit_of(s),
         )
         for s in maps
         if s.signed and not s.withheld
     ]
-    return _("Left on special tokens: ") + "; ".join(parts) + "." if parts else ""
+    return _("Left on special tokens: {parts}.", parts=_("; ").join(parts)) if parts else ""
 
 
 def unit_of(found: Saliency) -> str:
     """What an attribution is counted in: the target's unit, for lengths of gradients a unit of δ."""
-    unit = "nats" if found.target.startswith("loss") else "logits"
+    unit = _("nats") if found.target.startswith("loss") else _("logits")
     return unit if found.signed else _("{unit} per raw unit", unit=unit)
 
 
@@ -347,19 +355,19 @@ def spread_sentence(found: Saliency, words: Sequence[str]) -> str:
     w = int(spread.argmax())
     mean = (
         _(
-            "; of the mean over {draws} draws {draws2} times less",
+            "; of the mean over {draws} draws {times} times less",
             draws=draws,
-            draws2=number(draws**0.5),
+            times=number(draws**0.5),
         )
         if draws > 1
         else ""
     )
     return _(
-        "{value}: the standard deviation of a single draw is {float} {unit_of} at "
+        "{method}: the standard deviation of a single draw is {spread} {unit} at "
         "most, on ‘{words}’{mean}.",
-        value=_(found.title) or found.method,
-        float=number(float(spread[w])),
-        unit_of=unit_of(found),
+        method=_(found.title) or found.method,
+        spread=number(float(spread[w])),
+        unit=unit_of(found),
         words=words[w],
         mean=mean,
     )
@@ -372,7 +380,7 @@ def baselines_sentence(maps: Sequence[Saliency], titles: Sequence[str]) -> str:
         for a in range(len(maps))
         for b in range(a + 1, len(maps))
     ]
-    return _("Agreement: {pairs}.", pairs=", ".join(pairs)) if pairs else ""
+    return _("Agreement: {pairs}.", pairs=listing(pairs)) if pairs else ""
 
 
 def starts_sentence(maps: Sequence[Saliency]) -> str:
@@ -383,7 +391,7 @@ def starts_sentence(maps: Sequence[Saliency]) -> str:
         if s.p_baseline is not None
     ]
     return (
-        _("Probability of the explained answer: {starts}.", starts=", ".join(starts))
+        _("Probability of the explained answer: {starts}.", starts=listing(starts))
         if starts
         else ""
     )
@@ -403,9 +411,9 @@ def signed(value: float) -> str:
 def lost_stage(record: AttackRecord) -> str:
     """At which stage of the round trip the attack is lost."""
     stages = {
-        "as vectors": record.attacked,
-        "as nearest tokens": record.projected,
-        "as text, tokenised again": record.round_trip,
+        N_("as vectors"): record.attacked,
+        N_("as nearest tokens"): record.projected,
+        N_("as text, tokenised again"): record.round_trip,
     }
     flips = [bool(reading.broken[0]) for reading in stages.values()]
     names = list(stages)
@@ -413,7 +421,9 @@ def lost_stage(record: AttackRecord) -> str:
         return _("The attack does not flip the prediction, so there is nothing to lose on the way.")
     for before, after, flip in zip(names, names[1:], flips[1:], strict=False):
         if not flip:
-            return _("The attack works {before} and is lost {after}.", before=before, after=after)
+            return _(
+                "The attack works {before} and is lost {after}.", before=_(before), after=_(after)
+            )
     return _("The attack survives all the way to text: this is a real change of words.")
 
 
@@ -421,7 +431,7 @@ def loss_sentence(record: AttackRecord) -> str:
     """How the search went."""
     if len(record.losses) < 2:
         return _(
-            "The attack takes no steps; loss {float} nats.", float=number(float(record.losses[-1]))
+            "The attack takes no steps; loss {loss} nats.", loss=number(float(record.losses[-1]))
         )
     flip = (
         _(", first flip at step {flip_step}", flip_step=record.flip_step)
@@ -429,11 +439,10 @@ def loss_sentence(record: AttackRecord) -> str:
         else ""
     )
     return _(
-        "Loss from {float} to {float2} nats at step {best_step} of {n_losses} (the "
-        "one kept){flip}.",
-        float=number(float(record.losses[0])),
-        float2=number(float(record.losses[record.best_step])),
+        "Loss from {before} to {after} nats at step {best_step} of {steps} (the one kept){flip}.",
+        before=number(float(record.losses[0])),
+        after=number(float(record.losses[record.best_step])),
         best_step=record.best_step,
-        n_losses=len(record.losses) - 1,
+        steps=len(record.losses) - 1,
         flip=flip,
     )

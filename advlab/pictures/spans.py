@@ -81,7 +81,7 @@ def mean(reading: Reading) -> Reading:
 
 def rows_html(record: AttackRecord) -> str:
     """The text three times, clean, under noise and attacked, each token with its two chances."""
-    versions: list[tuple[str, Reading]] = [("clean", record.clean)]
+    versions: list[tuple[str, Reading]] = [(_("clean"), record.clean)]
     if len(record.noise):
         versions.append(
             (
@@ -89,7 +89,7 @@ def rows_html(record: AttackRecord) -> str:
                 mean(record.noise),
             )
         )
-    versions.append(("attacked", record.attacked))
+    versions.append((_("attacked"), record.attacked))
     return marks_html() + "".join(
         f'<div style="font-weight:600;margin-top:.5rem">{title}: '
         f"{html.escape(said(record, reading.answers[0]))}</div>{text_html(record, reading)}"
@@ -158,10 +158,10 @@ def jump(record: AttackRecord) -> str:
     first, second = (_sentence(record, r) for r in (record.clean, record.attacked))
     where = _("within its sentence") if first == second else _("to another sentence")
     return _(
-        "The answer jumps {where}: from {told} to {told2}.",
+        "The answer jumps {where}: from {before} to {after}.",
         where=where,
-        told=told[0],
-        told2=told[1],
+        before=told[0],
+        after=told[1],
     )
 
 

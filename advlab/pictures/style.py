@@ -40,7 +40,7 @@ CJK_FONTS = (
     *("Microsoft YaHei", "WenQuanYi Micro Hei"),
 )
 FONTS = ", ".join(("system-ui", *(f"'{name}'" for name in CJK_FONTS), "sans-serif"))
-UNITS = {"norm": N_("× mean norm"), "half-nn": N_("× half-NN distance"), "raw": "raw"}  # of ε
+UNITS = {"norm": N_("× mean norm"), "half-nn": N_("× half-NN distance"), "raw": N_("raw")}  # of ε
 
 
 def label(text: str, limit: int = 24) -> str:

@@ -54,7 +54,9 @@ def estimates(
                 f"{label(record.tokens[found.places[k]])} → {label(found.words[k])}"
                 for k in np.flatnonzero(chosen)
             ],
-            hovertemplate="%{customdata}<br>estimated %{x:+.3f}, really %{y:+.3f} nats<extra></extra>",
+            hovertemplate=_(
+                "%{customdata}<br>estimated %{x:+.3f}, really %{y:+.3f} nats<extra></extra>"
+            ),
         )
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.update_xaxes(
@@ -64,7 +66,7 @@ def estimates(
         zeroline=False,
     )
     figure.update_yaxes(
-        title={"text": "real rise, nats"}, range=[bottom, top], nticks=6, zeroline=False
+        title={"text": _("real rise, nats")}, range=[bottom, top], nticks=6, zeroline=False
     )
     return finish(figure, 340, legend_rows=2)
 
@@ -97,18 +99,18 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
     )
     return _(
         "Of {possible:,} single replacements the gradient's best {k} were tried: "
-        "{flips} change the prediction. Its first choice, ‘{pair}’, is number "
-        "{rank} of {k} in truth; the best is ‘{pair2}’, {signed} nats, read as "
-        "{said} ({percent}).{replace}",
+        "{flips} change the prediction. Its first choice, ‘{first}’, is number "
+        "{rank} of {k} in truth; the best is ‘{best}’, {rise} nats, read as "
+        "{answer} ({sure}).{replace}",
         possible=found.possible,
         k=K,
         flips=flips,
-        pair=_pair(record, found, 0),
+        first=_pair(record, found, 0),
         rank=rank,
-        pair2=_pair(record, found, best),
-        signed=signed(float(found.rises[best])),
-        said=said(record, found.reading.answers[best]),
-        percent=percent(float(found.reading.sure[best])),
+        best=_pair(record, found, best),
+        rise=signed(float(found.rises[best])),
+        answer=said(record, found.reading.answers[best]),
+        sure=percent(float(found.reading.sure[best])),
         replace=order.replace("-", "−"),
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from advlab.language import N_, _
+from advlab.language import N_, _, listing
 from advlab.pictures.base import finish, square
 from advlab.pictures.sentences import number, percent
 from advlab.pictures.style import AHEAD, NEUTRAL
@@ -56,7 +56,7 @@ def surface(found: Surface, limit: float | None = None) -> go.Figure:
         figure,
         ends,
         ends,
-        ("along δ (1 is δ)", _("random direction {seed}", seed=found.seed + 1)),
+        (_("along δ (1 is δ)"), _("random direction {seed}", seed=found.seed + 1)),
         7,
     )
     finish(figure, 380)
@@ -71,7 +71,7 @@ def seeds(found: Sequence[Surface], limit: float | None = None) -> go.Figure:
         rows=1,
         cols=len(found),
         horizontal_spacing=0.03,
-        subplot_titles=[f"direction {f.seed + 1}" for f in found],
+        subplot_titles=[_("direction {number}", number=f.seed + 1) for f in found],
     )
     for k, one in enumerate(found, start=1):
         for trace in _flat(one, top, bar=False):
@@ -117,7 +117,7 @@ def _flat(found: Surface, top: float, *, bar: bool) -> list[Any]:
             zsmooth=False,
             showscale=bar,
             colorbar=_bar(),
-            hovertemplate="%{x:.2f} δ, %{y:.2f} across<br>loss %{z:.3f} nats<extra></extra>",
+            hovertemplate=_("%{x:.2f} δ, %{y:.2f} across<br>loss %{z:.3f} nats<extra></extra>"),
         )
     ]
     for values, at, colour, dash, name in (
@@ -153,7 +153,7 @@ def _flat(found: Surface, top: float, *, bar: bool) -> list[Any]:
                 "color": AHEAD,
                 "line": {"color": "#ffffff", "width": 1},
             },
-            hovertemplate="from the sentence to δ<extra></extra>",
+            hovertemplate=_("from the sentence to δ<extra></extra>"),
         )
     )
     return traces
@@ -161,7 +161,7 @@ def _flat(found: Surface, top: float, *, bar: bool) -> list[Any]:
 
 def _bar() -> dict[str, Any]:
     return {
-        "title": {"text": "loss, nats", "side": "right"},
+        "title": {"text": _("loss, nats"), "side": "right"},
         "thickness": 10,
         "nticks": 6,
         "xpad": 4,
@@ -182,7 +182,7 @@ def relief(found: Surface, limit: float | None = None) -> go.Figure:
             cmin=0.0,
             cmax=top,
             colorbar=_bar(),
-            hovertemplate="%{x:.2f} δ, %{y:.2f} across<br>loss %{z:.3f} nats<extra></extra>",
+            hovertemplate=_("%{x:.2f} δ, %{y:.2f} across<br>loss %{z:.3f} nats<extra></extra>"),
         )
     )
     middle = int(np.abs(y).argmin())
@@ -208,9 +208,9 @@ def relief(found: Surface, limit: float | None = None) -> go.Figure:
     plain = {"showbackground": False, "gridcolor": NEUTRAL}
     figure.update_layout(
         scene={
-            "xaxis": plain | {"title": {"text": "along δ"}},
-            "yaxis": plain | {"title": {"text": "across"}},
-            "zaxis": plain | {"title": {"text": "loss, nats"}, "range": [0, 1.05 * top]},
+            "xaxis": plain | {"title": {"text": _("along δ")}},
+            "yaxis": plain | {"title": {"text": _("across")}},
+            "zaxis": plain | {"title": {"text": _("loss, nats")}, "range": [0, 1.05 * top]},
             "aspectmode": "manual",
             "aspectratio": {"x": 1, "y": 1, "z": 0.7},
             "camera": {"eye": {"x": -1.5, "y": -1.5, "z": 0.9}},
@@ -270,15 +270,15 @@ def surface_sentence(record: AttackRecord, found: Surface) -> str:
     whole, near = shares(found)
     name = said(record, record.clean.answers[0])
     return _(
-        "Random direction {seed}: {percent} of the picture and {percent2} of the ε "
-        "ball in it are read otherwise than {name}; loss from {float} to {float2} "
+        "Random direction {seed}: {picture} of the picture and {ball} of the ε "
+        "ball in it are read otherwise than {name}; loss from {lowest} to {highest} "
         "nats.",
         seed=found.seed + 1,
-        percent=percent(whole),
-        percent2=percent(near),
+        picture=percent(whole),
+        ball=percent(near),
         name=name,
-        float=number(float(found.loss.min())),
-        float2=number(float(found.loss.max())),
+        lowest=number(float(found.loss.min())),
+        highest=number(float(found.loss.max())),
     )
 
 
@@ -293,11 +293,11 @@ def seeds_sentence(found: Sequence[Surface]) -> str:
         else _("they tell different stories, so none of them alone is the shape of the loss")
     )
     return _(
-        "{n_found} random directions: {listed} of the picture and {listed2} of the "
+        "{n} random directions: {picture} of the picture and {ball} of the "
         "ε ball in it lie beyond the boundary; {verdict}.",
-        n_found=len(found),
-        listed=_listed(whole),
-        listed2=_listed(near),
+        n=len(found),
+        picture=_listed(whole),
+        ball=_listed(near),
         verdict=verdict,
     )
 
@@ -305,7 +305,7 @@ def seeds_sentence(found: Sequence[Surface]) -> str:
 def _listed(values: Sequence[float]) -> str:
     texts = [percent(v) for v in values]
     return (
-        _("{texts} and {texts2}", texts=", ".join(texts[:-1]), texts2=texts[-1])
+        _("{first} and {last}", first=listing(texts[:-1]), last=texts[-1])
         if len(texts) > 1
         else texts[0]
     )

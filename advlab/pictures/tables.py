@@ -28,7 +28,7 @@ def token_columns(record: AttackRecord) -> Columns:
     """One row a token: its δ, and how far it is from becoming another token."""
     return {
         "token": list(record.tokens),
-        "kind": token_kinds(record),
+        "kind": [_(kind) for kind in token_kinds(record)],
         "‖δ‖, raw": record.delta_norm.tolist(),
         "‖δ‖ ÷ ‖e‖": _ratio(record.delta_norm, record.embed_norm),
         "share of ‖δ‖²": norm_share(record).tolist(),
@@ -58,12 +58,12 @@ def saliency_columns(
     for s, title in zip(maps, titles or [_(s.title) or s.method for s in maps], strict=True):
         for version, one in s.versions:
             values = one.tokens.tolist() if tokens else [*one.words.tolist(), float(one.remainder)]
-            name = f"{title}, {version}"
+            name = _("{title}, {version}", title=title, version=_(version))
             while name in table:  # one method twice, from two baselines
                 name += "′"
             table[name] = values
             if one.spread is not None and not tokens:  # of words alone: it has no remainder
-                table[f"{name}, SD of a draw"] = [*one.spread.tolist(), None]
+                table[_("{name}, SD of a draw", name=name)] = [*one.spread.tolist(), None]
     return table
 
 
@@ -74,11 +74,11 @@ def baseline_columns(maps: Sequence[Saliency], titles: Sequence[str]) -> Columns
     ]
     table: Columns = {
         "baseline": [title for title, __, __ in found],
-        "sentence": [version for __, version, __ in found],
+        "sentence": [_(version) for __, version, __ in found],
     }
     for other, title in zip(maps, titles, strict=True):
         words = dict(other.versions)
-        table[f"ρ with {title}"] = [
+        table[_("ρ with {title}", title=title)] = [
             rank_correlation(one.words, words[version].words) for __, version, one in found
         ]
     return table

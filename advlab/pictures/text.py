@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures.style import DIVERGING, NEUTRAL, faded
 from advlab.records import AttackRecord
 
@@ -94,7 +94,7 @@ def coloured(
         value = float(values[w]) if np.isfinite(values[w]) else 0.0
         colour = NEUTRAL if not signed else FOR if value > 0 else AGAINST
         under = faded(colour, round(DARKEST * min(abs(value) / (top or 1.0), 1.0), 3))
-        title = hover(w) + (" (shielded)" if w in held else "")
+        title = hover(w) + (f" ({_('shielded')})" if w in held else "")
         style = f"{_WORD}background:{under};{_DASHED if w in held else ''}"
         parts.append(
             f'<span style="{style}" title="{html.escape(title)}">{html.escape(piece)}</span>'
@@ -117,7 +117,7 @@ def cut(text: str, shield: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
 def quoted(text: str, shield: Sequence[tuple[int, int]]) -> str:
     """A text in quotes with its shielded words dashed, and these named below."""
     parts = [
-        f'<span style="{_WORD}{_DASHED}" title="shielded">{html.escape(piece)}</span>'
+        f'<span style="{_WORD}{_DASHED}" title="{_("shielded")}">{html.escape(piece)}</span>'
         if held
         else html.escape(piece)
         for piece, held in cut(text, shield)
@@ -130,7 +130,7 @@ def quoted(text: str, shield: Sequence[tuple[int, int]]) -> str:
 def shield_sentence(text: str, shield: Sequence[tuple[int, int]]) -> str:
     """Which words the attack left alone; empty when there are none."""
     held = [f"‘{piece}’" for piece, shielded in cut(text, shield) if shielded]
-    return _("Shielded from the attack (dashed): {held}.", held=", ".join(held)) if held else ""
+    return _("Shielded from the attack (dashed): {held}.", held=listing(held)) if held else ""
 
 
 def legend(marks: Sequence[Mark]) -> str:
@@ -154,5 +154,5 @@ def _entry(mark: Mark) -> str:
     sign = f'<span style="display:inline-block;flex:none;{shape}"></span>'
     return (
         '<span style="display:inline-flex;align-items:center;gap:.4em">'
-        f"{sign}<span>{html.escape(mark.text)}</span></span>"
+        f"{sign}<span>{html.escape(_(mark.text))}</span></span>"
     )

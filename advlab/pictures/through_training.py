@@ -11,7 +11,7 @@ from advlab.pictures.reel import Chart, Chips, Mode, Panel, Reel, Series, chips_
 from advlab.pictures.sentences import exit_share, number, percent
 from advlab.pictures.style import DASHES, SIDES, side
 from advlab.pictures.tables import Columns
-from advlab.pictures.wording import chance_of, reference_of, said
+from advlab.pictures.wording import chance_of, listed, reference_of, said
 from advlab.records import AttackRecord, Moment
 
 
@@ -44,14 +44,14 @@ def reel(
 
     opened = max((e for found in chosen for e in found), default=epochs[-1])
     return Reel(
-        control="epoch",
+        control=_("epoch"),
         labels=[_label(e, keepers(e)) for e in epochs],
         x=[float(e) for e in epochs],
-        x_title="epoch",
+        x_title=_("epoch"),
         start=epochs.index(opened),
         charts=(
-            Chart(f"{chance}, clean", (0.0, 1.0), True, tuple(clean)),
-            Chart(f"{chance}, attacked", (0.0, 1.0), True, tuple(hard)),
+            Chart(_("{chance}, clean", chance=chance), (0.0, 1.0), True, tuple(clean)),
+            Chart(_("{chance}, attacked", chance=chance), (0.0, 1.0), True, tuple(hard)),
             Chart(
                 _("Margin of the clean sentence (logits)"),
                 (low - 0.05 * (high - low), high * 1.05),
@@ -60,8 +60,8 @@ def reel(
             ),
             Chart(
                 _(
-                    "Smallest ε that flips (× mean norm; {max} where none was found)",
-                    max=number(max(ends)),
+                    "Smallest ε that flips (× mean norm; {most} where none was found)",
+                    most=number(max(ends)),
                 ),
                 (0.0, 1.05 * max(ends) or 1.0),
                 False,
@@ -79,9 +79,7 @@ def reel(
 def _label(epoch: int, keepers: Sequence[str]) -> str:
     """An epoch in words, with the models whose run kept its weights."""
     name = _("after epoch {epoch}", epoch=epoch) if epoch else _("before training")
-    return (
-        _("{name} (kept: {keepers})", name=name, keepers=" and ".join(keepers)) if keepers else name
-    )
+    return _("{name} (kept: {keepers})", name=name, keepers=listed(keepers)) if keepers else name
 
 
 def _at(lapse: Sequence[Moment], epoch: int) -> Moment:
@@ -126,7 +124,7 @@ def _bars(
 
     return (
         Mode("raw", "‖δ‖", top("raw"), False, _("× mean norm")),
-        Mode("exit", "share of exit radius", top("exit"), True, _("of the way out")),
+        Mode("exit", _("share of exit radius"), top("exit"), True, _("of the way out")),
         Mode(
             "look",
             _("weight in the prediction"),
@@ -145,11 +143,11 @@ def _panel(i: int, name: str, row: Sequence[Moment], bars: dict[str, np.ndarray]
         r = m.record
         told.append(
             _(
-                "clean {said} {percent}, attacked {said2} {percent2}",
-                said=said(r, r.clean.answers[0]),
-                percent=percent(float(r.clean.sure[0])),
-                said2=said(r, r.attacked.answers[0]),
-                percent2=percent(float(r.attacked.sure[0])),
+                "clean {clean} {clean_sure}, attacked {attacked} {attacked_sure}",
+                clean=said(r, r.clean.answers[0]),
+                clean_sure=percent(float(r.clean.sure[0])),
+                attacked=said(r, r.attacked.answers[0]),
+                attacked_sure=percent(float(r.attacked.sure[0])),
             )
         )
     return Panel(
@@ -192,16 +190,16 @@ def changed_sentence(lapse: Sequence[Moment]) -> str:
         else _("after epoch {epoch}", epoch=lapse[0].epoch)
     )
     return _(
-        "From {start} to epoch {epoch}, {reference_of} goes from {percent} to "
-        "{percent2} on the clean sentence and from {percent3} to {percent4} under "
+        "From {start} to epoch {epoch}, {reference} goes from {clean} to "
+        "{clean_after} on the clean sentence and from {attacked} to {attacked_after} under "
         "attack.{most}{kept_sentence}",
         start=start,
         epoch=lapse[-1].epoch,
-        reference_of=reference_of(last),
-        percent=percent(float(first.clean.score[0])),
-        percent2=percent(float(last.clean.score[0])),
-        percent3=percent(float(first.attacked.score[0])),
-        percent4=percent(float(last.attacked.score[0])),
+        reference=reference_of(last),
+        clean=percent(float(first.clean.score[0])),
+        clean_after=percent(float(last.clean.score[0])),
+        attacked=percent(float(first.attacked.score[0])),
+        attacked_after=percent(float(last.attacked.score[0])),
         most=most,
         kept_sentence=_kept_sentence(lapse),
     )
@@ -256,8 +254,8 @@ def columns(lapse: Sequence[Moment]) -> Columns:
     name = reference_of(lapse[-1].record)
     return {
         "epoch": [m.epoch for m in lapse],
-        f"P({name}), clean": [float(m.record.clean.score[0]) for m in lapse],
-        f"P({name}), attacked": [float(m.record.attacked.score[0]) for m in lapse],
+        _("P({name}), clean", name=name): [float(m.record.clean.score[0]) for m in lapse],
+        _("P({name}), attacked", name=name): [float(m.record.attacked.score[0]) for m in lapse],
         "margin, clean": [float(m.record.clean.margin[0]) for m in lapse],
         "flips at ε, × mean norm": [_flip(m.record) if _flips(m.record) else None for m in lapse],
         "largest ‖δ‖, × mean norm": [

@@ -27,10 +27,10 @@ POINTS = 400  # at most so many a line: more cannot be seen and cost time
 def losses(events: Sequence[Event]) -> Figure:
     """Clean and adversarial training loss against the step; the dotted line is chance, ln C."""
     rows = _steps(events)
-    figure = frame("step", _("loss (nats)"))
+    figure = frame(_("step"), _("loss (nats)"))
     for name, title, colour, dash in (
-        ("clean_loss", "clean", CLEAN, "solid"),
-        ("adv_loss", "adversarial", PERTURBED, "dash"),
+        ("clean_loss", _("clean"), CLEAN, "solid"),
+        ("adv_loss", _("adversarial"), PERTURBED, "dash"),
     ):
         points = [(e.step, e.values[name]) for e in rows if _number(e.values.get(name))]
         if not points:
@@ -54,11 +54,11 @@ def losses(events: Sequence[Event]) -> Figure:
                 "x": x,
                 "y": smooth(y),
                 "line": {"color": colour, "width": 2.5, "dash": dash},
-                "hovertemplate": f"step %{{x}}<br>{title} %{{y:.3f}}<extra></extra>",
+                "hovertemplate": f"{_('step')} %{{x}}<br>{title} %{{y:.3f}}<extra></extra>",
             },
         ]
     if (chance := guessing(events)) > 0:
-        _level(figure, chance, "chance")
+        _level(figure, chance, _("chance"))
     figure["layout"]["yaxis"]["rangemode"] = "tozero"
     return figure
 
@@ -70,11 +70,11 @@ def accuracy(events: Sequence[Event]) -> Figure:
     """
     rows = [e for e in timeline(events) if e.kind == "epoch"]
     start = _first(events, "start")
-    figure = frame("epoch", "accuracy")
+    figure = frame(_("epoch"), _("accuracy"))
     eps = start.get("eval_eps")
-    attacked = _("under PGD-5, ε = {eps:g}", eps=eps) if _number(eps) else "under attack"
+    attacked = _("under PGD-5, ε = {eps:g}", eps=eps) if _number(eps) else _("under attack")
     for name, title, colour, shape, dash in (
-        ("clean_accuracy", "clean", CLEAN, "circle", "solid"),
+        ("clean_accuracy", _("clean"), CLEAN, "circle", "solid"),
         ("robust_accuracy", attacked, PERTURBED, "diamond", "dash"),
     ):
         points = [(e.values.get("epoch", 0), as_estimate(e.values.get(name)), e) for e in rows]
@@ -92,9 +92,11 @@ def accuracy(events: Sequence[Event]) -> Figure:
                 "line": {"color": colour, "width": 2.5, "dash": dash},
                 "marker": {"color": colour, "size": 8, "symbol": shape},
                 "customdata": [[rate.low, rate.high, rate.n] for __, rate, __ in points],
-                "hovertemplate": f"epoch %{{x}}<br>{title} %{{y:.1%}}<br>95 %% interval "
-                "%{customdata[0]:.1%} to %{customdata[1]:.1%}, "
-                "%{customdata[2]} texts<extra></extra>",
+                "hovertemplate": _(
+                    "epoch %{{x}}<br>{title} %{{y:.1%}}<br>95 % interval %{{customdata[0]:.1%}} to"
+                    " %{{customdata[1]:.1%}}, %{{customdata[2]}} texts<extra></extra>",
+                    title=title,
+                ),
             }
         )
         kept = [(x, rate.value) for x, rate, e in points if e.values.get("best")][-1:]
@@ -122,7 +124,7 @@ def accuracy(events: Sequence[Event]) -> Figure:
 def lengths(events: Sequence[Event]) -> Figure:
     """Mean ‖δ‖ of a text beside the mean length of a word vector, both L2 in embedding units."""
     rows = _steps(events)
-    figure = frame("step", _("length (embedding units)"))
+    figure = frame(_("step"), _("length (embedding units)"))
     for name, title, colour, dash in (
         ("delta_norm", _("‖δ‖ of a text"), PERTURBED, "solid"),
         ("embed_norm", _("a word vector"), CLEAN, "dash"),
@@ -142,7 +144,7 @@ def throughput(events: Sequence[Event]) -> Figure:
         for e in _steps(events)
         if _number(e.values.get("texts_per_second"))
     ]
-    figure = frame("step", _("texts per second"))
+    figure = frame(_("step"), _("texts per second"))
     if points:
         x, y = _thin(points)
         figure["data"].append(line(x, y, _("texts per second"), NEUTRAL, "solid", ".0f"))
@@ -156,14 +158,14 @@ def throughput(events: Sequence[Event]) -> Figure:
 
 def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
     """Clean (hollow, dotted) and robust (filled) accuracy of several runs against the epoch."""
-    figure = frame("epoch", "accuracy")
+    figure = frame(_("epoch"), _("accuracy"))
     last = 1
     for i, (name, events) in enumerate(runs):
         rows = [e for e in timeline(events) if e.kind == "epoch"]
         colour, shape = RUNS[i % len(RUNS)], SHAPES[i % len(SHAPES)]
         for key, title, dash, hollow in (
-            ("clean_accuracy", "clean", "dot", True),
-            ("robust_accuracy", "under attack", "solid", False),
+            ("clean_accuracy", _("clean"), "dot", True),
+            ("robust_accuracy", _("under attack"), "solid", False),
         ):
             points = [(e.values.get("epoch", 0), as_estimate(e.values.get(key))) for e in rows]
             x = [x for x, rate in points if rate is not None]
@@ -181,7 +183,7 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
                     "showlegend": not hollow,
                     "line": {"color": colour, "dash": dash, "width": 2.5},
                     "marker": {"symbol": shape + ("-open" if hollow else ""), "size": 9},
-                    "hovertemplate": f"{shown}<br>epoch %{{x}}: %{{y:.1%}}<extra></extra>",
+                    "hovertemplate": f"{shown}<br>{_('epoch')} %{{x}}: %{{y:.1%}}<extra></extra>",
                 }
             )
     _percent_axis(figure)
@@ -191,7 +193,7 @@ def compare_accuracy(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
 
 def compare_losses(runs: Sequence[tuple[str, Sequence[Event]]]) -> Figure:
     """Smoothed clean training loss of several runs against the step."""
-    figure = frame("step", _("clean loss (nats)"))
+    figure = frame(_("step"), _("clean loss (nats)"))
     for i, (name, events) in enumerate(runs):
         points = [
             (e.step, e.values["clean_loss"])
@@ -270,7 +272,7 @@ def line(
         "x": list(x),
         "y": y,
         "line": {"color": colour, "width": 2.5, "dash": dash},
-        "hovertemplate": f"step %{{x}}<br>{name} %{{y:{form}}}<extra></extra>",
+        "hovertemplate": f"{_('step')} %{{x}}<br>{name} %{{y:{form}}}<extra></extra>",
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures.style import LONGEST, short, side
 from advlab.records import AttackRecord, Reading
 from advlab.records.examples import NO_ANSWER
@@ -27,9 +27,11 @@ def tells_tokens(reading: Reading) -> bool:
 
 def said(record: AttackRecord, answer: str, limit: int = LONGEST) -> str:
     """An answer of a record within a sentence."""
-    if named(record) or answer == NO_ANSWER:
+    if answer == NO_ANSWER:
+        return _(NO_ANSWER)
+    if named(record):
         return answer
-    return f"“{short(answer, limit)}”" if answer.strip() else "nothing"
+    return f"“{short(answer, limit)}”" if answer.strip() else _("nothing")
 
 
 def reference_of(record: AttackRecord, limit: int = LONGEST) -> str:
@@ -43,10 +45,15 @@ def chance_of(records: Sequence[AttackRecord]) -> str:
     told = (
         names[0]
         if len(set(names)) == 1
-        else ", ".join(f"{n} ({side(i)})" for i, n in enumerate(names))
+        else listing(f"{n} ({side(i)})" for i, n in enumerate(names))
     )
-    return _(
-        "Probability {which}of {told}",
-        which=_("per token ") if written(records[0]) else "",
-        told=told,
-    )
+    if written(records[0]):
+        return _("Probability per token of {told}", told=told)
+    return _("Probability of {told}", told=told)
+
+
+def listed(names: Sequence[str]) -> str:
+    """‘a, b and c’."""
+    if len(names) < 2:
+        return "".join(names)
+    return _("{first} and {last}", first=listing(names[:-1]), last=names[-1])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from advlab.language import N_
 from advlab.records.estimates import Estimate, Resampled, share_of
 
 
@@ -164,7 +165,7 @@ class Alarm:
     advice: str
 
 
-OUTCOMES = ("flipped", "robust", "wrong", "no gradient")
+OUTCOMES = (N_("flipped"), N_("robust"), N_("wrong"), N_("no gradient"))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from advlab.language import N_
 from advlab.records.reading import Reading
 
 
@@ -58,7 +59,7 @@ class Saliency:
     @property
     def versions(self) -> tuple[tuple[str, Attribution], ...]:
         """Both, each with its name."""
-        return ("clean", self.clean), ("perturbed", self.perturbed)
+        return (N_("clean"), self.clean), (N_("perturbed"), self.perturbed)
 
 
 @dataclass(frozen=True)

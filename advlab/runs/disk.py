@@ -189,7 +189,10 @@ def trouble(error: OSError, place: Path) -> str:
         ),
     }
     reason = error.strerror or str(error)
-    return known.get(error.errno or 0, f"{where} cannot be used: {reason}; try again")
+    return known.get(
+        error.errno or 0,
+        _("{where} cannot be used: {reason}; try again", where=where, reason=reason),
+    )
 
 
 def _database_trouble(reason: str, place: Path) -> str:

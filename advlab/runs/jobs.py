@@ -21,8 +21,9 @@ from typing import Protocol
 from advlab.errors import RunError
 from advlab.runs.config import SCRATCH, RunConfig, home
 from advlab.runs.folder import RunFolder, Tail, run_path, timeline
+from advlab.runs.info import RESUMABLE, STATUSES, RunInfo
 from advlab.runs.limits import check_room, check_run
-from advlab.runs.queue import RESUMABLE, STATUSES, RunInfo, Store
+from advlab.runs.queue import Store
 from advlab.runs.scheduler import Scheduler, settle
 from advlab.runs.spaces import current
 

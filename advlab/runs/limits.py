@@ -116,10 +116,10 @@ def check_most(what: str, value: float, most: int) -> None:
         raise SettingError(
             _(
                 "In a class, at most {most:,} {what} are allowed, so that everybody has a turn; "
-                "{value:,} were asked for. Take fewer.",
+                "{asked:,} were asked for. Take fewer.",
                 most=most,
                 what=what,
-                value=value,
+                asked=value,
             )
         )
 

@@ -16,23 +16,19 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from advlab.errors import RunError
-from advlab.language import N_, _
+from advlab.language import _
 from advlab.runs.config import RunConfig, home
+from advlab.runs.database import Database
 from advlab.runs.disk import telling, write_aside
 from advlab.runs.folder import RUN_ID, RunFolder, clean_name, run_path, utf8
+from advlab.runs.info import RESUMABLE, Line, RunInfo, info_of
 from advlab.runs.processes import start_of
 from advlab.runs.starters import STARTER_GROUP
-
-STATUSES = ("queued", "running", "paused", "interrupted", "failed", "cancelled", "done")
-RESUMABLE = ("paused", "interrupted", "failed", "cancelled")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -67,104 +63,13 @@ FROM runs
 _NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM runs)"
 
 
-# what a damaged entry must not hold other things in, and what stands there in its place
-_NUMBER, _MAYBE = int | float, int | float | None
-_KINDS: dict[str, Any] = {
-    "name": str,
-    "config_json": str,
-    "error": str | None,
-    "group": str | None,
-    "created": _NUMBER,
-    "attempt": int,
-    "started": _MAYBE,
-    "finished": _MAYBE,
-    "requested": _MAYBE,
-    "pid": int | None,
-    "pid_start": str | None,
-    "step": int | None,
-    "steps": int | None,
-}
-_DAMAGED = {
-    "name": N_("damaged entry"),
-    "config_json": "{",
-    "created": 0.0,
-    "attempt": 0,
-    "metrics": {},
-}
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """One run as the queue knows it. Times in seconds since 1970."""
-
-    id: str
-    name: str
-    status: str  # one of STATUSES
-    error: str | None  # why it failed or was interrupted, for people
-    created: float
-    started: float | None  # of the latest attempt
-    finished: float | None
-    position: int | None  # place in the queue, 1 is next; None unless queued
-    pid: int | None
-    pid_start: str | None
-    attempt: int  # 0 before the first start; more than 1 after a resume
-    group: str | None
-    request: str | None  # "pause" or "cancel" that the worker has not obeyed yet
-    requested: float | None
-    step: int | None
-    steps: int | None
-    config_json: str
-    root: Path = field(repr=False)
-    metrics: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # the kept epoch's and the end's values
-
-    @cached_property
-    def config(self) -> RunConfig:
-        """The settings; SettingError where an older version's do not fit any more."""
-        return dataclasses.replace(RunConfig.from_json(self.config_json), name=self.name)
-
-    @property
-    def folder(self) -> RunFolder:
-        """The run's files."""
-        return RunFolder.at(self.id, self.root)
-
-    @property
-    def active(self) -> bool:
-        """Whether more is to come by itself: pages poll these and no others."""
-        return self.status in ("queued", "running")
-
-    @property
-    def resumable(self) -> bool:
-        """Whether `resume` is possible."""
-        return self.status in RESUMABLE
-
-    @property
-    def progress(self) -> float | None:
-        """Fraction of the optimiser steps taken, from 0 to 1; None while unknown."""
-        if self.status == "done":
-            return 1.0
-        if not self.steps:
-            return None
-        return min((self.step or 0) / self.steps, 1.0)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A queue in short: (id, time of its creation) of each run that waits, the next one first."""
-
-    waiting: tuple[tuple[str, float], ...]
-    running: int  # runs
-    started: float  # the last time that one was started, seconds since 1970; 0: never
-
-
 class Store:
     """The queue of one data folder. Each call opens its own connection: safe from any thread."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = (root or home()).resolve()
         self.path = self.root / "runs.db"
-        self._ready = False
+        self.database = Database(self.path, _SCHEMA)
 
     def enqueue(self, config: RunConfig, *, group: str | None = None) -> str:
         """Add a run at the end of the queue. SettingError when the config does not fit."""
@@ -184,7 +89,7 @@ class Store:
             folder = RunFolder.create(config, self.root)
         running, now = pid is not None, time.time()
         try:
-            with self._write() as db:
+            with self.database.write() as db:
                 db.execute(
                     "INSERT INTO runs"
                     " (id, name, status, grp, config, created, started, attempt, pid, pid_start,"
@@ -210,27 +115,27 @@ class Store:
     def get(self, run_id: str) -> RunInfo:
         """One run; RunError where there is none of that id."""
         run_path(run_id, self.root)  # refuses what is no id
-        with self._open() as db:
+        with self.database.read() as db:
             row = db.execute(f"{_SELECT} WHERE id = ?", (run_id,)).fetchone()
         if row is None:
             raise RunError(
                 _("there is no run {run_id}; take one from the list of runs", run_id=run_id)
             )
-        return self._info(row)
+        return info_of(row, self.root)
 
     def listing(self, *, status: str | None = None, group: str | None = None) -> list[RunInfo]:
         """All runs, the newest first; only those of a status or a group where one is given."""
-        with self._open() as db:
+        with self.database.read() as db:
             rows = db.execute(
                 f"{_SELECT} WHERE (:status IS NULL OR status = :status)"
                 " AND (:group IS NULL OR grp = :group) ORDER BY seq DESC",
                 {"status": status, "group": group},
             ).fetchall()
-        return [self._info(row) for row in rows if _is_id(row["id"])]
+        return [info_of(row, self.root) for row in rows if _is_id(row["id"])]
 
     def line(self) -> Line:
         """Who waits here, and when one of these runs was started last."""
-        with self._open() as db:
+        with self.database.read() as db:
             queued = db.execute(
                 "SELECT id, created FROM runs WHERE status = 'queued' ORDER BY turn"
             ).fetchall()
@@ -246,10 +151,10 @@ class Store:
 
         `together`: so many runs of the starter group may run beside each other, while no other runs.
         """
-        with self._open() as db:  # most polls end here, without the write lock
+        with self.database.read() as db:  # most polls end here, without the write lock
             if not db.execute("SELECT 1 FROM runs WHERE status = 'queued' LIMIT 1").fetchone():
                 return None
-        with self._write() as db:
+        with self.database.write() as db:
             running = [
                 r["grp"] for r in db.execute("SELECT grp FROM runs WHERE status = 'running'")
             ]
@@ -272,7 +177,7 @@ class Store:
 
     def note_process(self, run_id: str, attempt: int, pid: int) -> None:
         """Record which process carries out an attempt, unless that is known already."""
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute(
                 "UPDATE runs SET pid = ?, pid_start = ?"
                 " WHERE id = ? AND status = 'running' AND attempt = ? AND pid IS NULL",
@@ -283,7 +188,7 @@ class Store:
         """The calling process takes a running run as its own; None if it is another's or over."""
         run_path(run_id, self.root)
         pid, start = os.getpid(), start_of(os.getpid())
-        with self._write() as db:
+        with self.database.write() as db:
             taken = db.execute(
                 "UPDATE runs SET pid = :pid, pid_start = :start WHERE id = :id"
                 " AND status = 'running' AND (pid IS NULL"
@@ -296,7 +201,7 @@ class Store:
         self, run_id: str, attempt: int, step: int, steps: int | None, metrics: Mapping[str, Any]
     ) -> None:
         """Record how far an attempt has come, so that lists need not read diaries."""
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute(
                 "UPDATE runs SET step = ?, steps = coalesce(?, steps), metrics = ?"
                 " WHERE id = ? AND status = 'running' AND attempt = ?",
@@ -307,7 +212,7 @@ class Store:
         """End a running attempt. False, and no change, where it is not running any more."""
         if error is not None:
             error = error.encode("utf-8", "replace").decode()[:4000]
-        with self._write() as db:
+        with self.database.write() as db:
             ended = db.execute(
                 "UPDATE runs SET status = ?, error = ?, finished = ?, request = NULL,"
                 " requested = NULL WHERE id = ? AND status = 'running' AND attempt = ?",
@@ -328,7 +233,7 @@ class Store:
         goal = {"pause": "paused", "cancel": "cancelled"}[what]
         waiting = ("queued",) if what == "pause" else ("queued", "paused", "interrupted")
         self.get(run_id)
-        with self._write() as db:
+        with self.database.write() as db:
             status = self._status(db, run_id)
             if status == "running":
                 db.execute(
@@ -358,7 +263,7 @@ class Store:
     def resume(self, run_id: str) -> None:
         """Put a stopped run at the end of the queue again; it continues from its checkpoint."""
         self.get(run_id)
-        with self._write() as db:
+        with self.database.write() as db:
             status = self._status(db, run_id)
             if status not in RESUMABLE:
                 raise RunError(
@@ -384,7 +289,7 @@ class Store:
         None where it is running elsewhere; RunError where it is done.
         """
         self.get(run_id)
-        with self._write() as db:
+        with self.database.write() as db:
             status = self._status(db, run_id)
             if status == "running":
                 return None
@@ -418,7 +323,7 @@ class Store:
         step: int | None,
     ) -> None:
         """Put a run that has its folder already into the list, as it was left."""
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute(
                 "INSERT INTO runs (id, name, status, error, config, created, attempt, step, metrics,"
                 f" turn) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, {_NEXT_TURN})",
@@ -440,7 +345,7 @@ class Store:
         name = clean_name(name)
         if not name:
             raise RunError(_("expected a name with at least one character; type one"))
-        with self._write() as db:
+        with self.database.write() as db:
             db.execute("UPDATE runs SET name = ? WHERE id = ?", (name, run_id))
             if info.folder.path.is_dir():  # as JSON: an older version's settings stay as they are
                 values = json.loads(info.config_json) | {"name": name}
@@ -450,7 +355,7 @@ class Store:
     def delete(self, run_id: str) -> None:
         """Remove a run and its files for good. RunError while it is running."""
         self.get(run_id)
-        with self._write() as db:
+        with self.database.write() as db:
             if self._status(db, run_id) == "running":
                 raise RunError(
                     _(
@@ -467,91 +372,6 @@ class Store:
         if row is None:
             raise RunError(_("run {run_id} has been deleted", run_id=run_id))
         return row["status"]
-
-    def _info(self, row: sqlite3.Row) -> RunInfo:
-        values = dict(row)
-        for name in ("seq", "turn"):
-            del values[name]
-        values["group"] = values.pop("grp")
-        values["config_json"] = values.pop("config")
-        wrong = [name for name, kinds in _KINDS.items() if not isinstance(values[name], kinds)]
-        try:
-            values["metrics"] = dict(json.loads(values["metrics"]))
-        except (ValueError, TypeError):
-            wrong.append("metrics")
-        if values["status"] not in STATUSES:
-            wrong.append("status")
-        if wrong:
-            values |= {name: _DAMAGED.get(name) for name in wrong} | {
-                "status": "failed",
-                "error": _(
-                    "the entry of this run in runs.db is damaged ({wrong}); delete it, or make "
-                    "the list anew: advlab runs rebuild",
-                    wrong=", ".join(wrong),
-                ),
-            }
-        return RunInfo(root=self.root, **values)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection without a transaction: reads see the last commit.
-
-        RunError where the file is damaged, or the disk is full or gone.
-        """
-        ready = self._ready and self.path.exists()  # the file may have been removed by hand
-        with telling(self.root), closing(self._connect()) as db:
-            db.row_factory = sqlite3.Row
-            db.text_factory = _text
-            if not ready and self._writable:
-                _prepare(db)
-                self._ready = True
-            db.execute("PRAGMA synchronous = NORMAL")
-            yield db
-
-    @property
-    def _writable(self) -> bool:
-        return not self.path.exists() or os.access(self.root, os.W_OK)
-
-    def _connect(self) -> sqlite3.Connection:
-        if not self._writable:  # to be looked at all the same
-            name = f"{self.path.as_uri()}?mode=ro&immutable=1"
-            return sqlite3.connect(name, uri=True, isolation_level=None)
-        if not self.path.exists():
-            with suppress(FileExistsError):  # made here, since SQLite would let all read it
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its first statement on."""
-        with self._open() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                with suppress(sqlite3.Error):  # a full disk has rolled back by itself
-                    db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    """Make the table, in a file that several processes may be opening for the first time."""
-    for __ in range(100):
-        try:
-            # the change to WAL does not wait for other connections as ordinary statements do
-            if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                db.execute("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) and "busy" not in str(error):
-                raise
-            time.sleep(0.05)
-    db.executescript(_SCHEMA)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")  # a damaged entry must not hide the others
 
 
 def _is_id(value: object) -> bool:

@@ -21,8 +21,9 @@ from typing import ClassVar
 import advlab
 from advlab.errors import RunError
 from advlab.language import _
+from advlab.runs.info import RunInfo
 from advlab.runs.processes import alive, send
-from advlab.runs.queue import RunInfo, Store
+from advlab.runs.queue import Store
 
 LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advlab.errors import SettingError, unknown
-from advlab.language import N_, _
+from advlab.language import N_, _, retold
 from advlab.runs.config import SCRATCH, DataConfig, Regularisation, RunConfig, TrainConfig
 
 # what a task from scratch learns by; the rest of a starter is for speed
@@ -127,16 +127,15 @@ def starter_pair(
     if task not in STARTERS:
         raise SettingError(unknown("task", task, STARTERS))
     start = STARTERS[task]
+    named = starter_group(task, corpus).capitalize()
     plain = RunConfig(
-        f"{starter_group(task, corpus).capitalize()}: plain",
+        f"{named}: plain",
         data=DataConfig(start.chosen(corpus), task=task),
         regularise=Regularisation(dropout=0.0),
         train=replace(start.train, seed=seed, **start.own.get(start.chosen(corpus), {})),
         task_settings=dict(start.settings),
     )
-    name = plain.name.replace(
-        "plain", _("adversarial ({method})", method=start.method["name"].upper())
-    )
+    name = f"{named}: adversarial ({start.method['name'].upper()})"
     robust = replace(
         plain, name=name, method=dict(start.method), train=replace(plain.train, **start.robust)
     )
@@ -160,6 +159,27 @@ def starter_group(task: str, corpus: str = "") -> str:
         own if own != STARTERS[task].chosen() else "",
     )
     return " ".join((STARTER_GROUP, *filter(None, named)))
+
+
+# what the names of pairs, and of their runs, are made of, as they are shown
+PARTS = (
+    *(N_("classification"), N_("qa"), N_("translation"), N_("dialogue")),
+    *(N_("dianping"), N_("plain")),
+)
+# how runs are called that advlab names itself; names are kept in English, and these are their patterns
+NAMES = (
+    N_("Starter: plain"),
+    N_("Starter: adversarial ({method})"),
+    N_("Starter {pair}: plain"),
+    N_("Starter {pair}: adversarial ({method})"),
+    N_("Microscope: {method_title}"),
+)
+
+
+def shown_name(name: str) -> str:
+    """A run's name for people: what advlab named itself is told in their language."""
+    ours = tuple(pattern.split("{")[0] for pattern in NAMES)
+    return retold(name) if name.startswith(ours) else name
 
 
 def starter_groups() -> set[str]:

@@ -235,11 +235,11 @@ def _rises_with_eps(tried: _Tried) -> list[Alarm]:
             _("accuracy rises with ε"),
             tried.model,
             _(
-                "{standing} stand under {name} at ε = {eps:g}, {standing2} at twice that",
+                "{standing} stand under {name} at ε = {eps:g}, {more_room} at twice that",
                 standing=tried.standing("near"),
                 name=tried.name,
                 eps=tried.attack.eps,
-                standing2=tried.standing("wide"),
+                more_room=tried.standing("wide"),
             ),
             _(
                 "The steps overshoot or the gradient misleads: take more and shorter "
@@ -257,11 +257,11 @@ def _weaker_when_longer(tried: _Tried) -> list[Alarm]:
             _(MORE_IS_WEAKER),
             tried.model,
             _(
-                "{standing} stand under {name} of {plain} steps, {standing2} under twice as many",
+                "{standing} stand under {name} of {steps} steps, {longer} under twice as many",
                 standing=tried.standing("near"),
                 name=tried.name,
-                plain=plain(tried.attack)["steps"],
-                standing2=tried.standing("long"),
+                steps=plain(tried.attack)["steps"],
+                longer=tried.standing("long"),
             ),
             _(
                 "The attack forgets what it found, or the model answers at random: keep "
@@ -280,11 +280,11 @@ def _survives_huge(tried: _Tried) -> list[Alarm]:
             _("a huge ε does not suffice"),
             tried.model,
             _(
-                "{huge} of {n_huge} texts stand under {which} at ε = {huge2:g} × mean norm",
-                huge=sum(huge),
-                n_huge=len(huge),
-                which=tried.name if "long" in tried.stands else "PGD",
-                huge2=HUGE,
+                "{standing} of {n} texts stand under {attack} at ε = {eps:g} × mean norm",
+                standing=sum(huge),
+                n=len(huge),
+                attack=tried.name if "long" in tried.stands else "PGD",
+                eps=HUGE,
             ),
             _("Check that ε reaches the attack, its mask, and whether gradients are hidden."),
         )
@@ -317,12 +317,12 @@ def of_transfer(transfer: Transfer) -> list[Alarm]:
                 _("transfer is stronger than its own attack"),
                 model,
                 _(
-                    "{value:.1%} are right under {what} made on {models}, {value2:.1%} under "
+                    "{transferred:.1%} are right under {what} made on {models}, {own:.1%} under "
                     "its own",
-                    value=transfer.share(i, j).value,
+                    transferred=transfer.share(i, j).value,
                     what=what,
                     models=transfer.models[i],
-                    value2=transfer.share(j, j).value,
+                    own=transfer.share(j, j).value,
                 ),
                 _(
                     "Its gradient misleads: do not believe its robustness before spsa, "
@@ -341,11 +341,11 @@ def _weaker_than_noise(row: Row) -> list[Alarm]:
                     _("weaker than noise"),
                     row.model,
                     _(
-                        "at ε = {eps:g} {value:.1%} stand under random noise, {value2:.1%} under "
+                        "at ε = {eps:g} {noise:.1%} stand under random noise, {attacked:.1%} under "
                         "{attack}",
                         eps=eps,
-                        value=share_of(row.noise[e]).value,
-                        value2=share_of(row.stands(e)).value,
+                        noise=share_of(row.noise[e]).value,
+                        attacked=share_of(row.stands(e)).value,
                         attack=row.attack["name"],
                     ),
                     _("Do not believe the attack: check its step size, mask and gradient."),
@@ -376,7 +376,7 @@ def _constant(row: Row, grid: Grid) -> list[Alarm]:
         Alarm(
             _("constant predictor"),
             row.model,
-            _("{value:.1%} are right, and {told}", value=share_of(row.right).value, told=told),
+            _("{right:.1%} are right, and {told}", right=share_of(row.right).value, told=told),
             _("The model ignores its input: train again, with a smaller ε or a longer warm-up."),
         )
     ]
@@ -391,10 +391,10 @@ def _too_few(row: Row, precision: float, more: bool) -> list[Alarm]:
             _("too few texts"),
             row.model,
             _(
-                "with {n_right} texts an interval is ± {value:.1f} points wide, and no difference"
+                "with {n} texts an interval is ± {points:.1f} points wide, and no difference"
                 " below {claim:.0f} points can be claimed",
-                n_right=len(row.right),
-                value=100 * half,
+                n=len(row.right),
+                points=100 * half,
                 claim=200 * half,
             ),
             _("Use more texts.") if more else _("The data has no more texts."),
@@ -426,11 +426,11 @@ def _upside_down(weak: Row, strong: Row) -> list[Alarm]:
                     name,
                     weak.model,
                     _(
-                        "at ε = {eps:g} {value:.1%} stand under {a}, {value2:.1%} under {b}",
+                        "at ε = {eps:g} {weak:.1%} stand under {a}, {strong:.1%} under {b}",
                         eps=eps,
-                        value=share_of(weak.stands(e)).value,
+                        weak=share_of(weak.stands(e)).value,
                         a=a,
-                        value2=share_of(strong.stands(e)).value,
+                        strong=share_of(strong.stands(e)).value,
                         b=b,
                     ),
                     _(

@@ -43,12 +43,12 @@ def kinds_of_attack(eps: float, T: float, D: int) -> dict[str, Attack]:
     A ball a word has radius ε/√T; a cube's corner is ε/√(T·D) away on each axis.
     """
     return {
-        "random noise": RandomNoise(eps, draws=5),
-        "one step (FGM)": FGM(eps),
+        N_("random noise"): RandomNoise(eps, draws=5),
+        N_("one step (FGM)"): FGM(eps),
         "PGD-20": PGD(eps, steps=20, step_size=0.2),
         "Auto-PGD": AutoPGD(eps, steps=20),
-        "no gradients (SPSA)": SPSA(eps, steps=10, samples=8),
-        "PGD-20, a ball a word": PGD(eps / sqrt(T), ball="token", steps=20, step_size=0.2),
+        N_("no gradients (SPSA)"): SPSA(eps, steps=10, samples=8),
+        N_("PGD-20, a ball a word"): PGD(eps / sqrt(T), ball="token", steps=20, step_size=0.2),
         "PGD-20, L∞": PGD(eps / sqrt(T * D), p="linf", steps=20, step_size=0.2),
     }
 

@@ -12,12 +12,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advlab.language import _, retold
+from advlab.language import N_, _, retold
 from advlab.records import Event
 from advlab.runs.folder import timeline
 from advlab.runs.standing import inner_gain, judged, series
 
 FLAT = 0.05  # a change below this share of the level is no trend, however sure
+# what is said of the loss that the weights descend on, by its verdict
+OUTER = {
+    "level": N_("The {loss} has settled at {after:.3f} nats."),
+    "falls": N_(
+        "The {loss} still falls (from {before:.3f} to {after:.3f} nats over the last quarter): more "
+        "epochs may help."
+    ),
+    "unclear": N_(
+        "The {loss} went from {before:.3f} to {after:.3f} nats over the last quarter, give or take "
+        "{error:.3f}: single batches vary too much to say whether it has settled; more epochs would "
+        "tell."
+    ),
+    "rises": N_(
+        "The {loss} rises (from {before:.3f} to {after:.3f} nats over the last quarter): the attack "
+        "wins; lower the learning rate or ε."
+    ),
+}
+# and of what the attack adds
+INNER = {
+    "level": N_(" The attack adds {after:.3f} nats to the clean loss, and that stands still."),
+    "unclear": N_(" The attack adds {after:.3f} nats to the clean loss, and that may still move."),
+    "falls": N_(
+        " The attack adds {after:.3f} nats to the clean loss, and that shrinks: the model is learning "
+        "to resist it."
+    ),
+    "rises": N_(
+        " The attack adds {after:.3f} nats to the clean loss, and that grows: the model fits clean "
+        "texts faster than perturbed ones."
+    ),
+}
 NOISY = 0.2  # two standard errors above this share of the level hide one
 
 
@@ -39,8 +69,8 @@ class Trend:
         change = self.after - self.before
         level = max(abs(self.before), abs(self.after), 1e-9)
         if abs(change) > max(2 * self.error, FLAT * level):
-            return "falls" if change < 0 else "rises"
-        return "unclear" if 2 * self.error > NOISY * level else "level"
+            return N_("falls") if change < 0 else N_("rises")
+        return N_("unclear") if 2 * self.error > NOISY * level else N_("level")
 
 
 @dataclass(frozen=True)
@@ -59,10 +89,10 @@ def convergence(events: Sequence[Event]) -> Convergence:
     full = [e for e in rows if e.values.get("strength", 1.0) >= 1.0] or rows
     quarter = len(full) // 4
     figures = {
-        "clean loss": series(full, "clean_loss"),
-        "perturbed loss": series(full, "adv_loss"),
-        "inner gain": inner_gain(full),
-        "gradient norm": series(full, "grad_norm"),
+        N_("clean loss"): series(full, "clean_loss"),
+        N_("perturbed loss"): series(full, "adv_loss"),
+        N_("inner gain"): inner_gain(full),
+        N_("gradient norm"): series(full, "grad_norm"),
     }
     trends = tuple(
         _trend(name, values[-2 * quarter : -quarter], values[-quarter:])
@@ -111,26 +141,15 @@ def _sentence(
     found = {t.name: t for t in trends}
     clean, perturbed = found["clean loss"], found.get("perturbed loss")
     outer = perturbed or clean
-    told = {
-        "level": f"The {outer.name} has settled at {outer.after:.3f} nats.",
-        "falls": f"The {outer.name} still falls (from {outer.before:.3f} to {outer.after:.3f} nats"
-        " over the last quarter): more epochs may help.",
-        "unclear": f"The {outer.name} went from {outer.before:.3f} to {outer.after:.3f} nats over the"
-        f" last quarter, give or take {2 * outer.error:.3f}: single batches vary too much to say"
-        " whether it has settled; more epochs would tell.",
-        "rises": f"The {outer.name} rises (from {outer.before:.3f} to {outer.after:.3f} nats over the"
-        " last quarter): the attack wins; lower the learning rate or ε.",
-    }[outer.verdict]
+    told = _(
+        OUTER[outer.verdict],
+        loss=_(outer.name),
+        before=outer.before,
+        after=outer.after,
+        error=2 * outer.error,
+    )
     if gain := found.get("inner gain"):
-        told += (
-            _(" The attack adds {after:.3f} nats to the clean loss, and that ", after=gain.after)
-            + {
-                "level": "stands still.",
-                "unclear": "may still move.",
-                "falls": "shrinks: the model is learning to resist it.",
-                "rises": "grows: the model fits clean texts faster than perturbed ones.",
-            }[gain.verdict]
-        )
+        told += _(INNER[gain.verdict], after=gain.after)
     if validation and kept is not None and kept < validation[-1][0]:
         told += _(
             " Validation was best after epoch {kept} of {validation}, whose weights "

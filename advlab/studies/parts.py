@@ -33,16 +33,18 @@ def slices_of(
     low, high = np.quantile(sizes, [1 / 3, 2 / 3]) if len(sizes) else (0, 0)
     negated = np.array([negates(e.text) for e in examples])
     found = {
-        "all": np.ones(len(examples), dtype=bool),
-        f"short (up to {low:.0f} words)": sizes <= low,
-        f"long (over {high:.0f} words)": sizes > high,
-        "with a negation": negated,
-        "without a negation": ~negated,
+        _("all"): np.ones(len(examples), dtype=bool),
+        _("short (up to {low:.0f} words)", low=low): sizes <= low,
+        _("long (over {high:.0f} words)", high=high): sizes > high,
+        _("with a negation"): negated,
+        _("without a negation"): ~negated,
     }
     if known is not None:
         rare = np.array([any(known.get(w, 0) < RARE for w in row) for row in words])
-        name = _("a word seen below {rare} times in training", rare=RARE)
-        found |= {f"with {name}": rare, f"without {name}": ~rare}
+        found |= {
+            _("with a word seen below {rare} times in training", rare=RARE): rare,
+            _("without a word seen below {rare} times in training", rare=RARE): ~rare,
+        }
     answers = Counter(e.answer or "" for e in examples)
     # where many answers are those of one text alone, only the frequent ones name a part
     shared = 2 * len(answers) <= len(examples)
@@ -50,7 +52,9 @@ def slices_of(
     asked = asked if len(asked) <= MOST else set()
     columns = dict.fromkeys(name for e in examples for name, __ in e.more)
     for answer in sorted(asked):
-        found[f"answer: {answer}"] = np.array([e.answer == answer for e in examples])
+        found[_("answer: {answer}", answer=answer)] = np.array(
+            [e.answer == answer for e in examples]
+        )
     for column in columns:
         listed = [dict(e.more).get(column, "") for e in examples]
         kinds = sorted(set(listed) - {""})
@@ -60,7 +64,9 @@ def slices_of(
             mask = np.array([value == kind for value in listed])
             if mask.sum() >= FEWEST:
                 found[f"{column}: {kind}"] = mask
-    return {n: mask for n, mask in found.items() if n == "all" or (mask.any() and not mask.all())}
+    return {
+        n: mask for n, mask in found.items() if n == _("all") or (mask.any() and not mask.all())
+    }
 
 
 def words_of(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from advlab.language import N_, _
+from advlab.language import N_, _, retold
 from advlab.pictures import quoted, robustness
 from advlab.pictures.page import Band, Chart, Line, Section, Table, frame, versions
 from advlab.pictures.style import RUNS
@@ -33,7 +33,7 @@ LIMITS = (
     ),
 )
 
-ANSWERS = "Answers"
+ACCURACY, ANSWERS = N_("Accuracy"), N_("Answers")
 SHARES = [(k / 5, f"{20 * k} %") for k in range(6)]  # ticks
 PAIRED = N_("Draws of the same texts, in pairs; an interval without 0 differs.")
 
@@ -60,11 +60,11 @@ def report(
     last = len(grid.rows[0].eps) - 1
     largest = f"{grid.rows[0].eps[last]:g}"
     parts: list[tuple[str, Columns | None, str]] = [
-        ("Settings", {"setting": list(settings), "value": list(settings.values())}, ""),
-        ("Accuracy", robustness.columns(grid), _("Share read right, with 95 % intervals.")),
+        (_("Settings"), {"setting": list(settings), "value": list(settings.values())}, ""),
+        (_(ACCURACY), robustness.columns(grid), _("Share read right, with 95 % intervals.")),
         *_quoted(grid),
         (
-            "Alarms",
+            _("Alarms"),
             _alarms(alarms) if alarms else None,
             "" if alarms else _("None of the checks found anything."),
         ),
@@ -79,12 +79,12 @@ def report(
             "",
         ),
         *(
-            [(_("Paired differences of the answers"), quoted.paired(grid, last), PAIRED)]
+            [(_("Paired differences of the answers"), quoted.paired(grid, last), _(PAIRED))]
             if len(grid.rows) > 1 and quoted.names(grid)
             else []
         ),
         *((title, columns, note) for title, columns, note in more),
-        ("Limits", {"": list(LIMITS)}, ""),
+        (_("Limits"), {"": [_(limit) for limit in LIMITS]}, ""),
     ]
     tables = {"quoted.csv": to_csv(quoted.columns(grid))} if quoted.names(grid) else {}
     return tables | {
@@ -105,18 +105,18 @@ def _quoted(grid: Grid) -> list[tuple[str, Columns | None, str]]:
     names = quoted.names(grid)
     if not names:
         return []
-    return [(ANSWERS, quoted.columns(grid), quoted.sentence(names))]
+    return [(_(ANSWERS), quoted.columns(grid), quoted.sentence(names))]
 
 
 def _settings(grid: Grid, made: str, used: Mapping[str, str]) -> dict[str, str]:
     found = {
-        "data": grid.data,
-        "texts": str(len(grid.ids)),
+        _("data"): grid.data,
+        _("texts"): str(len(grid.ids)),
         **used,
-        "data hash": grid.data_hash,
-        "majority": f"{100 * grid.majority:.1f} %",
-        "seed": str(grid.seed),
-        "made": made,
+        _("data hash"): grid.data_hash,
+        _("most frequent answer"): f"{100 * grid.majority:.1f} %",
+        _("seed"): str(grid.seed),
+        _("made"): made,
     }
     for row in grid.rows:
         name = robustness.name_of(grid, row)
@@ -130,9 +130,9 @@ def _settings(grid: Grid, made: str, used: Mapping[str, str]) -> dict[str, str]:
 def _alarms(alarms: Sequence[Alarm]) -> Columns:
     return {
         "model": [a.model for a in alarms],
-        "alarm": [a.name for a in alarms],
-        "evidence": [a.evidence for a in alarms],
-        "what to do": [a.advice for a in alarms],
+        "alarm": [retold(a.name) for a in alarms],
+        "evidence": [retold(a.evidence) for a in alarms],
+        "what to do": [retold(a.advice) for a in alarms],
     }
 
 
@@ -176,14 +176,14 @@ def _markdown(parts: Sequence[tuple[str, Columns | None, str]]) -> str:
     def cell(value: Any) -> str:
         return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
-    lines = ["# Robustness", ""]
+    lines = [f"# {_('Robustness')}", ""]
     for title, columns, note in parts:
         if columns is None and not note:
             continue
         lines += [f"## {title}", "", *([note, ""] if note else [])]
         if columns is not None:
             lines += [
-                f"| {' | '.join(map(cell, columns))} |",
+                f"| {' | '.join(cell(_(name)) for name in columns)} |",
                 "|---" * len(columns) + "|",
                 *(
                     f"| {' | '.join(map(cell, row))} |"
@@ -199,23 +199,23 @@ def _page(grid: Grid, parts: Sequence[tuple[str, Columns | None, str]]) -> str:
     for title, columns, note in parts:
         if columns is None and not note:
             continue
-        chart = _accuracy(grid) if title == "Accuracy" else None
+        chart = _accuracy(grid) if title == _(ACCURACY) else None
         table = _table(columns) if columns is not None else None
         sections.append(Section(title, note, chart=chart, table=table))
-        if title == ANSWERS:
+        if title == _(ANSWERS):
             drawn = [(name, _answers(grid, name)) for name in quoted.names(grid)]
             sections += [Section(name, "", chart=chart) for name, chart in drawn if chart]
     return frame(_("advlab: robustness"), _("Robustness: {data}", data=grid.data), sections)
 
 
 def _table(columns: Columns) -> Table:
-    return Table(list(columns), list(zip(*columns.values(), strict=True)))
+    return Table([_(name) for name in columns], list(zip(*columns.values(), strict=True)))
 
 
 def _accuracy(grid: Grid) -> Chart:
     """Accuracy against ε."""
     rows = [([row.clean, *row.robust], row.noisy) for row in grid.rows]
-    return _curves("Accuracy", grid, rows, SHARES)
+    return _curves(_(ACCURACY), grid, rows, SHARES)
 
 
 def _answers(grid: Grid, name: str) -> Chart | None:
@@ -257,7 +257,7 @@ def _curves(
         ]
     ticks = sorted({0.0, *(eps for row in grid.rows for eps in row.eps)})
     return Chart(
-        f"{name} against ε",
+        _("{name} against ε", name=name),
         shapes,
         x_ticks=[(eps, f"{eps:g}") for eps in ticks],
         y_ticks=y_ticks,

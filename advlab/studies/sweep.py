@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advlab.errors import AdvlabError, SettingError, unknown
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures.base import finish
 from advlab.pictures.style import SIDES, label
 from advlab.pictures.tables import Columns
@@ -105,7 +105,7 @@ def title_of(method: dict[str, Any]) -> str:
         parts.append(f"ε {method['eps']:g}")
     if "steps" in method:
         parts.append(f"K {method['steps']}")
-    return ", ".join(parts)
+    return listing(parts)
 
 
 def members(sweep: Sweep) -> list[RunInfo]:
@@ -291,11 +291,11 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
         cost = 100 * (plain_one.clean.value - choice.clean.value)
         told += _(
             ", where plain training has {shares}. Under attack at ε = {eps:g} × mean "
-            "norm that is {points}, clean {points2}",
+            "norm that is {gain}, clean {cost}",
             shares=_shares(plain_one),
             eps=eps,
-            points=_points(gain),
-            points2=_points(-cost),
+            gain=_points(gain),
+            cost=_points(-cost),
         )
     told += (
         _(", at {cost:.1f} × the time of a plain step.", cost=choice.cost) if choice.cost else "."
@@ -303,10 +303,10 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
     others = [s.title for s in near if s is not choice]
     if others:
         told += _(
-            " The validation texts do not tell it apart from {others}{which}; it is "
-            "the cheapest of these.",
-            others=", ".join(others[:4]),
-            which=_(" and others") if len(others) > 4 else "",
+            " The validation texts do not tell it apart from {others}{rest}; it is the cheapest of "
+            "these.",
+            others=listing(others[:4]),
+            rest=_(" and others") if len(others) > 4 else "",
         )
     if choice.alarms:
         told += _(" Its training raised an alarm: look at the run before you trust it.")
@@ -314,7 +314,7 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
     if ill:
         told += _(
             " Training raised an alarm in {ill}: what these show is no robustness.",
-            ill=", ".join(ill),
+            ill=listing(ill),
         )
     edge = max((s.method.get("eps", 0.0) for s in adversarial), default=0.0)
     if choice.method.get("eps") == edge and len({s.method.get("eps") for s in adversarial}) > 1:
@@ -323,14 +323,14 @@ def _advice(found: Sequence[Setting], waiting: int, eps: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{difference:+.1f} points".replace("-", "−")
+    return _("{points:+.1f} points", points=difference).replace("-", "−")
 
 
 def _shares(found: Setting) -> str:
     return _(
-        "{value:.1f} % clean and {value2:.1f} % under attack",
-        value=100 * found.clean.value,
-        value2=100 * found.robust.value,
+        "{clean:.1f} % clean and {robust:.1f} % under attack",
+        clean=100 * found.clean.value,
+        robust=100 * found.robust.value,
     )
 
 
@@ -367,7 +367,7 @@ def columns(found: Ranking) -> Columns:
         "clean (test)": [f"{100 * s.test_clean:.1f} %" for s in found.settings],
         "under attack (test)": [f"{100 * s.test_robust:.1f} %" for s in found.settings],
         **{
-            f"{name} (test)": [
+            _("{name} (test)", name=name): [
                 " → ".join(map(str, s.quoted[name])) if name in s.quoted else ""
                 for s in found.settings
             ]
@@ -387,8 +387,8 @@ def picture(found: Ranking) -> go.Figure:
     y = list(range(len(found.settings)))
     figure = go.Figure()
     for name, colour, symbol, rates in (
-        ("clean", SIDES[0][0], "circle-open", [s.clean for s in found.settings]),
-        ("under attack", SIDES[1][0], "diamond", [s.robust for s in found.settings]),
+        (_("clean"), SIDES[0][0], "circle-open", [s.clean for s in found.settings]),
+        (_("under attack"), SIDES[1][0], "diamond", [s.robust for s in found.settings]),
     ):
         figure.add_scatter(
             x=[r.value for r in rates],

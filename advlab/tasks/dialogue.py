@@ -52,7 +52,7 @@ class Dialogue:
     earlier: float = 1.0  # weight of a token of the bot's earlier turns, in training only
 
     name: ClassVar[str] = "dialogue"
-    title: ClassVar[str] = "Dialogue"
+    title: ClassVar[str] = N_("Dialogue")
     auto: ClassVar[str] = "AutoModelForCausalLM"
     named: ClassVar[bool] = False
     text: ClassVar[Column] = Column(N_("History"), ("history", "context", "prompt", "text"))

@@ -273,7 +273,7 @@ def explained(
 def shown(token: int, reader: Reader) -> str:
     """One written token, as people read it: a blank or half a sign in quotes."""
     text = reader.tokenizer.decode([token])
-    return "end" if token == reader.ending else text.strip() or repr(text)
+    return _("end") if token == reader.ending else text.strip() or repr(text)
 
 
 def place_of(out: Tensor, labels: Tensor, of: str | int | None, reader: Reader) -> int:

@@ -21,7 +21,7 @@ EXPLAINED = {
     "start": (N_("start logit"), N_("that the answer begins where it does")),
     "end": (N_("end logit"), N_("that the answer ends where it does")),
     "probability": (
-        "log-probability",
+        N_("log-probability"),
         N_("of the answer's start and end, among all places where they may be"),
     ),
 }
@@ -78,7 +78,7 @@ def explained(
         return each[:, first] - each[:, other]
 
     return Explained(
-        _("score of “{short}” − score of “{short2}”", short=_short(text), short2=_short(rival)),
+        _("score of “{answer}” − score of “{rival}”", answer=_short(text), rival=_short(rival)),
         lead,
         text,
     )

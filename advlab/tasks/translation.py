@@ -71,7 +71,7 @@ class Translation:
     )
 
     name: ClassVar[str] = "translation"
-    title: ClassVar[str] = "Translation"
+    title: ClassVar[str] = N_("Translation")
     auto: ClassVar[str] = "AutoModelForSeq2SeqLM"
     named: ClassVar[bool] = False
     text: ClassVar[Column] = Column(N_("Source"), ("source", "src", "text", "en", "english"))

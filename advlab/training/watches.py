@@ -89,11 +89,11 @@ class OverfittingWatch:
         if not overfitted(easy, hard, before) or not self.state.tell(self.name):
             return None
         message = _(
-            "Accuracy under one step is {value:.0%}, but PGD-5 leaves {value2:.0%} "
+            "Accuracy under one step is {one_step:.0%}, but PGD-5 leaves {pgd:.0%} "
             "(before: {before:.0%}): the model has learnt to defeat the one step that "
             "it trains on. Take a smaller ε, or pgd or freelb.",
-            value=easy.value,
-            value2=hard.value,
+            one_step=easy.value,
+            pgd=hard.value,
             before=before,
         )
         return {"name": self.name, "message": message}

@@ -31,7 +31,8 @@ from advlab.language import _
 from advlab.records import Event
 from advlab.runs.disk import trouble
 from advlab.runs.folder import EventWriter, RunFolder
-from advlab.runs.queue import RunInfo, Store
+from advlab.runs.info import RunInfo
+from advlab.runs.queue import Store
 
 # status by the reason that the trainer's last event gives, or else by the request that stood
 OUTCOMES = {"done": "done", "early stop": "done", "cancelled": "cancelled", "paused": "paused"}

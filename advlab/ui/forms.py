@@ -25,7 +25,7 @@ CHOICES = {
     "l2": "L2",
     "linf": "L∞",
     "norm": N_("× mean norm"),
-    "half-nn": "× half-NN",
+    "half-nn": N_("× half-NN"),
     "example": N_("whole text"),
     "token": N_("each token"),
 }

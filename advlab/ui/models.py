@@ -21,6 +21,7 @@ from advlab.model.card import files_digest, folder_digest, weights_hash
 from advlab.runs import jobs
 from advlab.runs.config import home
 from advlab.runs.spaces import current
+from advlab.runs.starters import shown_name
 from advlab.ui.memory import set_aside
 from advlab.ui.turns import TURNS
 
@@ -38,10 +39,14 @@ def model_choices() -> dict[str, str]:
 
     Folders are Hugging Face models under `$ADVLAB_HOME/models`. Equal titles are told apart.
     """
-    found = {run.id: run.name for run in jobs.runs() if run.folder.has_model and not run.active}
+    found = {
+        run.id: shown_name(run.name)
+        for run in jobs.runs()
+        if run.folder.has_model and not run.active
+    }
     for models in reversed(_homes()):
         for folder in sorted(models.glob("*/config.json")):
-            found[f"{LOCAL}{folder.parent.name}"] = f"{folder.parent.name} (folder)"
+            found[f"{LOCAL}{folder.parent.name}"] = _("{name} (folder)", name=folder.parent.name)
     titles = list(found.values())
     return {
         id_: title if titles.count(title) == 1 else f"{title} · {id_[-4:]}"
@@ -107,7 +112,9 @@ def load_victim(id_: str) -> Victim:
     """The shared model of a run or folder, loaded once; for reading its names, not for attacks."""
     folder = model_folder(id_)
     title = model_choices().get(id_, folder.name)
-    return _load(id_, folder_digest(folder), str(folder), title)
+    with st.spinner(_("Loading the model…")):
+        victim = _load(id_, folder_digest(folder), str(folder), title)
+    return victim if victim.name == title else victim.called(title)
 
 
 def answers_of(id_: str) -> tuple[str, ...]:
@@ -168,8 +175,8 @@ def _loaded_hash(files: str, folder: str) -> str:
     return Victim.load(folder).hash
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Loading the model…")
-def _load(id_: str, files: str, folder: str, title: str) -> Victim:
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def _load(id_: str, files: str, folder: str, _title: str) -> Victim:
     from advlab.ui.launch import warm_up
 
     warm_up()
@@ -177,7 +184,7 @@ def _load(id_: str, files: str, folder: str, title: str) -> Victim:
 
     try:
         with speak("en"):  # its notes are kept for everyone, and told anew to each reader
-            victim = Victim.load(folder, name=title)
+            victim = Victim.load(folder, name=_title)
     except ModelError as error:
         raise ModelError(retold(str(error))) from error
     victim.model.eval().requires_grad_(False)

@@ -28,7 +28,7 @@ START = PageLine(
 # heading of the menu -> its pages
 PAGES: dict[str, tuple[PageLine, ...]] = {
     "": (START,),
-    "Learn": (
+    N_("Learn"): (
         PageLine(
             "pages/learn/course.py",
             N_("Course"),
@@ -51,7 +51,7 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
             N_("Every term in a line, and where it is seen."),
         ),
     ),
-    "Train": (
+    N_("Train"): (
         PageLine(
             "pages/train/new.py",
             N_("New run"),
@@ -77,7 +77,7 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
             ),
         ),
     ),
-    "Explore": (
+    N_("Explore"): (
         PageLine(
             "pages/explore/explore.py",
             N_("Sentence"),
@@ -100,7 +100,7 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
             N_("A saved sentence: read it, and check its figures on this machine."),
         ),
     ),
-    "Compare": (
+    N_("Compare"): (
         PageLine(
             "pages/compare/robustness.py",
             N_("Robustness"),

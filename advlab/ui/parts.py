@@ -86,9 +86,18 @@ def chart(figure: Any, key: str, alt: str) -> None:
 
 def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> None:
     """The numbers behind a chart."""
-    titled = {_(name): values for name, values in columns.items()}
-    config = {_(name): one for name, one in column_config.items()}
-    st.dataframe(titled, key=key, alt=alt, hide_index=True, column_config=config or None)
+    st.dataframe(
+        titled(columns),
+        key=key,
+        alt=alt,
+        hide_index=True,
+        column_config=titled(column_config) or None,
+    )
+
+
+def titled(columns: Mapping[str, T]) -> dict[str, T]:
+    """Columns, or what is set for them, under the headings that people read."""
+    return {_(name): one for name, one in columns.items()}
 
 
 def folded(key: str, title: str = N_("Numbers")) -> DeltaGenerator | None:

@@ -12,6 +12,9 @@ function node(tag, name, text) {
   return made;
 }
 
+// A text with its places filled: "{n} tokens" and {n: 3}.
+const filled = (text, places) => text.replace(/\{(\w+)\}/g, (all, name) => places[name] ?? all);
+
 function drawn(tag, values, text) {
   const made = document.createElementNS(SVG, tag);
   for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
@@ -90,9 +93,9 @@ function chartOf(chart, reel, show) {
       svg.append(drawn("polyline", { points: line.y.map((v, k) => [v, k]).filter(([v]) => v !== null)
           .map(([v, k]) => `${px(reel.x[k])},${py(v)}`).join(" "),
         fill: "none", stroke: line.colour, "stroke-width": 2.5, "stroke-dasharray": line.dash }));
-      for (const [k, what] of line.marks || []) {
+      for (const [k, kind, what] of line.marks || []) {
         const x = px(reel.x[k]), y = py(line.y[k]), r = 5;
-        const star = what === "kept";
+        const star = kind === "kept";
         const mark = star
           ? drawn("circle", { cx: x, cy: y, r: 7, fill: "none", stroke: line.colour, "stroke-width": 2.5 })
           : drawn("path", { d: `M${x - r},${y - r}L${x + r},${y + r}M${x - r},${y + r}L${x + r},${y - r}`,
@@ -168,7 +171,7 @@ function headOf(panel, reel) {
   text.dir = "auto";
   const spans = panel.spans ? spansOf(panel, reel) : null;
   const marks = (panel.text || []).map(([piece, t], i) => {
-    const kind = t < 0 ? "" : panel.fixed[t] === "shielded" ? "piece shielded" : "piece";
+    const kind = t < 0 ? "" : panel.fixed[t] === reel.texts.shielded ? "piece shielded" : "piece";
     const mark = node("span", kind, piece);
     text.append(spans ? spans.around(mark, i) : mark);
     return [mark, t];
@@ -268,14 +271,13 @@ function spansOf(panel, reel) {
     return whole;
   }
   const legend = node("div", "legend");
-  for (const [colour, what] of [[reel.bars[0], "above: p(end)"], [reel.bars[1], "below: p(start)"]]) {
+  for (const [colour, what] of [[reel.bars[0], reel.texts.above], [reel.bars[1], reel.texts.below]]) {
     const entry = node("span"), sample = node("i", "sample");
     sample.style.background = colour;
     entry.append(sample, node("span", "", what));
     legend.append(entry);
   }
-  legend.append(node("span", "", "framed: the answer"), node("span", "", "dashed: the clean one"), node("span", "", "underlined: the reference"),
-    node("span", "", "shaded: δ"));
+  for (const name of ["framed", "dashed", "underlined", "shaded"]) legend.append(node("span", "", reel.texts[name]));
   function move(frame) {
     const [from, to] = found.answer[frame];
     tokens.forEach((token, k) => {
@@ -295,11 +297,9 @@ function spansOf(panel, reel) {
 function chipsOf(panel, reel) {
   const box = node("div", "written"), row = node("div", "chips");
   row.dir = "auto";
-  box.append(row, node("div", "note",
-    "Small: the clean answer, struck where it changed, ▼ the first change. Below: nats of each token, "
-    + `darkest from ${reel.darkest} on.`));
+  box.append(row, node("div", "note", filled(reel.texts.chips, { n: reel.darkest })));
   const shown = (piece) => (piece === null ? node("span", "", "\u00a0")
-    : piece === "" ? node("em", "", "end") : node("span", "", piece));
+    : piece === "" ? node("em", "", reel.texts.end) : node("span", "", piece));
   function move(frame) {
     row.replaceChildren(...panel.chips[frame].map(([before, now, nats, joined, first]) => {
       const changed = before !== now;
@@ -341,7 +341,7 @@ function panelOf(panel, reel) {
     box.append(row);
     return { fill, value, noise };
   });
-  if (panel.left_out) box.append(node("div", "note", `${panel.left_out} tokens with shorter δ left out`));
+  if (panel.left_out) box.append(node("div", "note", filled(reel.texts.left_out, { n: panel.left_out })));
 
   function move(frame, mode) {
     const values = panel.bars[mode.key][frame];
@@ -354,8 +354,8 @@ function panelOf(panel, reel) {
         const [low, high] = panel.noise[mode.key][t].map((v) => Math.min((v * grown) / mode.full, 1));
         row.noise.style.left = `${100 * low}%`;
         row.noise.style.width = `max(2px, ${100 * (high - low)}%)`;
-        row.noise.title = `random noise as long: ${written(panel.noise[mode.key][t][0] * grown, mode.share)}`
-          + ` to ${written(panel.noise[mode.key][t][1] * grown, mode.share)}`;
+        const [least, most] = panel.noise[mode.key][t].map((v) => written(v * grown, mode.share));
+        row.noise.title = filled(reel.texts.noise, { low: least, high: most });
       }
       const other = panel.nearest ? panel.nearest[frame][t] : "";
       row.value.textContent = alike(values[t], mode) + (other ? ` → ${other}` : "");
@@ -380,7 +380,7 @@ function headsOf(whole, reel, frame, width, y) {
     y += 26;
     let x = 4;
     for (const [before, now, nats, joined, first] of panel.chips[frame]) {
-      const [was, is] = [before, now].map((piece) => (piece === "" ? "end" : piece || ""));
+      const [was, is] = [before, now].map((piece) => (piece === "" ? reel.texts.end : piece || ""));
       const room = Math.max(long(is, 14) + 12, long((first ? "▼ " : "") + was, 11));
       if (x > 4 && x + room > width) { x = 4; y += 58; }
       if (x > 4 && !joined) x += 5;
@@ -468,7 +468,7 @@ export default function (component) {
   const root = parentElement.querySelector("#player");
   if (!root) return;
   const awaited = new Set(data.awaited || []);  // frames that a lesson waits for: told once
-  const reel = data.reel, F = reel.x.length;
+  const texts = data.texts, reel = { ...data.reel, texts }, F = reel.x.length;
   const before = stood.get(data.key);  // drawn again, or its tab opened again: stay where we are
   root.dataset.key = data.key;
   if (root.stop) root.stop();
@@ -478,14 +478,14 @@ export default function (component) {
 
   const bar = node("div", "bar"), now = node("div", "now");
   now.setAttribute("aria-live", "off");
-  const play = node("button", "", "▶ Play"), back = node("button", "", "◀"), next = node("button", "", "▶");
-  back.setAttribute("aria-label", `one ${reel.control} back`);
-  next.setAttribute("aria-label", `one ${reel.control} on`);
+  const play = node("button", "", texts.play), back = node("button", "", "◀"), next = node("button", "", "▶");
+  back.setAttribute("aria-label", filled(texts.back, { control: reel.control }));
+  next.setAttribute("aria-label", filled(texts.on, { control: reel.control }));
   const range = node("input");
   Object.assign(range, { type: "range", min: 0, max: F - 1, step: 1, value: frame });
   range.setAttribute("aria-label", reel.control);
-  const save = node("button", "", "Save as SVG");
-  save.title = "What is said, the charts and bars, as they stand";
+  const save = node("button", "", texts.save);
+  save.title = texts.saved;
   save.onclick = () => saved(root, reel, frame);
   bar.append(back, range, next, play);
   let pace = reel.pace || 220;
@@ -507,14 +507,14 @@ export default function (component) {
   const hint = [];
   const bands = reel.charts.some((c) => c.series.some((s) => s.low));
   if (reel.notes && reel.notes.length) hint.push(...reel.notes);
-  else if (bands) hint.push("bands: random noise as long");
+  else if (bands) hint.push(texts.bands);
   const marks = reel.charts.flatMap((c) => c.series.flatMap((s) => (s.marks || []).map((m) => m[1])));
-  if (marks.some((m) => m.startsWith("flips"))) hint.push("✕ flips");
-  if (marks.includes("kept")) hint.push("○ kept");
+  if (marks.includes("flips")) hint.push(`✕ ${texts.flips}`);
+  if (marks.includes("kept")) hint.push(`○ ${texts.kept}`);
   if (hint.length) legend.append(node("span", "", hint.join(" · ")));
   const modes = node("div", "bar"), full = node("span", "note");
   modes.setAttribute("role", "group");
-  modes.setAttribute("aria-label", "what the bars show");
+  modes.setAttribute("aria-label", texts.modes);
   const choices = reel.modes.map((m) => {
     const button = node("button", "", m.title);
     button.type = "button";
@@ -560,12 +560,12 @@ export default function (component) {
     heads.forEach((h) => h.move(frame, mode));
     panels.forEach((p) => p.move(frame, mode));
     choices.forEach((b, i) => b.setAttribute("aria-pressed", String(reel.modes[i] === mode)));
-    full.textContent = `a whole bar: ${written(mode.full, mode.share)} ${mode.unit}`;
+    full.textContent = `${texts.full} ${written(mode.full, mode.share)} ${mode.unit}`;
   }
   function stop() {
     clearInterval(timer);
     timer = null;
-    play.textContent = "▶ Play";
+    play.textContent = texts.play;
   }
   // told when the hand rests, so that nothing is drawn anew under it
   function tell() {
@@ -579,7 +579,7 @@ export default function (component) {
   back.onclick = () => { stop(); show(frame - 1); tell(); };
   next.onclick = () => { stop(); show(frame + 1); tell(); };
   function run() {
-    play.textContent = "❚❚ Pause";
+    play.textContent = texts.pause;
     timer = setInterval(() => { if (frame === F - 1) { stop(); tell(); } else show(frame + 1); },
       calm() ? Math.max(pace, 1000) : pace);
   }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from streamlit.components.v2 import component
 
+from advlab.language import _
 from advlab.pictures.reel import Reel
 from advlab.ui.guide import awaited, guide
 
@@ -24,16 +25,47 @@ _PLAYER = component(
 )
 
 
+def texts() -> dict[str, str]:
+    """What the player says of itself; the browser fills the places."""
+    return {
+        "play": f"▶ {_('Play')}",
+        "pause": f"❚❚ {_('Pause')}",
+        "back": _("{control}: one back"),
+        "on": _("{control}: one on"),
+        "save": _("Save as SVG"),
+        "saved": _("What is said, the charts and bars, as they stand"),
+        "modes": _("what the bars show"),
+        "full": _("a whole bar:"),
+        "bands": _("bands: random noise as long"),
+        "flips": _("flips"),
+        "kept": _("kept"),
+        "shielded": _("shielded"),
+        "noise": _("random noise as long: {low} to {high}"),
+        "left_out": _("{n} tokens with shorter δ left out"),
+        "end": _("end"),
+        "chips": _(
+            "Small: the clean answer, struck where it changed, ▼ the first change. Below: nats of "
+            "each token, darkest from {n} on."
+        ),
+        "above": _("above: p(end)"),
+        "below": _("below: p(start)"),
+        "framed": _("framed: the answer"),
+        "dashed": _("dashed: the clean one"),
+        "underlined": _("underlined: the reference"),
+        "shaded": _("shaded: δ"),
+    }
+
+
 def player(reel: Reel, *, key: str) -> None:
     """Draw a reel. Drawn again with the same data it stays at its frame.
 
     The browser tells of no frame, but of the one that a lesson waits for.
     """
-    data = reel.data()
-    name = hashlib.sha256(json.dumps(data).encode("utf-8", "replace")).hexdigest()[:16]
+    data, said = reel.data(), texts()
+    name = hashlib.sha256(json.dumps([data, said]).encode("utf-8", "replace")).hexdigest()[:16]
     by = guide()
     if by is None or by.player != key:
-        _PLAYER(key=key, data={"reel": data, "key": name})
+        _PLAYER(key=key, data={"reel": data, "texts": said, "key": name})
         return
-    sent = {"reel": data, "key": name, "awaited": awaited(reel)}
+    sent = {"reel": data, "texts": said, "key": name, "awaited": awaited(reel)}
     _PLAYER(key=key, data=sent, on_reached_change=by.reached)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advlab.language import in_a_row
 from advlab.lessons.glossary import glossary, term
 from advlab.ui import plain_text
 
@@ -28,4 +29,4 @@ def explained(*names: str) -> str | None:
 def with_term(text: str, setting: str) -> str:
     """A setting's help as Markdown, and the line of the term that it is about where there is one."""
     name = SETTINGS.get(setting)
-    return plain_text(text) + (f" {plain_text(term(name))}" if name else "")
+    return in_a_row(plain_text(text), plain_text(term(name)) if name else "")

@@ -168,6 +168,10 @@ def check_work(attack: Attack, text: str, models: int) -> None:
         check_most(_("steps × restarts × tokens × models"), work, bounds.work)
     if work > MOST_WORK:
         raise SettingError(
-            f"expected at most {MOST_WORK:,} steps × restarts × tokens × models, got {work:,}; take "
-            "fewer steps or restarts, a shorter text or fewer models"
+            _(
+                "expected at most {most:,} steps × restarts × tokens × models, got {work:,}; take fewer"
+                " steps or restarts, a shorter text or fewer models",
+                most=MOST_WORK,
+                work=work,
+            )
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.ui.launch import warm_up
 
-st.title("Questions", anchor=False)
-with st.spinner("Starting up …"):
+st.title(_("Questions"), anchor=False)
+with st.spinner(_("Starting up …")):
     warm_up()
 from advlab.ui.compare.questions import questions_page  # noqa: E402  torch is warm now
 

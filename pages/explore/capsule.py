@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from advlab.language import _
 from advlab.ui.explore.capsule import opened
 
-st.title("Open a capsule", anchor=False)
+st.title(_("Open a capsule"), anchor=False)
 opened()

@@ -13,7 +13,8 @@ from advlab.classroom import Classroom, challenges, measure
 from advlab.errors import ClassError
 from advlab.records import Event
 from advlab.runs.config import RunConfig
-from advlab.runs.queue import RunInfo, Store
+from advlab.runs.info import RunInfo
+from advlab.runs.queue import Store
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def test_eps_follows_the_hand_without_the_server(server: Server, pair: tuple[str
     for _ in range(8):
         page.keyboard.press("ArrowLeft")
     assert slider.get_attribute("aria-valuetext") != before
-    page.get_by_role("button", name="one ε on").first.click()
+    page.get_by_role("button", name="ε: one on").first.click()
     assert sent == []
 
 

@@ -64,7 +64,7 @@ def test_the_film_shows_the_steps_losses_and_marks_flip_and_best():
     probs, c = chances(record.steps), label_of(record)
     np.testing.assert_allclose(np.array(chance.y, dtype=float), probs[:, c], rtol=1e-3)
     assert chance.low is not None
-    marks = {what: k for k, what in loss.marks}
+    marks = {kind: k for k, kind, _ in loss.marks}
     assert marks["kept"] == record.best_step
     if record.flip_step:
         assert marks["flips"] == record.flip_step

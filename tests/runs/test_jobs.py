@@ -401,7 +401,7 @@ def test_a_pid_that_belongs_to_another_process_now_means_interrupted(store: Stor
     run_id = store.enqueue(config())
     run = store.claim(1)
     assert run is not None
-    with store._write() as db:
+    with store.database.write() as db:
         db.execute("UPDATE runs SET pid = ?, pid_start = 'another boot:1'", (os.getpid(),))
     settle(store)
     info = store.get(run_id)
@@ -746,7 +746,7 @@ def test_the_facade_carries_a_run_through(store: Store, monkeypatch: pytest.Monk
 def test_a_dead_worker_is_noticed_without_a_scheduler(store: Store) -> None:
     run_id = store.enqueue(config())
     store.claim(1)
-    with store._write() as db:
+    with store.database.write() as db:
         db.execute("UPDATE runs SET pid = ?, pid_start = 'another boot:1'", (os.getpid(),))
     assert jobs.run(run_id).status == "interrupted"
     assert jobs.runs()[0].status == "interrupted"
@@ -816,7 +816,7 @@ def test_real_training_killed_in_the_middle_of_an_epoch_continues(store: Store) 
             last = max((e.step for e in events if e.kind == "step"), default=0)
             return saved is not None and last > saved and events[-1].kind == "step"
 
-        wait_until(beyond_checkpoint, 90)
+        wait_until(beyond_checkpoint, 300)
         pid = store.get(run_id).pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
@@ -826,7 +826,7 @@ def test_real_training_killed_in_the_middle_of_an_epoch_continues(store: Store) 
 
         store.resume(run_id)
         scheduler.kick()
-        wait_until(lambda: store.get(run_id).status not in ("queued", "running"), 90)
+        wait_until(lambda: store.get(run_id).status not in ("queued", "running"), 300)
     finally:
         scheduler.stop()
     info, after = store.get(run_id), folder.read().events

@@ -101,8 +101,8 @@ CHEAP: dict[str, dict[str, Any]] = {
 RADII: dict[P, float] = {"l2": 0.5, "linf": 0.05, "l1": 2.0}
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_ten_healthy_models_raise_no_alarm(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_healthy_models_raise_no_alarm(seed: int) -> None:
     """Every attack in each norm and ball: PGD and single steps on each model, the others in turn."""
     ways = list(product(get_args(P), get_args(Ball)))
     victim, texts = taught(seed)

@@ -17,10 +17,11 @@ from advlab.data.dianping.kinds import KINDS
 from advlab.data.dianping.rules import AMBIGUOUS, RULES
 from advlab.data.dianping.words import DOMAINS, Aspect, Domain
 from advlab.data.grammar import Sentence, write
+from advlab.language import N_
 
 __all__ = ["AMBIGUOUS", "DOMAINS", "Aspect", "Domain", "sentences"]
 
-ABOUT = (
+ABOUT = N_(
     "17,440 invented opinions in Chinese on films, food, places and things, half of them 差评. In "
     "most, negation, a double negation, contrast, concession or a comparison decides: counting "
     "characters, or pairs of them, is not enough."

@@ -10,6 +10,7 @@ arXiv:2004.14543).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,6 +64,11 @@ def build_method(values: Mapping[str, Any]) -> Method:
     return build_named(_("training method"), METHODS, values)
 
 
+def formulas_of(method: type[Method]) -> str:
+    """What a method computes, in formulas with its source, as its docstring says it."""
+    return (inspect.getdoc(method) or "").replace("`", "")
+
+
 def methods_for(task: type[Task]) -> list[str]:
     """Names of the methods that can train a task, in the order of `METHODS`."""
     return [n for n, m in METHODS.items() if m.needs is None or issubclass(task, m.needs)]
@@ -84,6 +90,7 @@ __all__ = [
     "Step",
     "Threat",
     "build_method",
+    "formulas_of",
     "method_settings",
     "methods_for",
     "play",

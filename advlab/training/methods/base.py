@@ -53,7 +53,7 @@ class Method:
 class Plain(Method):
     """Plain training: the loss of the clean text alone. The baseline of every comparison."""
 
-    title: ClassVar[str] = "Plain"
+    title: ClassVar[str] = N_("Plain")
     gist: ClassVar[str] = N_(
         "Learns from the texts as they are. The baseline that every other method is compared with."
     )

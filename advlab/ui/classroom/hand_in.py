@@ -20,6 +20,7 @@ from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.config import DataConfig, home
 from advlab.runs.disk import write_aside
+from advlab.runs.starters import shown_name
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.classroom.place import EXPLORE
@@ -106,7 +107,7 @@ def _model(room: Classroom, challenge: Challenge, student: Student) -> None:
     if not own:
         st.caption(_("You have no finished run yet: start one under New run."))
         return
-    names = {run.id: f"{run.name} · {run.id[-4:]}" for run in own}
+    names = {run.id: f"{shown_name(run.name)} · {run.id[-4:]}" for run in own}
     chosen = st.selectbox(_("Run"), list(names), format_func=names.__getitem__, key="class.run")
     if st.button(_("Hand in this run"), type="primary", key="class.hand_in"):
         _measured(room, challenge, student, lambda: _robust(challenge, chosen))
@@ -146,4 +147,4 @@ def _measured(
         return
     about = challenge.about
     figure = about.form.format(value)
-    st.success(_("On the board: {what} {value}", value=figure, what=about.figure))
+    st.success(_("On the board: {what} {figure}", figure=figure, what=about.figure))

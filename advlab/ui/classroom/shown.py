@@ -54,7 +54,7 @@ def bars(found: Sequence[Bar], measured: str | None) -> None:
     st.html(f'{STYLE}<dl class="answers">{"".join(lines)}</dl>')
     st.caption(n_("{n} answer", "{n} answers", total))
     if measured is not None:
-        st.markdown(f"**{_('Measured: {value}', value=plain_text(measured))}**")
+        st.markdown(f"**{_('Measured: {measured}', measured=plain_text(measured))}**")
 
 
 def board(challenge: Challenge, entries: Sequence[Entry], most: int = 10) -> None:

@@ -54,10 +54,10 @@ def _poll(room: Classroom, poll: Poll, student: Student) -> None:
     if poll.state == "revealed":
         bars(polls.histogram(poll, list(given.values())), poll.measured)
         if own is not None:
-            st.caption(_("Your prediction: {value}", value=plain_text(own)))
+            st.caption(_("Your prediction: {prediction}", prediction=plain_text(own)))
     elif own is not None:
         st.caption(
-            _("Your prediction is kept: {value}", value=plain_text(own))
+            _("Your prediction is kept: {prediction}", prediction=plain_text(own))
             + " · "
             + n_("{n} answer", "{n} answers", len(given))
         )
@@ -112,10 +112,10 @@ def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:
     if own is not None:
         st.caption(
             _(
-                "You are on place {rank} of {n}: {what} {value}",
+                "You are on place {rank} of {n}: {what} {figure}",
                 rank=own.rank,
                 n=len(entries),
-                value=about.form.format(own.value),
+                figure=about.form.format(own.value),
                 what=about.figure,
             )
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _, retold
+from advlab.language import N_, _, in_a_row, listing, retold
 from advlab.records import Dataset, Example
 from advlab.records.measured import Alarm
 from advlab.runs import jobs
@@ -112,7 +112,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         format_func=lambda s: s.replace(_("model A"), _("the first model")),
     )
     texts = columns[1].number_input(
-        "Texts",
+        _("Texts"),
         min_value=10,
         max_value=MOST_TEXTS,
         value=count if by is None else by.texts,
@@ -167,13 +167,20 @@ def tell(alarms: Sequence[Alarm]) -> None:
     for alarm in alarms:
         together.setdefault(alarm.name, []).append(alarm)
     for name, same in together.items():
-        models = ", ".join(dict.fromkeys(a.model for a in same))
+        models = listing(dict.fromkeys(a.model for a in same))
         evidence = list(dict.fromkeys(retold(a.evidence) for a in same))
         if len(evidence) > 1:
             evidence = list(dict.fromkeys(f"{a.model}: {retold(a.evidence)}" for a in same))
-        advice = " ".join(dict.fromkeys(retold(a.advice) for a in same))
-        title = retold(name) if len(evidence) > 1 else f"{retold(name)} ({models})"
-        text = f"**{plain_text(title)}**: {plain_text('; '.join(evidence))}. {plain_text(advice)}"
+        alone = len(evidence) == 1
+        title = _("{name} ({models})", name=retold(name), models=models) if alone else retold(name)
+        what = _(
+            "**{name}**: {evidence}.",
+            name=plain_text(title),
+            evidence=plain_text(_("; ").join(evidence)),
+        )
+        text = in_a_row(
+            what, *(plain_text(retold(a)) for a in dict.fromkeys(a.advice for a in same))
+        )
         st.warning(text, icon=":material/warning:")
     if together:
         names = [f"alarm.{name}" for name in together]
@@ -185,7 +192,7 @@ def measured(
     key: dict[str, Any],
     work: Callable[[Progress], Any],
     *,
-    label: str = "Measure",
+    label: str = N_("Measure"),
     hint: str = "",
     choice: Choice | None = None,
     opening: Callable[[Progress], Any] | None = None,
@@ -200,7 +207,7 @@ def measured(
     slot = f"{prefix(page)}.found"
     wanted = json.dumps(key, sort_keys=True)
     kept = st.session_state.get(slot)
-    pressed = st.button(label, type="primary", icon=":material/science:", key=f"{page}.go")
+    pressed = st.button(_(label), type="primary", icon=":material/science:", key=f"{page}.go")
     first = kept is None and opening is not None and st.session_state.get(f"{slot}.for") != wanted
     if pressed or first:
         st.session_state[f"{slot}.for"] = wanted  # what is stopped is not begun again by itself

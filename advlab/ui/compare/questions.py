@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from advlab.attacks import PGD
-from advlab.language import _, speak
+from advlab.language import N_, _, speak
 from advlab.pictures import convergence as pictures
 from advlab.pictures import questions
 from advlab.runs import jobs
+from advlab.runs.starters import shown_name
 from advlab.studies import convergence
 from advlab.studies.alarms import of_outcomes
 from advlab.studies.grid import grid
@@ -33,6 +34,7 @@ def questions_page() -> None:
         default=next(iter(QUESTIONS)),
         required=True,
         key="questions.which",
+        format_func=_,
         label_visibility="collapsed",
         bind="query-params",
     )
@@ -62,7 +64,7 @@ def converge() -> None:
         _("Run"),
         list(runs),
         index=list(runs).index(adversarial[0]) if adversarial else 0,
-        format_func=lambda i: runs[i].name,
+        format_func=lambda i: shown_name(runs[i].name),
         key="questions.run",
         **KEEP,
     )
@@ -91,11 +93,11 @@ def converge() -> None:
         chart(pictures.gradients(events), "questions.gradients", _("Gradient norm by step"))
     table(
         {
-            "figure": [t.name for t in found.trends],
-            "third quarter at full ε": [round(t.before, 4) for t in found.trends],
-            "last quarter": [round(t.after, 4) for t in found.trends],
-            "± (standard error)": [round(t.error, 4) for t in found.trends],
-            "verdict": [t.verdict for t in found.trends],
+            _("figure"): [_(t.name) for t in found.trends],
+            _("third quarter at full ε"): [round(t.before, 4) for t in found.trends],
+            _("last quarter"): [round(t.after, 4) for t in found.trends],
+            _("± (standard error)"): [round(t.error, 4) for t in found.trends],
+            _("verdict"): [_(t.verdict) for t in found.trends],
         },
         "questions.trends",
         _("Trends over the last quarters"),
@@ -115,7 +117,7 @@ def stick() -> None:
         )
     )
     choice = ask("optima", most=3, count=50)
-    eps, starts = _numbers("optima", ("Starts", 2, 50, 10))
+    eps, starts = _numbers("optima", (N_("Starts"), 2, 50, 10))
     if choice is None:
         return
     found = measured(
@@ -348,7 +350,7 @@ def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
     found = [
         float(
             columns[0].number_input(
-                "ε, × mean norm",
+                _("ε, × mean norm"),
                 min_value=0.01,
                 max_value=10.0,
                 value=0.25 if by is None else by.eps,
@@ -363,7 +365,7 @@ def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
         found.append(
             float(
                 column.number_input(
-                    name,
+                    _(name),
                     min_value=low,
                     max_value=high,
                     value=default,
@@ -377,9 +379,9 @@ def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
 
 
 QUESTIONS: dict[str, Callable[[], None]] = {
-    "Does training converge?": converge,
-    "Do attacks stick?": stick,
-    "What does it cost?": cost,
-    "Does it carry over?": carry,
-    "Which settings?": sweep_question,
+    N_("Does training converge?"): converge,
+    N_("Do attacks stick?"): stick,
+    N_("What does it cost?"): cost,
+    N_("Does it carry over?"): carry,
+    N_("Which settings?"): sweep_question,
 }

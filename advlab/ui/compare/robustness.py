@@ -8,7 +8,7 @@ import streamlit as st
 
 from advlab.attacks import ATTACKS, Attack, attack_settings, build_attack
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _, in_a_row
 from advlab.pictures import quoted, robustness, tables
 from advlab.records.measured import Grid
 from advlab.runs import jobs
@@ -21,12 +21,12 @@ from advlab.ui.compare.measure import Choice, ask, measured, tell
 from advlab.ui.explore import request
 from advlab.ui.guide import guide, prefix
 from advlab.ui.models import LOCAL
-from advlab.ui.parts import chart, said, section, table
+from advlab.ui.parts import chart, said, section, table, titled
 from advlab.ui.train.presets import rounded
 from advlab.ui.train.run import diary
 
 RADII = "0.05 0.1 0.2 0.3 0.5"  # × mean norm
-VIEWS = ("Curves", "Differences", "Parts", "Cost", "Texts")
+VIEWS = (N_("Curves"), N_("Differences"), N_("Parts"), N_("Cost"), N_("Texts"))
 
 
 def robustness_page() -> None:
@@ -83,7 +83,7 @@ def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
         **KEEP,
     )
     radii = columns[1].text_input(
-        "ε, × mean norm",
+        _("ε, × mean norm"),
         RADII if by is None else f"{by.eps / 2:g} {by.eps:g} {2 * by.eps:g}",
         key=f"{prefix('robustness')}.eps",
         help=_("Several, apart by spaces. Random noise of each length is measured too."),
@@ -138,6 +138,7 @@ def _results(found: Measured) -> None:
             default=VIEWS[0],
             required=True,
             key="robustness.view",
+            format_func=_,
             label_visibility="collapsed",
             **KEEP,
         )
@@ -146,11 +147,11 @@ def _results(found: Measured) -> None:
     e = 0
     if view not in ("Curves", "Texts"):
         e = right.selectbox(
-            "At ε",
+            _("At ε"),
             [-1, *range(len(eps))],
             index=1 + len(eps) // 2,
             key="robustness.at",
-            format_func=lambda k: "ε = 0: clean" if k < 0 else f"ε = {eps[k]:g}",
+            format_func=lambda k: _("ε = 0: clean") if k < 0 else f"ε = {eps[k]:g}",
             label_visibility="collapsed",
             **KEEP,
         )
@@ -193,13 +194,13 @@ def _curves(found: Measured) -> None:
             ("report.json", "application/json"),
         ):
             st.download_button(
-                _("Report ({rpartition})", rpartition=name.rpartition(".")[2].upper()),
+                _("Report ({format})", format=name.rpartition(".")[2].upper()),
                 lambda name=name: report(
                     found.grid,
                     found.examples,
                     found.alarms or (),
                     known=found.known,
-                    used={"texts used": " ".join(found.told)},
+                    used={_("texts used"): in_a_row(*found.told)},
                     more=[(_("Over seeds"), seeds, _("Mean, lowest and highest."))]
                     if seeds["setting"]
                     else (),
@@ -227,7 +228,7 @@ def answer_curves(grid: Grid, page: str) -> None:
                 label_visibility="collapsed",
             )
             name = name if name in names else names[0]
-            chart(quoted.curve(grid, name), f"{page}.answers", f"{name} against ε")
+            chart(quoted.curve(grid, name), f"{page}.answers", _("{name} against ε", name=name))
         table(quoted.columns(grid), f"{page}.quoted", _("Figures of the answers, with intervals"))
 
 
@@ -281,8 +282,11 @@ def _costs(found: Measured, e: int) -> None:
     seconds = [trained(found.models.get(row.model_hash, LOCAL))[0] or 0.0 for row in rows]
     with section(
         _("What does robustness cost?"),
-        f"Clean against robust accuracy at ε = {rows[0].eps[e]:g}; larger marks took longer to"
-        " train (0 s: not known). Right and up is better.",
+        _(
+            "Clean against robust accuracy at ε = {eps:g}; larger marks took longer to train (0 s:"
+            " not known). Right and up is better.",
+            eps=rows[0].eps[e],
+        ),
         "measure.cost",
         "measure.robust_accuracy",
     ):
@@ -329,13 +333,13 @@ def _examples(found: Measured) -> None:
         )
         rows = [k for k, text in enumerate(texts) if search.casefold() in text.casefold()]
         state: Any = st.dataframe(
-            {name: [values[k] for k in rows] for name, values in columns.items()},
+            titled({name: [values[k] for k in rows] for name, values in columns.items()}),
             key=f"robustness.texts.{search}",
             hide_index=True,
             on_select="rerun",
             selection_mode="single-cell",
             alt=_("The smallest ε that breaks each text"),
-            column_config={"text": st.column_config.TextColumn(width="large")},
+            column_config={_("text"): st.column_config.TextColumn(width="large")},
         )
         picked = state["selection"]["cells"]
         if picked and picked[0][0] < len(rows):

@@ -13,7 +13,7 @@ from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.config import SCRATCH, DataConfig, RunConfig
 from advlab.runs.jobs import RunInfo
-from advlab.runs.starters import train_for
+from advlab.runs.starters import shown_name, train_for
 from advlab.settings import settings_of
 from advlab.studies import sweep
 from advlab.tasks import TASKS
@@ -98,7 +98,7 @@ def _form() -> None:
     )
     columns = st.columns(2, vertical_alignment="bottom")
     eps = columns[0].text_input(
-        "ε, × mean norm",
+        _("ε, × mean norm"),
         "0.25 0.5",
         key="sweep.eps",
         **KEEP,
@@ -183,7 +183,7 @@ def _bases() -> dict[str, RunConfig]:
             continue
         if config.data.source in CORPORA and config.model.source in SCRATCH:
             continue
-        found.setdefault(_("as in {name}", name=info.name), config)
+        found.setdefault(_("as in {name}", name=shown_name(info.name)), config)
     return found
 
 
@@ -225,7 +225,7 @@ def _watch(group: str, was_active: bool) -> None:
             )
     for info in infos:
         if info.status == "failed":
-            st.error(plain_text(f"{info.name}: {info.error}"), icon=":material/error:")
+            st.error(plain_text(f"{shown_name(info.name)}: {info.error}"), icon=":material/error:")
     found = sweep.ranking(infos)
     if not found.settings:
         return
@@ -242,7 +242,7 @@ def _watch(group: str, was_active: bool) -> None:
     ):
         chart(sweep.picture(found), "sweep.picture", _("Clean and robust accuracy of each setting"))
         table(sweep.columns(found), "sweep.table", _("Settings, the best first"))
-    names = {info.id: info.name for info in infos}
+    names = {info.id: shown_name(info.name) for info in infos}
     ids = [i for s in found.settings for i in s.ids]
     with st.expander(_("Open a run")), st.container(horizontal=True):
         for i in ids:

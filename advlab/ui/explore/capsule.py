@@ -11,7 +11,7 @@ import streamlit as st
 from advlab.capsule import forecast, worth
 from advlab.capsule.format import MAX_BYTES, Capsule, load
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.pictures import attack
 from advlab.pictures.sentences import percent, units
 from advlab.pictures.text import quoted
@@ -63,7 +63,7 @@ def opened() -> None:
 def _charts(found: Capsule) -> None:
     left, right = st.columns(2)
     with left:
-        st.markdown(f"**{plain_text(found.chance)} against ε**")
+        st.markdown("**{}**".format(plain_text(_("{name} against ε", name=found.chance))))
         chart(
             attack.curve(
                 found.numbers["curve_eps"],
@@ -75,10 +75,10 @@ def _charts(found: Capsule) -> None:
                 reference=found.reference,
             ),
             "capsule.curve",
-            f"{found.chance} against ε. {found.headline}",
+            _("{name} against ε", name=found.chance) + f". {found.headline}",
         )
     with right:
-        st.markdown("**Where δ sits**")
+        st.markdown(_("**Where δ sits**"))
         chart(
             attack.bars(
                 found.tokens,
@@ -94,20 +94,20 @@ def _charts(found: Capsule) -> None:
         with left:
             table(
                 {
-                    "ε, × mean norm": (n["curve_eps"] / found.mean_norm).tolist(),
-                    f"{name}, attacked": found.readings["curve"].score.tolist(),
-                    "noise, lowest": n["curve_low"].tolist(),
-                    "noise, highest": n["curve_high"].tolist(),
+                    _("ε, × mean norm"): (n["curve_eps"] / found.mean_norm).tolist(),
+                    _("{name}, attacked", name=name): found.readings["curve"].score.tolist(),
+                    _("noise, lowest"): n["curve_low"].tolist(),
+                    _("noise, highest"): n["curve_high"].tolist(),
                 },
                 "capsule.curve_table",
-                f"{found.chance} against ε",
+                _("{name} against ε", name=found.chance),
             )
         with right:
             table(
                 {
-                    "token": list(found.tokens),
-                    "‖δ‖, × mean norm": (n["delta_norm"] / found.mean_norm).tolist(),
-                    "nearest": list(found.nearest),
+                    _("token"): list(found.tokens),
+                    _("‖δ‖, × mean norm"): (n["delta_norm"] / found.mean_norm).tolist(),
+                    _("nearest"): list(found.nearest),
                 },
                 "capsule.token_table",
                 _("δ on each token"),
@@ -131,16 +131,16 @@ def _figures(found: Capsule) -> None:
     rows = []
     for name, key in (
         (_("the sentence"), "clean"),
-        ("under attack", "attacked"),
-        ("nearest tokens", "nearest tokens"),
-        ("as text again", "as text again"),
+        (_("under attack"), "attacked"),
+        (_("nearest tokens"), "nearest tokens"),
+        (_("as text again"), "as text again"),
     ):
         said_then = found.readings[key]
         rows.append(
             {
                 "": name,
-                "answer": said_then.answers[0],
-                f"how sure{' per token' if found.written else ''}": percent(
+                _("answer"): said_then.answers[0],
+                _("how sure per token") if found.written else _("how sure"): percent(
                     float(said_then.sure[0])
                 ),
             }
@@ -148,25 +148,25 @@ def _figures(found: Capsule) -> None:
     left, right = st.columns(2)
     left.dataframe(rows, hide_index=True, alt=_("What the capsule says of the sentence"))
     settings: dict[str, Any] = {
-        "saved": found.made,
-        "model": found.model,
-        "weights": found.model_hash,
-        "tokenizer": found.tokenizer_hash,
-        "seed": found.seed,
+        _("saved"): found.made,
+        _("model"): found.model,
+        _("weights"): found.model_hash,
+        _("tokenizer"): found.tokenizer_hash,
+        _("seed"): found.seed,
         "ε": units(found.eps, Scale(found.mean_norm, found.half_nn)),
-        **({"goal": found.goal} if found.goal else {}),
+        **({_("goal"): found.goal} if found.goal else {}),
         **{_("attack: {k}", k=k): v for k, v in found.attack.items()},
         **found.versions,
     }
     right.dataframe(
-        {"setting": list(settings), "value": [str(v) for v in settings.values()]},
+        {_("setting"): list(settings), _("value"): [str(v) for v in settings.values()]},
         hide_index=True,
         height=240,
         alt=_("Settings in the capsule"),
     )
     if found.changed:
         st.warning(
-            _("Changed after it was saved: {changed}.", changed=", ".join(found.changed)),
+            _("Changed after it was saved: {changed}.", changed=listing(found.changed)),
             icon=":material/warning:",
         )
 
@@ -202,7 +202,10 @@ def _check(found: Capsule) -> None:
         return
     (st.success if verdict.verified else st.error)(plain_text(verdict.sentence))
     st.dataframe(
-        [{"": "✓" if c.ok else "✗", "what": c.what, "finding": c.note} for c in verdict.checks],
+        [
+            {"": "✓" if c.ok else "✗", _("what"): _(c.what), _("finding"): c.note}
+            for c in verdict.checks
+        ],
         hide_index=True,
         alt=_("Every check of the capsule"),
     )

@@ -32,13 +32,14 @@ PRESETS = {
     " it.": N_("a long way to the word that counts"),
     "The film starts at eight.": N_("no opinion at all: is the model sure all the same?"),
     "An exquisite, sublime, ineffable soufflé.": N_("rare words, split into pieces"),
-    "Great, another hour in the queue.": "irony",
+    "Great, another hour in the queue.": N_("irony"),
     "Congratulations, you have won a prize. Call now to claim it.": N_(
         "a spam filter's daily bread"
     ),
 }
+TURNING = {"en": "not, but, never …", "zh": "不, 但, 从不 …"}  # by the language of the texts
 SHOWN = 300  # rows; a filter narrows further
-ANY = "any"  # no filter by outcome
+ANY = N_("any")  # no filter by outcome
 
 
 def pick_example(
@@ -54,7 +55,7 @@ def pick_example(
     if not fold.open:  # nothing is read from disk for a folded table
         return
     with fold:
-        if task_of(model).named:  # they are opinions
+        if task_of(model).named and written_in(model) == "en":  # they are opinions
             _presets(use, key)
         sources = sources_for(model)
         left, middle, right = st.columns([2, 2, 1])
@@ -70,13 +71,19 @@ def pick_example(
         except AdvlabError as error:
             st.error(plain_text(str(error)))
             return
-        wanted = "any"
+        wanted = ANY
         if data.head:
-            wanted = right.selectbox("Class", ["any", *data.head], key=f"{key}.class", **KEEP)
+            wanted = right.selectbox(
+                _("Class"),
+                [ANY, *data.head],
+                key=f"{key}.class",
+                format_func=lambda name: _(ANY) if name == ANY else name,
+                **KEEP,
+            )
         found = [
             e
             for e in data.test
-            if words.casefold() in f"{e.beside} {e.text}".casefold() and wanted in ("any", e.answer)
+            if words.casefold() in f"{e.beside} {e.text}".casefold() and wanted in (ANY, e.answer)
         ]
         outcome, known = _by_outcome(model, found, attack, seed, key)
         fitting = [
@@ -135,12 +142,12 @@ def _presets(use: Callable[[Example], None], key: str) -> None:
         index=None,
         key=f"{key}.preset",
         **KEEP,
-        format_func=lambda text: f"{text} ({PRESETS[text]})",
+        format_func=lambda text: f"{text} ({_(PRESETS[text])})",
         placeholder=_("choose one …"),
         on_change=lambda: _preset(f"{key}.preset", use),
     )
     if preset:
-        st.caption(_("To look for: {presets}.", presets=PRESETS[preset]))
+        st.caption(_("To look for: {presets}.", presets=_(PRESETS[preset])))
 
 
 def _table(
@@ -155,12 +162,12 @@ def _table(
 
     seen = [known.get(Question.of(e)) for e in rows]
     st.dataframe(
-        ({"outcome": [_outcome(f) for f in seen]} if any(seen) else {})  # first: it is narrow
+        ({_("outcome"): [_(_outcome(f)) for f in seen]} if any(seen) else {})  # first: it is narrow
         | {
-            "text": [e.text for e in rows],
-            **({"beside it": [e.beside for e in rows]} if any(e.beside for e in rows) else {}),
-            "answer": [e.answer or "" for e in rows],
-            "flips at ε": [None if f is None else f.flip for f in seen],
+            _("text"): [e.text for e in rows],
+            **({_("beside it"): [e.beside for e in rows]} if any(e.beside for e in rows) else {}),
+            _("answer"): [e.answer or "" for e in rows],
+            _("flips at ε"): [None if f is None else f.flip for f in seen],
         },
         key=key,
         on_select=chosen,
@@ -168,8 +175,8 @@ def _table(
         hide_index=True,
         height=260,
         column_config={
-            "text": st.column_config.TextColumn(width="large"),
-            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+            _("text"): st.column_config.TextColumn(width="large"),
+            _("flips at ε"): st.column_config.NumberColumn(format=_("%.3f × mean norm")),
         },
         alt=_("Test texts with their answers and what the attack does to them"),
     )
@@ -194,6 +201,7 @@ def _by_outcome(
             _("Outcome under the attack above, model A"),
             [ANY, *OUTCOMES],
             default=ANY,
+            format_func=_,
             required=True,
             key=f"{key}.outcome",
             help=_("Wrong: the model disagrees with the known answer before any attack."),
@@ -206,7 +214,7 @@ def _by_outcome(
         right.button(
             _("Attack the shown {n_questions}", n_questions=len(questions[:SHOWN]))
             if todo
-            else f"{done} attacked",
+            else _("{done} attacked", done=done),
             key=f"{key}.attack_all",
             icon=":material/bolt:",
             width="stretch",
@@ -250,7 +258,15 @@ def _preset(key: str, use: Callable[[Example], None]) -> None:
 
 def words_of(model: str) -> str:
     """What a filter by words suggests: opinions turn on such words, other texts do not."""
-    return _("not, but, never …") if task_of(model).named else _("a word, a name …")
+    return TURNING[written_in(model)] if task_of(model).named else _("a word, a name …")
+
+
+def written_in(model: str) -> str:
+    """The language of the texts that a model was trained on: English where that is not known."""
+    from advlab.data.corpora import CORPORA
+
+    corpus = CORPORA.get(next(iter(sources_for(model).values())).source)
+    return "en" if corpus is None else corpus.language
 
 
 def sources_for(model: str) -> dict[str, DataConfig]:
@@ -296,7 +312,7 @@ def dataset_of(config: str) -> Dataset:
     return _dataset_of(config)
 
 
-@st.cache_resource(max_entries=4, ttl="1h", show_spinner="Reading the data …")
+@st.cache_resource(max_entries=4, ttl="1h", show_spinner=False)
 def _dataset_of(config: str) -> Dataset:
     from advlab.data import load_data
 

@@ -11,6 +11,7 @@ from advlab.attacks import ATTACKS, Attack, attack_settings
 from advlab.errors import AdvlabError
 from advlab.language import _
 from advlab.pictures.style import UNITS
+from advlab.pictures.wording import listed
 from advlab.records import Example
 from advlab.settings import settings_of
 from advlab.ui import KEEP, plain_text
@@ -81,10 +82,10 @@ def _of_one_task(models: tuple[str, ...]) -> tuple[str, ...]:
         if task_of(model).name != first.name:
             st.warning(
                 _(
-                    "{get} is for {title}, model A for {title2}: it is left out.",
-                    get=plain_text(model_choices().get(model, model), 60),
-                    title=_(task_of(model).title).lower(),
-                    title2=_(first.title).lower(),
+                    "{model} is for {task}, model A for {first}: it is left out.",
+                    model=plain_text(model_choices().get(model, model), 60),
+                    task=_(task_of(model).title).lower(),
+                    first=_(first.title).lower(),
                 )
             )
     return tuple(m for m in models if task_of(m).name == first.name)
@@ -141,12 +142,12 @@ def _first_models(titles: Mapping[str, str], known: Mapping[str, str], turn: str
 def _line(titles: Mapping[str, str], given: Request, turn: str) -> str:
     """The controls in a line: which models, which attack, which ε."""
     chosen = [st.session_state.get(f"{turn}.{letter}") for letter in "abc"]
-    names = " and ".join(plain_text(titles[i], 40) for i in chosen if i and i in titles)
+    names = listed([plain_text(titles[i], 40) for i in chosen if i and i in titles])
     first = attack_settings(given.attack)
     name = st.session_state.get(f"{turn}.attack", first["name"])
     values = {k: st.session_state.get(f"{turn}.{name}.{k}", first.get(k)) for k in ("eps", "unit")}
     eps = values["eps"]
-    size = "" if eps is None else f", ε = {eps:g} {UNITS.get(str(values['unit']), '')}"
+    size = "" if eps is None else f", ε = {eps:g} {_(UNITS.get(str(values['unit']), ''))}"
     return f"{names} · {_(ATTACKS[name].title)}{size}"
 
 
@@ -167,7 +168,7 @@ def _models(places: Sequence[Any], titles: Mapping[str, str], turn: str) -> tupl
             others,
             key=f"{turn}.{letter}",
             **KEEP,
-            format_func=lambda i: "none" if i is None else titles[i],
+            format_func=lambda i: _("none") if i is None else titles[i],
             **more,
         )
 

@@ -11,14 +11,14 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures import findings, tables
 from advlab.records import Example
 from advlab.records.measured import Finding
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore.address import remembered
-from advlab.ui.explore.examples import dataset_of, sources_for, words_of
+from advlab.ui.explore.examples import ANY, dataset_of, sources_for, words_of
 from advlab.ui.explore.findings import Question, attack_all
 from advlab.ui.explore.form import KEEP, attack_controls
 from advlab.ui.explore.lines import examples_of, form_of_a_line, help_of_a_line
@@ -26,7 +26,7 @@ from advlab.ui.explore.request import LIMIT, Request
 from advlab.ui.explore.results import Problem
 from advlab.ui.explore.unseen import mark_unseen
 from advlab.ui.models import fitting_pair, model_choices, task_of
-from advlab.ui.parts import chart, said
+from advlab.ui.parts import chart, said, titled
 
 MOST = 500  # sentences
 TOLD = 3  # wrong lines that are told one by one
@@ -38,7 +38,8 @@ NARROW = """<style>@media (max-width: 640px) {
 .st-key-controls [data-testid="stColumn"]:nth-child(-n+2) { min-width: calc(50% - .5rem) !important }
 .st-key-controls [data-testid="stColumn"]:last-child { min-width: 100% !important }
 }</style>"""
-OWN_TEXTS = "my own sentences"
+ALL = N_("all")  # no filter by outcome
+OWN_TEXTS = N_("my own sentences")
 _OF_ONE = ("text", "label", "goal", "shield", "pin", "c", "weights")  # not shared by the two pages
 _TAKEN, _TURN = "many.taken", "many.turn"
 
@@ -71,7 +72,7 @@ def many_page() -> None:
         others,
         key=f"{turn}.b",
         **KEEP,
-        format_func=lambda i: "none" if i is None else titles[i],
+        format_func=lambda i: _("none") if i is None else titles[i],
         index=others.index(pair[1]) if pair[1] in others else 0,
     )
     fold = st.expander(_("Attack settings, seed"), icon=":material/tune:")
@@ -111,7 +112,12 @@ def _choose(models: Sequence[str]) -> list[Example]:
     sources = sources_for(models[0])
     columns = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     source = columns[0].selectbox(
-        _("Sentences"), [OWN_TEXTS, *sources], key="many.source", index=1, **KEEP
+        _("Sentences"),
+        [OWN_TEXTS, *sources],
+        key="many.source",
+        index=1,
+        format_func=lambda name: _(name) if name == OWN_TEXTS else name,
+        **KEEP,
     )
     if source == OWN_TEXTS:
         return _typed(models)
@@ -126,9 +132,15 @@ def _choose(models: Sequence[str]) -> list[Example]:
     except AdvlabError as error:
         st.error(plain_text(str(error)))
         return []
-    wanted = "any"
+    wanted = ANY
     if data.head:
-        wanted = columns[2].selectbox("Class", ["any", *data.head], key="many.class", **KEEP)
+        wanted = columns[2].selectbox(
+            _("Class"),
+            [ANY, *data.head],
+            key="many.class",
+            format_func=lambda name: _(ANY) if name == ANY else name,
+            **KEEP,
+        )
     count = columns[3].number_input(
         _("How many"),
         min_value=1,
@@ -142,7 +154,7 @@ def _choose(models: Sequence[str]) -> list[Example]:
     fitting = [
         e
         for e in data.test
-        if words.casefold() in f"{e.beside} {e.text}".casefold() and wanted in ("any", e.answer)
+        if words.casefold() in f"{e.beside} {e.text}".casefold() and wanted in (ANY, e.answer)
     ]
     random.Random(0).shuffle(fitting)
     if not fitting:
@@ -226,20 +238,21 @@ def _results(
     outcome = (
         columns[0].segmented_control(
             _("Outcome"),
-            ["all", *findings.OUTCOMES],
-            default="all",
+            [ALL, *findings.OUTCOMES],
+            default=ALL,
+            format_func=_,
             required=True,
             key="many.outcome",
             **KEEP,
         )
-        or "all"
+        or ALL
     )
     search = columns[1].text_input(_("Search"), key="many.search", **KEEP) or ""
     every = [f for rows in found.values() for f in rows]
     rows = [
         f
         for f in every
-        if outcome in ("all", f.outcome) and search.casefold() in f"{f.beside} {f.text}".casefold()
+        if outcome in (ALL, f.outcome) and search.casefold() in f"{f.beside} {f.text}".casefold()
     ]
     columns[2].download_button(
         _("Table (CSV)"),
@@ -271,22 +284,27 @@ def request_of(row: Finding, requests: Sequence[Request]) -> Request:
 def _table(rows: Sequence[Finding], key: str) -> list[int]:
     """The findings to sort and open; the places of those that are ticked."""
     share = st.column_config.NumberColumn(format="percent")
+    length = st.column_config.NumberColumn(format=_("%.3f × mean norm"))
+    columns = findings.columns(rows)
+    columns["outcome"] = [_(outcome) for outcome in columns["outcome"]]
     state: Any = st.dataframe(
-        findings.columns(rows),
+        titled(columns),
         key=key,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         alt=_("One row a sentence and model"),
-        column_config={
-            "text": st.column_config.TextColumn(width="large"),
-            "p clean": share,
-            "p attacked": share,
-            "way to a word": share,
-            "noise flips": share,
-            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
-            "‖δ‖ there": st.column_config.NumberColumn(format="%.3f × mean norm"),
-        },
+        column_config=titled(
+            {
+                "text": st.column_config.TextColumn(width="large"),
+                "p clean": share,
+                "p attacked": share,
+                "way to a word": share,
+                "noise flips": share,
+                "flips at ε": length,
+                "‖δ‖ there": length,
+            }
+        ),
     )
     return state["selection"]["rows"]
 

@@ -32,22 +32,23 @@ input { width: 100%; box-sizing: border-box; margin-top: 4px; font: inherit; }
 """
 _JS = """
 export default function (component) {
-  const root = component.parentElement.querySelector("#link");
+  const { data, parentElement } = component;
+  const root = parentElement.querySelector("#link");
   if (!root) return;
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Copy link";
-  button.title = "The link restores this picture wherever the models are";
+  button.textContent = data.copy;
+  button.title = data.about;
   button.onclick = async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy link"; }, 2000);
+      button.textContent = data.copied;
+      setTimeout(() => { button.textContent = data.copy; }, 2000);
     } catch {  // no clipboard without https: the link to copy by hand
       const field = document.createElement("input");
       field.value = location.href;
       field.readOnly = true;
-      field.setAttribute("aria-label", "Link to this picture");
+      field.setAttribute("aria-label", data.link);
       root.replaceChildren(button, field);
       field.select();
     }
@@ -84,7 +85,15 @@ def pin_bar(request: Request, results: Sequence[Result]) -> None:
             pin("")
             st.rerun()
         with st.container(width=130):
-            _LINK(key="link", data={})
+            _LINK(
+                key="link",
+                data={
+                    "copy": _("Copy link"),
+                    "copied": _("Copied"),
+                    "about": _("The link restores this picture wherever the models are"),
+                    "link": _("Link to this picture"),
+                },
+            )
     if reference and reference != request.text:
         _compared(replace(request, text=reference, label=None, shield=()), results)
 
@@ -94,21 +103,21 @@ def _compared(request: Request, results: Sequence[Result]) -> None:
     for i, result in enumerate(results):
         other = attacked(result.model, request)
         if isinstance(other, Result):
-            rows.append(_row("pinned", i, other.record))
-        rows.append(_row("now", i, result.record))
+            rows.append(_row(_("pinned"), i, other.record))
+        rows.append(_row(_("now"), i, result.record))
     st.dataframe(
         rows,
         hide_index=True,
         alt=_("The pinned sentence beside the current one"),
         column_config={
-            "text": st.column_config.TextColumn(width="medium"),
-            "flips at ε": st.column_config.NumberColumn(format="%.3f × mean norm"),
+            _("text"): st.column_config.TextColumn(width="medium"),
+            _("flips at ε"): st.column_config.NumberColumn(format=_("%.3f × mean norm")),
         },
     )
     st.caption(_("Pinned: “{text}”", text=plain_text(request.text, 120)))
 
 
-def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:
+def _row(name: str, i: int, record: AttackRecord) -> dict[str, Any]:
     flip = record.curve.flip_eps
 
     def read(reading: Reading) -> str:
@@ -116,13 +125,13 @@ def _row(which: str, i: int, record: AttackRecord) -> dict[str, Any]:
         return f"{answer} {sentences.percent(sure)}"
 
     return {
-        "": which,
-        "text": record.text,
-        "model": side(i, record.model),
-        "clean": read(record.clean),
-        "attacked": read(record.attacked),
-        "noise as long": read(record.noise) if len(record.noise) else "–",
-        "flips at ε": None if flip is None else flip / record.scale.mean_norm,
-        "tokens moved": int(record.moved.sum()),
-        "way to the next word": sentences.percent(float(sentences.exit_share(record).max())),
+        "": name,
+        _("text"): record.text,
+        _("model"): side(i, record.model),
+        _("clean"): read(record.clean),
+        _("attacked"): read(record.attacked),
+        _("noise as long"): read(record.noise) if len(record.noise) else "–",
+        _("flips at ε"): None if flip is None else flip / record.scale.mean_norm,
+        _("tokens moved"): int(record.moved.sum()),
+        _("way to the next word"): sentences.percent(float(sentences.exit_share(record).max())),
     }

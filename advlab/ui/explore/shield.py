@@ -60,7 +60,7 @@ def locks(record: AttackRecord) -> None:
     def value(k: int) -> str:
         """How long δ is; where there is none, why."""
         if k in locked or (kinds[k] != "word" and not record.delta_norm[k]):
-            return "shielded" if k in locked else kinds[k]
+            return _("shielded") if k in locked else _(kinds[k])
         return f"{sizes[k]} ×"
 
     token_strip(
@@ -71,9 +71,11 @@ def locks(record: AttackRecord) -> None:
                 weight=0.0 if k in locked else float(record.delta_norm[k]) / top,
                 title=f"{t}: ‖δ‖ = {units(float(record.delta_norm[k]), record.scale)}"
                 + (
-                    _("; click to {which}", which="free" if k in locked else "shield")
-                    if k in words
-                    else ""
+                    ""
+                    if k not in words
+                    else _("; click to free")
+                    if k in locked
+                    else _("; click to shield")
                 ),
                 off=k not in words,
                 marked=k in locked,

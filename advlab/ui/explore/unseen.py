@@ -8,6 +8,7 @@ import streamlit as st
 
 from advlab.errors import AdvlabError
 from advlab.language import _
+from advlab.pictures.wording import listed
 from advlab.ui import plain_text
 from advlab.ui.models import load_victim
 
@@ -24,11 +25,8 @@ def mark_unseen(models: Sequence[str], texts: Sequence[str]) -> None:
             continue  # what is wrong with this model is told where it attacks
     for strange, letters in found.items():
         if strange:
-            whose = (
-                ""
-                if len(letters) == len(models)
-                else _(" of model {letters}", letters=" and ".join(letters))
-            )
+            every = len(letters) == len(models)
+            whose = "" if every else _(" of model {letters}", letters=listed(letters))
             st.caption(
                 _(
                     "Never seen in training{whose}: {strange}",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import N_, _
+from advlab.language import N_, _, listing
 from advlab.pictures.style import side
 from advlab.pictures.wording import named
 from advlab.tasks.names import own_name
@@ -75,13 +75,13 @@ def _asked_and_found() -> None:
                 icon=":material/stop:",
                 on_click=lambda: st.session_state.update({STOPPED: asked}),
             )
-        with st.spinner("Attacking …", show_time=True):
+        with st.spinner(_("Attacking …"), show_time=True):
             found = [attacked(model, request) for model in request.models]
     place.empty()
     for letter, one in zip("ABC", found, strict=False):
         if isinstance(one, Problem):
             st.error(
-                _("Model {letter}: {value}", letter=letter, value=plain_text(one.message)),
+                _("Model {letter}: {reason}", letter=letter, reason=plain_text(one.message)),
                 icon=":material/error:",
             )
             if one.detail:
@@ -89,7 +89,7 @@ def _asked_and_found() -> None:
                     st.code(one.detail, language=None)
     results = [one for one in found if isinstance(one, Result)]
     if 0 < len(results) < len(found):
-        now = ", ".join(
+        now = listing(
             _("{side} is {model}", side=side(i), model=result.record.model)
             for i, result in enumerate(results)
         )

@@ -31,7 +31,7 @@ def _entry(one: Term, script: str, page: str) -> None:
     left.markdown(f"**{plain_text(one.title)}**  \n{plain_text(one.line)}")
     right.page_link(
         script,
-        label=plain_text(one.view or page),
+        label=plain_text(_(one.view or page)),
         icon=":material/arrow_forward:",
         query_params={"view": one.view} if one.view else None,
     )

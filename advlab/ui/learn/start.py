@@ -128,7 +128,7 @@ def _pages(pair: Pair | None) -> None:
     groups = {group: lines for group, lines in PAGES.items() if START not in lines}
     for column, (group, lines) in zip(st.columns(len(groups)), groups.items(), strict=True):
         with column, st.container(border=True, height="stretch"):
-            st.caption(group)
+            st.caption(_(group))
             for line in lines:
                 known = line.script == EXPLORE and pair is not None
                 st.page_link(

@@ -12,6 +12,7 @@ from advlab.language import _
 from advlab.runs import jobs
 from advlab.runs.folder import RunFolder
 from advlab.runs.jobs import RunInfo
+from advlab.runs.starters import shown_name
 from advlab.ui import plain_text
 from advlab.ui.train.run import EXPLORE
 
@@ -69,7 +70,7 @@ def actions(info: RunInfo) -> None:
         if info.status != "running" and st.button(
             _("Delete"), key="delete", icon=":material/delete:"
         ):
-            delete(info.id, info.name)
+            delete(info.id, shown_name(info.name))
 
 
 def open_in_explore(info: RunInfo) -> None:
@@ -103,9 +104,12 @@ def model_zip(folder: RunFolder) -> io.BytesIO:
     return target
 
 
-@st.dialog("Rename run")
 def rename(run_id: str, name: str) -> None:
     """Ask for another name."""
+    st.dialog(_("Rename run"))(_rename)(run_id, name)
+
+
+def _rename(run_id: str, name: str) -> None:
     key = f"new-name.{run_id}"
 
     def save() -> None:
@@ -117,9 +121,12 @@ def rename(run_id: str, name: str) -> None:
         st.form_submit_button(_("Save"), type="primary", key="save-name", on_click=save)
 
 
-@st.dialog("Delete run?")
 def delete(run_id: str, name: str) -> None:
     """Ask before the files are gone."""
+    st.dialog(_("Delete run?"))(_delete)(run_id, name)
+
+
+def _delete(run_id: str, name: str) -> None:
     st.markdown(
         _(
             "**{name}** with its model, checkpoints and events. This cannot be undone.",

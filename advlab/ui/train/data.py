@@ -17,7 +17,7 @@ from advlab.data.corpora import CORPORA
 from advlab.data.files import Guess
 from advlab.data.splits import worth
 from advlab.errors import DataError
-from advlab.language import N_, _, language
+from advlab.language import N_, _, language, listing
 from advlab.records import Dataset
 from advlab.runs.config import DataConfig
 from advlab.runs.limits import limits
@@ -47,7 +47,7 @@ def choose_data() -> DataConfig | None:
         kinds,
         default="corpus",
         required=True,
-        format_func=KINDS.__getitem__,
+        format_func=lambda kind: _(KINDS[kind]),
         key="data.kind",
         **KEEP,
     )
@@ -139,7 +139,7 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     counts = (len(data.train), len(data.validation), len(data.test))
     about = _("most frequent answer: {majority:.1%} of the test texts", majority=data.majority)
     if data.head:
-        classes = ", ".join(data.head[:12]) + (" …" if len(data.head) > 12 else "")
+        classes = listing(data.head[:12]) + (" …" if len(data.head) > 12 else "")
         about = _(
             "{n_head} classes: {classes} · most frequent class: {majority:.0%} of the test texts",
             n_head=len(data.head),
@@ -149,11 +149,11 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
     st.caption(
         plain_text(
             _(
-                "{counts:,} texts to train on, {counts2:,} to validate, {counts3:,} to "
+                "{train:,} texts to train on, {validation:,} to validate, {test:,} to "
                 "test · {about}",
-                counts=counts[0],
-                counts2=counts[1],
-                counts3=counts[2],
+                train=counts[0],
+                validation=counts[1],
+                test=counts[2],
                 about=about,
             )
         )
@@ -168,13 +168,13 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
         return True
     sample = data.train[:SHOWN]
     st.dataframe(
-        {"text": [e.text for e in sample]}
-        | ({"beside it": [e.beside for e in sample]} if any(e.beside for e in sample) else {})
-        | {"class" if data.head else "answer": [e.answer or "" for e in sample]},
+        {_("text"): [e.text for e in sample]}
+        | ({_("beside it"): [e.beside for e in sample]} if any(e.beside for e in sample) else {})
+        | {_("class") if data.head else _("answer"): [e.answer or "" for e in sample]},
         hide_index=True,
         height="content",
         alt=_("The first training texts with their answers"),
-        column_config={"text": st.column_config.TextColumn(width="large")},
+        column_config={_("text"): st.column_config.TextColumn(width="large")},
     )
     return True
 
@@ -199,13 +199,15 @@ def _hub() -> DataConfig | None:
     )
     part = right.text_input(
         _("Configuration"),
-        placeholder="empty",
+        placeholder=_("empty"),
         key="data.hub.config",
         **KEEP,
         help=_("Where the data set has several, such as sst2 of glue"),
     )
-    text = left.text_input(_("Text column"), placeholder="guessed", key="data.hub.text", **KEEP)
-    label = right.text_input(_("Label column"), placeholder="guessed", key="data.hub.label", **KEEP)
+    text = left.text_input(_("Text column"), placeholder=_("guessed"), key="data.hub.text", **KEEP)
+    label = right.text_input(
+        _("Label column"), placeholder=_("guessed"), key="data.hub.label", **KEEP
+    )
     if not (name or "").strip():
         st.caption(
             _("Give a name. A set that is not on this computer yet is fetched from the hub.")
@@ -225,7 +227,11 @@ def _hub() -> DataConfig | None:
 
 def _file() -> DataConfig | None:
     task = st.selectbox(
-        _("Each row is"), list(ROWS), format_func=ROWS.__getitem__, key="data.task", **KEEP
+        _("Each row is"),
+        list(ROWS),
+        format_func=lambda task: _(ROWS[task]),
+        key="data.task",
+        **KEEP,
     )
     if task == "classification":
         chosen = choose_file(ROWS[task])

@@ -13,7 +13,7 @@ from advlab.data.decoding import OLDER
 from advlab.data.files import DELIMITERS, Guess, guess, save_upload
 from advlab.data.pairs import find_pair, refusal
 from advlab.errors import DataError, EncodingError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.runs.config import DataConfig
 from advlab.runs.limits import limits
 from advlab.ui import KEEP, plain_text
@@ -190,24 +190,19 @@ def _correct(
         [None, *options],
         key=key,
         **KEEP,
-        format_func=lambda o: f"{said} (guessed)" if o is None else (names or {}).get(o, str(o)),
+        format_func=lambda o: (
+            _("{found} (guessed)", found=said) if o is None else (names or {}).get(o, str(o))
+        ),
     )
 
 
 def _preview(guessed: Guess) -> None:
     rows = _("an unknown number of") if guessed.rows is None else f"{guessed.rows:,}"
-    about = "" if guessed.rows_exact else "about "
-    st.caption(
-        plain_text(
-            _(
-                "{summary} It has {about}{rows} rows; the first ones:",
-                summary=guessed.summary,
-                about=about,
-                rows=rows,
-            )
-        )
-    )
-    roles = {guessed.text_column: " (text)", guessed.label_column: " (class)"}
+    told = N_("{summary} It has about {rows} rows; the first ones:")
+    if guessed.rows_exact:
+        told = N_("{summary} It has {rows} rows; the first ones:")
+    st.caption(plain_text(_(told, summary=guessed.summary, rows=rows)))
+    roles = {guessed.text_column: f" ({_('text')})", guessed.label_column: f" ({_('class')})"}
     st.dataframe(
         {
             f"{column}{roles.get(column, '')}": [row[i] for row in guessed.preview]

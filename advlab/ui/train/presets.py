@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import N_, _
+from advlab.language import N_, _, n_
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
@@ -95,19 +95,19 @@ def minutes(
         return _("time: not known before a run of this model has ended here")
     seconds = preset.passes * preset.train(source, task).epochs * texts * pace.seconds
     return _(
-        "about {rounded}{which}",
-        rounded=rounded(seconds),
-        which="" if pace.same_data else _(", judged by other texts"),
+        "about {time}{judged}",
+        time=rounded(seconds),
+        judged="" if pace.same_data else _(", judged by other texts"),
     )
 
 
 def rounded(seconds: float) -> str:
     """A length of time as one says it: 20 s, 3 min, 2.5 h."""
     if seconds < 55:
-        return f"{max(5, 5 * round(seconds / 5))} s"
+        return _("{n} s", n=max(5, 5 * round(seconds / 5)))
     if seconds < 90 * 60:
-        return f"{max(1, round(seconds / 60))} min"
-    return f"{seconds / 3600:.1f} h"
+        return _("{n} min", n=max(1, round(seconds / 60)))
+    return _("{hours:.1f} h", hours=seconds / 3600)
 
 
 def used() -> tuple[Preset, str]:
@@ -139,13 +139,12 @@ def choose_preset(
             st.markdown(_(preset.about))
             title = method_title(RunConfig(method=settings))
             st.caption(
-                _(
-                    "{title} · ε {settings:g} × mean norm · {epochs} epoch{plural} · {passes} "
-                    "passes a step · {time}",
+                n_(
+                    "{title} · ε {eps:g} × mean norm · {n} epoch · {passes} passes a step · {time}",
+                    "{title} · ε {eps:g} × mean norm · {n} epochs · {passes} passes a step · {time}",
+                    wanted.epochs,
                     title=title,
-                    settings=settings["eps"],
-                    epochs=wanted.epochs,
-                    plural="" if wanted.epochs == 1 else "s",
+                    eps=settings["eps"],
                     passes=preset.passes,
                     time=time,
                 )

@@ -20,13 +20,13 @@ def meanwhile(plain: str, robust: str) -> None:
         sum(run.progress or 0.0 for run in runs) / 2,
         " · ".join(
             f"{name} {run.progress or 0:.0%}".replace("%", " %")
-            for name, run in zip(("plain", "adversarial"), runs, strict=True)
+            for name, run in zip((_("plain"), _("adversarial")), runs, strict=True)
         ),
     )
     one, two = (standing(diary(run.id)) for run in runs)
     for column, title, text in zip(
         st.columns(3, gap="medium"),
-        (_("What is being trained"), "What δ is", _("How to read the picture that comes")),
+        (_("What is being trained"), _("What δ is"), _("How to read the picture that comes")),
         (trained(runs[0], one), delta(runs[1], two), _(PICTURE)),
         strict=True,
     ):
@@ -39,7 +39,7 @@ def trained(run: RunInfo, now: Standing) -> str:
     size = _(" of {parameters:,} numbers each", parameters=now.parameters) if now.parameters else ""
     corpora = STARTERS[run.config.task].corpora
     about = corpora.get(run.config.data.source, "")
-    texts = f"{now.train_texts:,} texts" if now.train_texts else "texts"
+    texts = _("{n:,} texts", n=now.train_texts) if now.train_texts else _("texts")
     return _(
         "Two small networks{size}. They begin alike and read the same {texts} "
         "({about}) in the same order, {epochs} times over. One thing differs: the "

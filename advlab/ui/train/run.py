@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError, RunError
-from advlab.language import _, retold
+from advlab.language import N_, _, retold
 from advlab.lessons.glossary import term
 from advlab.pictures import training
 from advlab.records import Estimate, Event
@@ -32,13 +32,13 @@ NEW = "pages/train/new.py"
 RUNS = "pages/train/runs.py"
 # status: icon, colour of the badge
 BADGES: dict[str, tuple[str, Any]] = {
-    "queued": (":material/hourglass_empty:", "gray"),
-    "running": (":material/play_circle:", "blue"),
-    "paused": (":material/pause_circle:", "orange"),
-    "interrupted": (":material/power_off:", "orange"),
-    "failed": (":material/error:", "red"),
-    "cancelled": (":material/cancel:", "gray"),
-    "done": (":material/check_circle:", "green"),
+    N_("queued"): (":material/hourglass_empty:", "gray"),
+    N_("running"): (":material/play_circle:", "blue"),
+    N_("paused"): (":material/pause_circle:", "orange"),
+    N_("interrupted"): (":material/power_off:", "orange"),
+    N_("failed"): (":material/error:", "red"),
+    N_("cancelled"): (":material/cancel:", "gray"),
+    N_("done"): (":material/check_circle:", "green"),
 }
 CHART = {"displayModeBar": False}
 
@@ -63,8 +63,12 @@ def duration(seconds: float | None) -> str:
     whole = round(max(seconds, 0.0))
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
-        return f"{hours} h {minutes} min"
-    return _("{minutes} min {rest} s", minutes=minutes, rest=rest) if minutes else f"{rest} s"
+        return _("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    return (
+        _("{minutes} min {rest} s", minutes=minutes, rest=rest)
+        if minutes
+        else _("{rest} s", rest=rest)
+    )
 
 
 def times(cost: float | None) -> str:
@@ -82,7 +86,7 @@ def method_title(config: RunConfig) -> str:
         return name.upper()
     method = METHODS[name]
     number = config.method.get(method.quoted) if method.quoted else None
-    return f"{method.title}-{number}" if number else method.title
+    return f"{_(method.title)}-{number}" if number else _(method.title)
 
 
 def summary(info: RunInfo) -> str:
@@ -112,9 +116,9 @@ def diary(run_id: str) -> tuple[Event, ...]:
 def badge(info: RunInfo) -> None:
     """The status with its icon; what was asked for and not yet obeyed counts."""
     icon, colour = BADGES[info.status]
-    text = info.status
+    text = _(info.status)
     if info.status == "running" and info.request:
-        text = {"pause": "pausing…", "cancel": "cancelling…"}[info.request]
+        text = {"pause": _("pausing…"), "cancel": _("cancelling…")}[info.request]
     elif info.position:
         text = _("queued, place {position}", position=info.position)
     st.badge(text, icon=icon, color=colour)
@@ -138,7 +142,8 @@ def progress(info: RunInfo, now: Standing) -> None:
         )
         text += _(" of {steps}", steps=now.steps) if now.steps else ""
         if info.status == "running":
-            text += f" · {duration(now.eta)} left" if now.eta is not None else " · testing"
+            left = duration(now.eta)
+            text += _(" · {left} left", left=left) if now.eta is not None else _(" · testing")
     st.progress(share, text=text)
 
 
@@ -147,7 +152,7 @@ def numbers(now: Standing) -> None:
     eps = (
         _("ε = {eval_eps:g} × mean norm", eval_eps=now.eval_eps)
         if now.eval_eps is not None
-        else "validation ε"
+        else _("validation ε")
     )
     tested = now.test is not None
     with st.container(horizontal=True):
@@ -166,8 +171,8 @@ def numbers(now: Standing) -> None:
             _("Robust accuracy"),
             percent(now.test_robust or now.robust),
             help=_(
-                "Still right under {which} at {eps}. ",
-                which=_("PGD-10") if tested else _("PGD-5"),
+                "Still right under {attack} at {eps}. ",
+                attack=_("PGD-10") if tested else _("PGD-5"),
                 eps=eps,
             )
             + term("measure.robust_accuracy"),
@@ -175,7 +180,7 @@ def numbers(now: Standing) -> None:
         st.metric(_("Cost of a step"), times(now.cost), help=term("measure.cost"))
         st.metric(
             _("Speed"),
-            "–" if now.texts_per_second is None else f"{now.texts_per_second:.0f} texts/s",
+            "–" if now.texts_per_second is None else _("{n:.0f} texts/s", n=now.texts_per_second),
         )
         if now.eta is not None:
             st.metric(_("Time left"), duration(now.eta))
@@ -191,7 +196,7 @@ def messages(info: RunInfo, now: Standing) -> None:
         title = (
             _("This run failed")
             if info.status == "failed"
-            else _("This run was {status}", status=info.status)
+            else _("This run was {status}", status=_(info.status))
         )
         show = st.error if info.status == "failed" else st.warning
         show(plain_text(info.error, 1000), title=title)
@@ -202,7 +207,7 @@ def charts(events: Sequence[Event], key: str) -> None:
     one, two = st.columns(2)
     three, four = st.columns(2)  # a second row, so that phones show accuracy right after the loss
     drawn: tuple[tuple[Any, str, str, Callable[..., training.Figure]], ...] = (
-        (one, "Loss", _("Training loss, clean and adversarial, by step"), training.losses),
+        (one, _("Loss"), _("Training loss, clean and adversarial, by step"), training.losses),
         (
             two,
             _("Accuracy on validation texts"),
@@ -215,7 +220,7 @@ def charts(events: Sequence[Event], key: str) -> None:
             _("Length of the perturbation and of a word vector, by step"),
             training.lengths,
         ),
-        (four, "Throughput", _("Texts per second, by step"), training.throughput),
+        (four, _("Throughput"), _("Texts per second, by step"), training.throughput),
     )
     for column, title, alt, figure in drawn:
         with column:
@@ -288,7 +293,7 @@ def details(info: RunInfo) -> None:
         st.code(info.config_json, language="json", height=280)
         if info.folder.log.is_file():
             st.caption(_("Last lines that the worker printed"))
-            st.code(_end_of(info.folder.log) or "nothing", language=None, height=200)
+            st.code(_end_of(info.folder.log) or _("nothing"), language=None, height=200)
 
 
 def _weights(info: RunInfo) -> str:
@@ -309,4 +314,4 @@ def _end_of(file: Path, size: int = 8000) -> str:
 
 def when(moment: float) -> str:
     """A moment as local date and time."""
-    return time.strftime("%d %b %Y, %H:%M", time.localtime(moment))
+    return time.strftime(_("%d %b %Y, %H:%M"), time.localtime(moment))

@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.pictures import training
 from advlab.records import Estimate
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
+from advlab.runs.starters import shown_name
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.train.actions import actions
@@ -34,6 +35,8 @@ from advlab.ui.train.run import (
     when,
 )
 
+VIEWS = (N_("One run"), N_("Compare"), N_("Table"))
+
 
 def runs_page() -> None:
     """Everything on the page: one run, several compared, or all in a table."""
@@ -48,8 +51,9 @@ def runs_page() -> None:
         return
     view = st.segmented_control(
         _("View"),
-        [_("One run"), "Compare", "Table"],
-        default=_("One run"),
+        VIEWS,
+        default=VIEWS[0],
+        format_func=_,
         required=True,
         label_visibility="collapsed",
         key="view",
@@ -79,7 +83,7 @@ def _one_run(runs: Sequence[RunInfo]) -> None:
         if wanted in by_id:
             run = by_id[wanted]
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.subheader(plain_text(run.name), anchor=False, width="content")
+                st.subheader(plain_text(shown_name(run.name)), anchor=False, width="content")
                 badge(run)
             st.caption(plain_text(summary(run)))
             actions(run)
@@ -101,7 +105,7 @@ def _row(run: RunInfo) -> None:
     """One line of the list: name, state, and how good it is."""
     chosen = run.id == st.query_params.get("run")
     if st.button(
-        plain_text(run.name, 60),
+        plain_text(shown_name(run.name), 60),
         key=f"open.{run.id}",
         icon=BADGES[run.status][0],
         width="stretch",
@@ -109,9 +113,9 @@ def _row(run: RunInfo) -> None:
     ):
         st.query_params["run"] = run.id
         st.rerun()
-    state = (
-        f"{run.status} {share(run.progress or 0.0, 0)}" if run.status == "running" else run.status
-    )
+    state = _(run.status)
+    if run.status == "running":
+        state = f"{state} {share(run.progress or 0.0, 0)}"
     state = _("place {position} in the queue", position=run.position) if run.position else state
     st.caption(plain_text(f"{state} · {summary(run)}{_scores(run)}"))
 
@@ -121,7 +125,7 @@ def _scores(run: RunInfo) -> str:
     now = standing(diary(run.id))
     clean, robust = now.test or now.clean, now.test_robust or now.robust
     return (
-        _(" · {percent} clean, {percent2} robust", percent=percent(clean), percent2=percent(robust))
+        _(" · {clean} clean, {robust} robust", clean=percent(clean), robust=percent(robust))
         if clean
         else ""
     )
@@ -129,7 +133,7 @@ def _scores(run: RunInfo) -> str:
 
 def _compared(runs: Sequence[RunInfo]) -> None:
     """The choice of runs to compare; at first the newest pair."""
-    names = {run.id: f"{run.name} · {run.id[-4:]}" for run in runs}
+    names = {run.id: f"{shown_name(run.name)} · {run.id[-4:]}" for run in runs}
     group = next((run.group for run in runs if run.group), None)
     first = [run.id for run in runs if run.group == group][:2] if group else list(names)[:2]
     chosen = st.multiselect(
@@ -155,16 +159,16 @@ def table(infos: Sequence[RunInfo]) -> None:
         now = standing(diary(info.id))
         rows.append(
             {
-                "name": info.name,
-                "status": info.status,
-                "what": summary(info),
-                "clean": _value(now.test or now.clean),
-                "robust": _value(now.test_robust or now.robust),
-                "ε": now.eval_eps,
-                "cost": now.cost,
-                "seconds": now.seconds,
-                "texts": now.train_texts,
-                "started": when(info.created),
+                _("name"): shown_name(info.name),
+                _("status"): _(info.status),
+                _("what"): summary(info),
+                _("clean"): _value(now.test or now.clean),
+                _("robust"): _value(now.test_robust or now.robust),
+                _("validation ε"): now.eval_eps,
+                _("cost of a step"): now.cost,
+                _("time trained"): now.seconds,
+                _("texts"): now.train_texts,
+                _("started"): when(info.created),
             }
         )
     share = st.column_config.NumberColumn(format="%.1f %%")
@@ -174,11 +178,11 @@ def table(infos: Sequence[RunInfo]) -> None:
         placeholder="–",
         alt=_("All runs with their results"),
         column_config={
-            "clean": share,
-            "robust": share,
-            "ε": st.column_config.NumberColumn("validation ε", format="%g × mean norm"),
-            "cost": st.column_config.NumberColumn(_("cost of a step"), format="%.1f ×"),
-            "seconds": st.column_config.NumberColumn(_("time trained"), format="%.0f s"),
+            _("clean"): share,
+            _("robust"): share,
+            _("validation ε"): st.column_config.NumberColumn(format=_("%g × mean norm")),
+            _("cost of a step"): st.column_config.NumberColumn(format="%.1f ×"),
+            _("time trained"): st.column_config.NumberColumn(format=_("%.0f s")),
         },
     )
 
@@ -192,11 +196,11 @@ def recent(infos: Sequence[RunInfo]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(
                 RUNS,
-                label=plain_text(info.name, 60),
+                label=plain_text(shown_name(info.name), 60),
                 icon=BADGES[info.status][0],
                 query_params={"run": info.id},
             )
-            st.caption(plain_text(f"{info.status} · {summary(info)}{_scores(info)}"))
+            st.caption(plain_text(f"{_(info.status)} · {summary(info)}{_scores(info)}"))
 
 
 def _value(rate: Estimate | None) -> float | None:
@@ -205,7 +209,7 @@ def _value(rate: Estimate | None) -> float | None:
 
 def compare(infos: Sequence[RunInfo]) -> None:
     """Curves over each other, the results, and the settings in which the runs differ."""
-    named = [(info.name, diary(info.id)) for info in infos]
+    named = [(shown_name(info.name), diary(info.id)) for info in infos]
     left, right = st.columns(2)
     with left:
         st.markdown(_("**Accuracy on validation texts**"))
@@ -234,12 +238,12 @@ def differences(infos: Sequence[RunInfo]) -> list[dict[str, str]]:
         except AdvlabError:
             flat[info.id] = {}
     names = dict.fromkeys(name for values in flat.values() for name in values if name != "name")
-    titles = [info.name for info in infos]
+    titles = [shown_name(info.name) for info in infos]
     rows = []
     for name in names:
         values = [str(flat[info.id].get(name, "–")) for info in infos]
         if len(set(values)) > 1:
-            row = {"setting": name}
+            row = {_("setting"): name}
             for info, title, value in zip(infos, titles, values, strict=True):
                 row[title if titles.count(title) == 1 else f"{title} · {info.id[-4:]}"] = value
             rows.append(row)

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import _, speak
 from advlab.pictures import convergence, looks
 from advlab.pictures.style import side
 from advlab.records import Example
@@ -83,9 +83,11 @@ def configs(
         watch=watch,
     )
     pair = plain, replace(plain, method=dict(method))
-    return tuple(
-        replace(c, name=_("Microscope: {method_title}", method_title=method_title(c))) for c in pair
-    )  # type: ignore[return-value]
+    with speak("en"):  # names are kept, and shown to each reader by `shown_name`
+        return tuple(
+            replace(c, name=_("Microscope: {method_title}", method_title=method_title(c)))
+            for c in pair
+        )  # type: ignore[return-value]
 
 
 def _start(specimen: Specimen, methods: Sequence[dict[str, Any]], pinned: Example) -> None:
@@ -149,7 +151,7 @@ def _live() -> None:
 
 
 def _pictures(runs: Sequence[RunInfo]) -> None:
-    named = [(r.name.removeprefix("Microscope: "), diary(r.id)) for r in runs]
+    named = [(method_title(r.config), diary(r.id)) for r in runs]
     for i, (column, run) in enumerate(zip(st.columns(len(runs)), runs, strict=True)):
         with column:
             name, events = named[i]

@@ -12,7 +12,7 @@ from advlab.records import Example
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
 from advlab.runs.standing import standing
-from advlab.runs.starters import starter_groups
+from advlab.runs.starters import shown_name, starter_groups
 from advlab.ui import plain_text
 from advlab.ui.explore.request import link
 from advlab.ui.launch import is_warm
@@ -104,7 +104,7 @@ def follow_pair(pair: Pair) -> None:
     for column, run in zip(st.columns(2, gap="medium"), pair, strict=True):
         with column, st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{plain_text(run.name)}**", width="stretch")
+                st.markdown(f"**{plain_text(shown_name(run.name))}**", width="stretch")
                 badge(run)
             watch(run, _card, f"watch.{run.id}")
             with st.container(horizontal=True):

@@ -16,7 +16,7 @@ from advlab.capsule.format import load, save
 from advlab.capsule.page import page
 from advlab.capsule.worth import Passport, passports
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import N_, _, listing
 from advlab.pictures import (
     answers,
     attack,
@@ -107,7 +107,7 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
         record = result.record
         settings = _settings(record)
         table(
-            {"setting": list(settings), "value": list(settings.values())},
+            {_("setting"): list(settings), _("value"): list(settings.values())},
             f"settings{i}",
             _("Settings of this attack"),
         )
@@ -122,12 +122,12 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
                 on_click="ignore",
             )
             for title, columns in (
-                ("Tokens", tables.token_columns),
-                ("Steps", tables.step_columns),
-                ("ε curve", tables.curve_columns),
+                (N_("Tokens"), tables.token_columns),
+                (N_("Steps"), tables.step_columns),
+                (N_("ε curve"), tables.curve_columns),
             ):
                 st.download_button(
-                    f"{title} (CSV)",
+                    f"{_(title)} (CSV)",
                     tables.to_csv(columns(record)),
                     f"{name}-{title}.csv",
                     "text/csv",
@@ -139,17 +139,17 @@ def _records(results: Sequence[Result], methods: Methods) -> None:
 def _settings(record: AttackRecord) -> dict[str, str]:
     """Setting -> value of an attack, as people read it."""
     return {
-        "text": record.text,
-        **({"beside it": record.beside} if record.beside else {}),
-        "answer attacked": record.reference
+        _("text"): record.text,
+        **({_("beside it"): record.beside} if record.beside else {}),
+        _("answer attacked"): record.reference
         if record.given
         else _("its own: {reference}", reference=record.reference),
-        "shielded": ", ".join(record.text[a:b] for a, b in record.shield) or "none",
-        "model": record.model,
-        "weights": record.model_hash,
-        "seed": str(record.seed),
+        _("shielded"): listing(record.text[a:b] for a, b in record.shield) or _("none"),
+        _("model"): record.model,
+        _("weights"): record.model_hash,
+        _("seed"): str(record.seed),
         "ε": sentences.units(record.eps, record.scale),
-        "seconds": sentences.number(record.seconds),
+        _("seconds"): sentences.number(record.seconds),
         **{k: str(v) for k, v in record.attack.items()},
     }
 
@@ -218,8 +218,9 @@ def _forecast(result: Result) -> Forecast | None:
     thought = (
         st.segmented_control(
             _("Your forecast, made before you looked"),
-            ["none", "flips", "holds"],
+            [N_("none"), N_("flips"), N_("holds")],
             default="none",
+            format_func=_,
             required=True,
             key=key,
             persist_state="session",
@@ -309,7 +310,7 @@ def _figures(result: Result) -> list[tuple[str, go.Figure]]:
             ),
         ),
         (
-            "Where δ sits",
+            _("Where δ sits"),
             attack.bars(
                 record.tokens, record.delta_norm / record.scale.mean_norm, record.perturbable
             ),

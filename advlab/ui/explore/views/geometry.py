@@ -157,9 +157,9 @@ def _planes(results: Sequence[Result], first: AttackRecord, token: int) -> None:
                     ),
                     f"plane{i}.{lens}",
                     _(
-                        "{which}: δ of one token, length {delta} raw, and its nearest vocabulary "
+                        "{model}: δ of one token, length {delta} raw, and its nearest vocabulary "
                         "vectors",
-                        which=_("Lens") if lens else _("True scale"),
+                        model=_("Lens") if lens else _("True scale"),
                         delta=sentences.number(plane.delta),
                     ),
                 )
@@ -237,7 +237,7 @@ def _strip(record: AttackRecord, choices: list[int]) -> list[Token]:
     return [
         Token(
             text=t,
-            value=f"{sizes[k]} ×" if kinds[k] == "word" else kinds[k],
+            value=f"{sizes[k]} ×" if kinds[k] == "word" else _(kinds[k]),
             weight=float(record.delta_norm[k]) / top,
             title=f"{t}: ‖δ‖ = {sentences.units(float(record.delta_norm[k]), record.scale)}",
             off=k not in choices,

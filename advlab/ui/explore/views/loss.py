@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from advlab.language import _
+from advlab.language import N_, _, in_a_row
 from advlab.pictures import landscape, openings, sentences, surface
 from advlab.pictures.style import side
 from advlab.pictures.text import legend
@@ -79,7 +79,7 @@ def _surface_controls(several: bool) -> tuple[int, bool, bool] | None:
         "surface.seed",
         hint=_("One direction proves nothing: all three stand below."),
     )
-    solid = one_of(middle, _("Picture"), {False: "flat", True: "3-D"}, "surface.solid")
+    solid = one_of(middle, _("Picture"), {False: N_("flat"), True: "3-D"}, "surface.solid")
     linked = several and right.toggle(
         _("Same colours for all models"), value=True, key="surface.linked", persist_state="session"
     )
@@ -151,9 +151,11 @@ def straight_lines(results: Sequence[Result]) -> None:
         return
     found: list[Line] = [analysed(results[i], "line") for i in ready]
     records = [results[i].record for i in ready]
-    words = " ".join(
-        side(i, landscape.line_sentence(r, one))
-        for i, r, one in zip(ready, records, found, strict=True)
+    words = in_a_row(
+        *(
+            side(i, landscape.line_sentence(r, one))
+            for i, r, one in zip(ready, records, found, strict=True)
+        )
     )
     said(words)
     chart(

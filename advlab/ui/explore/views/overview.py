@@ -9,7 +9,7 @@ import streamlit as st
 from advlab.language import _
 from advlab.pictures import answers, next_look, sentences, tables
 from advlab.pictures.reel import sweep
-from advlab.pictures.wording import named, written
+from advlab.pictures.wording import listed, named, written
 from advlab.records import AttackRecord
 from advlab.ui.explore.results import Result, written_of
 from advlab.ui.parts import beside, chart, folded, pointed, said, section, table
@@ -120,8 +120,12 @@ def _texts(results: Sequence[Result]) -> None:
 def _draws(counts: list[int]) -> str:
     """What the bands are, with how many draws where that is recorded."""
     known = sorted({n for n in counts if n})
-    many = f"{' and '.join(map(str, known))} " if known else ""
-    return _("Bands are the range of {many}random perturbations of the same length.", many=many)
+    if not known:
+        return _("Bands are the range of random perturbations of the same length.")
+    return _(
+        "Bands are the range of {count} random perturbations of the same length.",
+        count=listed([str(n) for n in known]),
+    )
 
 
 def _units(record: AttackRecord) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advlab.language import _
+from advlab.language import _, in_a_row
 from advlab.pictures import dimensions, doubts, next_look, openings, sentences, tables
 from advlab.pictures.reel import film, sweep
 from advlab.pictures.style import side
@@ -58,9 +58,11 @@ def perturbation(results: Sequence[Result]) -> None:
         *("film", "loss", "margin", "noise_band", "ball_projection", "flip"),
     ):
         said(
-            " ".join(
-                side(i, f"{sentences.loss_sentence(r)} {doubts.attack_health(r)}".strip())
-                for i, r in enumerate(records)
+            in_a_row(
+                *(
+                    side(i, in_a_row(sentences.loss_sentence(r), doubts.attack_health(r)))
+                    for i, r in enumerate(records)
+                )
             )
         )
         shots: list[Frames] = [analysed(result, "film") for result in results]
@@ -90,7 +92,10 @@ def perturbation(results: Sequence[Result]) -> None:
 
 def _length(record: AttackRecord) -> str:
     """How long δ is on its longest token, in all three units, for the pointer."""
-    return f"longest ‖δ‖ = {sentences.units(float(record.delta_norm.max()), record.scale)}"
+    return _(
+        "longest ‖δ‖ = {length}",
+        length=sentences.units(float(record.delta_norm.max()), record.scale),
+    )
 
 
 def _lengths(results: Sequence[Result]) -> None:
@@ -123,7 +128,8 @@ def _dimensions(results: Sequence[Result]) -> None:
                 delta_sentence=dimensions.delta_sentence(result.record),
             ),
         )
-        said(f"{dimensions.delta_sentence(result.record)} Colours: ±{sentences.number(limit)} raw.")
+        colours = _("Colours: ±{limit} raw.", limit=sentences.number(limit))
+        said(in_a_row(dimensions.delta_sentence(result.record), colours))
         if fold := folded(f"delta{i}.numbers"):
             with fold:
                 table(

@@ -161,10 +161,12 @@ def _swaps(results: Sequence[Result]) -> None:
 
 def _nearest(results: Sequence[Result], whole: bool) -> None:
     row = st.container(horizontal=True)  # beside a lesson's card they do not fit into one
-    metric = one_of(row, _("Metric"), {"l2": "L2", "cosine": "cosine", "dot": "dot"}, "metric")
+    metric = one_of(
+        row, _("Metric"), {"l2": "L2", "cosine": N_("cosine"), "dot": N_("dot")}, "metric"
+    )
     space = one_of(row, _("Space"), SPACES, "space")
-    clean = one_of(row, _("Sentence"), {False: "perturbed", True: "clean"}, "nearest.clean")
-    st.caption(METRICS[metric])
+    clean = one_of(row, _("Sentence"), {False: N_("perturbed"), True: N_("clean")}, "nearest.clean")
+    st.caption(_(METRICS[metric]))
     for i, result in beside(results):
         record = result.record
         found: Nearest = analysed(result, space, whole=whole)
@@ -175,15 +177,15 @@ def _nearest(results: Sequence[Result], whole: bool) -> None:
         before = next_word.moved_count(found.clean[metric].own_rank, record.perturbable)
         said(
             _(
-                "{moved} of {sum} tokens are nearest to another one ({before} before the "
+                "{moved} of {n} tokens are nearest to another one ({before} before the "
                 "attack), among {space}. {excluded:,} vocabulary rows ({left_out}) are "
                 "left out; a token's own row always takes part.",
                 moved=moved,
-                sum=int(record.perturbable.sum()),
+                n=int(record.perturbable.sum()),
                 before=before,
                 space=found.space,
                 excluded=found.perturbed[metric].excluded,
-                left_out=LEFT_OUT[whole],
+                left_out=_(LEFT_OUT[whole]),
             )
         )
         table(
@@ -202,12 +204,13 @@ def nearest_columns(record: AttackRecord, found: Nearest, metric: str, *, clean:
         "own rank": [int(near.own_rank[t]) for t in rows],
     }
     for k in range(near.ids.shape[1]):
-        made[f"nearest {k + 1}"] = [near.tokens[t][k] for t in rows]
-    unit = "" if metric != "l2" else ", raw"
-    made[f"margin{unit}"] = [float(near.margin[t]) for t in rows]
+        made[_("nearest {k}", k=k + 1)] = [near.tokens[t][k] for t in rows]
+    raw = metric == "l2"
+    made[_("margin, raw") if raw else _("margin")] = [float(near.margin[t]) for t in rows]
     made["moved by, raw"] = [float(found.shift[t]) for t in rows]
     for k in range(near.ids.shape[1]):
-        made[f"score {k + 1}{unit}"] = [float(near.scores[t, k]) for t in rows]
+        name = _("score {k}, raw", k=k + 1) if raw else _("score {k}", k=k + 1)
+        made[name] = [float(near.scores[t, k]) for t in rows]
     return made
 
 
@@ -238,20 +241,20 @@ def _scaled(result: Result, i: int, found: Scaled, span: tuple[float, float] | N
     changed = int(found.changed[at].sum())
     said(
         _(
-            "At {marks} × δ, {changed} of {sum} tokens read otherwise:",
-            marks=marks[at],
+            "At {factor} × δ, {changed} of {n} tokens read otherwise:",
+            factor=marks[at],
             changed=changed,
-            sum=int(record.perturbable.sum()),
+            n=int(record.perturbable.sum()),
         )
     )
     said(f"“{found.texts[at]}”", large=True)
     said(
         _(
-            "The vectors are read as {said} ({percent}), this text as {said2} ({percent2}).",
-            said=wording.said(record, found.vectors.answers[at]),
-            percent=sentences.percent(float(found.vectors.sure[at])),
-            said2=wording.said(record, found.reread.answers[at]),
-            percent2=sentences.percent(float(found.reread.sure[at])),
+            "The vectors are read as {vectors} ({vectors_sure}), this text as {text} ({text_sure}).",
+            vectors=wording.said(record, found.vectors.answers[at]),
+            vectors_sure=sentences.percent(float(found.vectors.sure[at])),
+            text=wording.said(record, found.reread.answers[at]),
+            text_sure=sentences.percent(float(found.reread.sure[at])),
         )
     )
     if fold := folded(f"scaled{i}.numbers"):

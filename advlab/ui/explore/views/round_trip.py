@@ -17,7 +17,6 @@ _CHIP = (
     "display:inline-block;margin:2px;padding:2px 6px;border-radius:6px;max-width:100%;"
     "overflow-wrap:anywhere;border:1px solid rgba(128,128,128,.5);"
 )
-_HELD = " (shielded)"
 _LIMIT = 60  # chips a stage; longer sentences say how many are left out
 
 
@@ -31,25 +30,27 @@ def shielded_tokens(record: AttackRecord) -> np.ndarray:
 
 def round_trip_html(record: AttackRecord) -> str:
     """Sentence → vectors → nearest tokens → text, with the prediction at each stage."""
-    held = shielded_tokens(record)
+    held, shielded = shielded_tokens(record), _("shielded")
     rows = np.flatnonzero(record.perturbable | held)
     sizes = dict(zip(rows, alike(record.delta_norm[rows] / record.scale.mean_norm), strict=True))
     stages = (
         (
             _("1 · the sentence"),
-            _chips([record.tokens[t] + (_HELD if held[t] else "") for t in rows]),
+            _chips([record.tokens[t] + (f" ({shielded})" if held[t] else "") for t in rows]),
             record.clean,
         ),
         (
             _("2 · vectors (no text); ‖δ‖, × mean norm"),
-            _chips(["shielded" if held[t] else f"+{sizes[t]} ×" for t in rows], dashed=True),
+            _chips([shielded if held[t] else f"+{sizes[t]} ×" for t in rows], dashed=True),
             record.attacked,
         ),
         (
             _("3 · nearest tokens"),
             _chips(
                 [
-                    record.tokens[t] + _HELD if held[t] else record.neighbours.tokens[t][0]
+                    f"{record.tokens[t]} ({shielded})"
+                    if held[t]
+                    else record.neighbours.tokens[t][0]
                     for t in rows
                 ],
                 [bool(record.moved[t]) for t in rows],
@@ -62,12 +63,12 @@ def round_trip_html(record: AttackRecord) -> str:
             record.round_trip,
         ),
     )
-    parts = []
+    parts, flipped = [], f" ({_('flipped')})"
     for title, body, reading in stages:
         changed = bool(reading.broken[0])
         verdict = (
             f"{'✗' if changed else '✓'} {html.escape(said(record, reading.answers[0]))}"
-            f" {percent(float(reading.sure[0]))}{' (flipped)' if changed else ''}"
+            f" {percent(float(reading.sure[0]))}{flipped if changed else ''}"
         )
         parts.append(
             '<div style="border-left:4px '
@@ -90,5 +91,5 @@ def _chips(
             style += f"border:2px solid {FLIPS};font-weight:700;text-decoration:underline;"
         chips.append(f'<span style="{style}">{html.escape(text)}</span>')
     if len(texts) > _LIMIT:
-        chips.append(f"<span>… and {len(texts) - _LIMIT} more</span>")
-    return "".join(chips) or "<em>nothing</em>"
+        chips.append(f"<span>{_('… and {n} more', n=len(texts) - _LIMIT)}</span>")
+    return "".join(chips) or f"<em>{_('nothing')}</em>"

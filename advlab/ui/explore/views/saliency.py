@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from advlab.errors import AdvlabError
-from advlab.language import _
+from advlab.language import _, in_a_row, listing
 from advlab.pictures import alignment, attributions, next_look, openings, sentences, tables
 from advlab.pictures.style import NEUTRAL
 from advlab.pictures.text import AGAINST, FOR, Mark, coloured, legend
@@ -209,16 +209,16 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                 ),
                 f"saliency{part[0]}.{i}",
                 _(
-                    "Attribution per word of the {target}, clean and perturbed: {value}",
+                    "Attribution per word of the {target}, clean and perturbed: {methods}",
                     target=maps[0].target,
-                    value=", ".join(_(m.title) for m in maps),
+                    methods=listing(_(m.title) for m in maps),
                 ),
             )
-            ranges = ", ".join(
+            ranges = listing(
                 _(
-                    "{title} {which}{v} {unit_of}",
+                    "{title} {sign}{v} {unit_of}",
                     title=_(m.title),
-                    which="±" if m.signed or controls.shown == "difference" else _("up to "),
+                    sign="±" if m.signed or controls.shown == "difference" else _("up to "),
                     v=sentences.number(v),
                     unit_of=sentences.unit_of(m),
                 )
@@ -253,7 +253,7 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
                 )
     costly = [_(METHODS[m].title) for m in controls.methods if METHODS[m].costly]
     if costly:
-        st.caption(_("Many passes each, so slower: {costly}.", costly=", ".join(costly)))
+        st.caption(_("Many passes each, so slower: {costly}.", costly=listing(costly)))
 
 
 def _agreement(result: Result, maps: Sequence[Saliency], controls: Controls) -> tables.Columns:
@@ -315,8 +315,8 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
         titles = [_(BASELINES[b].title) for b in used]
         shown = "both" if controls.shown == "all" else controls.shown
         limit = max(attributions.limits([maps], controls.rows, shown))
-        words = " ".join(
-            [sentences.baselines_sentence(maps, titles), sentences.starts_sentence(maps)]
+        words = in_a_row(
+            sentences.baselines_sentence(maps, titles), sentences.starts_sentence(maps)
         )
         chart(
             attributions.attributions(
@@ -330,7 +330,12 @@ def _baselines(results: Sequence[Result], controls: Controls) -> None:
             f"baselines{i}",
             _("Integrated gradients from each baseline, one colour range. {words}", words=words),
         )
-        said(f"{words} Colours: ±{sentences.number(limit)} {sentences.unit_of(maps[0])}.")
+        colours = _(
+            "Colours: ±{limit} {unit}.",
+            limit=sentences.number(limit),
+            unit=sentences.unit_of(maps[0]),
+        )
+        said(in_a_row(words, colours))
         if fold := folded(f"rho{i}.numbers"):
             with fold:
                 table(
@@ -361,7 +366,7 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
             default=False,
             required=True,
             key="saliency.layers",
-            format_func={False: "clean", True: "perturbed"}.__getitem__,
+            format_func={False: _("clean"), True: _("perturbed")}.__getitem__,
             bind="query-params",
         )
         or False
@@ -381,8 +386,12 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
             ),
         )
         said(
-            f"Colours: gradient up to {sentences.percent(scale[0])} of a layer, rollout up to"
-            f" {sentences.percent(scale[1])}. {one.note}".strip()
+            _(
+                "Colours: gradient up to {gradient} of a layer, rollout up to {rollout}. {note}",
+                gradient=sentences.percent(scale[0]),
+                rollout=sentences.percent(scale[1]),
+                note=one.note,
+            ).strip()
         )
         if fold := folded(f"layers{i}.numbers"):
             with fold:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from advlab.language import N_, _
+from advlab.language import N_, _, in_a_row
 from advlab.pictures.style import short
 from advlab.pictures.wording import named, written
 from advlab.records import AttackRecord, SaliencyChoices
@@ -19,6 +19,14 @@ from advlab.ui.parts import one_of
 from advlab.ui.terms import explained
 
 WIDTH = 171  # px of a choice: two stand beside each other on a phone
+# what the settings of methods are called
+NAMES = {
+    "steps": N_("steps"),
+    "samples": N_("samples"),
+    "noise": N_("noise"),
+    "window": N_("window"),
+    "seed": N_("seed"),
+}
 SHOWN = {
     "all": N_("clean, perturbed, difference"),
     "both": N_("clean and perturbed"),
@@ -62,7 +70,12 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         list(explains),
         key="saliency.target",
         format_func=lambda t: _(explains[t][0]),
-        help=" ".join(f"{_(title).capitalize()}: {_(what)}." for title, what in explains.values()),
+        help=in_a_row(
+            *(
+                _("{title}: {what}.", title=_(title).capitalize(), what=_(what))
+                for title, what in explains.values()
+            )
+        ),
         bind="query-params",
     )
     with columns[1]:
@@ -105,7 +118,7 @@ def _of(results: Sequence[Result]) -> Any:
     if st.session_state.get("saliency.of", "") not in ("", *options):
         st.session_state["saliency.of"] = ""  # another model or text has others
     return st.selectbox(
-        "of",
+        _("of"),
         ["", *options],
         key="saliency.of",
         bind="query-params",
@@ -117,7 +130,7 @@ def _against(results: Sequence[Result]) -> str:
     """What a margin is taken against; "" is the best rival."""
     if written(results[0].record):
         return st.text_input(
-            "against",
+            _("against"),
             key="saliency.against",
             placeholder=_("its best rival"),
             bind="query-params",
@@ -129,7 +142,7 @@ def _against(results: Sequence[Result]) -> str:
     if st.session_state.get("saliency.against", "") not in ("", *options):
         st.session_state["saliency.against"] = ""
     return st.selectbox(
-        "against",
+        _("against"),
         ["", *options],
         key="saliency.against",
         bind="query-params",
@@ -164,7 +177,7 @@ def _titled(record: AttackRecord, of: Any) -> str:
     ends = record.clean.parts["ends"][0]
     ends = ends[np.flatnonzero(ends)]
     start = int(ends[of - 1]) if of else 0
-    return f"{of + 1}: {record.reference[start : int(ends[of])].strip() or 'end'}"
+    return f"{of + 1}: {record.reference[start : int(ends[of])].strip() or _('end')}"
 
 
 def _baseline(results: Sequence[Result]) -> str:
@@ -193,15 +206,15 @@ def _settings(methods: Sequence[str]) -> dict[str, dict[str, float]]:
         for m in methods:
             known = METHODS[m]
             st.markdown(
-                f"**{_(known.title)}.** {_(known.meaning)} {_(known.guard)} "
-                f"*{plain_text(known.source)}*"
+                f"**{_(known.title)}** · {in_a_row(_(known.meaning), _(known.guard))} "
+                f"*{plain_text(_(known.source))}*"
             )
             columns = st.columns(4) if known.settings else []
             for column, (name, default) in zip(columns, known.settings.items(), strict=False):
                 low, high = LIMITS.get(name, (0, 2**31 - 1))
                 kind = type(default)
                 value = column.number_input(
-                    name,
+                    _(NAMES.get(name, name)),
                     min_value=kind(low),
                     max_value=kind(high),
                     value=default,
