@@ -26,11 +26,13 @@ ICON = (
     '<circle cx="16" cy="16" r="2.5" fill="#fff"/></svg>'
 )
 
-# captions at 60 % miss the 4.5:1 that small text needs; a link's name is never cut; what the frame
-# holds is not to be seen
+# captions at 60 %, the colours of code and what is chosen in the theme's colour miss the 4.5:1 that
+# small text needs; a link's name is never cut; what the frame holds is not to be seen
 STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 0.8 !important }
 [data-testid="stPageLink-NavLink"] * { white-space: normal !important; overflow-wrap: anywhere }
+[data-testid="stCode"] .token { color: inherit !important }
+[data-testid="stButtonGroup"] [data-selected="true"] { color: inherit !important }
 [data-testid="stLayoutWrapper"]:has(> .st-key-frame) { display: none }
 </style>"""
 
@@ -53,7 +55,8 @@ page = st.navigation(
             for one in lines
         ]
         for group, lines in (PAGES | (CLASS_PAGES if session.is_teacher() else {})).items()
-    }
+    },
+    expanded=True,  # else the teacher's page hides behind “View more”
 )
 with st.container(key="frame"):
     st.html(STYLE)

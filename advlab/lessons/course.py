@@ -87,5 +87,5 @@ def _written(value: Any, spec: str, escape: Callable[[str], str]) -> str:
     if isinstance(value, float) or spec:
         return format(value, spec or ".2f").replace("%", " %").replace("-", "−")
     if isinstance(value, tuple | list):
-        return escape(", ".join(map(str, value)))
+        return escape(" · ".join(map(str, value)))
     return escape(str(value))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advlab.model.card import weights_hash
 from advlab.runs.config import home
 
 if TYPE_CHECKING:
@@ -26,15 +27,16 @@ def folders() -> dict[str, Path]:
 
 
 def plant(plain: Victim, robust: Victim) -> dict[str, Path]:
-    """Save what is not there yet, from these weights; letter -> folder."""
+    """Save what is not there yet, or is of other weights; letter -> folder."""
     made: dict[str, Callable[[], Victim]] = {
         "a": lambda: masked(plain),
         "b": lambda: robust,
         "c": lambda: constant(plain),
     }
     for letter, folder in folders().items():
-        if not (folder / "config.json").is_file():
-            made[letter]().save(folder)
+        defence = made[letter]()
+        if weights_hash(folder) != defence.hash:
+            defence.save(folder)
     return folders()
 
 

@@ -16,6 +16,8 @@ from advlab.lessons.blocks import ACTS, BLOCKS, SEEN, Block, Check, Do, Lesson, 
 
 _HEAD, _NOTES = "lesson", "notes"  # fences besides the blocks
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+# a line's end between two Chinese signs: Markdown would draw a gap there
+_WITHIN = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef”’])\n(?=[\u2e80-\u9fff\uff00-\uffef“‘])")
 _GIVEN = ("name", "about", "steps", "notes")  # of a lesson, which are not in its head
 
 
@@ -49,7 +51,7 @@ class _Reader:
             Step(n, title, tuple(_joined(parts)))
             for n, (title, parts) in enumerate(zip(self.titles, self.parts, strict=True), 1)
         )
-        about, notes = "\n".join(self.about).strip(), "\n".join(self.notes).strip()
+        about, notes = (_flowing("\n".join(t)).strip() for t in (self.about, self.notes))
         name = self.path.name.split(".")[0]
         return Lesson(name=name, about=about, steps=steps, notes=notes, **self.head)
 
@@ -146,8 +148,13 @@ class _Reader:
 
 def _joined(parts: list[str | Block]) -> list[str | Block]:
     """Without text that is blank."""
-    stripped = [p.strip("\n") if isinstance(p, str) else p for p in parts]
+    stripped = [_flowing(p).strip("\n") if isinstance(p, str) else p for p in parts]
     return [p for p in stripped if p]
+
+
+def _flowing(text: str) -> str:
+    """Text whose lines are joined where Chinese goes on, which has no gaps between words."""
+    return _WITHIN.sub("", text)
 
 
 def _misfit(hint: Any, value: Any) -> str:

@@ -386,19 +386,18 @@ def _too_few(row: Row, precision: float, more: bool) -> list[Alarm]:
     half = max((r.high - r.low) / 2 for r in row.robust)
     if half <= precision:
         return []
-    claim = _("claim no difference below {points:.0f} points", points=200 * half)
     return [
         Alarm(
             _("too few texts"),
             row.model,
             _(
-                "with {n} texts an interval is ± {points:.1f} points wide",
+                "with {n} texts an interval is ± {points:.1f} points wide, and no difference"
+                " below {claim:.0f} points can be claimed",
                 n=len(row.right),
                 points=100 * half,
+                claim=200 * half,
             ),
-            _("Use more texts, or {claim}.", claim=claim)
-            if more
-            else _("The data has no more texts: {claim}.", claim=claim),
+            _("Use more texts.") if more else _("The data has no more texts."),
         )
     ]
 

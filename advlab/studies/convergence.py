@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advlab.language import N_, _
+from advlab.language import N_, _, retold
 from advlab.records import Event
 from advlab.runs.folder import timeline
 from advlab.runs.standing import inner_gain, judged, series
@@ -110,13 +110,25 @@ def convergence(events: Sequence[Event]) -> Convergence:
     )
     best = [int(e.values["epoch"]) for e in epochs if e.values.get("best")]
     kept = best[-1] if best else None
-    return Convergence(trends, validation, kept, _sentence(trends, validation, kept))
+    sentence = _collapsed(events, trends) or _sentence(trends, validation, kept)
+    return Convergence(trends, validation, kept, sentence)
 
 
 def _trend(name: str, before: Sequence[float], after: Sequence[float]) -> Trend:
     a, b = np.asarray(before), np.asarray(after)
     error = math.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
     return Trend(name, float(a.mean()), float(b.mean()), error)
+
+
+def _collapsed(events: Sequence[Event], trends: Sequence[Trend]) -> str:
+    """The alarm of a training that collapsed and did not recover; “” for any other."""
+    clean = next((t for t in trends if t.name == "clean loss"), None)
+    told = [
+        str(e.values.get("message", ""))
+        for e in timeline(events)
+        if e.kind == "alarm" and e.values.get("name") == "collapse"
+    ]
+    return retold(told[-1]) if told and clean is not None and clean.verdict != "falls" else ""
 
 
 def _sentence(

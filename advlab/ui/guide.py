@@ -20,6 +20,7 @@ class Guide:
 
     models: tuple[str, ...]  # ids, the first choice of a measurement
     texts: int  # of a measurement
+    eps: float = 0.25  # of the lesson's attack, × mean norm; a measurement holds it
     player: str = ""  # key of the player that is waited for
     reached: Callable[[], None] = lambda: None  # called when it shows what is waited for
 
@@ -30,6 +31,11 @@ _GUIDE: ContextVar[Guide | None] = ContextVar("guide", default=None)
 def guide() -> Guide | None:
     """The lesson that draws this page; None outside of lessons."""
     return _GUIDE.get()
+
+
+def prefix(page: str) -> str:
+    """What the keys of a page's controls begin with: a lesson's choices are not the page's own."""
+    return page if guide() is None else f"{page}.lesson"
 
 
 @contextmanager

@@ -119,10 +119,10 @@ PAGES: dict[str, tuple[PageLine, ...]] = {
 }
 # of a class's teacher alone
 CLASS_PAGES: dict[str, tuple[PageLine, ...]] = {
-    N_("Class"): (
+    N_("The class"): (
         PageLine(
             "pages/class/room.py",
-            N_("Class"),
+            N_("The class"),  # “Class” alone is what a text is sorted into
             "groups",
             "class",
             N_("Who is where, questions to the room, challenges, what the class did."),

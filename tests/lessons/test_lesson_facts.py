@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,24 @@ def test_a_defence_of_ones_own_must_be_trained_first():
     without = replace(models(), own=None)
     with pytest.raises(RunError, match="train one first"):
         FACTS["own"].observe(without, scene(names()[0]))
+
+
+def test_a_defence_that_says_one_thing_to_every_sentence_has_collapsed():
+    from advlab.lessons.planted import constant
+
+    facts = FACTS["own"].observe(replace(models(), own=constant(models().plain)), scene(names()[0]))
+    assert facts.outcome == "collapsed"
+    assert facts.own_clean == facts.own_left > 0
+
+
+def test_planted_defences_are_of_the_models_that_are_here_now(advlab_home: Path):
+    from advlab.lessons.planted import plant
+    from advlab.model.card import weights_hash
+
+    one, other = models().plain, models().robust
+    before = {k: weights_hash(folder) for k, folder in plant(one, other).items()}
+    stamps = [(f / "config.json").stat().st_mtime_ns for f in plant(one, other).values()]
+    after = plant(other, one)
+    assert weights_hash(after["b"]) == one.hash != before["b"] == other.hash
+    assert all(weights_hash(folder) != before[k] for k, folder in after.items())
+    assert stamps != [(f / "config.json").stat().st_mtime_ns for f in after.values()]

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from advlab.language import LANGUAGES, speak
+from advlab.language import LANGUAGES, _, speak
 from advlab.lessons.blocks import Block, Check, Do, Lesson, Predict, Reveal, See
-from advlab.lessons.course import filled, lesson, named, names, shown, texts
+from advlab.lessons.course import FOLDER, filled, lesson, named, names, shown, texts
 from advlab.lessons.facts import FACTS
 
+# a button, a heading, an option: of several words, or one with a capital; not a stressed word
+QUOTED = re.compile(r"(?<!\*)[“*]((?:[A-Z]|[^\s“”*]+ )[^“”*\n]{3,60})[”*](?!\*)")
 WRITTEN = ("ask", "unit", "because", "at")  # what differs from language to language
 
 
@@ -71,6 +73,19 @@ def test_chinese_is_chinese(name: str):
         assert re.search(r"[\u4e00-\u9fff]", step.title)
         for text in texts(step):
             assert re.search(r"[\u4e00-\u9fff]", text) or len(text) < 10, text
+
+
+@pytest.mark.parametrize("name", names())
+def test_chinese_calls_what_stands_on_the_page_as_the_page_does(name: str):
+    english, chinese = ((FOLDER / f"{name}.{spoken}.md").read_text() for spoken in ("en", "zh"))
+    for title in QUOTED.findall(english):
+        with speak("zh"):
+            told = _(title)
+        if told != title:
+            assert told in chinese, title
+    for title in QUOTED.findall(chinese):
+        with speak("zh"):
+            assert _(title) == title
 
 
 @pytest.mark.parametrize("name", names())

@@ -78,3 +78,9 @@ def test_every_kind_of_block_is_read(tmp_path: Path):
     assert do.words == ("never",)
     assert isinstance(check, Check)
     assert check.options == {"a": "b"}
+
+
+def test_chinese_flows_over_the_ends_of_lines(tmp_path: Path):
+    one = read(tmp_path, f"{HEAD}一行，\n又一行。\n\n> 引文\n\n## 甲\n这里是 PGD\n的一步。\na\nb\n")
+    assert one.about == "一行，又一行。\n\n> 引文"
+    assert one.steps[0].parts == ("这里是 PGD\n的一步。\na\nb",)

@@ -66,6 +66,12 @@ def test_words_are_read_on_their_darkest_colour_in_light_and_dark(theme: str, co
     assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_white_is_read_on_the_colour_of_a_themes_buttons(theme: str):
+    themes = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    assert 1.05 / (luminance(rgb(themes[theme]["primaryColor"])) + 0.05) >= 4.5
+
+
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "deberta"])
 def test_the_coloured_sentence_is_the_text_as_it_was_typed(kind: str):
     text = "  The  UNBELIEVABLE film, <b>again</b>!"

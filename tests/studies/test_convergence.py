@@ -70,3 +70,12 @@ def test_the_picture_holds_the_gain_and_where_epsilon_is_full() -> None:
     assert [len(line["y"]) for line in figure["data"]] == [200] * 3
     assert figure["data"][2]["y"][-1] == pytest.approx(0.3, abs=0.05)
     assert figure["layout"]["shapes"][0]["x0"] == 250
+
+
+def test_a_training_that_collapsed_is_not_called_one_that_learns_to_resist() -> None:
+    message = "Training has collapsed: every validation text gets the same class."
+    alarm = Event("alarm", 400, 0.0, {"name": "collapse", "message": message})
+    flat = [*diary(lambda k: 0.693, lambda k: 0.694 - k / 1e5), alarm]
+    assert convergence(flat).sentence == message
+    recovered = [*diary(lambda k: 0.693 - k / 500, lambda k: 0.7 - k / 500), alarm]
+    assert "still falls" in convergence(recovered).sentence

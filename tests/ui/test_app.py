@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -567,3 +568,13 @@ def test_a_file_whose_encoding_is_not_sure_is_read_once_it_is_chosen(advlab_home
     assert not app.error
     assert "30 rows" in said(app)
     assert app.selectbox(key=f"data.read.{file}.encoding").value == "cp1252"
+
+
+def test_no_list_to_choose_from_escapes_what_it_shows_as_it_is():
+    """Streamlit reads Markdown in the options of radios and pills, not in those of a selectbox."""
+    for path in sorted((ROOT / "advlab" / "ui").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                lists = node.func.attr in ("selectbox", "multiselect")
+                given = [ast.unparse(k.value) for k in node.keywords if k.arg == "format_func"]
+                assert not (lists and "plain_text" in " ".join(given)), (path.name, node.lineno)

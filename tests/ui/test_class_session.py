@@ -108,10 +108,13 @@ def test_the_teachers_page_is_in_no_students_menu(
     anna = room.join(room.code, "Anna <b>")[0].id
     monkeypatch.setattr(session, "_named", lambda room: TEACHER)
     test = AppTest.from_function(class_page, default_timeout=60).run()
-    assert [t.value for t in test.title] == ["Class"]
+    assert [t.value for t in test.title] == ["The class"]
     assert not test.exception
     html = " ".join(str(e.proto) for e in test.get("html"))
     assert room.code in html
+    assert next(s for s in test.selectbox if s.label == "Lesson").options[1] == (
+        "2 · Noise is not an attack"
+    )
     assert "Anna &lt;b&gt;" in html
     assert room.secret not in html + text_of(test)
     monkeypatch.setattr(session, "_named", lambda room: anna)

@@ -8,14 +8,14 @@ from samples import robust_record, sample_record
 from streamlit.testing.v1 import AppTest
 
 from advlab.pictures.reel import sweep
-from advlab.ui.guide import Guide, awaited, guide, guided
+from advlab.ui.guide import Guide, awaited, guide, guided, prefix
 
 
 def test_there_is_a_guide_within_its_block_alone():
     by = Guide(("a",), 10)
-    assert guide() is None
+    assert (guide(), prefix("cost")) == (None, "cost")
     with guided(by):
-        assert guide() is by
+        assert (guide(), prefix("cost")) == (by, "cost.lesson")
     assert guide() is None
 
 

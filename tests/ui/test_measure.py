@@ -53,7 +53,7 @@ ALARMS = """
 from advlab.records.measured import Alarm
 from advlab.ui.compare.measure import tell
 
-few = "with 40 texts an interval is ± 13 points wide"
+few = "with 40 texts an interval is wide"
 tell([
     Alarm("too few texts", "plain", few, "Use more texts."),
     Alarm("no gradient", "plain", "9 of 40 texts", "Attack the margin."),
@@ -68,6 +68,6 @@ def test_an_alarm_of_several_models_is_told_once_with_their_names() -> None:
 
     app = AppTest.from_string(ALARMS).run()
     assert [w.value.replace("\\", "") for w in app.warning] == [
-        "too few texts (plain, fgm): with 40 texts an interval is ± 13 points wide. Use more texts.",
-        "no gradient (plain, fgm): plain: 9 of 40 texts; fgm: 11 of 40 texts. Attack the margin.",
+        "**too few texts (plain, fgm)**: with 40 texts an interval is wide. Use more texts.",
+        "**no gradient**: plain: 9 of 40 texts; fgm: 11 of 40 texts. Attack the margin.",
     ]

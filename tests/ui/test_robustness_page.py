@@ -125,3 +125,25 @@ def test_a_readers_page_shows_what_people_quote_of_its_answers(advlab_home: Path
     next(b for b in app.button if b.label == "Measure").click().run()
     assert not app.exception
     assert "How good are the answers?" not in [h.value for h in app.subheader]
+
+
+def in_a_lesson() -> None:
+    from advlab.ui.compare.robustness import robustness_page
+    from advlab.ui.guide import Guide, guided
+    from advlab.ui.models import model_choices
+
+    with guided(Guide(tuple(model_choices()), 10, 0.2)):
+        robustness_page()
+
+
+def test_a_lesson_measures_at_its_own_eps_and_is_not_what_the_page_opens_with(two_models: Path):
+    from streamlit.testing.v1 import AppTest
+
+    from advlab.ui.compare.grids import LAST
+
+    app = AppTest.from_function(in_a_lesson, default_timeout=120).run()
+    assert widget(app, "text_input", "eps").value == "0.1 0.2 0.4"
+    next(b for b in app.button if b.label == "Measure").click().run()
+    assert not app.exception
+    assert "ε = 0.2" in app.dataframe[0].value.columns
+    assert not (two_models / LAST).exists()

@@ -72,10 +72,7 @@ def _start(room: Classroom, first: bool) -> None:
                 st.info(_("There is no model yet: advlab prepare-class trains some."))
                 return
             model = st.selectbox(
-                _("Model"),
-                list(titles),
-                format_func=lambda i: plain_text(titles[i]),
-                key="class.model",
+                _("Model"), list(titles), format_func=titles.__getitem__, key="class.model"
             )
         if st.button(_("Start it"), type="primary", icon=":material/play_arrow:"):
             try:

@@ -108,9 +108,7 @@ def _model(room: Classroom, challenge: Challenge, student: Student) -> None:
         st.caption(_("You have no finished run yet: start one under New run."))
         return
     names = {run.id: f"{shown_name(run.name)} · {run.id[-4:]}" for run in own}
-    chosen = st.selectbox(
-        _("Run"), list(names), format_func=lambda i: plain_text(names[i]), key="class.run"
-    )
+    chosen = st.selectbox(_("Run"), list(names), format_func=names.__getitem__, key="class.run")
     if st.button(_("Hand in this run"), type="primary", key="class.hand_in"):
         _measured(room, challenge, student, lambda: _robust(challenge, chosen))
 

@@ -45,7 +45,6 @@ def _reveal(room: Classroom, poll: Poll) -> None:
                     _("Measured"),
                     poll.choices,
                     index=None,
-                    format_func=plain_text,
                     placeholder=_("none"),
                     key=f"class.measured.{poll.id}",
                     width=320,

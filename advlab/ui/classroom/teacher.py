@@ -14,7 +14,7 @@ from advlab.classroom import progress
 from advlab.classroom.export import zipped
 from advlab.classroom.room import Classroom
 from advlab.language import N_, _, n_
-from advlab.lessons.course import names
+from advlab.lessons.course import lesson, names
 from advlab.runs.queue import Store
 from advlab.ui import plain_text
 from advlab.ui.classroom import session
@@ -32,7 +32,7 @@ def teacher_page() -> None:
     if room is None or not session.is_teacher():
         st.info(_("This page is the teacher's."))
         return
-    st.title(_("Class"), anchor=False)
+    st.title(_("The class"), anchor=False)
     parts = {
         "room": N_("Room"),
         "question": N_("Question"),
@@ -93,7 +93,7 @@ def _room(room: Classroom) -> None:
         row = {
             _("student"): student.name,
             _("here"): "●" if student.id in here else "–",
-            _("lesson"): mark.lesson if mark else "–",
+            _("lesson"): _called(mark.lesson) if mark else "–",
             _("step"): str(mark.step) if mark else "–",
             _("last act"): said.get(mark.kind, mark.kind) if mark else "–",
             _("runs training"): str(line.running) if line else "0",
@@ -113,16 +113,18 @@ def _steps(room: Classroom) -> None:
         st.form("class.hold", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        lesson = st.selectbox(
-            _("Lesson"), known, accept_new_options=True, format_func=plain_text, width=320
+        chosen = st.selectbox(
+            _("Lesson"), known, accept_new_options=True, format_func=_called, width=320
         )
         step = st.number_input(_("Hold from step"), min_value=1, value=2, step=1, width=160)
         pressed = st.form_submit_button(_("Hold"), icon=":material/pan_tool:")
-    if pressed and lesson:
-        room.hold(str(lesson)[:80], int(step))
+    if pressed and chosen:
+        room.hold(str(chosen)[:80], int(step))
     for name, first in room.holds().items():
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(_("{lesson} is held from step {step}", lesson=plain_text(name), step=first))
+            st.markdown(
+                _("{lesson} is held from step {step}", lesson=plain_text(_called(name)), step=first)
+            )
             st.button(
                 _("Open"),
                 key=f"class.open.{name}",
@@ -130,6 +132,14 @@ def _steps(room: Classroom) -> None:
                 on_click=room.open,
                 args=(name,),
             )
+
+
+def _called(name: str) -> str:
+    """A lesson's number and title; the name of one that is not of this course."""
+    if name not in names():
+        return name
+    one = lesson(name)
+    return f"{one.number} · {one.title}"
 
 
 def lessons(room: Classroom) -> list[str]:

@@ -21,7 +21,7 @@ from advlab.settings import plain
 from advlab.studies.kept import Outcomes, Progress
 from advlab.ui import KEEP, plain_text
 from advlab.ui.explore.examples import dataset_of, sources_for
-from advlab.ui.guide import guide
+from advlab.ui.guide import guide, prefix
 from advlab.ui.models import LOCAL, borrow, fitting_pair, model_choices
 from advlab.ui.terms import explained
 from advlab.ui.turns import TURNS
@@ -88,7 +88,7 @@ def ask(page: str, *, most: int = MOST_MODELS, count: int = 200) -> Choice | Non
         st.info(_("There is no trained model yet. Train the starter pair on the first page."))
         return None
     by = guide()
-    key = page if by is None else f"{page}.lesson"
+    key = prefix(page)
     models = st.multiselect(
         _("Models"),
         list(titles),
@@ -171,14 +171,16 @@ def tell(alarms: Sequence[Alarm]) -> None:
         evidence = list(dict.fromkeys(retold(a.evidence) for a in same))
         if len(evidence) > 1:
             evidence = list(dict.fromkeys(f"{a.model}: {retold(a.evidence)}" for a in same))
-        advice = in_a_row(*dict.fromkeys(retold(a.advice) for a in same))
+        alone = len(evidence) == 1
+        title = _("{name} ({models})", name=retold(name), models=models) if alone else retold(name)
         what = _(
-            "{name} ({models}): {evidence}.",
-            name=retold(name),
-            models=models,
-            evidence=_("; ").join(evidence),
+            "**{name}**: {evidence}.",
+            name=plain_text(title),
+            evidence=plain_text(_("; ").join(evidence)),
         )
-        text = plain_text(in_a_row(what, advice))
+        text = in_a_row(
+            what, *(plain_text(retold(a)) for a in dict.fromkeys(a.advice for a in same))
+        )
         st.warning(text, icon=":material/warning:")
     if together:
         names = [f"alarm.{name}" for name in together]
@@ -202,7 +204,7 @@ def measured(
     which texts were used. `opening`: what is shown before anything was measured here; it may be
     None, and is asked once for each choice.
     """
-    slot = f"{page}.found" if guide() is None else f"{page}.lesson.found"
+    slot = f"{prefix(page)}.found"
     wanted = json.dumps(key, sort_keys=True)
     kept = st.session_state.get(slot)
     pressed = st.button(_(label), type="primary", icon=":material/science:", key=f"{page}.go")

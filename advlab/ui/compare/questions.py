@@ -21,6 +21,7 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.measure import Choice, ask, measured, outcomes, tell, victims_for
 from advlab.ui.compare.robustness import answer_curves, trained
 from advlab.ui.compare.sweep import sweep_question
+from advlab.ui.guide import guide, prefix
 from advlab.ui.language import heard
 from advlab.ui.parts import chart, said, section, table
 from advlab.ui.train.run import diary
@@ -346,6 +347,7 @@ def _carried(choice: Choice, eps: float, progress: Progress) -> Any:
 
 def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
     """ε, and whole numbers given as (label, lowest, highest, default)."""
+    by = guide()
     columns = st.columns([2] * (1 + len(more)) + [6 - 2 * len(more)], vertical_alignment="bottom")
     found = [
         float(
@@ -353,10 +355,10 @@ def _numbers(page: str, *more: tuple[str, int, int, int]) -> list[float]:
                 _("ε, × mean norm"),
                 min_value=0.01,
                 max_value=10.0,
-                value=0.25,
+                value=0.25 if by is None else by.eps,
                 step=0.05,
                 format="%g",
-                key=f"{page}.eps",
+                key=f"{prefix(page)}.eps",
                 **KEEP,
             )
         )

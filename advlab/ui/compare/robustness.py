@@ -19,12 +19,13 @@ from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.grids import Measured, first_look_button, opened, quotes, seconds_for, take
 from advlab.ui.compare.measure import Choice, ask, measured, tell
 from advlab.ui.explore import request
-from advlab.ui.guide import guide
+from advlab.ui.guide import guide, prefix
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table, titled
 from advlab.ui.train.presets import rounded
 from advlab.ui.train.run import diary
 
+RADII = "0.05 0.1 0.2 0.3 0.5"  # × mean norm
 VIEWS = (N_("Curves"), N_("Differences"), N_("Parts"), N_("Cost"), N_("Texts"))
 
 
@@ -44,7 +45,9 @@ def robustness_page() -> None:
     found: Measured | None = measured(
         "robustness",
         key,
-        lambda progress: take(choice, attacks, eps, progress, last=key, quote=quote),
+        lambda progress: take(
+            choice, attacks, eps, progress, last=None if lesson else key, quote=quote
+        ),
         hint=_told(choice, attacks, eps, quote),
         opening=None if lesson else lambda progress: opened(choice, progress),
     )
@@ -69,19 +72,20 @@ def _told(choice: Choice, attacks: list[Attack], eps: list[float], quote: bool) 
 
 def _attacks(choice: Choice) -> tuple[list[Attack], list[float], bool] | None:
     """Attacks, radii, and whether what is quoted of answers is measured too."""
+    by = guide()
     columns = st.columns(2, vertical_alignment="bottom")
     names = columns[0].multiselect(
         _("Attacks"),
         [n for n, cls in ATTACKS.items() if cls.kind != "null"],
         default=["pgd"],
-        key="robustness.attacks",
+        key=f"{prefix('robustness')}.attacks",
         format_func=lambda n: _(ATTACKS[n].title),
         **KEEP,
     )
     radii = columns[1].text_input(
         _("ε, × mean norm"),
-        "0.05 0.1 0.2 0.3 0.5",
-        key="robustness.eps",
+        RADII if by is None else f"{by.eps / 2:g} {by.eps:g} {2 * by.eps:g}",
+        key=f"{prefix('robustness')}.eps",
         help=_("Several, apart by spaces. Random noise of each length is measured too."),
         **KEEP,
     )

@@ -89,21 +89,15 @@ def locks(record: AttackRecord) -> None:
     st.caption(_("Under each token its ‖δ‖ in the first model, × mean norm."))
     if st.session_state.pop(_CHANGED, False):  # the click reran this part of the page only
         st.rerun()
-    left, middle, right = st.columns(3)
+    row = st.container(horizontal=True)  # beside a lesson's card they do not fit into one
     free = [t for t in words if t not in locked]
-    if left.button(
-        _("Attack only the shielded words"), disabled=not locked or not free, width="stretch"
-    ):
+    if row.button(_("Attack only the shielded words"), disabled=not locked or not free):
         keep(free)
         st.rerun()
     most = [t for t in np.argsort(-record.delta_norm)[:3].tolist() if t in words]
-    if middle.button(
-        _("Shield the three with the longest δ"),
-        disabled=len(free) < 4 or bool(locked),
-        width="stretch",
-    ):
+    if row.button(_("Shield the three with the longest δ"), disabled=len(free) < 4 or bool(locked)):
         keep(most)
         st.rerun()
-    if right.button(_("Free all"), disabled=not locked, width="stretch"):
+    if row.button(_("Free all"), disabled=not locked):
         keep([])
         st.rerun()

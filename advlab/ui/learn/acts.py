@@ -31,7 +31,7 @@ def _drag(do: Do, beside: Beside, step: int) -> bool:
 
 
 def _run(do: Do, beside: Beside, step: int) -> bool:
-    return bool(st.session_state.get(f"{do.key}.said"))
+    return all(st.session_state.get(f"{do.key}.{cast}.said") for cast in (False, True))
 
 
 def _shield(do: Do, beside: Beside, step: int) -> bool:

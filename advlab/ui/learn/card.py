@@ -144,7 +144,7 @@ def _word(card: Card, asked: Predict) -> str | None:
         on_select=choose,
     )
     if chosen:
-        st.caption(_("Your word: {word}", word=plain_text(chosen)))
+        st.caption(_("Your word: “{word}”", word=plain_text(chosen)))
     return chosen
 
 
@@ -170,6 +170,8 @@ def spoken(asked: Predict, value: Any) -> str:
     """A prediction, or what was measured, as people read it."""
     if asked.kind == "choice":
         return asked.options.get(str(value), str(value))
+    if asked.kind == "word":  # a full stop may be meant
+        return _("“{word}”", word=value)
     if asked.kind == "number" and isinstance(value, int | float):
         return f"{value:.3g} {asked.unit}".strip()
     if asked.kind == "curve" and isinstance(value, list | tuple):
@@ -240,7 +242,7 @@ def _do(card: Card, do: Do, facts: Any) -> None:
     icon = ":material/check_circle:" if done else ":material/touch_app:"
     box = st.success if done else st.info
     box(_told(do.ask, facts), icon=icon)
-    if do.point and not done:
+    if do.point and not done and card.facts is not None:  # else nothing stands beside the card yet
         pointer(do.point)
 
 

@@ -13,6 +13,10 @@ from advlab.runs import jobs
 from advlab.ui import plain_text
 from advlab.ui.learn.lesson import LESSON, resting
 
+WIDTH = (
+    640  # px of what a lesson shows; where that leaves no room beside it, the minutes stand below
+)
+
 
 def course_page() -> None:
     """Everything on the page."""
@@ -46,8 +50,11 @@ def _done(one: Lesson) -> bool:
 
 def _line(one: Lesson) -> None:
     steps, finished = len(one.steps), len(progress.finished(one.name))
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        with st.container(width="stretch"):
+    row = st.container(
+        border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    )
+    with row:
+        with st.container(width=WIDTH):
             st.page_link(
                 LESSON,
                 label=f"**{one.number} · {plain_text(one.title)}**",
@@ -57,7 +64,7 @@ def _line(one: Lesson) -> None:
                 query_params={"lesson": one.name},
             )
             st.caption(one.shows)
-        with st.container(width=110):
+        with st.container(width=110, gap="xsmall"):
             st.caption(n_("{n} minute", "{n} minutes", one.minutes))
             if finished:
                 st.caption(_("{done} of {steps} steps", done=min(finished, steps), steps=steps))

@@ -36,7 +36,10 @@ STYLE = """<style>
   }
 }
 .st-key-card h2 { font-size: 1.35rem; padding: 0.2rem 0 }
-.st-key-card h3 { font-size: 1.1rem; padding: 0.2rem 0 }
+.st-key-card h3 { font-size: 1.1rem; padding: 0.2rem 0 0.4rem }
+/* a link to another step or lesson leads to this same page: it is none that one is at already */
+.st-key-card [data-testid="stPageLink-NavLink"]:not(:hover) { background: none }
+.st-key-card [data-testid="stPageLink-NavLink"] * { font-weight: inherit }
 </style>"""
 
 
@@ -264,7 +267,7 @@ def _view(one: Lesson, step: Step, see: See, pair: Pair | None) -> None:
     def reached() -> None:
         mark(one.name, step.number)
 
-    with guided(Guide(beside.models, see.texts, player, reached)):
+    with guided(Guide(beside.models, see.texts, one.eps, player, reached)):
         draw(beside)
     if do is not None and open_ and happened(do, beside, step.number):
         progress.note(one.name, step.number, "done")

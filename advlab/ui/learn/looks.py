@@ -76,10 +76,11 @@ def _code(beside: Beside) -> None:
     from advlab.lessons.beginner import code, refused
     from advlab.ui.models import borrow
 
+    whole = st.container(key="lesson.code")
     for cast in (False, True):
         name = f"lesson.code.{cast}"
-        with st.container(key=name, border=True):
-            st.code(code(cast), language="python")
+        with whole, st.container(key=name, border=True):
+            st.code(code(cast), language="python", wrap_lines=True)
             label = _("Run it with floats") if cast else _("Run it")
             if st.button(label, key=f"{name}.run", icon=":material/play_arrow:"):
                 with borrow(beside.models[0]) as victim:

@@ -16,7 +16,6 @@ from advlab.ui.train.run import panel, watch
 
 RUN = "lesson.own"  # id of the run that was started last
 METHODS = ("plain", "fgm", "fgsm", "pgd", "freelb", "trades", "vat", "noise")
-EPOCHS = 2
 
 
 def own_run(lesson: Lesson) -> None:
@@ -39,18 +38,18 @@ def own_run(lesson: Lesson) -> None:
             except AdvlabError as error:
                 st.error(plain_text(str(error)), icon=":material/error:")
     if run := started():
+        st.subheader(plain_text(run.name), anchor=False)
         watch(run, panel, f"own.watch.{run.id}")
 
 
 def _config(lesson: Lesson, name: str, eps: float):  # noqa: ANN202
-    """The starter's training, two epochs of it, by another method."""
+    """The starter's training by another method."""
     from advlab.training.methods import METHODS as KNOWN
 
     config = starter_pair(task=lesson.task)[0]
     method = {"name": name} | ({"eps": eps} if "eps" in KNOWN[name].__dataclass_fields__ else {})
     title = _("My defence: {method}, ε = {eps}", method=KNOWN[name].title, eps=f"{eps:g}")
-    train = replace(config.train, epochs=EPOCHS)
-    return replace(config, name=title, method=method, train=train)
+    return replace(config, name=title, method=method)
 
 
 def started() -> jobs.RunInfo | None:

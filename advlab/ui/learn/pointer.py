@@ -1,4 +1,8 @@
-"""Pointing at a part of the page: it is outlined, and a button brings it into view."""
+"""Pointing at a part of the page: it is outlined, and a button brings it into view.
+
+Where the card stays in sight beside it, a part further down is brought there at once: a page has other
+sliders and buttons of its kind above it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,21 @@ button {
 button:focus-visible { outline: 3px solid var(--st-primary-color); }
 """
 _JS = """
+const WIDE = "(min-width: 900px)"; // the card stands beside the view
+const begun = new WeakSet();
+function show(part) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  part.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+}
+// once the page is drawn and the part stands still: what is above it moves it
+function bring(selector, root, tries, before) {
+  if (!root.isConnected || tries === 0) return;
+  const part = document.querySelector(selector);
+  const drawn = document.querySelector("[data-test-script-state=notRunning]");
+  const top = part && drawn ? part.getBoundingClientRect().top : null;
+  if (top === null || top !== before) setTimeout(bring, 400, selector, root, tries - 1, top);
+  else if (top > innerHeight * 0.7) show(part);
+}
 export default function (component) {
   const { data, parentElement } = component;
   const root = parentElement.querySelector("#pointer");
@@ -26,12 +45,14 @@ export default function (component) {
   button.onclick = () => {
     const part = document.querySelector(data.part);
     if (!part) return;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    part.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    show(part);
     const first = part.querySelector("button, input, [tabindex='0']");
     if (first) first.focus({ preventScroll: true });
   };
   root.replaceChildren(button);
+  if (begun.has(parentElement) || !matchMedia(WIDE).matches) return;
+  begun.add(parentElement);
+  bring(data.part, parentElement, 200, null);
 }
 """
 _POINTER = component("advlab_pointer", html='<div id="pointer"></div>', css=_CSS, js=_JS)

@@ -160,14 +160,12 @@ def _swaps(results: Sequence[Result]) -> None:
 
 
 def _nearest(results: Sequence[Result], whole: bool) -> None:
-    columns = st.columns(3)
+    row = st.container(horizontal=True)  # beside a lesson's card they do not fit into one
     metric = one_of(
-        columns[0], _("Metric"), {"l2": "L2", "cosine": N_("cosine"), "dot": N_("dot")}, "metric"
+        row, _("Metric"), {"l2": "L2", "cosine": N_("cosine"), "dot": N_("dot")}, "metric"
     )
-    space = one_of(columns[1], _("Space"), SPACES, "space")
-    clean = one_of(
-        columns[2], _("Sentence"), {False: N_("perturbed"), True: N_("clean")}, "nearest.clean"
-    )
+    space = one_of(row, _("Space"), SPACES, "space")
+    clean = one_of(row, _("Sentence"), {False: N_("perturbed"), True: N_("clean")}, "nearest.clean")
     st.caption(_(METRICS[metric]))
     for i, result in beside(results):
         record = result.record

@@ -19,6 +19,7 @@ from advlab.ui.language import heard
 from advlab.ui.parts import one_of
 from advlab.ui.terms import explained
 
+WIDTH = 171  # px of a choice: two stand beside each other on a phone
 # what the settings of methods are called
 NAMES = {
     "steps": N_("steps"),
@@ -66,7 +67,8 @@ def saliency_controls(results: Sequence[Result]) -> Controls:
         bind="query-params",
     )
     asks = not named(results[0].record)  # what a margin is against
-    columns = st.columns(5 if asks else 4)
+    row = st.container(horizontal=True)  # beside a lesson's card they do not fit into one
+    columns = [row.container(width=WIDTH) for __ in range(5 if asks else 4)]
     target = columns[0].selectbox(
         _("Explain"),
         list(explains),
