@@ -153,7 +153,9 @@ def left(app: AppTest) -> list[str]:
         bare = re.sub(r"\\(?=[-.+_])", "", text)  # what Markdown would read
         # paths, hashes, colours of badges
         bare = re.sub(rf"{home}\S*|\b[0-9a-f]{{12,16}}\b|· [0-9a-f]{{4}}\b", "", bare)
-        found |= dict.fromkeys(english(bare.replace("-badge[", "["), KNOWN), bare)
+        found |= dict.fromkeys(
+            english(bare.replace("-badge[", "[").replace("<br>", " "), KNOWN), bare
+        )
     return [f"{run}: {text[:200]}" for run, text in found.items() if run not in COLOURS]
 
 
