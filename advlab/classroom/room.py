@@ -43,11 +43,17 @@ class Student:
 
 
 class Classroom:
-    """The class of one folder. `limits`: what each student may ask of the server."""
+    """The class of one folder.
 
-    def __init__(self, root: Path, *, most: int = 40, limits: Limits | None = None) -> None:
+    `limits`: what each student may ask of the server; `address`: where students come in.
+    """
+
+    def __init__(
+        self, root: Path, *, most: int = 40, limits: Limits | None = None, address: str = ""
+    ) -> None:
         self.root = root.resolve()
         self.most = most
+        self.address = address
         self.limits = limits or Limits()
         self.ledger = Ledger(self.root)
         self._known: dict[str, str] = {}  # digest of a token -> who

@@ -72,8 +72,9 @@ def run(args: argparse.Namespace) -> int:
     from advlab.runs.spaces import Limits
     from advlab.ui.launch import serve
 
-    room = Classroom(folder, most=args.students, limits=Limits(models=tuple(args.models)))
     address = address_of(args.host, args.port, args.host_name, base)
+    limits = Limits(models=tuple(args.models))
+    room = Classroom(folder, most=args.students, limits=limits, address=address)
     print(f"\n  Students open   {address}\n  and type        {room.code}")
     print(f"\n  Teacher's link, for you alone:\n  {address}/teach/{room.secret}")
     print(f"\n  The class lives in {folder}\n", flush=True)

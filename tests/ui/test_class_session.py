@@ -16,6 +16,7 @@ from advlab.runs import jobs
 from advlab.runs.config import RunConfig
 from advlab.runs.spaces import inside
 from advlab.ui.classroom import session
+from advlab.ui.classroom.teacher import for_students
 
 
 class Asleep(FairScheduler):
@@ -153,3 +154,17 @@ def test_without_a_class_nobody_is_asked_for_anything(monkeypatch: pytest.Monkey
     assert [t.value for t in test.title] == ["advlab"]
     assert "You are" not in text_of(test)
     jobs.stop_scheduler()
+
+
+@pytest.mark.parametrize(
+    ("teachers", "shown"),
+    [
+        ("http://localhost:8501/class", "http://192.0.2.7:8501"),
+        ("http://127.0.0.1:8501/class?part=room", "http://192.0.2.7:8501"),
+        ("http://[::1]:8501/class", "http://192.0.2.7:8501"),
+        ("https://lab.example.org/adv/class", "https://lab.example.org/adv"),
+    ],
+)
+def test_the_teachers_page_shows_an_address_that_others_can_open(teachers: str, shown: str) -> None:
+    assert for_students(teachers, "http://192.0.2.7:8501") == shown
+    assert for_students(teachers, "") == teachers.split("/class")[0]  # nothing better is known

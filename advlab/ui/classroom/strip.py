@@ -119,7 +119,7 @@ def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:
                 what=about.figure,
             )
         )
-    with st.expander(_("Take part"), expanded=own is None):
+    with st.expander(_("Take part")):  # closed: on a phone it would hide the page
         st.caption(about.rule)
         hand_in(room, challenge, student)
     with st.expander(_("The board")):

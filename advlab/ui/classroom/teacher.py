@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from datetime import date
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -64,7 +65,7 @@ def teacher_page() -> None:
 
 def _door(room: Classroom) -> None:
     """The address and the code, to be read from the last row."""
-    address = (st.context.url or "").split("/class")[0]
+    address = for_students(st.context.url or "", room.address)
     st.html(
         '<p style="margin:0;font-size:1.1rem;overflow-wrap:anywhere">'
         f"{html.escape(address)}</p>"
@@ -72,6 +73,13 @@ def _door(room: Classroom) -> None:
         f"{html.escape(room.code)}</p>"
     )
     st.caption(_("The address and the code with which students come in."))
+
+
+def for_students(teachers: str, printed: str) -> str:
+    """The address that others can open: the teacher's own, unless it means their own machine."""
+    own = teachers.split("/class")[0]
+    here = urlsplit(own).hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+    return printed if printed and here else own
 
 
 def _room(room: Classroom) -> None:
