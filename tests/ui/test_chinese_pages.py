@@ -184,6 +184,13 @@ def test_no_view_of_a_sentence_says_anything_in_english(view: str) -> None:
     assert not left(opened(EXPLORE, {"text": TEXT}, view=_(view), controls=True, **folds, **pin))
 
 
+@pytest.mark.parametrize("view", ["Saliency", "显著性"])
+def test_a_link_opens_its_view_in_whatever_language_it_was_copied(view: str) -> None:
+    app = opened(EXPLORE, {"text": TEXT, "view": view})
+    assert app.session_state["view"] == "显著性"
+    assert [box.key for box in app.selectbox if box.key == "saliency.target"]
+
+
 def test_nothing_that_is_measured_is_told_in_english() -> None:
     app = measured(opened(ROBUSTNESS), "robustness")
     found = left(app)

@@ -27,6 +27,7 @@ from advlab.ui.explore.views.perturbation import perturbation
 from advlab.ui.explore.views.projection import projection
 from advlab.ui.explore.views.saliency import saliency
 from advlab.ui.explore.views.training import through_training
+from advlab.ui.language import heard
 from advlab.ui.parts import VIEW
 from advlab.ui.turns import work_of
 
@@ -117,8 +118,7 @@ def explore_view(results: Sequence[Result]) -> None:
     """Everything that was found about one sentence under up to three models."""
     st.html(WRAP)
     with st.container(key="views"):
-        if (view := st.query_params.get(VIEW)) in VIEWS and view != _(view):
-            st.query_params[VIEW] = _(view)  # a link of a reader of another language
+        heard(VIEW, {_(name): name for name in VIEWS})
         tabs = st.tabs(
             [_(name) for name in VIEWS], key=VIEW, on_change="rerun", bind="query-params"
         )
