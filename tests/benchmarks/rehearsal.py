@@ -2,9 +2,10 @@
 
     python tests/benchmarks/rehearsal.py --students 12 --minutes 10 --models PREPARED_HOME
 
-Every student goes in turns through pages, attacks a sentence, answers the teacher's questions, queues a
-training; in the middle the server is killed and started again. Told at the end, as JSON: seconds from a
-click to the page's answer (median, 95 %, worst), errors, whether the queue was fair, what is exported.
+Every student goes in turns through lessons and pages, answers the teacher's questions, takes part in a
+challenge, has trainings queued; in the middle the server is killed and started again. Told at the end,
+as JSON: seconds from a click to the page's answer (median, 95 %, worst), errors, whether the queue was
+fair, what is exported.
 `--models`: a data folder whose runs are the class's models, as `advlab prepare-class` leaves them.
 """
 
@@ -29,7 +30,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from advlab.classroom import Classroom, polls
+from advlab.classroom import Classroom, challenges, polls
 from advlab.classroom.export import zipped
 from advlab.runs.config import DataConfig, RunConfig, TrainConfig
 from advlab.runs.processes import send
@@ -37,16 +38,19 @@ from advlab.runs.queue import Store
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-PAGES = ("", "runs", "new", "explore", "many", "robustness")
-ANSWERED = """() => new Promise(done => {
-  const end = Date.now() + 60000;
-  const look = () => {
-    const app = document.querySelector("[data-testid=stApp]");
-    const shown = document.querySelector("[data-testid=stMain] h1");
-    if ((app && shown) || Date.now() > end) done(Boolean(shown)); else setTimeout(look, 30);
-  };
-  look();
-})"""
+PAGES = (
+    "course",
+    "lesson",
+    "glossary",
+    "new",
+    "runs",
+    "microscope",
+    "explore",
+    "many",
+    "robustness",
+)
+SENTENCE = "The soup was hot, but I would never eat there again."
+HEADING = "document.querySelector('[data-testid=stMain] :is(h1, h2, h3)')?.textContent ?? ''"
 
 
 class Server:
@@ -111,14 +115,24 @@ def act(page: Page, room: Classroom, student: str, turn: random.Random) -> float
         button.first.click()
         page.get_by_text("Your prediction is kept").wait_for()
         return time.perf_counter() - began
-    links = page.get_by_test_id("stSidebarNavLink")
-    which = turn.randrange(1, min(len(PAGES), links.count()))
+    hand_in = page.get_by_role("button", name="Hand in this sentence")
+    if page.get_by_text("Take part").count() and turn.random() < 0.2:
+        if not hand_in.is_visible():
+            page.get_by_text("Take part").click()
+        changed = page.get_by_role("textbox", name="The sentence, changed")
+        changed.fill(SENTENCE.replace("never", turn.choice(("often", "always", "gladly"))))
+        page.keyboard.press("Tab")
+        began = time.perf_counter()
+        hand_in.click()
+        page.get_by_text("You are on place").or_(page.get_by_role("alert")).first.wait_for()
+        return time.perf_counter() - began
+    before = page.evaluate(HEADING)
+    link = page.locator(f'a[href$="/{turn.choice(PAGES)}"]').first
+    if not link.count():
+        return None
     began = time.perf_counter()
-    links.nth(which).click()
-    page.wait_for_function(
-        "path => location.pathname.endsWith(path)", arg=PAGES[which] or "/", timeout=60_000
-    )
-    page.evaluate(ANSWERED)
+    link.click()
+    page.wait_for_function(f"before => ![before, ''].includes({HEADING})", arg=before)
     return time.perf_counter() - began
 
 
@@ -161,6 +175,9 @@ def rehearse(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         pages = [join(browser, server, room.code, name, errors) for name in names]
         ids = {s.name: s.id for s in room.students()}
         queue(room, list(ids.values()), 2)
+        known = Store(home).listing(status="done")
+        if model := next((run for run in known if run.config.data.source == "reviews"), None):
+            challenges.start(room, "words", SENTENCE, model.id)
         end, killed, asked = time.monotonic() + 60 * args.minutes, False, 0
         while time.monotonic() < end:
             if not killed and time.monotonic() > end - 30 * args.minutes:
@@ -202,6 +219,7 @@ def rehearse(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "worst": round(times[-1], 2) if times else None,
         "within_3_s": round(sum(t <= 3 for t in times) / max(len(times), 1), 3),
         "fair": fairness(room, list(ids.values())),
+        "on_the_board": len(challenges.board(room, challenges.challenges(room)[0])) if model else 0,
         "answers": sum(len(polls.answers(room, p.id)) for p in polls.polls(room)),
         "exported": archive.namelist(),
         "errors": errors,
