@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,23 @@ def test_the_starter_pair_is_queued_together_and_shown():
     assert {f"cancel.{r.id}" for r in pair} <= keys(app)
     again = page(START)  # a reload, or another visitor
     assert "Training the starter pair" in said(again)
+
+
+OPENED = "Both are trained: attack a sentence"
+
+
+def test_a_pair_that_is_there_is_opened_and_another_tasks_is_offered():
+    for name, method in (("plain", "plain"), ("robust", "fgm")):
+        asked = replace(config(name), method={"name": method, "end": "done"})
+        info = jobs.open_here(asked, group="starter")
+        worker.run(info.id, train=trainer)
+    app = page(START)
+    assert not app.exception
+    assert OPENED in [str(link.proto.label) for link in app.get("page_link")]
+    assert [b.label for b in app.button] == ["Train it again"]
+    app.segmented_control(key="start.task").set_value("qa").run()
+    assert [b.label for b in app.button] == ["Train the starter pair"]
+    assert OPENED not in [str(link.proto.label) for link in app.get("page_link")]
 
 
 def test_the_starter_pair_of_chinese_texts_is_chosen_by_their_language():

@@ -91,16 +91,27 @@ def _begin(first: bool) -> None:
                 time=_(start.time),
             )
         )
-        if st.button(
-            _("Train the starter pair"),
-            type="primary" if first else "secondary",
-            icon=":material/rocket_launch:",
-        ):
-            jobs.make_room(2)
-            for config in starter_pair(task=task, corpus=corpus):
-                jobs.submit(config, group=starter_group(task, corpus))
-            st.session_state["follow"] = True
-            st.rerun()
+        group = starter_group(task, corpus)
+        known = find_pair(group)
+        have = known is not None and all(run.status == "done" for run in known)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button(
+                _("Train it again") if have else _("Train the starter pair"),
+                type="primary" if first else "secondary",
+                icon=":material/rocket_launch:",
+            ):
+                jobs.make_room(2)
+                for config in starter_pair(task=task, corpus=corpus):
+                    jobs.submit(config, group=group)
+                st.session_state["follow"] = True
+                st.rerun()
+            if known is not None and have:
+                st.page_link(
+                    EXPLORE,
+                    label=_("Both are trained: attack a sentence"),
+                    icon=":material/search_insights:",
+                    query_params=landing(known),
+                )
 
 
 def _corpus(corpora: tuple[str, ...]) -> str:

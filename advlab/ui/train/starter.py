@@ -35,11 +35,11 @@ from advlab.ui.train.run import (
 Pair = tuple[RunInfo, RunInfo]
 
 
-def find_pair() -> Pair | None:
-    """The newest starter pair, plain first; None where there is none or one half was deleted."""
-    groups = starter_groups()
+def find_pair(group: str | None = None) -> Pair | None:
+    """The newest starter pair, or that of a group, plain first; None where one half is not there."""
+    groups = starter_groups() if group is None else {group}
     runs = [r for r in jobs.runs() if r.group in groups]
-    runs = [r for r in runs if r.group == runs[0].group]
+    runs = [r for r in runs if r.group == runs[0].group]  # the newest first
     plain = next((r for r in runs if _method(r) == "plain"), None)
     robust = next((r for r in runs if _method(r) != "plain"), None)
     return (plain, robust) if plain is not None and robust is not None else None
