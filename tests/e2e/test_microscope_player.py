@@ -34,7 +34,7 @@ def test_a_batch_is_played_paused_stepped_and_reset_without_the_server(server: S
     assert lit.all_text_contents() == ["Ascent step 1 of 2"]  # plain training has none, and waits
     ball = page.get_by_role("img", name="B: PGD, Ball of radius ε")
     assert "0.50 ε long, inside the ball" in (ball.get_attribute("aria-label") or "")
-    page.get_by_role("button", name="one moment on").click()
+    page.get_by_role("button", name="moment: one on").click()
     assert (now.text_content() or "").startswith("Step 1 is brought back")
     page.get_by_role("button", name="Back to the start").click()
     assert now.text_content() == "Clean pass"
