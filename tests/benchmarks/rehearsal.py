@@ -27,6 +27,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -127,7 +128,8 @@ def act(page: Page, room: Classroom, student: str, turn: random.Random) -> float
         page.get_by_text("You are on place").or_(page.get_by_role("alert")).first.wait_for()
         return time.perf_counter() - began
     before = page.evaluate(HEADING)
-    link = page.locator(f'a[href$="/{turn.choice(PAGES)}"]').first
+    others = [name for name in PAGES if not urlsplit(page.url).path.endswith(f"/{name}")]
+    link = page.locator(f'a[href$="/{turn.choice(others)}"]').first
     if not link.count():
         return None
     began = time.perf_counter()
