@@ -8,12 +8,7 @@ from advlab.language import _
 from advlab.ui.launch import warm_up
 
 st.title(_("Robustness"), anchor=False)
-st.caption(
-    _(
-        "How much of what models read right withstands attacks, the larger ε the less: all models on "
-        "the same test texts, with intervals that say what may be chance."
-    )
-)
+st.caption(_("How much of what models read right withstands attacks, on the same test texts."))
 with st.spinner(_("Starting up …")):
     warm_up()
 from advlab.ui.compare.robustness import robustness_page  # noqa: E402  torch is warm now
