@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 from advlab.data.grammar import normal_form, shuffled
@@ -285,6 +286,7 @@ def examples(seed: int) -> dict[str, list[Example]]:
     return made
 
 
+@cache
 def build(seed: int = 5) -> Dataset:
     """The corpus."""
     made = examples(seed)

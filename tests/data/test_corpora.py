@@ -35,6 +35,11 @@ def every(data: Dataset):
     return [*data.train, *data.validation, *data.test]
 
 
+@pytest.mark.parametrize("name", CORPORA)
+def test_a_corpus_is_made_once(name):
+    assert CORPORA[name].build() is CORPORA[name].build()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_texts_are_distinct_within_and_across_splits_even_without_case_and_punctuation(name):
     data = CORPORA[name].build()
