@@ -35,6 +35,7 @@ class Starter:
     train: TrainConfig
     time: str  # how long both take where two cores are free
     own: dict[str, dict[str, Any]] = field(default_factory=dict)  # what a corpus has otherwise
+    times: dict[str, str] = field(default_factory=dict)  # of corpora that take longer
     robust: dict[str, Any] = field(default_factory=dict)  # what its training has otherwise
     settings: dict[str, Any] = field(default_factory=dict)  # the task's own
 
@@ -60,6 +61,7 @@ STARTERS: dict[str, Starter] = {
         N_("a minute or two"),
         # seed 0: 78.4 % of the test texts after 4 epochs, 88.4 with the quicker memory, 92.2 after 8
         own={"dianping": {"epochs": 8, "beta2": 0.98, "choose": "last"}},
+        times={"dianping": N_("two to three minutes")},
     ),
     # without short texts first and the quicker memory a seed of three stayed at F1 43 to 68; ε waits
     # until questions are understood, not only until an answer of the right kind is given

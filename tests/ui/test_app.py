@@ -192,6 +192,7 @@ def test_the_starter_pair_of_chinese_texts_is_chosen_by_their_language():
     app = page(START)
     app.segmented_control(key="start.corpus").set_value("dianping").run()
     assert "invented reviews in Chinese" in said(app)
+    assert "It takes two to three minutes" in said(app)  # as many passes take
     app.button[0].click().run()
     assert not app.exception
     pair = jobs.runs(group="starter dianping")

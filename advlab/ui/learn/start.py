@@ -88,7 +88,7 @@ def _begin(first: bool) -> None:
                 "both on {corpora}. It takes {time}, and all stays on this computer.",
                 method=start.method["name"].upper(),
                 corpora=_(start.corpora[corpus]),
-                time=_(start.time),
+                time=_(start.times.get(corpus, start.time)),
             )
         )
         group = starter_group(task, corpus)
