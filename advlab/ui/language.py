@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from advlab.language import LANGUAGES, _, asked, fitting, language, speak
+from advlab.language import LANGUAGES, _, asked, fitting, speak
 
 KEY = "lang"  # of the switch, and the link's parameter
 
@@ -47,7 +47,8 @@ def switch() -> None:
             "Language · 语言",
             list(LANGUAGES),
             format_func=LANGUAGES.__getitem__,
-            default=language(),
+            # the browser's: Streamlit leaves out of the link what is the default
+            default=fitting(st.context.locale) or "en",
             required=True,
             key=KEY,
             bind="query-params",

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from advlab.classroom.room import TEACHER
 from advlab.errors import AdvlabError
 from advlab.language import _, fitting, language, speak
+from advlab.ui.classroom.login import signed_in
 from advlab.ui.hosts import Application, Message, Receive, Send
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 COOKIE = "advlab_class"
 DAYS = 120  # for which a cookie is kept
 FORM = 4096  # bytes of what is typed at the door
-OPEN = ("/join", "/leave", "/_stcore/health", "/favicon.ico")  # without a cookie
+HEALTH = "/_stcore/health"
+OPEN = ("/join", "/leave", HEALTH, "/favicon.ico")  # without a cookie
 TEACH = "/teach/"
+LOGOUT = "/auth/logout"  # Streamlit's own
+FILES = ("/media", "/_stcore/upload_file")  # downloads and uploads
 CLOSED = ("/_stcore/metrics",)  # to everybody
 
 STYLE = """
@@ -70,6 +74,12 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        if scope["path"] == HEALTH:  # a container's check knows no base path
+            scope = {
+                **scope,
+                "path": self.base + HEALTH,
+                "raw_path": f"{self.base}{HEALTH}".encode(),
+            }
         answer = self._answer(scope)
         if answer is None:
             await self.app(scope, receive, send)
@@ -86,20 +96,31 @@ class Gate:
         headers = {k.lower(): v.decode("latin-1") for k, v in scope.get("headers", ())}
         if path.startswith(CLOSED):
             return PlainTextResponse("not found\n", 404)
-        who = self.room.who(cookie_parser(headers.get(b"cookie", "")).get(COOKIE))
+        token = cookie_parser(headers.get(b"cookie", "")).get(COOKIE)
+        if self.login and path == LOGOUT:
+            self.room.forget(token)  # a teacher's, whose link came before the login
+        who = self.room.who(token)
         limit = self.room.limits.upload << 20
         length = headers.get(b"content-length", "0")
         if who != TEACHER and (not length.isdigit() or int(length) > limit + (1 << 20)):
             with speak(spoken(headers.get(b"accept-language"))):
                 told = _("In a class, a file may have {most} MB.", most=self.room.limits.upload)
             return PlainTextResponse(f"{told}\n", 413)
-        if who is not None or path in OPEN or path.startswith(TEACH) or self.login:
+        if who is not None or path in OPEN or path.startswith(TEACH):
             return None
+        if self.login:
+            return self._to_log_in(path, headers)
         asked = urlencode({"next": path + _query(scope)}, quote_via=quote)
         looks = scope["type"] == "http" and scope.get("method") in ("GET", "HEAD")
         if looks and "text/html" in headers.get(b"accept", ""):
             return RedirectResponse(f"{self.base}/join?{asked}", 303)
         return PlainTextResponse("join the class first\n", 403)
+
+    def _to_log_in(self, path: str, headers: Mapping[bytes, str]) -> Response | None:
+        """Who has yet to log in sees the page that asks for it: no file of anybody's, no upload."""
+        if not path.startswith(FILES) or signed_in(cookie_parser(headers.get(b"cookie", ""))):
+            return None
+        return PlainTextResponse("log in first\n", 403)
 
 
 def routes(room: Classroom, base: str = "", login: bool = False) -> list[BaseRoute]:
@@ -175,7 +196,8 @@ async def _form(request: Request) -> Mapping[str, str]:
 def _known(request: Request, after: str, token: str, base: str) -> Response:
     """Go on, with the cookie that says who this is."""
     answer = RedirectResponse(after, 303)
-    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    told = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()
+    secure = "https" in (request.url.scheme, told)  # of proxies in a row, the outermost
     answer.set_cookie(
         COOKIE,
         token,
