@@ -163,6 +163,8 @@ def serve(
     import streamlit as st
     from starlette.middleware import Middleware
 
+    from advlab.ui.language import SpokenLinks
+
     script = app_script()
     # Streamlit looks for .streamlit/config.toml beside the program that was started, which for the
     # console script is a bin/ folder; app.py is where ours stands
@@ -183,7 +185,11 @@ def serve(
     if host in EVERYWHERE:  # else Streamlit asks a stranger for this machine's address
         settings["browser.serverAddress"] = "localhost"
     _navigation_only()
-    guards = [Middleware(SecurityHeaders), Middleware(AllowedHosts, bound=host, added=allow)]
+    guards = [
+        Middleware(SecurityHeaders),
+        Middleware(AllowedHosts, bound=host, added=allow),
+        Middleware(SpokenLinks),
+    ]
     doors: list[BaseRoute] = []
     if room is not None:
         settings["server.maxUploadSize"] = room.limits.upload

@@ -110,7 +110,7 @@ def _knock(refused: str) -> None:
     """Ask who has not come in to do so, or tell why not; and end the run."""
     if not login.uses_login():
         st.error(_("Join the class first: open its address, and type the code."))
-    elif not st.user.is_logged_in:
+    elif not (refused or st.user.is_logged_in):
         login.way_in()
     else:
         st.error(plain_text(refused or _("The login does not say who you are; tell your teacher.")))
