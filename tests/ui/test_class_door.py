@@ -21,6 +21,7 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 from advlab.classroom import Classroom
 from advlab.classroom.room import TEACHER
 from advlab.runs.spaces import Limits
+from advlab.ui.classroom.crowd import UPLOADS, WINDOWS
 from advlab.ui.classroom.door import COOKIE, Gate, inside, routes
 from advlab.ui.classroom.login import USER
 
@@ -269,3 +270,49 @@ def test_who_logs_out_is_no_teacher_any_more(room: Classroom) -> None:
     assert room.who(browser.cookie) == TEACHER
     browser.ask("/auth/logout")
     assert room.who(browser.cookie) is None
+
+
+def test_one_student_cannot_fill_the_servers_memory_with_files(room: Classroom) -> None:
+    anna, ben = Browser(room), Browser(room)
+    ben.app = anna.app
+    for browser, name in ((anna, "Anna"), (ben, "Ben")):
+        browser.ask("/join", {"code": room.code, "name": name})
+    path = "/_stcore/upload_file/a/"
+    said = [anna.ask(f"{path}{i}", {}, method="PUT").status for i in range(UPLOADS + 1)]
+    assert said == [200] * UPLOADS + [429]
+    assert "wait" in anna.ask(f"{path}x", {}, method="PUT").body
+    assert ben.ask(f"{path}x", {}, method="PUT").status == 200
+    assert anna.ask("/explore").status == 200
+
+
+def test_windows_of_one_student_are_counted_while_they_are_open(room: Classroom) -> None:
+    tokens = [room.join(room.code, name)[1] for name in ("Anna", "Ben")]
+    closed: list[str] = []
+
+    async def crowd() -> None:
+        end = asyncio.Event()
+
+        async def page(scope: Any, receive: Any, send: Any) -> None:
+            await end.wait()
+
+        gate = Gate(page, room)
+
+        async def open_one(token: str) -> None:
+            async def send(message: Any) -> None:
+                closed.append(message["reason"])
+
+            cookie = [(b"cookie", f"{COOKIE}={token}".encode())]
+            scope = {"type": "websocket", "path": "/_stcore/stream", "headers": cookie}
+            await gate(scope, None, send)  # type: ignore[arg-type]
+
+        open_now = [asyncio.create_task(open_one(tokens[0])) for _i in range(WINDOWS + 2)]
+        open_now.append(asyncio.create_task(open_one(tokens[1])))
+        await asyncio.sleep(0)
+        assert len(closed) == 2
+        assert "close some" in closed[0]
+        end.set()
+        await asyncio.gather(*open_now)
+        await open_one(tokens[0])
+        assert len(closed) == 2
+
+    alone(crowd())

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from advlab.classroom.room import TEACHER
 from advlab.errors import AdvlabError
 from advlab.language import _, fitting, language, speak
+from advlab.ui.classroom.crowd import Crowd
 from advlab.ui.classroom.login import signed_in
 from advlab.ui.hosts import Application, Message, Receive, Send
 
@@ -33,7 +34,8 @@ HEALTH = "/_stcore/health"
 OPEN = ("/join", "/leave", HEALTH, "/favicon.ico")  # without a cookie
 TEACH = "/teach/"
 LOGOUT = "/auth/logout"  # Streamlit's own
-FILES = ("/media", "/_stcore/upload_file")  # downloads and uploads
+UPLOAD = "/_stcore/upload_file"
+FILES = ("/media", UPLOAD)  # downloads and uploads
 CLOSED = ("/_stcore/metrics",)  # to everybody
 
 STYLE = """
@@ -68,6 +70,7 @@ class Gate:
         self.room = room
         self.base = base
         self.login = login
+        self.crowd = Crowd()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it here."""
@@ -81,7 +84,9 @@ class Gate:
                 "raw_path": f"{self.base}{HEALTH}".encode(),
             }
         answer = self._answer(scope)
-        if answer is None:
+        if answer is None and scope["type"] == "websocket":
+            await self._window(scope, receive, send)
+        elif answer is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send(
@@ -90,10 +95,38 @@ class Gate:
         else:
             await answer(scope, receive, send)  # type: ignore[arg-type]
 
+    async def _window(self, scope: Message, receive: Receive, send: Send) -> None:
+        """A page's socket, counted while it is open."""
+        who = self._who(_headers(scope))
+        if who is None or who == TEACHER:
+            await self.app(scope, receive, send)
+            return
+        if reason := self.crowd.no_window(who):
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+            return
+        self.crowd.windows[who] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.crowd.windows[who] -= 1
+
+    def _who(self, headers: Mapping[bytes, str]) -> str | None:
+        """The student or teacher whose cookie came along."""
+        return self.room.who(cookie_parser(headers.get(b"cookie", "")).get(COOKIE))
+
+    def _too_many(self, who: str, scope: Message, path: str, headers: Mapping[bytes, str]) -> str:
+        """Why a student's request asks too much of the server; "" where it does not."""
+        with speak(spoken(headers.get(b"accept-language"))):
+            if path.startswith(UPLOAD) and scope.get("method") == "PUT":
+                return self.crowd.no_upload(who) or ""
+            if scope["type"] == "http" and "text/html" in headers.get(b"accept", ""):
+                return self.crowd.no_window(who) or ""
+        return ""
+
     def _answer(self, scope: Message) -> Response | None:
         """What is answered at the door; None where the request goes in."""
         path = str(scope["path"]).removeprefix(self.base)
-        headers = {k.lower(): v.decode("latin-1") for k, v in scope.get("headers", ())}
+        headers = _headers(scope)
         if path.startswith(CLOSED):
             return PlainTextResponse("not found\n", 404)
         token = cookie_parser(headers.get(b"cookie", "")).get(COOKIE)
@@ -106,6 +139,10 @@ class Gate:
             with speak(spoken(headers.get(b"accept-language"))):
                 told = _("In a class, a file may have {most} MB.", most=self.room.limits.upload)
             return PlainTextResponse(f"{told}\n", 413)
+        if who not in (None, TEACHER) and who and path not in OPEN:
+            too_many = self._too_many(who, scope, path, headers)
+            if too_many:
+                return PlainTextResponse(f"{too_many}\n", 429)
         if who is not None or path in OPEN or path.startswith(TEACH):
             return None
         if self.login:
@@ -176,6 +213,10 @@ def spoken(accepted: str | None) -> str:
         if known:
             return known
     return "en"
+
+
+def _headers(scope: Message) -> dict[bytes, str]:
+    return {k.lower(): v.decode("latin-1") for k, v in scope.get("headers", ())}
 
 
 def _query(scope: Message) -> str:
