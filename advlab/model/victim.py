@@ -30,8 +30,8 @@ from advlab.model.vocabulary import Vocabulary, measured_scale
 from advlab.records import Example, Scale
 from advlab.records.reading import Reading, joined
 from advlab.settings import plain
-from advlab.tasks import Batch, Objective, Reader, Task, build_task
-from advlab.tasks.base import LaysOut, Writes, alike, carried
+from advlab.tasks import Batch, Objective, Reader, Task, Tokens, build_task
+from advlab.tasks.base import LaysOut, Shortens, Writes, alike, carried
 from advlab.tasks.names import named_alike, told
 
 IDENTITY_TOLERANCE = 1e-4  # largest difference of outputs, relative to their size, float32
@@ -160,6 +160,26 @@ class Victim:
         """Examples or bare texts -> a batch on the model's device."""
         made = [Example(str(i), e) if isinstance(e, str) else e for i, e in enumerate(examples)]
         return self.task.encode(self.reader.tokens_of(made), made, self.reader).to(self.device)
+
+    def unread(
+        self, examples: Sequence[Example], tokens: Sequence[Tokens] | None = None
+    ) -> list[str]:
+        """What of these examples the model never reads, in sentences. `tokens`: theirs, where made."""
+        tokens = self.reader.tokens_of(examples) if tokens is None else tokens
+        found, cut = [], sum(t.cut for t in tokens)
+        if cut:
+            found.append(
+                _(
+                    "{cut:,} of {n:,} texts are longer than {max_length} tokens: {left_out}",
+                    cut=cut,
+                    n=len(examples),
+                    max_length=self.max_length,
+                    left_out=_(self.reader.left_out),
+                )
+            )
+        if isinstance(self.task, Shortens):
+            found.append(self.task.shortened(tokens, examples, self.reader))
+        return [one for one in found if one]
 
     def answers(self, embeds: Tensor, batch: Batch) -> list[str]:
         """(B,T,D) -> what the model answers to each of B texts."""

@@ -302,6 +302,17 @@ class Writes(Protocol):
 
 
 @runtime_checkable
+class Shortens(Protocol):
+    """A task that may know an example's answer only in part."""
+
+    def shortened(
+        self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
+    ) -> str:
+        """A sentence on how many known answers are not taken as they are, and why; "" for none."""
+        ...
+
+
+@runtime_checkable
 class PadsAnswers(Protocol):
     """A task whose rows are two blocks, texts and answers, each padded for itself."""
 

@@ -119,6 +119,14 @@ class Dialogue:
             tuple(tokens),
         )
 
+    def shortened(
+        self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
+    ) -> str:
+        """How many known replies are longer than the longest that is written."""
+        assert isinstance(reader, HistoryReader)
+        lengths = [len(reader.reply(e.answer)) + 1 if e.answer else 0 for e in examples]
+        return sequences.cut_short(lengths, self.longest)
+
     def mistaken(
         self, batch: Batch, reader: Reader, generator: torch.Generator | None = None
     ) -> Batch:

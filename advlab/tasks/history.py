@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from advlab.errors import DataError, ModelError
-from advlab.language import _
+from advlab.language import N_, _
 from advlab.records import Example
 from advlab.records.turns import BOT, USER, Turn, turns_of
 from advlab.tasks.tokens import Reader, Tokens
@@ -82,6 +82,8 @@ class HistoryReader(Reader):
     `ending` ends a reply: the end of a turn in a chat template, else the end of a text.
     """
 
+    left_out: ClassVar[str] = N_("their oldest turns are not read")
+
     def __init__(self, tokenizer: Any, max_length: int, **known: Any) -> None:
         super().__init__(tokenizer, max_length, **known)
         self._known: dict[str, History] = {}
@@ -118,7 +120,8 @@ class HistoryReader(Reader):
         return own
 
     def _ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        # without its warning of long texts: `shortened` says which replies are cut
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
     def tokens_of(self, examples: Sequence[Example]) -> list[Tokens]:
         """The tokens of many histories, each with the mark of the reply; oldest turns are cut."""

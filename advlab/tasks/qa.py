@@ -151,6 +151,24 @@ class QuestionAnswering:
         ids = batch.input_ids
         return read_text(model, batch, self.window, self.overlap, input_ids=ids)
 
+    def shortened(
+        self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
+    ) -> str:
+        """How many known answers can never be given: too long, or not in the text as it is read."""
+        lost = 0
+        for one, example in zip(tokens, examples, strict=True):
+            known = known_in(one, example, _null(one, reader), self.longest)
+            lost += known.start != UNKNOWN and not known.same
+        if not lost:
+            return ""
+        return _(
+            "{lost:,} of {n:,} known answers can not be given: they are longer than {longest} tokens, "
+            "or not in what is read of their texts",
+            lost=lost,
+            n=len(examples),
+            longest=self.longest,
+        )
+
     def probes(self, reader: Reader) -> Sequence[Example]:
         """Three questions of different length, to texts of different length."""
         texts = ["a first text", "a second, longer text to be padded against", "short words"]

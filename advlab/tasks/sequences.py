@@ -174,12 +174,27 @@ def wanted(examples: Sequence[Example], reader: Reader, longest: int) -> list[li
         if len(known) > ANSWERS:
             known.clear()
         # as the tokenizer writes targets: those of many languages are told apart
-        found = reader.tokenizer(text_target=texts, add_special_tokens=False)["input_ids"]
+        more = {"add_special_tokens": False, "verbose": False}  # `cut_short` says what is cut
+        found = reader.tokenizer(text_target=texts, **more)["input_ids"]
         known.update(zip(texts, found, strict=True))
     return [
         [*known[text], reader.ending][:longest] if e.answers else []
         for text, e in zip(texts, examples, strict=True)
     ]
+
+
+def cut_short(lengths: Sequence[int], longest: int) -> str:
+    """A sentence on how many answers, of so many tokens with their end, are longer than `longest`."""
+    cut = sum(n > longest for n in lengths)
+    if not cut:
+        return ""
+    return _(
+        "{cut:,} of {n:,} known answers are longer than {longest} tokens: what stands behind is "
+        "neither learnt nor asked for",
+        cut=cut,
+        n=len(lengths),
+        longest=longest,
+    )
 
 
 def block(rows: Sequence[Sequence[int]], fill: int) -> Tensor:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from advlab.language import N_
 from advlab.records import Example
 from advlab.records.script import joined
 
@@ -192,6 +193,8 @@ class Reader:
     A model that writes has read `opening` before its first token, where it has a decoder of its own,
     and writes `ending` after its last; −1 where its tokenizer has no such token.
     """
+
+    left_out: ClassVar[str] = N_("what stands behind is not read")  # of a text that is too long
 
     def __init__(
         self,

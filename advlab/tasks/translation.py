@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -137,6 +138,13 @@ class Translation:
     def answer_lengths(self, examples: Sequence[Example], reader: Reader) -> list[int]:
         """The tokens of each reference, its end among them; 0 where none is known."""
         return [len(ids) for ids in sequences.wanted(examples, reader, self._most(reader))]
+
+    def shortened(
+        self, tokens: Sequence[Tokens], examples: Sequence[Example], reader: Reader
+    ) -> str:
+        """How many known translations are longer than the longest that is written."""
+        whole = sequences.wanted(examples, reader, sys.maxsize)
+        return sequences.cut_short(list(map(len, whole)), self._most(reader))
 
     def mistaken(
         self, batch: Batch, reader: Reader, generator: torch.Generator | None = None

@@ -24,7 +24,7 @@ from advlab.model.victim import Victim
 from advlab.records import Dataset, Event, Example
 from advlab.runs.config import SCRATCH, RunConfig
 from advlab.runs.disk import checkpoints
-from advlab.tasks import Batch, build_task
+from advlab.tasks import Batch, Tokens, build_task
 from advlab.tasks.base import PadsAnswers, in_training
 from advlab.training.augment import TrainingTexts
 from advlab.training.checkpoints import State, keep_model, load_checkpoint, save_checkpoint
@@ -121,7 +121,9 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
 
-    sizes, cut = _sizes(victim, data.train)
+    tokens = victim.reader.tokens_of(data.train)
+    sizes, unread = _sizes(victim, data.train, tokens), victim.unread(data.train, tokens)
+    del tokens  # of all training texts
     per_epoch = math.ceil(len(sizes) / settings.batch_size)
     total = per_epoch * settings.epochs
     short = min(per_epoch, round(settings.short_first * total))  # batches of short texts alone
@@ -143,16 +145,8 @@ def train(
     if not state.step:
         for note in victim.notes:
             yield _event("note", state, message=f"{config.model.source}: {note}")
-        if cut:
-            message = _(
-                "{cut:,} of {n_sizes:,} training texts are longer than ",
-                cut=cut,
-                n_sizes=len(sizes),
-            )
-            message += _(
-                "{max_length} tokens: what stands behind is not read", max_length=victim.max_length
-            )
-            yield _event("note", state, message=message)
+        for note in unread:
+            yield _event("note", state, message=_("training texts: {note}", note=note))
 
     texts = TrainingTexts(data.train, victim, config)
     judge = Judge(data, settings)
@@ -295,18 +289,17 @@ def _facts(
     }
 
 
-def _sizes(victim: Victim, examples: Sequence[Example]) -> tuple[Sequence[Size], int]:
-    """How large each example is in a batch, and how many texts are cut.
+def _sizes(victim: Victim, examples: Sequence[Example], tokens: Sequence[Tokens]) -> Sequence[Size]:
+    """How large each example is in a batch.
 
     Where answers are padded beside the texts, both count: those of about one length come together, and
     of these the texts.
     """
-    tokens = victim.reader.tokens_of(examples)
-    lengths, cut = [len(t) for t in tokens], sum(t.cut for t in tokens)
+    lengths = [len(t) for t in tokens]
     if not isinstance(victim.task, PadsAnswers):
-        return lengths, cut
+        return lengths
     answers = victim.task.answer_lengths(examples, victim.reader)
-    return [(n // ALIKE, length) for n, length in zip(answers, lengths, strict=True)], cut
+    return [(n // ALIKE, length) for n, length in zip(answers, lengths, strict=True)]
 
 
 def _clip(

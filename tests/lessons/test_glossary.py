@@ -25,15 +25,16 @@ HAN = re.compile("[\u4e00-\u9fff]")
 
 def alarms() -> set[str]:
     """The names of all alarms, as the studies give them."""
-    tree = ast.parse((ROOT / "advlab" / "studies" / "alarms.py").read_text(encoding="utf-8"))
+    modules = [ROOT / "advlab" / "studies" / f"{name}.py" for name in ("alarms", "weak_attacks")]
+    nodes = [n for path in modules for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     named = [
         node.args[0]
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Alarm"
     ]
     named += [
         node.value
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign)
         and ast.unparse(node.targets[0]) in ("name", "MORE_IS_WEAKER")
     ]

@@ -174,7 +174,7 @@ def test_texts_and_answers_are_both_padded_little() -> None:
     config = RunConfig(data=DataConfig("normal-forms", task="translation"))
     victim, data = prepare(config)
     examples = data.train[:2000]
-    sizes, _ = _sizes(victim, examples)
+    sizes = _sizes(victim, examples, victim.reader.tokens_of(examples))
     texts = [len(t) for t in victim.reader.tokens_of(examples)]
     answers = [len(victim.reader.tokenizer(text_target=e.answer).input_ids) for e in examples]
     batches = epoch_batches(sizes, 64, 0, 0)
@@ -738,7 +738,8 @@ def test_texts_that_are_cut_are_told(texts: Path, tmp_path: Path) -> None:
     config = replace(config_for(texts, epochs=1), model=ModelConfig(max_length=10))
     [note] = of_kind(run(config, tmp_path), "note")
     said = re.fullmatch(
-        r"(\d+) of 1\d\d training texts are longer than 10 tokens: .*", note.values["message"]
+        r"training texts: (\d+) of 1\d\d texts are longer than 10 tokens: .*",
+        note.values["message"],
     )
     assert said
     assert int(said[1]) > 10
