@@ -7,6 +7,7 @@ import torch
 
 from advlab.errors import SettingError
 from advlab.explain.nearest import first_exit, scores
+from advlab.explain.plane import upright
 from advlab.explain.subject import Subject
 from advlab.language import _
 from advlab.records import AttackRecord, Distances, Map
@@ -74,7 +75,7 @@ def vocabulary_map(subject: Subject, record: AttackRecord) -> Map:
     centre = words.mean(0)
     spread = words - centre
     values, vectors = torch.linalg.eigh((spread.T @ spread).double())
-    axes = vectors[:, -2:].flip(1).to(words)  # (D,2)
+    axes = upright(vectors[:, -2:].flip(1)).to(words)  # (D,2)
     delta = torch.as_tensor(record.delta).to(words)
     places = (subject.embeds[0] - centre) @ axes
     dice = torch.Generator().manual_seed(0)

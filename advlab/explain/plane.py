@@ -100,7 +100,17 @@ def _across(x_axis: Tensor, around: Tensor) -> Tensor:
     spare[x_axis.abs().argmin()] = 1.0
     axis = main if abs(float(main @ x_axis)) < 0.5 else spare
     axis = axis - (axis @ x_axis) * x_axis
-    return axis / axis.norm()
+    return upright(axis / axis.norm())
+
+
+def upright(axis: Tensor) -> Tensor:
+    """An axis (D,), or axes as columns (D,K), turned so that the longest coordinate is positive.
+
+    Decompositions leave the sign open, and libraries choose otherwise on other machines: one record
+    would be drawn mirrored there.
+    """
+    longest = axis.gather(0, axis.abs().argmax(0, keepdim=True))
+    return axis * longest.sign()
 
 
 def _owners(q: Tensor, squared: Tensor, ticks: Tensor, tile: int = 5) -> Tensor:

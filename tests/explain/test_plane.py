@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from victims import TEXTS, shared_victim
 
+from advlab.attacks import PGD
+from advlab.explain.explore import analyse, explore
 from advlab.explain.nearest import exit_radius
 from advlab.explain.plane import local_plane
 from advlab.pictures.plane import magnification
@@ -168,3 +174,25 @@ def test_a_token_that_was_not_perturbed_has_no_plane() -> None:
     own, delta, table, allowed = case()
     with pytest.raises(ValueError, match="not perturbed"):
         local_plane(3, own, 0 * delta, table, allowed, numbered)
+
+
+def test_a_picture_does_not_hang_on_the_sign_that_a_decomposition_chose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    victim = shared_victim("bert")
+    record = explore(victim, TEXTS[0], attack=PGD(1.0, steps=2), points=3)
+    plane, words = plane_of(), analyse(victim, record, "map")
+    svd, eigh = torch.linalg.svd, torch.linalg.eigh
+
+    def mirrored_svd(a: Tensor, **how: bool) -> Any:
+        found = svd(a, **how)
+        return SimpleNamespace(U=-found.U, S=found.S, Vh=-found.Vh)
+
+    def mirrored_eigh(a: Tensor) -> tuple[Tensor, Tensor]:
+        values, vectors = eigh(a)
+        return values, -vectors
+
+    monkeypatch.setattr(torch.linalg, "svd", mirrored_svd)
+    monkeypatch.setattr(torch.linalg, "eigh", mirrored_eigh)
+    np.testing.assert_allclose(plane_of().y, plane.y)
+    np.testing.assert_allclose(analyse(victim, record, "map").words, words.words)
