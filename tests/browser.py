@@ -207,7 +207,8 @@ def page(windows: BrowserContext) -> Iterator[Page]:
 
 def settled(page: Page) -> None:
     """Wait until the script has run to its end."""
-    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+    idle = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
+    expect(idle).to_be_visible(timeout=120_000)  # some pages attack many sentences at first
 
 
 # begun before the act: resolves when the script has run and ended
