@@ -10,8 +10,8 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from multiprocessing import forkserver
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import places
@@ -54,16 +54,16 @@ class Command:
     """A command in a process of its own, which may be killed. `limit`: no file may grow beyond it."""
 
     def __init__(self, *words: str, limit: int = 0) -> None:
-        with pytest.MonkeyPatch.context() as patch:  # the server is of no test's data folder
-            patch.delenv("ADVLAB_HOME", raising=False)
-            patch.chdir(places.ROOT)
-            forkserver.ensure_running()
         self._said = Path(tempfile.mkdtemp())
         self._files = [self._said / name for name in ("out", "err")]
-        names = [str(file) for file in self._files]
-        arguments = (words, dict(os.environ), names, limit)
+        arguments = (words, dict(os.environ), [str(file) for file in self._files], limit)
         self._process = _FORKS.Process(target=_carry_out, args=arguments)
-        self._process.start()
+        with pytest.MonkeyPatch.context() as patch:
+            # the server is of no test's data folder, and a page that was run here is nobody's program
+            patch.delenv("ADVLAB_HOME", raising=False)
+            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+            patch.chdir(places.ROOT)
+            self._process.start()
 
     @property
     def pid(self) -> int:
