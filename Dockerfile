@@ -1,11 +1,13 @@
 # A class in a container. Build: docker build -t advlab .
-# Run: docker run --init -p 8501:8501 -v advlab:/data advlab
-# The code and the teacher's link stand in its log; give names with --host-name.
+# Run: docker run --init -p 8501:8501 -v advlab:/data advlab class --host-name http://HOST:8501
+# HOST is the machine's name or number, by which students reach it; behind a proxy see the README.
+# The code and the teacher's link stand in its log. A login's secrets, readable by user 1000, go to
+# /home/advlab/.streamlit/secrets.toml (-v "$PWD/secrets.toml:/home/advlab/.streamlit/secrets.toml:ro").
 FROM python:3.11-slim
 
 ENV ADVLAB_HOME=/data OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1
 COPY . /src
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu '/src[minilm]' \
+RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu '/src[minilm,login]' \
     && rm -rf /src \
     && useradd --create-home --uid 1000 advlab \
     && install -d -o advlab -g advlab -m 700 /data

@@ -148,7 +148,7 @@ def _passports(capsule: Capsule) -> list[Section]:
     columns = worth.columns(capsule.explanations)
     rows = list(zip(*columns.values(), strict=True))
     table = Table([_(name) for name in columns], rows, range(3, len(columns) - 1), wide=True)
-    return [Section(_("What the explanations are worth"), worth.MEANING, table=table)]
+    return [Section(_("What the explanations are worth"), _(worth.MEANING), table=table)]
 
 
 def _settings(capsule: Capsule) -> Table:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import category, normalize
 
 from advlab.classroom.ledger import Ledger
 from advlab.errors import ClassError
@@ -29,6 +30,7 @@ TEACHER = "teacher"
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none that is taken for another
 CODE = 6  # letters
 NAME = 40  # letters of a name
+JOINERS = "\u200c\u200d"  # not seen, but part of names in Persian or Hindi
 HERE = 30.0  # seconds after a sign of life for which somebody counts as present
 TRIES, WINDOW = 40, 60.0  # wrong codes in so many seconds, of all together
 
@@ -136,14 +138,16 @@ class Classroom:
         """The student of a login; entered when new. `owner`: what names the login for good."""
         with self.ledger.read() as db:
             row = db.execute("SELECT * FROM students WHERE owner = ?", (owner,)).fetchone()
-        return _student(row) if row is not None else self._enter(name, owner)
+        if row is not None:
+            return _student(row)
+        return self._enter(seen(name) or _("Student"), owner)
 
     def _enter(self, name: str, owner: str | None) -> Student:
-        wanted = " ".join(clean_name(name).split())[:NAME]
+        wanted = seen(name)
         if not wanted:
             raise ClassError(_("Type a name by which the class knows you."))
         with self.ledger.write() as db:
-            names = {row["name"].casefold() for row in db.execute("SELECT name FROM students")}
+            names = {_alike(row["name"]) for row in db.execute("SELECT name FROM students")}
             if len(names) >= self.most:
                 raise ClassError(
                     _(
@@ -153,7 +157,7 @@ class Classroom:
                     )
                 )
             number, own = 1, wanted
-            while own.casefold() in names:
+            while _alike(own) in names:
                 number += 1
                 own = f"{wanted} ({number})"
             student = Student(secrets.token_hex(6), own, time.time())
@@ -227,6 +231,16 @@ class Classroom:
         return row["value"]
 
 
+def seen(name: str) -> str:
+    """A name as it is seen, on one line; "" where nothing of it is.
+
+    Signs that only turn the way of writing are left out: they turn what stands beside a name too.
+    """
+    kept = "".join(c for c in clean_name(name) if c in JOINERS or category(c) != "Cf")
+    words = " ".join(kept.split())[:NAME]
+    return words if any(category(c)[0] in "LNPS" for c in words) else ""
+
+
 def held(lesson: str, step: int) -> bool:
     """Whether the teacher holds this step of a lesson back from the student of the moment.
 
@@ -252,6 +266,11 @@ def _room(root: Path) -> Classroom:
 
 def _student(row: sqlite3.Row) -> Student:
     return Student(row["id"], row["name"], row["joined"])
+
+
+def _alike(name: str) -> str:
+    """What two names that look the same have in common."""
+    return normalize("NFKC", name.translate(dict.fromkeys(map(ord, JOINERS)))).casefold()
 
 
 def _digest(token: str) -> str:

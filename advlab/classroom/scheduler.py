@@ -115,8 +115,12 @@ class FairScheduler(Scheduler):
         )
 
     def _last(self, home: Path, line: Line) -> float:
-        """When one was served last; deleting the run does not undo it."""
-        return max(line.started, self._served.get(home, 0.0))
+        """When one was served last; deleting the run does not undo it.
+
+        A time to come was kept before the clock was set back: taken as it is, they would wait for it.
+        """
+        times, now = (line.started, self._served.get(home, 0.0)), time.time()
+        return max((t for t in times if t <= now), default=0.0)
 
     def _lines(self) -> dict[Path, Line]:
         return {home: self._store(home).line() for home in list(self._busy)}

@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   advlab app                                  http://127.0.0.1:8501
   advlab app --port 9000 --no-browser         on a server; reach it through a tunnel or proxy
   advlab app --allow-host lab.example.org     behind a proxy of that name
+  advlab app --allow-host lab.example.org --base-path lab     as https://lab.example.org/lab
 """
 
 
@@ -29,6 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="names that the server answers to besides localhost and --host, as a proxy's; "
         "*.name for all below it",
     )
+    base_flag(parser)
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
 
 
@@ -36,9 +38,34 @@ def run(args: argparse.Namespace) -> int:
     """Serve the app until interrupted."""
     from advlab.ui.launch import serve
 
+    base = checked_base(args.base_path)
     check_port(args.host, args.port)
-    serve(port=args.port, host=args.host, browser=not args.no_browser, allow=args.allow_host)
+    browser = not args.no_browser
+    serve(port=args.port, host=args.host, browser=browser, allow=args.allow_host, base=base)
     return 0
+
+
+def base_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --base-path."""
+    parser.add_argument(
+        "--base-path",
+        default="",
+        metavar="PATH",
+        help="the path below which a proxy shows the server, as lab in https://example.org/lab",
+    )
+
+
+def checked_base(path: str) -> str:
+    """A base path without slashes at its ends; SettingError where it is none."""
+    base = path.strip("/")
+    parts = base.split("/") if base else []
+    # in ASCII alone: the cookies' headers carry it
+    if not all(p.isascii() and p.replace("-", "").replace("_", "").isalnum() for p in parts):
+        raise SettingError(
+            "expected --base-path of letters (a to z), digits, hyphens and slashes, "
+            f"got {path!r}; try lab"
+        )
+    return base
 
 
 def check_port(host: str, port: int) -> None:

@@ -6,8 +6,9 @@ import argparse
 import os
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from advlab.cli.app import check_port
+from advlab.cli.app import base_flag, check_port, checked_base
 from advlab.errors import SettingError
 
 HELP = "Serve a class: students join by a code, the teacher by a secret link."
@@ -30,14 +31,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="names under which students reach the server, as a proxy's; *.name for all below it",
+        help="names under which students reach the server, as a proxy's; *.name for all below it; "
+        "the first is printed, as https:// unless it says http://, with its port if it has one",
     )
-    parser.add_argument(
-        "--base-path",
-        default="",
-        metavar="PATH",
-        help="the path below which a proxy shows the server, as lab in https://example.org/lab",
-    )
+    base_flag(parser)
     parser.add_argument(
         "--students", type=int, default=40, help="how many may join at most (default: 40)"
     )
@@ -70,15 +67,20 @@ def run(args: argparse.Namespace) -> int:
 
     from advlab.classroom import Classroom
     from advlab.runs.spaces import Limits
+    from advlab.ui.classroom.login import address_of_login
     from advlab.ui.launch import serve
 
-    address = address_of(args.host, args.port, args.host_name, base)
+    login = address_of_login(args.port, base)
+    address = login or address_of(args.host, args.port, args.host_name, base)
     limits = Limits(models=tuple(args.models))
     room = Classroom(folder, most=args.students, limits=limits, address=address)
-    print(f"\n  Students open   {address}\n  and type        {room.code}")
+    print(f"\n  Students open   {address}")
+    print("  and log in" if login else f"  and type        {room.code}")
     print(f"\n  Teacher's link, for you alone:\n  {address}/teach/{room.secret}")
     print(f"\n  The class lives in {folder}\n", flush=True)
-    serve(port=args.port, host=args.host, browser=False, allow=args.host_name, base=base, room=room)
+    # the browser comes back from a login by the address that the secrets name
+    names = [*args.host_name, *([str(urlsplit(login).hostname)] if login else [])]
+    serve(port=args.port, host=args.host, browser=False, allow=names, base=base, room=room)
     return 0
 
 
@@ -92,22 +94,19 @@ def enter_class_home() -> Path:
     return folder
 
 
-def checked_base(path: str) -> str:
-    """A base path without slashes at its ends; SettingError where it is none."""
-    base = path.strip("/")
-    parts = base.split("/") if base else []
-    if not all(part.replace("-", "").replace("_", "").isalnum() for part in parts):
-        raise SettingError(
-            f"expected --base-path of letters, digits, hyphens and slashes, got {path!r}; try lab"
-        )
-    return base
-
-
 def address_of(host: str, port: int, names: list[str], base: str) -> str:
-    """The address that students open: the first name, or this machine's number in its network."""
-    named = [name for name in names if "*" not in name]
+    """The address that students open: the first name, or this machine's number in its network.
+
+    SettingError for a name with a path.
+    """
+    named = [name.rstrip("/") for name in names if "*" not in name]
     if named:
-        place = f"https://{named[0]}"
+        place = named[0] if named[0].startswith(("http://", "https://")) else f"https://{named[0]}"
+        if place.count("/") > 2:
+            raise SettingError(
+                f"expected --host-name without a path, got {named[0]!r}; the path has a flag of "
+                "its own, as --host-name lab.example.org --base-path lab"
+            )
     else:
         here = _own_number() if host in ("0.0.0.0", "::") else host
         place = f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"

@@ -43,7 +43,7 @@ def layers(case: Case) -> Layers:
     norms = np.stack([_words(n, case.word_of, squares=True) for n, __, __ in found])  # (2,L+1,W+1)
     reads = found[0][1]
     rolled = [r for __, __, r in found if r is not None]
-    missing = _(NO_ATTENTION) if _one_stack(case.target.victim) else TWO_STACKS
+    missing = _(NO_ATTENTION if _one_stack(case.target.victim) else TWO_STACKS)
     shares = np.stack([_words(r, case.word_of) for r in rolled]) if len(rolled) == 2 else None
     return Layers(
         target=case.target.words,

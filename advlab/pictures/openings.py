@@ -20,7 +20,7 @@ def perturbation(record: AttackRecord) -> str:
     share = norm_share(record)
     free = int(record.perturbable.sum())
     if not share.any():
-        return STUCK if record.stuck else _("δ is zero: no word was moved.")
+        return _(STUCK) if record.stuck else _("δ is zero: no word was moved.")
     order = (-share).argsort(kind="stable")
     half = int(np.searchsorted(share[order].cumsum(), 0.5)) + 1
     held = percent(float(share[order[:half]].sum()))

@@ -93,9 +93,13 @@ class AllowedHosts:
 
 
 def all_added(names: Iterable[str]) -> tuple[str, ...]:
-    """These names with those of `$ADVLAB_ALLOWED_HOSTS`, as they are compared."""
+    """These names with those of `$ADVLAB_ALLOWED_HOSTS`, as they are compared.
+
+    A scheme and a port that were written with a name are left out: any port of it is allowed.
+    """
     found = (*names, *os.environ.get(SETTING, "").split(","))
-    return tuple(name for name in map(_plain, found) if name)
+    bare = (name.strip().split("://")[-1].rstrip("/") for name in found)
+    return tuple(_host_of(f"//{name}") or _plain(name) for name in bare if name)
 
 
 def _host_of(url: str) -> str | None:

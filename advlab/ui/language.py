@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
 
 import streamlit as st
+from starlette.responses import RedirectResponse
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from advlab.language import LANGUAGES, _, asked, fitting, language, speak
+from advlab.ui.hosts import Application, Message, Receive, Send
 
 KEY = "lang"  # of the switch, and the link's parameter
 
@@ -19,6 +22,31 @@ def visitors() -> str | None:
         return None
     chosen = st.session_state.get(KEY) or st.query_params.get(KEY)
     return chosen if chosen in LANGUAGES else fitting(st.context.locale)
+
+
+class SpokenLinks:
+    """ASGI middleware: leads a link that says lang=zh to one that says it in the switch's own words.
+
+    Streamlit reads no others, and drops from a link what it does not read: reloaded, the page would be
+    in the browser's language again.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer where it is to go."""
+        place = told(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        await (self.app if place is None else RedirectResponse(place, 307))(scope, receive, send)  # type: ignore[arg-type]
+
+
+def told(scope: Message) -> str | None:
+    """The link of a request in the switch's words; None where it names no language otherwise."""
+    said = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    words = [(k, LANGUAGES.get(v, v) if k == KEY else v) for k, v in said]
+    # below this server: two slashes would begin the name of another
+    path = "/" + str(scope["path"]).lstrip("/")
+    return f"{quote(path)}?{urlencode(words)}" if words != said else None
 
 
 def heard(key: str, names: Mapping[Any, str], *, many: bool = False) -> None:

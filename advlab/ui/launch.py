@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from advlab.runs import jobs
 from advlab.ui import memory
-from advlab.ui.hosts import AllowedHosts, Application, Message, Receive, Send, all_added
+from advlab.ui.hosts import EVERYWHERE, AllowedHosts, Application, Message, Receive, Send, all_added
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -163,6 +163,8 @@ def serve(
     import streamlit as st
     from starlette.middleware import Middleware
 
+    from advlab.ui.language import SpokenLinks
+
     script = app_script()
     # Streamlit looks for .streamlit/config.toml beside the program that was started, which for the
     # console script is a bin/ folder; app.py is where ours stands
@@ -180,11 +182,18 @@ def serve(
     base = base.strip("/")
     if base:
         settings["server.baseUrlPath"] = base
+    if host in EVERYWHERE:  # else Streamlit asks a stranger for this machine's address
+        settings["browser.serverAddress"] = "localhost"
     _navigation_only()
-    guards = [Middleware(SecurityHeaders), Middleware(AllowedHosts, bound=host, added=allow)]
+    guards = [
+        Middleware(SecurityHeaders),
+        Middleware(AllowedHosts, bound=host, added=allow),
+        Middleware(SpokenLinks),
+    ]
     doors: list[BaseRoute] = []
     if room is not None:
         settings["server.maxUploadSize"] = room.limits.upload
+        settings["logger.hideWelcomeMessage"] = True  # its address is not the students'
         gate, doors = _class(room, f"/{base}" if base else "")
         guards.append(gate)
     app = st.App(script, lifespan=lifespan, middleware=guards, routes=doors)
@@ -196,15 +205,17 @@ def _class(room: Classroom, base: str) -> tuple[Middleware, list[BaseRoute]]:
     from starlette.middleware import Middleware
 
     from advlab.classroom.scheduler import FairScheduler
-    from advlab.ui.classroom import door, session
+    from advlab.ui.classroom import door, login, session
 
     def minutes_of(home: Path) -> float | None:
         return None if home == room.root else room.limits.minutes
 
     jobs.use_scheduler(FairScheduler(room.root, room.spaces, minutes_of=minutes_of))
     session.open_room(room)
-    login = session.uses_login()
-    return Middleware(door.Gate, room=room, base=base, login=login), door.routes(room, base, login)
+    by_login = login.uses_login()
+    login.short_log()
+    gate = Middleware(door.Gate, room=room, base=base, login=by_login)
+    return gate, door.routes(room, base, by_login)
 
 
 def _navigation_only() -> None:

@@ -467,6 +467,9 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector("#player");
   if (!root) return;
+  // sliders are drawn for a light page unless told otherwise; light letters stand on a dark one
+  const [red, green, blue] = getComputedStyle(root).color.match(/[\d.]+/g).map(Number);
+  root.style.colorScheme = red + green + blue > 384 ? "dark" : "light";
   const awaited = new Set(data.awaited || []);  // frames that a lesson waits for: told once
   const texts = data.texts, reel = { ...data.reel, texts }, F = reel.x.length;
   const before = stood.get(data.key);  // drawn again, or its tab opened again: stay where we are

@@ -139,3 +139,16 @@ def test_a_worker_is_at_home_in_its_students_space(room: Classroom, spaces: list
         time.sleep(0.05)
     assert (spaces[1].root / "runs" / run_id).is_dir()
     assert not (room.root / "runs").exists()
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_it(
+    room: Classroom, spaces: list[Space]
+) -> None:
+    queue, ids = fair(room), []
+    for space in spaces[:2]:
+        with inside(space):
+            ids.append(Store(space.root).enqueue(config("run")))
+    queue._sweep()
+    queue._served = {spaces[0].root: time.time() + 3600, spaces[1].root: time.time() - 1}
+    assert queue.order() == ids
+    assert queue._next(queue._lines()) == spaces[0].root

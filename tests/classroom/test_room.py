@@ -137,3 +137,20 @@ def test_a_login_finds_its_student_again_whatever_the_name(room: Classroom) -> N
     other = room.logged_in("issuer|2", "Anna")
     assert other.id != first.id
     assert other.name == "Anna (2)"
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u200b", "\u2060\ufeff", "\u202e", " \u00ad ", "\u0301", "\ue000"]
+)
+def test_a_name_of_which_nothing_is_seen_is_none(room: Classroom, unseen: str) -> None:
+    with pytest.raises(ClassError, match="Type a name"):
+        room.join(room.code, unseen)
+    assert room.logged_in("somebody", unseen).name == "Student"
+
+
+@pytest.mark.parametrize("like", ["Anna\u200b", "An\u200dna", "\u202eAnna", "Ａｎｎａ", "anna "])
+def test_a_name_that_looks_like_anothers_is_told_apart(room: Classroom, like: str) -> None:
+    room.join(room.code, "Anna")
+    other, _token = room.join(room.code, like)
+    assert other.name.endswith(" (2)")
+    assert "\u202e" not in other.name

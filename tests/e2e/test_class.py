@@ -86,6 +86,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 WHILE_KILLED = (
     *("403", "WebSocket", "CONNECTION_REFUSED"),
     *("disconnected from server", "does not seem to exist"),
+    *("in reaching server endpoint", "server is not responding"),  # where a restart takes long
 )
 
 

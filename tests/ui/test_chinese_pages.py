@@ -85,7 +85,7 @@ ALLOWED = {  # why it stays as it is -> what
         ),
         *("Wagner", "Uesato", "Zhu", "Li", "Zhang", "Jiang", "Xhonneux", "Cheng", "Foret", "Wu"),
         *("Simonyan", "Shrikumar", "Sundararajan", "Liang", "Beta", "Abnar", "Zuidema", "Wilson"),
-        *("Ebrahimi", "Vaswani", "Bengio", "Platanios", "et al", "arXiv"),
+        *("Ebrahimi", "Vaswani", "Bengio", "Platanios", "Yin", "Neubig", "et al", "arXiv"),
     },
     "marks of tokenizers, keys, units, kinds of files": {
         *("UNK", "CLS", "SEP", "PAD", "MASK", "Enter", "Shift", "nat", "logit", "GiB", "MiB"),

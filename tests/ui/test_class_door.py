@@ -14,12 +14,16 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
+from streamlit.web.server.server_util import get_cookie_secret
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from advlab.classroom import Classroom
 from advlab.classroom.room import TEACHER
 from advlab.runs.spaces import Limits
+from advlab.ui.classroom.crowd import UPLOADS, WINDOWS
 from advlab.ui.classroom.door import COOKIE, Gate, inside, routes
+from advlab.ui.classroom.login import USER
 
 T = TypeVar("T")
 
@@ -43,12 +47,17 @@ def alone(work: Coroutine[Any, Any, T]) -> T:
 class Browser:
     """Speaks to the class's server; keeps its cookie."""
 
-    def __init__(self, room: Classroom, base: str = "") -> None:
+    def __init__(self, room: Classroom, base: str = "", login: bool = False) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await PlainTextResponse("the app")(scope, receive, send)
 
-        doors = [*routes(room, base), Mount("/", app)]
-        self.app = Starlette(routes=doors, middleware=[Middleware(Gate, room=room, base=base)])
+        async def health(request: Any) -> PlainTextResponse:
+            return PlainTextResponse("ok")
+
+        own = Route(f"{base}/_stcore/health", health)
+        gate = Middleware(Gate, room=room, base=base, login=login)
+        doors = [*routes(room, base, login), own, Mount("/", app)]
+        self.app = Starlette(routes=doors, middleware=[gate])
         self.cookie = ""
         self.base = base
 
@@ -61,7 +70,7 @@ class Browser:
         given = {"host": "class.test", "accept": "text/html", "content-length": str(len(body))}
         given |= {k.replace("_", "-"): v for k, v in headers.items()}
         if self.cookie:
-            given["cookie"] = f"{COOKIE}={self.cookie}"
+            given.setdefault("cookie", f"{COOKIE}={self.cookie}")
         place, _sign, query = path.partition("?")
         scope = {
             "type": "http",
@@ -151,10 +160,13 @@ def test_a_student_joins_goes_on_where_they_wanted_and_is_known(room: Classroom)
     assert browser.ask("/explore").status == 303
 
 
-def test_a_cookie_behind_https_is_secure_and_holds_below_its_path(room: Classroom) -> None:
+@pytest.mark.parametrize("told", ["https", "https, http"])
+def test_a_cookie_behind_https_is_secure_and_holds_below_its_path(
+    room: Classroom, told: str
+) -> None:
     browser = Browser(room, "/lab")
     form = {"code": room.code, "name": "Anna"}
-    answer = browser.ask("/join", form, x_forwarded_proto="https")
+    answer = browser.ask("/join", form, x_forwarded_proto=told)
     assert answer.headers["location"] == "/lab/"
     flags = answer.headers["set-cookie"].lower()
     assert "secure" in flags
@@ -233,3 +245,74 @@ def test_measurements_of_the_server_are_nobodys(room: Classroom) -> None:
 def test_the_door_speaks_the_browsers_language(room: Classroom) -> None:
     body = Browser(room).ask("/join", accept_language="zh-CN,zh;q=0.9,en;q=0.8").body
     assert '<html lang="zh">' in body
+
+
+def test_a_containers_check_of_health_needs_no_base_path(room: Classroom) -> None:
+    outside = Browser(room, "/lab")
+    outside.base = ""  # asks past the proxy
+    assert outside.ask("/_stcore/health", accept="*/*").body == "ok"
+    assert outside.ask("/_stcore/metrics").status == 404
+
+
+def test_before_the_login_no_file_goes_in_or_out(room: Classroom) -> None:
+    signed = create_signed_value(get_cookie_secret(), USER, "{}").decode()
+    for path, method in (("/media/x.zip", "GET"), ("/_stcore/upload_file/a/b", "PUT")):
+        browser = Browser(room, login=True)
+        for cookie in ("", f"{USER}=", f"{USER}=made-up", f"{USER}={signed[:-2]}"):
+            assert browser.ask(path, {}, method=method, cookie=cookie).status == 403
+        assert browser.ask(path, {}, method=method, cookie=f"{USER}={signed}").body == "the app"
+    assert Browser(room, login=True).ask("/explore").body == "the app"  # asks to log in
+
+
+def test_who_logs_out_is_no_teacher_any_more(room: Classroom) -> None:
+    browser = Browser(room, login=True)
+    browser.ask(f"/teach/{room.secret}")
+    assert room.who(browser.cookie) == TEACHER
+    browser.ask("/auth/logout")
+    assert room.who(browser.cookie) is None
+
+
+def test_one_student_cannot_fill_the_servers_memory_with_files(room: Classroom) -> None:
+    anna, ben = Browser(room), Browser(room)
+    ben.app = anna.app
+    for browser, name in ((anna, "Anna"), (ben, "Ben")):
+        browser.ask("/join", {"code": room.code, "name": name})
+    path = "/_stcore/upload_file/a/"
+    said = [anna.ask(f"{path}{i}", {}, method="PUT").status for i in range(UPLOADS + 1)]
+    assert said == [200] * UPLOADS + [429]
+    assert "wait" in anna.ask(f"{path}x", {}, method="PUT").body
+    assert ben.ask(f"{path}x", {}, method="PUT").status == 200
+    assert anna.ask("/explore").status == 200
+
+
+def test_windows_of_one_student_are_counted_while_they_are_open(room: Classroom) -> None:
+    tokens = [room.join(room.code, name)[1] for name in ("Anna", "Ben")]
+    closed: list[str] = []
+
+    async def crowd() -> None:
+        end = asyncio.Event()
+
+        async def page(scope: Any, receive: Any, send: Any) -> None:
+            await end.wait()
+
+        gate = Gate(page, room)
+
+        async def open_one(token: str) -> None:
+            async def send(message: Any) -> None:
+                closed.append(message["reason"])
+
+            cookie = [(b"cookie", f"{COOKIE}={token}".encode())]
+            scope = {"type": "websocket", "path": "/_stcore/stream", "headers": cookie}
+            await gate(scope, None, send)  # type: ignore[arg-type]
+
+        open_now = [asyncio.create_task(open_one(tokens[0])) for _i in range(WINDOWS + 2)]
+        open_now.append(asyncio.create_task(open_one(tokens[1])))
+        await asyncio.sleep(0)
+        assert len(closed) == 2
+        assert "close some" in closed[0]
+        end.set()
+        await asyncio.gather(*open_now)
+        await open_one(tokens[0])
+        assert len(closed) == 2
+
+    alone(crowd())

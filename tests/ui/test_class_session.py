@@ -163,8 +163,11 @@ def test_without_a_class_nobody_is_asked_for_anything(monkeypatch: pytest.Monkey
         ("http://127.0.0.1:8501/class?part=room", "http://192.0.2.7:8501"),
         ("http://[::1]:8501/class", "http://192.0.2.7:8501"),
         ("https://lab.example.org/adv/class", "https://lab.example.org/adv"),
+        ("https://lab.example.org/classes/class", "https://lab.example.org/classes"),
+        ("https://class.example.org:8443/class?part=room", "https://class.example.org:8443"),
     ],
 )
 def test_the_teachers_page_shows_an_address_that_others_can_open(teachers: str, shown: str) -> None:
     assert for_students(teachers, "http://192.0.2.7:8501") == shown
-    assert for_students(teachers, "") == teachers.split("/class")[0]  # nothing better is known
+    # nothing better is known
+    assert for_students("http://localhost:8501/class", "") == "http://localhost:8501"

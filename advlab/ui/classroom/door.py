@@ -20,6 +20,8 @@ from starlette.routing import BaseRoute, Route
 from advlab.classroom.room import TEACHER
 from advlab.errors import AdvlabError
 from advlab.language import _, fitting, language, speak
+from advlab.ui.classroom.crowd import Crowd
+from advlab.ui.classroom.login import signed_in
 from advlab.ui.hosts import Application, Message, Receive, Send
 
 if TYPE_CHECKING:
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 COOKIE = "advlab_class"
 DAYS = 120  # for which a cookie is kept
 FORM = 4096  # bytes of what is typed at the door
-OPEN = ("/join", "/leave", "/_stcore/health", "/favicon.ico")  # without a cookie
+HEALTH = "/_stcore/health"
+OPEN = ("/join", "/leave", HEALTH, "/favicon.ico")  # without a cookie
 TEACH = "/teach/"
+LOGOUT = "/auth/logout"  # Streamlit's own
+UPLOAD = "/_stcore/upload_file"
+FILES = ("/media", UPLOAD)  # downloads and uploads
 CLOSED = ("/_stcore/metrics",)  # to everybody
 
 STYLE = """
@@ -64,14 +70,23 @@ class Gate:
         self.room = room
         self.base = base
         self.login = login
+        self.crowd = Crowd()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it here."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        if scope["path"] == HEALTH:  # a container's check knows no base path
+            scope = {
+                **scope,
+                "path": self.base + HEALTH,
+                "raw_path": f"{self.base}{HEALTH}".encode(),
+            }
         answer = self._answer(scope)
-        if answer is None:
+        if answer is None and scope["type"] == "websocket":
+            await self._window(scope, receive, send)
+        elif answer is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send(
@@ -80,26 +95,69 @@ class Gate:
         else:
             await answer(scope, receive, send)  # type: ignore[arg-type]
 
+    async def _window(self, scope: Message, receive: Receive, send: Send) -> None:
+        """A page's socket, counted while it is open."""
+        who = self._who(_headers(scope))
+        if who is None or who == TEACHER:
+            await self.app(scope, receive, send)
+            return
+        if reason := self.crowd.no_window(who):
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})
+            return
+        self.crowd.windows[who] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.crowd.windows[who] -= 1
+
+    def _who(self, headers: Mapping[bytes, str]) -> str | None:
+        """The student or teacher whose cookie came along."""
+        return self.room.who(cookie_parser(headers.get(b"cookie", "")).get(COOKIE))
+
+    def _too_many(self, who: str, scope: Message, path: str, headers: Mapping[bytes, str]) -> str:
+        """Why a student's request asks too much of the server; "" where it does not."""
+        with speak(spoken(headers.get(b"accept-language"))):
+            if path.startswith(UPLOAD) and scope.get("method") == "PUT":
+                return self.crowd.no_upload(who) or ""
+            if scope["type"] == "http" and "text/html" in headers.get(b"accept", ""):
+                return self.crowd.no_window(who) or ""
+        return ""
+
     def _answer(self, scope: Message) -> Response | None:
         """What is answered at the door; None where the request goes in."""
         path = str(scope["path"]).removeprefix(self.base)
-        headers = {k.lower(): v.decode("latin-1") for k, v in scope.get("headers", ())}
+        headers = _headers(scope)
         if path.startswith(CLOSED):
             return PlainTextResponse("not found\n", 404)
-        who = self.room.who(cookie_parser(headers.get(b"cookie", "")).get(COOKIE))
+        token = cookie_parser(headers.get(b"cookie", "")).get(COOKIE)
+        if self.login and path == LOGOUT:
+            self.room.forget(token)  # a teacher's, whose link came before the login
+        who = self.room.who(token)
         limit = self.room.limits.upload << 20
         length = headers.get(b"content-length", "0")
         if who != TEACHER and (not length.isdigit() or int(length) > limit + (1 << 20)):
             with speak(spoken(headers.get(b"accept-language"))):
                 told = _("In a class, a file may have {most} MB.", most=self.room.limits.upload)
             return PlainTextResponse(f"{told}\n", 413)
-        if who is not None or path in OPEN or path.startswith(TEACH) or self.login:
+        if who not in (None, TEACHER) and who and path not in OPEN:
+            too_many = self._too_many(who, scope, path, headers)
+            if too_many:
+                return PlainTextResponse(f"{too_many}\n", 429)
+        if who is not None or path in OPEN or path.startswith(TEACH):
             return None
+        if self.login:
+            return self._to_log_in(path, headers)
         asked = urlencode({"next": path + _query(scope)}, quote_via=quote)
         looks = scope["type"] == "http" and scope.get("method") in ("GET", "HEAD")
         if looks and "text/html" in headers.get(b"accept", ""):
             return RedirectResponse(f"{self.base}/join?{asked}", 303)
         return PlainTextResponse("join the class first\n", 403)
+
+    def _to_log_in(self, path: str, headers: Mapping[bytes, str]) -> Response | None:
+        """Who has yet to log in sees the page that asks for it: no file of anybody's, no upload."""
+        if not path.startswith(FILES) or signed_in(cookie_parser(headers.get(b"cookie", ""))):
+            return None
+        return PlainTextResponse("log in first\n", 403)
 
 
 def routes(room: Classroom, base: str = "", login: bool = False) -> list[BaseRoute]:
@@ -157,6 +215,10 @@ def spoken(accepted: str | None) -> str:
     return "en"
 
 
+def _headers(scope: Message) -> dict[bytes, str]:
+    return {k.lower(): v.decode("latin-1") for k, v in scope.get("headers", ())}
+
+
 def _query(scope: Message) -> str:
     query = scope.get("query_string", b"").decode("latin-1")
     return f"?{query}" if query else ""
@@ -175,7 +237,8 @@ async def _form(request: Request) -> Mapping[str, str]:
 def _known(request: Request, after: str, token: str, base: str) -> Response:
     """Go on, with the cookie that says who this is."""
     answer = RedirectResponse(after, 303)
-    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    told = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()
+    secure = "https" in (request.url.scheme, told)  # of proxies in a row, the outermost
     answer.set_cookie(
         COOKIE,
         token,

@@ -6,7 +6,7 @@ import streamlit as st
 
 from advlab.language import _
 from advlab.ui import plain_text
-from advlab.ui.classroom import session
+from advlab.ui.classroom import login, session
 
 LARGE = "large"  # in the address: large=true
 # letters, boxes and gaps of a page are measured in the root's letters
@@ -28,7 +28,7 @@ def type_size() -> None:
 
 
 def beside() -> None:
-    """Who one is, below the menu; for the teacher the switch to large letters."""
+    """Who one is, below the menu; after a login the way out; for the teacher large letters too."""
     if session.room() is None:
         return
     with st.sidebar:
@@ -43,3 +43,5 @@ def beside() -> None:
                 persist_state="session",
                 help=_("For a projector; also large=1 in the address"),
             )
+        if login.uses_login():
+            login.way_out()

@@ -7,7 +7,6 @@ sight while a socket is down. A run of a page that belongs to nobody gets no dat
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 
 import streamlit as st
@@ -18,6 +17,8 @@ from advlab.errors import ClassError
 from advlab.language import _
 from advlab.runs import spaces
 from advlab.runs.spaces import Space
+from advlab.ui import plain_text
+from advlab.ui.classroom import login
 from advlab.ui.classroom.door import COOKIE
 
 MOST = 5000  # sessions that are remembered
@@ -74,9 +75,13 @@ def enter() -> None:
     here, context = room(), get_script_run_ctx(suppress_warning=True)
     if here is None or context is None:
         return
-    known, who = _owners.get(context.session_id), _named(here)
+    known, who, refused = _owners.get(context.session_id), None, ""
+    try:
+        who = _named(here)
+    except ClassError as error:
+        refused = str(error)
     if who is None and known is None:
-        _knock()
+        _knock(refused)
     if who is not None and who != known:
         if known is not None:  # another came in by the same browser: nothing is left for them
             for key in list(st.session_state):
@@ -89,32 +94,25 @@ def enter() -> None:
         here.saw(who)
 
 
-def uses_login() -> bool:
-    """Whether Streamlit's OIDC login is set up here (`[auth]` in its secrets)."""
-    from streamlit.runtime.secrets import secrets_singleton
-
-    try:
-        return bool(secrets_singleton.load_if_toml_exists()) and "auth" in secrets_singleton
-    except Exception:  # a file that cannot be read sets nothing up
-        return False
-
-
 def _named(here: Classroom) -> str | None:
-    """Who the browser says it is: by the class's cookie, else by Streamlit's login."""
+    """Who the browser says it is: by the class's cookie, else by Streamlit's login.
+
+    ClassError for a login that the class has no place for.
+    """
     who = here.who(st.context.cookies.get(COOKIE))
-    if who is not None or not uses_login() or not st.user.is_logged_in:
+    if who is not None:
         return who
-    told = st.user.to_dict()
-    key = f"{told.get('iss')}\n{told.get('sub') or told.get('email')}"
-    name = str(told.get("name") or told.get("email") or _("Student"))
-    return here.logged_in(hashlib.sha256(key.encode()).hexdigest(), name).id
+    found = login.visitor()
+    return None if found is None else here.logged_in(*found).id
 
 
-def _knock() -> None:
-    """Ask who has not come in to do so, and end the run."""
-    if uses_login():
-        st.title("advlab", anchor=False)
-        st.button(_("Log in"), type="primary", on_click=st.login)
-    else:
+def _knock(refused: str) -> None:
+    """Ask who has not come in to do so, or tell why not; and end the run."""
+    if not login.uses_login():
         st.error(_("Join the class first: open its address, and type the code."))
+    elif not (refused or st.user.is_logged_in):
+        login.way_in()
+    else:
+        st.error(plain_text(refused or _("The login does not say who you are; tell your teacher.")))
+        login.way_out()
     st.stop()

@@ -20,6 +20,7 @@ from advlab.runs.queue import Store
 from advlab.ui import plain_text
 from advlab.ui.classroom import session
 from advlab.ui.classroom.challenge import challenge_part
+from advlab.ui.classroom.login import uses_login
 from advlab.ui.classroom.question import question_part
 from advlab.ui.classroom.shown import table
 from advlab.ui.language import heard
@@ -67,8 +68,12 @@ def _door(room: Classroom) -> None:
     """The address and the code, to be read from the last row."""
     address = for_students(st.context.url or "", room.address)
     st.html(
-        '<p style="margin:0;font-size:1.1rem;overflow-wrap:anywhere">'
-        f"{html.escape(address)}</p>"
+        f'<p style="margin:0;font-size:1.1rem;overflow-wrap:anywhere">{html.escape(address)}</p>'
+    )
+    if uses_login():
+        st.caption(_("The address at which students log in."))
+        return
+    st.html(
         '<p style="margin:0;font-size:2.6rem;font-weight:700;letter-spacing:.15em">'
         f"{html.escape(room.code)}</p>"
     )
@@ -77,9 +82,12 @@ def _door(room: Classroom) -> None:
 
 def for_students(teachers: str, printed: str) -> str:
     """The address that others can open: the teacher's own, unless it means their own machine."""
-    own = teachers.split("/class")[0]
-    here = urlsplit(own).hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-    return printed if printed and here else own
+    asked = urlsplit(teachers)
+    here = asked.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+    if printed and here:
+        return printed
+    place = asked.path.rstrip("/").removesuffix("/class")  # a host or a base path may say it too
+    return f"{asked.scheme}://{asked.netloc}{place}"
 
 
 def _room(room: Classroom) -> None:

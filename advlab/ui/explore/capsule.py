@@ -123,7 +123,7 @@ def _explanations(found: Capsule) -> None:
             _("Baseline, settings, completeness, spread and agreement of each method"),
         )
         st.caption(
-            _("{meaning} *Verify* computes the attack again, not these.", meaning=worth.MEANING)
+            _("{meaning} *Verify* computes the attack again, not these.", meaning=_(worth.MEANING))
         )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PIN = "explore.pin"
 _CSS = """
 button {
-  min-height: 40px; padding: 4px 12px; font: inherit; font-family: var(--st-font); cursor: pointer;
+  min-height: 40px; padding: 4px 12px; font: 0.875rem var(--st-font); cursor: pointer;
   color: var(--st-text-color); background: var(--st-background-color); width: 100%;
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius);
 }

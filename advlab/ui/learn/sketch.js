@@ -5,6 +5,9 @@ export default function (component) {
   const { data, parentElement, setStateValue } = component;
   const root = parentElement.querySelector("#sketch");
   if (!root || root.dataset.key === data.key) return;
+  // sliders are drawn for a light page unless told otherwise; light letters stand on a dark one
+  const [red, green, blue] = getComputedStyle(root).color.match(/[\d.]+/g).map(Number);
+  root.style.colorScheme = red + green + blue > 384 ? "dark" : "light";
   root.dataset.key = data.key;
   const n = data.at.length, { low, high } = data;
   const values = drawn.get(data.key) || Array(n).fill((low + high) / 2);
