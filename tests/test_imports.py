@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,14 +39,24 @@ DRAWN = {"language", "errors", "records", "runs"}
 MAY_DRAW = {"capsule", "studies", "lessons", "classroom", "ui", "cli"}
 
 
+@cache
 def package_of(path: Path) -> str:
     """The file's place in the house: `advlab/data/files.py` -> `data`."""
     return path.relative_to(ROOT / "advlab").parts[0].removesuffix(".py")
 
 
+PACKAGES = {package_of(p) for p in MODULES}
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a file's tree."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports(path: Path) -> Iterator[tuple[str, int]]:
     """(dotted name, line) of each import, those for type checkers and inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             for name in node.names:
                 yield name.name, node.lineno
@@ -59,10 +70,9 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
 
 def targets(path: Path) -> Iterator[tuple[str, int]]:
     """The packages of advlab that a file imports."""
-    packages = {package_of(p) for p in MODULES}
     for name, line in imports(path):
         pieces = name.split(".")
-        if pieces[0] == "advlab" and len(pieces) > 1 and pieces[1] in packages:
+        if pieces[0] == "advlab" and len(pieces) > 1 and pieces[1] in PACKAGES:
             yield pieces[1], line
 
 
@@ -174,7 +184,7 @@ def test_the_names_of_the_package_exist() -> None:
 def test_nothing_is_unpickled_and_no_remote_code_is_trusted(path: Path) -> None:
     used = {n.split(".")[0] for n, _ in imports(path)}
     assert not used & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Call):
             assert ast.unparse(node.func) not in {"torch.load", "torch.save", "eval", "exec"}, where

@@ -24,13 +24,15 @@ def few_pools() -> None:
     call("mallopt", _M_ARENA_MAX, POOLS)
 
 
-def set_aside() -> None:
+def set_aside(*, again: bool = True) -> None:
     """Collect what nobody refers to, and spare what lives the collections until the next call.
 
     Streamlit collects after each page run. Over all that torch and a model bring with them that takes
-    a quarter of a second, in which the end of the page is not even sent.
+    a quarter of a second, in which the end of the page is not even sent. `again`: what was set aside
+    before is looked through again, which takes as long, for what has died since.
     """
-    gc.unfreeze()  # what was set aside before and has died since goes too
+    if again:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
 

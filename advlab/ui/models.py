@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 KEPT = int(os.environ.get("ADVLAB_MODELS_KEPT", "3"))  # models in memory
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
+_loads = count(1)  # of models, in this process
 
 
 def model_choices() -> dict[str, str]:
@@ -189,5 +191,5 @@ def _load(id_: str, files: str, folder: str, _title: str) -> Victim:
         raise ModelError(retold(str(error))) from error
     victim.model.eval().requires_grad_(False)
     __ = victim.table, victim.scale, victim.hash  # once here, rather than in every view
-    set_aside()
+    set_aside(again=next(_loads) % KEPT == 0)  # at most so many dead ones wait for it
     return victim

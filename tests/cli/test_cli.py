@@ -8,7 +8,7 @@ from pathlib import Path
 
 import places
 import pytest
-from commands import json_of, said
+from commands import Command, json_of, said
 from victims import write_reviews
 
 from advlab.cli.main import COMMANDS, EXAMPLES, main
@@ -40,17 +40,11 @@ def ids(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {row["name"]: row["id"] for row in json_of(capsys, "runs")["runs"]}
 
 
-def advlab(*words: str, home: Path, code: str = "") -> subprocess.CompletedProcess[str]:
-    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "advlab"]
-    return subprocess.run(
-        [*start, *words],
-        cwd=places.ROOT,
-        env=os.environ | {"ADVLAB_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def advlab(*words: str, home: Path) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a command in a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADVLAB_HOME", str(home))
+        return Command(*words).ended()
 
 
 # ---- help -----------------------------------------------------------------------------------
@@ -99,7 +93,16 @@ def test_help_of_the_whole_comes_without_torch(tmp_path: Path) -> None:
         "print(slow or 'light', file=sys.stderr)"
     )
     for words in (["--help"], ["--version"], ["runs"], ["demo", "--help"]):
-        assert advlab(*words, home=tmp_path, code=code).stderr.strip() == "light", words
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=places.ROOT,
+            env=os.environ | {"ADVLAB_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.stderr.strip() == "light", words
 
 
 # ---- train ----------------------------------------------------------------------------------
@@ -165,9 +168,11 @@ def test_two_files_without_a_header_are_read_by_column_number(
 
 def test_train_prints_one_json_object_and_nothing_else(tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "reviews.csv", n=60)
-    done = advlab("train", "--data", str(data), *SHORT, "--json", home=tmp_path / "home")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout, parse_constant=pytest.fail)
+    status, out, err = advlab(
+        "train", "--data", str(data), *SHORT, "--json", home=tmp_path / "home"
+    )
+    assert status == 0, err
+    found = json.loads(out, parse_constant=pytest.fail)
     assert found["status"] == "done"
     assert Path(found["model"], "model.safetensors").is_file()
     assert found["config"]["data"]["source"] == str(data)
@@ -273,9 +278,9 @@ def test_what_is_not_printed_is_not_computed(
 
 
 def test_attack_prints_one_json_object_and_nothing_else(runs: Path) -> None:
-    done = advlab("attack", "plain", "<script> good 🎬", "--json", home=runs)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout, parse_constant=pytest.fail)["text"] == "<script> good 🎬"
+    status, out, err = advlab("attack", "plain", "<script> good 🎬", "--json", home=runs)
+    assert status == 0, err
+    assert json.loads(out, parse_constant=pytest.fail)["text"] == "<script> good 🎬"
 
 
 def test_a_model_folder_serves_as_a_model(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -483,10 +488,10 @@ def test_a_reader_that_stops_early_is_no_error(runs: Path) -> None:
 
 
 def test_a_mistake_leaves_standard_output_empty(tmp_path: Path) -> None:
-    done = advlab("attack", "./nothing-here", "good", "--json", home=tmp_path)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.startswith("advlab: expected a model folder")
+    status, out, err = advlab("attack", "./nothing-here", "good", "--json", home=tmp_path)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("advlab: expected a model folder")
 
 
 def test_transfer_prints_every_kind_and_both_ways(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from browser import browser, page, pair, server, task_runs
+from browser import browser, page, pair, server, task_runs, windows
 
-__all__ = ["browser", "page", "pair", "server", "task_runs"]
+__all__ = ["browser", "page", "pair", "server", "task_runs", "windows"]

@@ -801,7 +801,7 @@ def test_real_training_killed_in_the_middle_of_an_epoch_continues(store: Store) 
             data=DataConfig(str(file), text_column="text", label_column="label"),
             model=ModelConfig("tiny", max_length=16),
             method={"name": "fgm"},
-            train=TrainConfig(epochs=3, batch_size=4, eval_limit=16),
+            train=TrainConfig(epochs=2, batch_size=4, eval_limit=16),
         )
     )
     folder = store.get(run_id).folder

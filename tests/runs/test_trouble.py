@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import places
 import pytest
+from commands import Command
 from victims import write_reviews
 
 from advlab.errors import AdvlabError, RunError, SettingError
@@ -32,30 +32,12 @@ def config(name: str = "", **how: object) -> RunConfig:
     return RunConfig(name=name, method={"name": "plain", **how})
 
 
-def advlab(*words: str, limit: int = 0) -> subprocess.CompletedProcess[str]:
-    """A command; with a `limit` no file may grow beyond so many bytes."""
-
-    def before() -> None:
-        import resource
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.run(
-        [sys.executable, "-m", "advlab", *words],
-        cwd=places.ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        preexec_fn=before if limit else None,
-    )
-
-
-def told(done: subprocess.CompletedProcess[str], status: int = 2) -> str:
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+def told(done: tuple[int, str, str], status: int = 2) -> str:
+    """The standard error of a command that ended so."""
+    found, _, err = done
+    assert found == status, err
+    assert "Traceback" not in err
+    return err
 
 
 def change(root: Path, statement: str, *values: object) -> None:
@@ -77,8 +59,8 @@ def test_a_damaged_list_is_named_and_made_anew(advlab_home: Path, where: str) ->
     file.write_bytes(whole if where == "head" else data[:4096] + b"\xff" * (len(data) - 4096))
     with pytest.raises(RunError, match=r"runs.db is damaged .* advlab runs rebuild"):
         Store(advlab_home).listing()
-    assert "advlab runs rebuild" in told(advlab("runs"))
-    assert "30 runs are in the new list" in advlab("runs", "rebuild").stdout
+    assert "advlab runs rebuild" in told(Command("runs").ended())
+    assert "30 runs are in the new list" in Command("runs", "rebuild").ended()[1]
     found = {info.id: info for info in Store(advlab_home).listing()}
     assert set(found) == set(ids)
     assert [found[i].status for i in ids[:3]] == ["done", "paused", "interrupted"]
@@ -217,12 +199,12 @@ def killed(run_id: str) -> None:
 @pytest.mark.slow
 def test_a_full_disk_fails_the_run_with_a_sentence_and_it_can_be_resumed(advlab_home: Path) -> None:
     data = str(write_reviews(advlab_home / "reviews.csv", n=60))
-    done = advlab("train", "--data", data, "--name", "big", *SHORT, limit=200_000)
-    assert "may not grow further" in told(done)
+    command = Command("train", "--data", data, "--name", "big", *SHORT, limit=200_000)
+    assert "may not grow further" in told(command.ended())
     [info] = jobs.runs()
     assert info.status == "failed"
     assert "may not grow further" in (info.error or "")
-    assert "done: " in advlab("runs", "resume", "big").stdout
+    assert "done: " in Command("runs", "resume", "big").ended()[1]
 
 
 @pytest.mark.slow
@@ -231,21 +213,13 @@ def test_a_folder_that_is_deleted_during_training_ends_it_with_a_sentence(
 ) -> None:
     data = str(write_reviews(tmp_path / "reviews.csv", n=60))
     words = ("train", "--data", data, "--name", "gone", *SHORT, "--epochs", "60")
-    with subprocess.Popen(
-        [sys.executable, "-m", "advlab", *words],
-        cwd=places.ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as command:
-        while not any("epoch" in r.folder.diary.read_text() for r in jobs.runs() if _began(r)):
-            assert command.poll() is None
-            time.sleep(0.05)
-        while advlab_home.exists():  # a file may be written into a folder that is being emptied
-            shutil.rmtree(advlab_home, ignore_errors=True)
-        _, err = command.communicate(timeout=120)
-    assert command.returncode == 2
-    assert "Traceback" not in err
+    command = Command(*words)
+    while not any("epoch" in r.folder.diary.read_text() for r in jobs.runs() if _began(r)):
+        assert command.status is None
+        time.sleep(0.05)
+    while advlab_home.exists():  # a file may be written into a folder that is being emptied
+        shutil.rmtree(advlab_home, ignore_errors=True)
+    err = told(command.ended(120))
     assert "was deleted during the run; start the run anew" in err
 
 
@@ -256,14 +230,14 @@ def _began(info: jobs.RunInfo) -> bool:
 def test_plain_mistakes_of_training_print_a_sentence_and_no_traceback(advlab_home: Path) -> None:
     (advlab_home / "one.csv").write_text("text,label\n" + "good,a\n" * 50)
     for words in (("--data", "absent.csv"), ("--data", str(advlab_home / "one.csv"))):
-        assert told(advlab("train", *words, "--epochs", "1")).startswith("advlab: ")
+        assert told(Command("train", *words, "--epochs", "1").ended()).startswith("advlab: ")
 
 
 def test_a_home_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     for place in ("file", "file/below"):
         monkeypatch.setenv("ADVLAB_HOME", str(tmp_path / place))
-        assert "is a file; choose another place" in told(advlab("runs"))
+        assert "is a file; choose another place" in told(Command("runs").ended())
 
 
 def read_only(act: Callable[[], None], root: Path) -> None:
@@ -287,7 +261,7 @@ def test_a_read_only_home_still_shows_its_list(advlab_home: Path) -> None:
     run_id = store.enqueue(config("kept"))
 
     def act() -> None:
-        assert "kept" in advlab("runs").stdout
-        assert "may only be read" in told(advlab("runs", "cancel", run_id))
+        assert "kept" in Command("runs").ended()[1]
+        assert "may only be read" in told(Command("runs", "cancel", run_id).ended())
 
     read_only(act, advlab_home)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from explore_pages import TEXTS
+from streamlit.components.v2 import manifest_scanner
 
 
-@pytest.fixture
-def two_models(advlab_home: Path) -> Path:
-    """Two random tiny models as folders under `models`."""
+@pytest.fixture(autouse=True, scope="session")
+def packages_are_scanned_once():
+    """A page run in this process searches every installed package for components: a second each."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """The folder of a random tiny model by its seed, made once: to be copied, not to be changed."""
     from advlab.model.tiny import tiny_victim
     from advlab.records import Dataset, Example
 
@@ -20,8 +33,21 @@ def two_models(advlab_home: Path) -> Path:
         for i, (text, label) in enumerate(TEXTS * 3)
     )
     data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
+    made = tmp_path_factory.mktemp("random")
+
+    def folder(seed: int) -> Path:
+        if not (made / str(seed)).exists():
+            tiny_victim("tiny", data, seed=seed, max_length=32).save(made / str(seed))
+        return made / str(seed)
+
+    return folder
+
+
+@pytest.fixture
+def two_models(advlab_home: Path, random_model: Callable[[int], Path]) -> Path:
+    """Two random tiny models as folders under `models`."""
     for seed, name in enumerate(("first", "second")):
-        tiny_victim("tiny", data, seed=seed, max_length=32).save(advlab_home / "models" / name)
+        shutil.copytree(random_model(seed), advlab_home / "models" / name)
     return advlab_home
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,9 @@ TEXT = "a slow film, but never dull"
 
 
 @pytest.fixture
-def three_models(two_models: Path) -> Path:
+def three_models(two_models: Path, random_model: Callable[[int], Path]) -> Path:
     """A third one, with weights of its own."""
-    from explore_pages import TEXTS
-
-    from advlab.model.tiny import tiny_victim
-    from advlab.records import Dataset, Example
-
-    texts = tuple(
-        Example(str(i), text, (("negative", "positive")[label],))
-        for i, (text, label) in enumerate(TEXTS * 3)
-    )
-    data = Dataset("tests", ("negative", "positive"), texts, texts, texts)
-    tiny_victim("tiny", data, seed=7, max_length=32).save(two_models / "models" / "third")
+    shutil.copytree(random_model(7), two_models / "models" / "third")
     return two_models
 
 

@@ -62,7 +62,9 @@ def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> N
     from streamlit.testing.v1 import AppTest
 
     file = str(places.ROOT / "pages" / "explore" / "many.py")
-    app = AppTest.from_file(file, default_timeout=60).run()
+    app = AppTest.from_file(file, default_timeout=60)
+    app.session_state["many.count"] = 3  # of the data's sentences, at first
+    app.run()
     assert not app.exception
     opened = [widget(app, "selectbox", letter).value for letter in "ab"]
     assert opened == ["local:first", "local:second"]  # the pair that the other pages open with

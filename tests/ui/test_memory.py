@@ -6,10 +6,13 @@ import gc
 import subprocess
 import sys
 import weakref
+from itertools import count
+from pathlib import Path
 
 import places
 import pytest
 
+from advlab.ui import models
 from advlab.ui.memory import set_aside
 
 PROGRAM = """
@@ -70,10 +73,23 @@ def test_what_lives_is_set_aside_and_what_died_meanwhile_is_collected_the_next_t
         del ring
         gc.collect()
         assert dead() is not None  # it was spared, so the collection was short
+        set_aside(again=False)
+        assert dead() is not None
         set_aside()
         assert dead() is None
     finally:
         gc.unfreeze()
+
+
+def test_a_second_model_is_set_aside_without_looking_through_the_first_ones_again(
+    two_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+    monkeypatch.setattr(models, "set_aside", lambda *, again: looked.append(again))
+    monkeypatch.setattr(models, "_loads", count(1))
+    for name in ("first", "second") * 3:
+        models._load(f"local:{name}", str(len(looked)), str(two_models / "models" / name), name)
+    assert looked == [False, False, True] * 2  # one time for each model that is kept at most
 
 
 COLLECTED = """

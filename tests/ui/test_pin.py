@@ -20,6 +20,7 @@ EXPLORE, MANY, RUNS = ("pages/explore/explore.py", "pages/explore/many.py", "pag
 
 def visit(path: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.session_state["many.count"] = 3  # of the data's sentences, before a test types its own
     return go(app, path)
 
 
