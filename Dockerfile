@@ -6,8 +6,10 @@
 FROM python:3.11-slim
 
 ENV ADVLAB_HOME=/data OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1
+# torch's own index of wheels for CPUs, given to --build-arg, makes a far smaller image
+ARG PIP_EXTRA_INDEX_URL
 COPY . /src
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu '/src[minilm,login]' \
+RUN pip install --no-cache-dir '/src[minilm,login]' \
     && rm -rf /src \
     && useradd --create-home --uid 1000 advlab \
     && install -d -o advlab -g advlab -m 700 /data
