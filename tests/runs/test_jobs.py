@@ -838,6 +838,6 @@ def test_real_training_killed_in_the_middle_of_an_epoch_continues(store: Store) 
     steps = [e.step for e in jobs.timeline(after) if e.kind == "step"]
     assert steps == sorted(set(steps))
     assert steps[-1] == info.steps
-    assert [e.values["epoch"] for e in jobs.timeline(after) if e.kind == "epoch"] == [1, 2, 3]
+    assert [e.values["epoch"] for e in jobs.timeline(after) if e.kind == "epoch"] == [1, 2]
     assert 0.0 <= info.metrics["test_accuracy"] <= 1.0
     assert folder.has_model
