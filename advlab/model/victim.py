@@ -156,10 +156,13 @@ class Victim:
         """Where the parameters are."""
         return next(self.model.parameters()).device
 
-    def encode(self, examples: Sequence[Example | str]) -> Batch:
-        """Examples or bare texts -> a batch on the model's device."""
+    def encode(
+        self, examples: Sequence[Example | str], tokens: Sequence[Tokens] | None = None
+    ) -> Batch:
+        """Examples or bare texts -> a batch on the model's device. `tokens`: theirs, where made."""
         made = [Example(str(i), e) if isinstance(e, str) else e for i, e in enumerate(examples)]
-        return self.task.encode(self.reader.tokens_of(made), made, self.reader).to(self.device)
+        tokens = self.reader.tokens_of(made) if tokens is None else tokens
+        return self.task.encode(tokens, made, self.reader).to(self.device)
 
     def unread(
         self, examples: Sequence[Example], tokens: Sequence[Tokens] | None = None

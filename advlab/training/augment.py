@@ -20,7 +20,10 @@ from advlab.records import Example
 from advlab.records.script import HAN
 from advlab.records.turns import MARK, turns_of
 from advlab.runs.config import SCRATCH, Augmentation, RunConfig
+from advlab.tasks import Batch, Tokens
+from advlab.tasks.base import in_training
 
+MOST_KEPT = 1_000_000  # tokens, at some 270 bytes each
 _WORD = re.compile(rf"[{HAN}]|[^\W{HAN}](?:[^\W{HAN}]|['’-])*|[^\w\s]+|\s+")
 
 
@@ -70,15 +73,32 @@ def generator_for(seed: int, epoch: int, place: int) -> random.Random:
 
 
 class TrainingTexts:
-    """The training texts as an epoch meets them: changed anew each time, where the settings say so."""
+    """The training texts as an epoch meets them: changed anew each time, where the settings say so.
 
-    def __init__(self, examples: Sequence[Example], victim: Victim, config: RunConfig) -> None:
+    `tokens`: of the texts as they are. They are kept where each epoch meets them again and they are not
+    too many: making them anew is a tenth of the training of a tiny model.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        victim: Victim,
+        config: RunConfig,
+        tokens: Sequence[Tokens] = (),
+    ) -> None:
         self.examples = examples
         self.settings, self.seed = config.augment, config.train.seed
+        keep = not self.settings.active and sum(map(len, tokens)) <= MOST_KEPT
+        self.tokens = tokens if keep else ()
         # own-embedding synonyms mean something only where the embeddings were learnt before
         pretrained = config.model.source not in SCRATCH
         wanted = config.augment.synonyms and pretrained
         self.neighbours = synonyms_of(victim) if wanted else {}
+
+    def batch(self, victim: Victim, places: Sequence[int], epoch: int) -> Batch:
+        """The texts at these places, for the model that learns them."""
+        kept = [self.tokens[i] for i in places] if self.tokens else None
+        return in_training(victim.encode(self(places, epoch), kept))
 
     def __call__(self, places: Sequence[int], epoch: int) -> list[Example]:
         """The texts at these places."""

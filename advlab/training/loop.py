@@ -25,7 +25,7 @@ from advlab.records import Dataset, Event, Example
 from advlab.runs.config import SCRATCH, RunConfig
 from advlab.runs.disk import checkpoints
 from advlab.tasks import Batch, Tokens, build_task
-from advlab.tasks.base import PadsAnswers, in_training
+from advlab.tasks.base import PadsAnswers
 from advlab.training.augment import TrainingTexts
 from advlab.training.checkpoints import State, keep_model, load_checkpoint, save_checkpoint
 from advlab.training.epochs import keep_epoch
@@ -123,7 +123,6 @@ def train(
 
     tokens = victim.reader.tokens_of(data.train)
     sizes, unread = _sizes(victim, data.train, tokens), victim.unread(data.train, tokens)
-    del tokens  # of all training texts
     per_epoch = math.ceil(len(sizes) / settings.batch_size)
     total = per_epoch * settings.epochs
     short = min(per_epoch, round(settings.short_first * total))  # batches of short texts alone
@@ -148,7 +147,8 @@ def train(
         for note in unread:
             yield _event("note", state, message=_("training texts: {note}", note=note))
 
-    texts = TrainingTexts(data.train, victim, config)
+    texts = TrainingTexts(data.train, victim, config, tokens)
+    del tokens  # which `texts` keeps if it is worth it
     judge = Judge(data, settings)
     chance = victim.task.chance(data)  # the loss of guessing
     warmup = Warmup(config, chance, total, state)
@@ -172,7 +172,7 @@ def train(
         )
         for places in batches[state.step - (epoch - 1) * per_epoch :]:
             step = state.step
-            batch = in_training(victim.encode(texts(places, epoch - 1)))
+            batch = texts.batch(victim, places, epoch - 1)
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * lr_share(step, total, settings)
             strength = warmup.at(step)

@@ -4,14 +4,18 @@ import random
 import re
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from task_cases import KINDS, case
 
 from advlab.attacks.text.edits import BUILT_IN, synonym, typo
 from advlab.records import Example
 from advlab.records.turns import turns_of
-from advlab.runs.config import Augmentation
-from advlab.training.augment import augmented, generator_for
+from advlab.runs.config import Augmentation, RunConfig
+from advlab.tasks import Tokens
+from advlab.training import augment
+from advlab.training.augment import TrainingTexts, augmented, generator_for
 
 TEXT = "The film was good, but I would never watch it again."
 
@@ -118,3 +122,29 @@ def test_in_chinese_texts_characters_are_dropped_and_swapped_one_by_one() -> Non
         ).text
         assert sorted(swapped) == sorted(text)
         assert [i for i, sign in enumerate(swapped) if sign in "，。"] == [3, 11]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_kept_tokens_are_those_of_texts_read_anew(kind: str) -> None:
+    victim, examples = case(kind)
+    tokens = victim.reader.tokens_of(examples)
+    kept = TrainingTexts(examples, victim, RunConfig(), tokens)
+    anew = TrainingTexts(examples, victim, RunConfig())
+    for places in ([0, 1], [2, 0], [1]):
+        one, other = kept.batch(victim, places, 0), anew.batch(victim, places, 0)
+        assert one.tokens[0] is tokens[places[0]]
+        assert torch.equal(one.input_ids, other.input_ids)
+        assert torch.equal(one.perturbable, other.perturbable)
+        assert one.target.keys() == other.target.keys()
+        assert all(torch.equal(one.target[name], other.target[name]) for name in one.target)
+
+
+def test_tokens_are_not_kept_of_texts_that_change_or_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    victim, examples = case("qa")
+    tokens: list[Tokens] = victim.reader.tokens_of(examples)
+    changing = RunConfig(augment=Augmentation(word_dropout=0.1))
+    assert not TrainingTexts(examples, victim, changing, tokens).tokens
+    monkeypatch.setattr(augment, "MOST_KEPT", 10)
+    assert not TrainingTexts(examples, victim, RunConfig(), tokens).tokens
