@@ -65,8 +65,8 @@ STARTERS: dict[str, Starter] = {
     ),
     # without short texts first and the quicker memory a seed of three stayed at F1 43 to 68; ε waits
     # until questions are understood, not only until an answer of the right kind is given. Trained at
-    # ε 0.25 two seeds of six stood below 50 % at 0.25. Of nine seeds one stays below F1 88: seed 2, also
-    # with an epoch more or a rate that falls late; in batches of 24 it is seed 0
+    # ε 0.25 two seeds of six stood below 50 % at 0.25. Of nine seeds one stays below F1 88: seed 2,
+    # also with an epoch more or a rate that falls late; in batches of 24 it is seed 0
     "qa": Starter(
         N_("Question answering"),
         {"stories": N_("invented stories, a question to each")},
