@@ -83,7 +83,7 @@ STARTERS: dict[str, Starter] = {
             eval_eps=0.25,
             choose="last",
         ),
-        N_("two to three minutes"),
+        N_("three to four minutes"),
         settings={"where": "both"},
     ),
     "translation": Starter(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from advlab.runs.config import RunConfig
     from advlab.tasks import Task
 
-KEPT = int(os.environ.get("ADVLAB_MODELS_KEPT", "3"))  # models in memory
+KEPT = max(1, int(os.environ.get("ADVLAB_MODELS_KEPT", "3")))  # models in memory
 LOCAL = "local:"  # id of a model folder under $ADVLAB_HOME/models
 _loads = count(1)  # of models, in this process
 
