@@ -27,9 +27,9 @@ def few_pools() -> None:
 def set_aside(*, again: bool = True) -> None:
     """Collect what nobody refers to, and spare what lives the collections until the next call.
 
-    Streamlit collects after each page run. Over all that torch and a model bring with them that takes
-    a quarter of a second, in which the end of the page is not even sent. `again`: what was set aside
-    before is looked through again, which takes as long, for what has died since.
+    Over all that torch and a model bring with them a collection takes a quarter of a second, in which
+    no page goes on. `again`: what was set aside before is looked through again, which takes as long,
+    for what has died since.
     """
     if again:
         gc.unfreeze()
@@ -72,6 +72,7 @@ class Housekeeping:
     def _loop(self) -> None:
         seen, left = 0, 0
         while not self._over.wait(self.every):
+            gc.collect()
             if TURNS.given != seen:
                 seen, left = TURNS.given, LATER
             if left and not TURNS.busy:

@@ -15,17 +15,22 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from advlab.errors import SettingError
 from advlab.language import _
 from advlab.runs.limits import check_most, check_text, limits
 
 if TYPE_CHECKING:
+    from streamlit.runtime.scriptrunner import ScriptRunContext
+
     from advlab.attacks import Attack
 
 AT_ONCE = 2  # turns
 LONGEST = 120.0  # seconds that one attack may take
 LOOK = 0.2  # seconds between looks at the clock and at what the visitor did meanwhile
+NEWS = "turns.news"  # session's key: whether a part of the page has something new, for long runs to ask
+_ASIDE, _UNDER_WAY = "turns.aside", "turns.under_way"
 MOST_WORK = 1_000_000  # steps × restarts × tokens × models of one request
 
 
@@ -148,9 +153,53 @@ def visitor() -> str:
 
 
 def notice_clicks() -> None:
-    """End the page's run here where a click asks for another: reading the session's state does."""
-    if get_script_run_ctx(suppress_warning=True) is not None:
-        st.session_state.get("turn")
+    """End the page's run here where a click asks for another: reading the session's state does.
+
+    A click in a part that is drawn by itself, such as the class's question, would wait for the run's
+    end, and so would news of that part: the page is drawn anew for it, and takes its work up again.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return
+    st.session_state.get("turn")
+    news: Callable[[], bool] | None = st.session_state.get(NEWS)
+    if _waits(context) or (news is not None and news()):
+        st.session_state[_ASIDE] = st.session_state.get(_UNDER_WAY, {}).get("work")
+        st.rerun()
+
+
+@contextmanager
+def under_way(work: str) -> Iterator[None]:
+    """Work that `goes_on` names after the page was drawn anew for another part of it."""
+    held = {"work": work}
+    st.session_state[_UNDER_WAY] = held
+    try:
+        yield
+    finally:
+        held.clear()  # not the session's key: to reach for that may end the run once more
+
+
+def goes_on(work: str) -> bool:
+    """Whether this work was put aside for another part of the page. Told once."""
+    if st.session_state.get(_ASIDE) != work:
+        return False
+    del st.session_state[_ASIDE]
+    return True
+
+
+def _waits(context: ScriptRunContext) -> bool:
+    """Whether a click in a part of the page waits until this run is over.
+
+    Streamlit has no public way to ask. What a timer asks for may wait.
+    """
+    requests = context.script_requests
+    if requests is None or requests._state != ScriptRequestType.RERUN:
+        return False
+    asked = requests._rerun_data
+    pressed = asked.widget_states is not None and any(
+        state.trigger_value for state in asked.widget_states.widgets
+    )
+    return bool(asked.fragment_id_queue) and (pressed or not asked.is_auto_rerun)
 
 
 def work_of(attack: Attack, text: str, models: int) -> int:

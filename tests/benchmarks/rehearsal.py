@@ -196,7 +196,7 @@ def rehearse(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 try:
                     click = act(page, room, ids[name], turn)
                 except Exception as error:
-                    errors.append(f"{name}: {str(error).splitlines()[0]}")
+                    errors.append(f"{name}: {page.url}: {' '.join(str(error).split())}")
                     continue
                 if click is not None:
                     clicks.append(click)

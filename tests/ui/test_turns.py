@@ -8,13 +8,21 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import places
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
+from streamlit.testing.v1 import AppTest
 
 from advlab.attacks import FGM, PGD
 from advlab.errors import SettingError
+from advlab.ui import turns
 from advlab.ui.turns import MOST_WORK, Turns, check_work, work_of
+
+PRESSED = WidgetStates(widgets=[WidgetState(id="keep", trigger_value=True)])
+TIMER = RerunData(fragment_id="strip", is_auto_rerun=True)
 
 
 def test_a_page_with_a_hundred_sentences_does_not_stand_before_one_with_one() -> None:
@@ -136,3 +144,49 @@ def test_what_the_home_holds_is_its_owners_alone(tmp_path: Path) -> None:
     modes["home"] = stat.S_IMODE(home.stat().st_mode)
     assert len(modes) > 10
     assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ((), False),
+        ((RerunData(fragment_id="strip"),), True),
+        ((RerunData(fragment_id="strip", is_auto_rerun=True),), False),
+        # a click, and the timer after it: the click is still to be answered
+        ((RerunData(fragment_id="strip", widget_states=PRESSED), TIMER), True),
+        ((TIMER, RerunData(fragment_id="strip", widget_states=PRESSED)), True),
+    ],
+)
+def test_a_click_in_a_part_of_the_page_is_noticed_and_a_timer_is_not(
+    asked: tuple[RerunData, ...], waits: bool
+) -> None:
+    requests = ScriptRequests()
+    for one in asked:
+        requests.request_rerun(one)
+    assert turns._waits(SimpleNamespace(script_requests=requests)) is waits
+    requests.on_scriptrunner_ready()
+    assert not turns._waits(SimpleNamespace(script_requests=requests))  # it is being answered
+
+
+def _page() -> None:
+    import streamlit as st
+
+    from advlab.ui.turns import NEWS, goes_on, notice_clicks, under_way
+
+    st.session_state.setdefault("news", 0)
+    st.session_state[NEWS] = lambda: st.session_state["news"] == 1
+    if st.button("Measure") or goes_on("work"):
+        with under_way("work"):
+            for _i in range(3):
+                st.session_state["news"] += 1
+                notice_clicks()
+        st.text("measured")
+
+
+def test_work_that_news_interrupt_is_taken_up_again() -> None:
+    page = AppTest.from_function(_page).run()
+    page.button[0].click().run()
+    assert page.session_state["news"] == 4  # once before it was put aside, then all three
+    assert [text.value for text in page.text] == ["measured"]
+    page.run()
+    assert not page.text  # and it is not begun a second time

@@ -6,6 +6,9 @@ look costs the server some 50 ms.
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import streamlit as st
 
 from advlab.classroom import challenges, polls
@@ -18,9 +21,11 @@ from advlab.ui import plain_text
 from advlab.ui.classroom import session
 from advlab.ui.classroom.hand_in import hand_in
 from advlab.ui.classroom.shown import bars, board, question
+from advlab.ui.turns import NEWS
 
 EVERY = 3.0  # seconds between looks, at least
 EACH = 0.2  # seconds more for each student who is here
+_DRAWN, _LOOKED = "class.drawn", "class.looked"  # what stands there, and since when that is known
 
 
 def strip() -> None:
@@ -28,13 +33,29 @@ def strip() -> None:
     room, student = session.room(), session.student()
     if room is None or student is None:
         return
+    st.session_state[NEWS] = lambda: _news(room, student)
     every = max(EVERY, EACH * len(room.here()))
     st.fragment(_strip, run_every=every, key="class.strip")(room, student)
+
+
+def _news(room: Classroom, student: Student) -> bool:
+    """Whether another question or challenge stands here than was drawn; asked by a page's long work."""
+    now = time.monotonic()
+    if now - st.session_state.get(_LOOKED, now) < EVERY:
+        return False
+    st.session_state[_LOOKED] = now
+    room.saw(student.id)
+    return _shown(polls.shown(room), challenges.open_one(room)) != st.session_state.get(_DRAWN)
+
+
+def _shown(poll: Poll | None, challenge: Challenge | None) -> tuple[Any, ...]:
+    return (poll and (poll.id, poll.state), challenge and challenge.id)
 
 
 def _strip(room: Classroom, student: Student) -> None:
     room.saw(student.id)
     poll, challenge = polls.shown(room), challenges.open_one(room)
+    st.session_state[_DRAWN], st.session_state[_LOOKED] = _shown(poll, challenge), time.monotonic()
     if poll is not None:
         with st.container(border=True, key="class.poll"):
             try:
@@ -104,13 +125,18 @@ def _keep(room: Classroom, poll: Poll, student: Student, key: str) -> None:
 
 def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:
     """The rule, what can be handed in, and the board."""
-    about, entries = challenge.about, challenges.board(room, challenge)
-    own = next((e for e in entries if e.student == student.id), None)
+    about = challenge.about
     st.markdown(f"**{_('Challenge')}: {plain_text(about.title)}**")
     if challenge.kind != "model":
         st.markdown(f"“{plain_text(challenge.text)}”")
+    place = st.empty()
+    with st.expander(_("Take part")):  # closed: on a phone it would hide the page
+        st.caption(about.rule)
+        hand_in(room, challenge, student)
+    entries = challenges.board(room, challenge)  # with what was handed in now
+    own = next((e for e in entries if e.student == student.id), None)
     if own is not None:
-        st.caption(
+        place.caption(
             _(
                 "You are on place {rank} of {n}: {what} {figure}",
                 rank=own.rank,
@@ -119,8 +145,5 @@ def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:
                 what=about.figure,
             )
         )
-    with st.expander(_("Take part")):  # closed: on a phone it would hide the page
-        st.caption(about.rule)
-        hand_in(room, challenge, student)
     with st.expander(_("The board")):
         board(challenge, entries)

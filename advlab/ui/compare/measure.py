@@ -24,7 +24,7 @@ from advlab.ui.explore.examples import dataset_of, sources_for
 from advlab.ui.guide import guide, prefix
 from advlab.ui.models import LOCAL, borrow, fitting_pair, model_choices
 from advlab.ui.terms import explained
-from advlab.ui.turns import TURNS
+from advlab.ui.turns import TURNS, goes_on, under_way
 
 if TYPE_CHECKING:
     from advlab.model.victim import Victim
@@ -208,7 +208,10 @@ def measured(
     wanted = json.dumps(key, sort_keys=True)
     kept = st.session_state.get(slot)
     pressed = st.button(_(label), type="primary", icon=":material/science:", key=f"{page}.go")
+    asked, opened = f"{slot} asked {wanted}", f"{slot} opened {wanted}"
+    pressed = pressed or goes_on(asked)
     first = kept is None and opening is not None and st.session_state.get(f"{slot}.for") != wanted
+    first = first or goes_on(opened)
     if pressed or first:
         st.session_state[f"{slot}.for"] = wanted  # what is stopped is not begun again by itself
         place = st.empty()
@@ -220,7 +223,7 @@ def measured(
 
         try:
             place.progress(0.0, _("Waiting for a turn …"))
-            with TURNS.turn(limit=None) as turn:
+            with under_way(asked if pressed else opened), TURNS.turn(limit=None) as turn:
                 progress(0.0, _("Loading"))
                 found = work(progress) if pressed or opening is None else opening(progress)
                 told = choice.told() if choice and found is not None else ()

@@ -55,9 +55,7 @@ def converge() -> None:
             "ε. Read from the run's own diary."
         )
     )
-    runs = {
-        info.id: info for info in jobs.runs() if info.status not in ("queued",) and diary(info.id)
-    }
+    runs = {info.id: info for info in jobs.runs() if info.status not in ("queued",) and diary(info)}
     if not runs:
         st.info(_("There is no run yet. Train the starter pair on the first page."))
         return
@@ -70,7 +68,7 @@ def converge() -> None:
         key="questions.run",
         **KEEP,
     )
-    events = diary(chosen)
+    events = diary(runs[chosen])
     found = convergence.convergence(events)
     said(found.sentence)
     left, right = st.columns(2)

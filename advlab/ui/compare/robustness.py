@@ -12,7 +12,6 @@ from advlab.language import N_, _, in_a_row
 from advlab.pictures import quoted, robustness, tables
 from advlab.records.measured import Grid
 from advlab.runs import jobs
-from advlab.runs.standing import standing
 from advlab.studies.parts import slices_of
 from advlab.studies.report import report
 from advlab.ui import KEEP, plain_text
@@ -23,7 +22,7 @@ from advlab.ui.guide import guide, prefix
 from advlab.ui.models import LOCAL
 from advlab.ui.parts import chart, said, section, table, titled
 from advlab.ui.train.presets import rounded
-from advlab.ui.train.run import diary
+from advlab.ui.train.run import stand
 
 RADII = "0.05 0.1 0.2 0.3 0.5"  # × mean norm
 VIEWS = (N_("Curves"), N_("Differences"), N_("Parts"), N_("Cost"), N_("Texts"))
@@ -307,7 +306,7 @@ def trained(model: str) -> tuple[float | None, float | None]:
     if model.startswith(LOCAL):
         return None, None
     try:
-        now = standing(diary(jobs.run(model).id))
+        now = stand(jobs.run(model))
     except AdvlabError:
         return None, None
     return now.seconds, now.cost

@@ -14,7 +14,6 @@ from advlab.lessons.blocks import Do, Lesson, Predict, See, Step
 from advlab.lessons.course import filled, lesson, names
 from advlab.lessons.models import Pair
 from advlab.runs import jobs
-from advlab.runs.standing import standing
 from advlab.ui import plain_text
 from advlab.ui.guide import Guide, guided
 from advlab.ui.learn.acts import happened, mark
@@ -23,7 +22,7 @@ from advlab.ui.learn.looks import Beside, draw
 from advlab.ui.learn.observed import facts_of
 from advlab.ui.learn.pointer import outline
 from advlab.ui.learn.room import held, may_read_notes
-from advlab.ui.train.run import EVERY, diary
+from advlab.ui.train.run import EVERY, stand
 from advlab.ui.train.run import progress as bar
 
 COURSE, LESSON = "pages/learn/course.py", "pages/learn/lesson.py"
@@ -299,6 +298,6 @@ def _follow(run: jobs.RunInfo) -> None:
         if now.status != seen:
             st.rerun()
         st.markdown(f"**{plain_text(now.name)}**")
-        bar(now, standing(diary(now.id)))
+        bar(now, stand(now))
 
     st.fragment(poll, run_every=EVERY if run.active else None, key=f"lesson.follow.{run.id}")()

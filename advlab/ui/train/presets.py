@@ -14,10 +14,9 @@ from advlab.language import N_, _, n_
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig, TrainConfig
 from advlab.runs.jobs import RunInfo
-from advlab.runs.standing import standing
 from advlab.runs.starters import train_for
 from advlab.settings import plain
-from advlab.ui.train.run import diary, method_title
+from advlab.ui.train.run import method_title, stand
 
 CHOSEN, TURN = "new.preset", "new.turn"  # in the session: the preset used last, and how often
 
@@ -69,7 +68,7 @@ class Pace:
 
 def pass_seconds(run: RunInfo) -> float | None:
     """Seconds that a text took in one pass of a finished run; None where the diary does not tell."""
-    now = standing(diary(run.id))
+    now = stand(run)
     passes = (now.cost or 0.0) * now.epoch * (now.train_texts or 0)
     return now.seconds / passes if run.status == "done" and now.seconds and passes else None
 

@@ -7,10 +7,10 @@ import streamlit as st
 from advlab.language import N_, _
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
-from advlab.runs.standing import Standing, standing
+from advlab.runs.standing import Standing
 from advlab.runs.starters import STARTERS
 from advlab.ui import plain_text
-from advlab.ui.train.run import diary
+from advlab.ui.train.run import stand
 
 
 def meanwhile(plain: str, robust: str) -> None:
@@ -23,7 +23,7 @@ def meanwhile(plain: str, robust: str) -> None:
             for name, run in zip((_("plain"), _("adversarial")), runs, strict=True)
         ),
     )
-    one, two = (standing(diary(run.id)) for run in runs)
+    one, two = (stand(run) for run in runs)
     for column, title, text in zip(
         st.columns(3, gap="medium"),
         (_("What is being trained"), _("What δ is"), _("How to read the picture that comes")),

@@ -99,15 +99,27 @@ def summary(info: RunInfo) -> str:
     return f"{method_title(config)} · {data} · {Path(config.model.source).name}"
 
 
-def diary(run_id: str) -> tuple[Event, ...]:
+def diary(info: RunInfo) -> tuple[Event, ...]:
     """All events of a run; each call reads only what is new to this session."""
     known: dict[str, tuple[tuple[Event, ...], int]] = st.session_state.setdefault("diaries", {})
-    events, offset = known.get(run_id, ((), 0))
-    tail = jobs.events(run_id, offset)
+    events, offset = known.get(info.id, ((), 0))
+    tail = info.folder.read(offset)
     if tail.offset < offset:  # another file stands there now
         events = ()
-    known[run_id] = (events + tail.events, tail.offset)
-    return known[run_id][0]
+    if tail.events:
+        events = events + tail.events
+    known[info.id] = (events, tail.offset)
+    return events
+
+
+def stand(info: RunInfo) -> Standing:
+    """Where a run stands; worked out again only where its diary has grown, since lists ask often."""
+    known: dict[str, tuple[tuple[Event, ...], Standing]] = st.session_state.setdefault("stands", {})
+    events = diary(info)
+    kept = known.get(info.id)
+    if kept is None or kept[0] is not events:
+        kept = known[info.id] = (events, standing(events))
+    return kept[1]
 
 
 # -- one run -----------------------------------------------------------------------------------
@@ -263,8 +275,7 @@ def _state(info: RunInfo) -> tuple[Any, ...]:
 
 def panel(info: RunInfo) -> None:
     """The live part of one run's page."""
-    events = diary(info.id)
-    now = standing(events)
+    events, now = diary(info), stand(info)
     if info.active or info.status in ("paused", "interrupted"):
         progress(info, now)
     messages(info, now)

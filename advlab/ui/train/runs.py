@@ -13,7 +13,6 @@ from advlab.pictures import training
 from advlab.records import Estimate
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
-from advlab.runs.standing import standing
 from advlab.runs.starters import shown_name
 from advlab.settings import plain
 from advlab.ui import plain_text
@@ -31,6 +30,7 @@ from advlab.ui.train.run import (
     panel,
     percent,
     share,
+    stand,
     summary,
     watch,
     when,
@@ -124,7 +124,7 @@ def _row(run: RunInfo) -> None:
 
 def _scores(run: RunInfo) -> str:
     """How good a run is, to be set behind its summary; empty before the first epoch."""
-    now = standing(diary(run.id))
+    now = stand(run)
     clean, robust = now.test or now.clean, now.test_robust or now.robust
     return (
         _(" · {clean} clean, {robust} robust", clean=percent(clean), robust=percent(robust))
@@ -158,7 +158,7 @@ def table(infos: Sequence[RunInfo]) -> None:
     """All runs in a table, for reading and sorting."""
     rows = []
     for info in infos:
-        now = standing(diary(info.id))
+        now = stand(info)
         rows.append(
             {
                 _("name"): shown_name(info.name),
@@ -211,7 +211,7 @@ def _value(rate: Estimate | None) -> float | None:
 
 def compare(infos: Sequence[RunInfo]) -> None:
     """Curves over each other, the results, and the settings in which the runs differ."""
-    named = [(shown_name(info.name), diary(info.id)) for info in infos]
+    named = [(shown_name(info.name), diary(info)) for info in infos]
     left, right = st.columns(2)
     with left:
         st.markdown(_("**Accuracy on validation texts**"))

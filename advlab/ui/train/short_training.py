@@ -16,10 +16,19 @@ from advlab.records import Example
 from advlab.runs import jobs
 from advlab.runs.config import ModelConfig, RunConfig, Watch
 from advlab.runs.jobs import RunInfo
-from advlab.runs.standing import standing
 from advlab.ui import KEEP, plain_text
 from advlab.ui.parts import folded, section, table
-from advlab.ui.train.run import EVERY, RUNS, badge, chart, diary, messages, method_title, progress
+from advlab.ui.train.run import (
+    EVERY,
+    RUNS,
+    badge,
+    chart,
+    diary,
+    messages,
+    method_title,
+    progress,
+    stand,
+)
 from advlab.ui.train.specimen import FRESH, Specimen
 
 GROUP = "microscope"  # ties the two runs together in the queue
@@ -151,7 +160,7 @@ def _live() -> None:
 
 
 def _pictures(runs: Sequence[RunInfo]) -> None:
-    named = [(method_title(r.config), diary(r.id)) for r in runs]
+    named = [(method_title(r.config), diary(r)) for r in runs]
     for i, (column, run) in enumerate(zip(st.columns(len(runs)), runs, strict=True)):
         with column:
             name, events = named[i]
@@ -164,7 +173,7 @@ def _pictures(runs: Sequence[RunInfo]) -> None:
                     icon=":material/monitoring:",
                     query_params={"run": run.id},
                 )
-            now = standing(events)
+            now = stand(run)
             if run.active:
                 progress(run, now)
             messages(run, now)

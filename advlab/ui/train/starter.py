@@ -11,7 +11,6 @@ from advlab.pictures import training
 from advlab.records import Example
 from advlab.runs import jobs
 from advlab.runs.jobs import RunInfo
-from advlab.runs.standing import standing
 from advlab.runs.starters import shown_name, starter_groups
 from advlab.ui import plain_text
 from advlab.ui.explore.request import link
@@ -28,6 +27,7 @@ from advlab.ui.train.run import (
     messages,
     percent,
     progress,
+    stand,
     times,
     watch,
 )
@@ -139,8 +139,7 @@ def follow_pair(pair: Pair) -> None:
 
 
 def _card(run: RunInfo) -> None:
-    events = diary(run.id)
-    now = standing(events)
+    events, now = diary(run), stand(run)
     progress(run, now)
     messages(run, now)
     with st.container(horizontal=True):
