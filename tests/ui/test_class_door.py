@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ from advlab.classroom import Classroom
 from advlab.classroom.room import TEACHER
 from advlab.runs.spaces import Limits
 from advlab.ui.classroom.crowd import UPLOADS, WINDOWS
-from advlab.ui.classroom.door import COOKIE, Gate, inside, routes
+from advlab.ui.classroom.door import COOKIE, WANTED, Gate, inside, routes
 from advlab.ui.classroom.login import USER
 
 T = TypeVar("T")
@@ -262,6 +262,26 @@ def test_before_the_login_no_file_goes_in_or_out(room: Classroom) -> None:
             assert browser.ask(path, {}, method=method, cookie=cookie).status == 403
         assert browser.ask(path, {}, method=method, cookie=f"{USER}={signed}").body == "the app"
     assert Browser(room, login=True).ask("/explore").body == "the app"  # asks to log in
+
+
+@pytest.mark.parametrize("base", ["", "/lab"])
+def test_a_login_leads_to_the_page_that_was_asked_for(room: Classroom, base: str) -> None:
+    browser = Browser(room, base, login=True)
+    signed = f"{USER}={create_signed_value(get_cookie_secret(), USER, '{}').decode()}"
+    asked = browser.ask("/lesson?step=3&at=a%20b")
+    kept = asked.headers["set-cookie"].split(";")[0]
+    assert asked.body == "the app"
+    assert "HttpOnly" in asked.headers["set-cookie"]
+    for path in ("/", "/auth/login", "/oauth2callback?code=1"):  # the way there, not a page
+        assert "set-cookie" not in browser.ask(path).headers
+    back = browser.ask("/", cookie=f"{kept}; {signed}")
+    assert (back.status, back.headers["location"]) == (303, f"{base}/lesson?step=3&at=a%20b")
+    assert "Max-Age=0" in back.headers["set-cookie"]  # once
+    assert browser.ask("/", cookie=kept).body == "the app"  # not logged in yet
+    assert browser.ask("/", cookie=signed).body == "the app"
+    for elsewhere in ("//other.test", "https://other.test", "/join"):
+        cookie = f"{WANTED}={quote(elsewhere, safe='')}; {signed}"
+        assert browser.ask("/", cookie=cookie).headers["location"] == f"{base}/"
 
 
 def test_who_logs_out_is_no_teacher_any_more(room: Classroom) -> None:

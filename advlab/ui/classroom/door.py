@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -21,19 +21,24 @@ from advlab.classroom.room import TEACHER
 from advlab.errors import AdvlabError
 from advlab.language import _, fitting, language, speak
 from advlab.ui.classroom.crowd import Crowd
-from advlab.ui.classroom.login import signed_in
+from advlab.ui.classroom.login import CALLBACK, signed_in
 from advlab.ui.hosts import Application, Message, Receive, Send
 
 if TYPE_CHECKING:
     from advlab.classroom.room import Classroom
 
 COOKIE = "advlab_class"
+WANTED = (
+    "advlab_wanted"  # cookie: the page that was asked for before a login, which leads to the first
+)
+LOGIN_TIME = 600  # seconds that a login may take
 DAYS = 120  # for which a cookie is kept
 FORM = 4096  # bytes of what is typed at the door
 HEALTH = "/_stcore/health"
 OPEN = ("/join", "/leave", HEALTH, "/favicon.ico")  # without a cookie
 TEACH = "/teach/"
 LOGOUT = "/auth/logout"  # Streamlit's own
+NO_PAGE = ("/auth/", CALLBACK, *OPEN, TEACH)  # none to come back to after a login
 UPLOAD = "/_stcore/upload_file"
 FILES = ("/media", UPLOAD)  # downloads and uploads
 CLOSED = ("/_stcore/metrics",)  # to everybody
@@ -84,6 +89,8 @@ class Gate:
                 "raw_path": f"{self.base}{HEALTH}".encode(),
             }
         answer = self._answer(scope)
+        if answer is None and self.login:
+            send = self._remembering(scope, send)
         if answer is None and scope["type"] == "websocket":
             await self._window(scope, receive, send)
         elif answer is None:
@@ -143,15 +150,46 @@ class Gate:
             too_many = self._too_many(who, scope, path, headers)
             if too_many:
                 return PlainTextResponse(f"{too_many}\n", 429)
+        if self.login and (back := self._back(scope)) is not None:
+            return back
         if who is not None or path in OPEN or path.startswith(TEACH):
             return None
         if self.login:
             return self._to_log_in(path, headers)
         asked = urlencode({"next": path + _query(scope)}, quote_via=quote)
-        looks = scope["type"] == "http" and scope.get("method") in ("GET", "HEAD")
-        if looks and "text/html" in headers.get(b"accept", ""):
+        if _looks(scope):
             return RedirectResponse(f"{self.base}/join?{asked}", 303)
         return PlainTextResponse("join the class first\n", 403)
+
+    def _remembering(self, scope: Message, send: Send) -> Send:
+        """`send` with a cookie that keeps which page a visitor asked for who has yet to log in."""
+        path = str(scope["path"]).removeprefix(self.base) or "/"
+        cookies = cookie_parser(_headers(scope).get(b"cookie", ""))
+        known = signed_in(cookies) or self.room.who(cookies.get(COOKIE)) is not None
+        if known or not _looks(scope) or path == "/" or path.startswith(NO_PAGE):
+            return send
+        wanted = quote(path + _query(scope), safe="")
+        place = f"Path={self.base or '/'}; Max-Age={LOGIN_TIME}; HttpOnly; SameSite=Lax"
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                cookie = (b"set-cookie", f"{WANTED}={wanted}; {place}".encode("latin-1"))
+                message["headers"] = [*message.get("headers", ()), cookie]
+            await send(message)
+
+        return with_cookie
+
+    def _back(self, scope: Message) -> Response | None:
+        """After a login, the way on to the page that was asked for before it."""
+        path = str(scope["path"]).removeprefix(self.base)
+        cookies = cookie_parser(_headers(scope).get(b"cookie", ""))
+        if WANTED not in cookies or path not in ("", "/") or not _looks(scope):
+            return None
+        if not signed_in(cookies):
+            return None
+        answer = RedirectResponse(inside(unquote(cookies[WANTED]), self.base), 303)
+        answer.delete_cookie(WANTED, path=self.base or "/")
+        return answer
 
     def _to_log_in(self, path: str, headers: Mapping[bytes, str]) -> Response | None:
         """Who has yet to log in sees the page that asks for it: no file of anybody's, no upload."""
@@ -217,6 +255,12 @@ def spoken(accepted: str | None) -> str:
 
 def _headers(scope: Message) -> dict[bytes, str]:
     return {k.lower(): v.decode("latin-1") for k, v in scope.get("headers", ())}
+
+
+def _looks(scope: Message) -> bool:
+    """Whether a browser asks for a page to show."""
+    asks = scope["type"] == "http" and scope.get("method") in ("GET", "HEAD")
+    return asks and "text/html" in _headers(scope).get(b"accept", "")
 
 
 def _query(scope: Message) -> str:
