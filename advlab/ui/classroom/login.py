@@ -20,6 +20,7 @@ import streamlit as st
 from advlab.errors import SettingError
 from advlab.language import _
 from advlab.ui import plain_text
+from advlab.ui.language import switch
 
 NEEDED = ("client_id", "client_secret", "server_metadata_url")  # of each provider
 SECRET = 32  # letters of the cookie's secret, at least
@@ -95,7 +96,9 @@ def signed_in(cookies: Mapping[str, str]) -> bool:
 
 def way_in() -> None:
     """A button for each provider."""
+    switch()
     st.title("advlab", anchor=False)
+    st.markdown(_("A class. Log in: what you train, predict and hand in is kept for you alone."))
     for name in providers(_section()):
         label = _("Log in") if name == DEFAULT else _("Log in: {name}", name=plain_text(name))
         st.button(label, type="primary", key=f"login.{name}", on_click=st.login, args=(name,))
