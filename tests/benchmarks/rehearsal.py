@@ -114,7 +114,9 @@ def act(page: Page, room: Classroom, student: str, turn: random.Random) -> tuple
         choice.first.click()
         began = time.perf_counter()
         button.first.click()
-        page.get_by_text("Your prediction is kept").wait_for()
+        # the first click may have brought the next question, for which nothing is chosen yet
+        told = page.get_by_text("Say what you expect first")
+        page.get_by_text("Your prediction is kept").or_(told).first.wait_for()
         return time.perf_counter() - began, "prediction"
     hand_in = page.get_by_role("button", name="Hand in this sentence")
     if page.get_by_text("Take part").count() and turn.random() < 0.2:

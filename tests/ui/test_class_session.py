@@ -130,10 +130,15 @@ def test_a_question_is_answered_on_the_students_page_and_kept(
     anna = room.join(room.code, "Anna")[0].id
     poll = polls.ask(room, "Which *word*?", ["never", "<b>hot</b>"])
     test = page_of(anna, monkeypatch)
+    next(b for b in test.button if b.label == "Keep my prediction").click().run()
+    assert [w.value for w in test.warning] == ["Say what you expect first\\."]
+    test.run()  # it is looked again: what was told stays
+    assert test.warning
     (radio,) = test.radio
     radio.set_value("<b>hot</b>")
     next(b for b in test.button if b.label == "Keep my prediction").click()
     test.run()
+    assert not test.warning
     assert polls.answers(room, poll.id) == {anna: "<b>hot</b>"}
     assert not test.exception
 

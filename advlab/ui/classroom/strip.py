@@ -84,11 +84,17 @@ def _poll(room: Classroom, poll: Poll, student: Student) -> None:
         )
     else:
         _answer(room, poll, student)
+    if told := st.session_state.get(f"{_key(poll)}.told"):
+        st.warning(plain_text(told), icon=":material/info:")
+
+
+def _key(poll: Poll) -> str:
+    return f"class.poll.{poll.id}"
 
 
 def _answer(room: Classroom, poll: Poll, student: Student) -> None:
     """The choice or the number, and the button that keeps it for good."""
-    key = f"class.poll.{poll.id}"
+    key = _key(poll)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if poll.choices:
             st.radio(
@@ -108,19 +114,20 @@ def _answer(room: Classroom, poll: Poll, student: Student) -> None:
             type="primary",
             key=f"{key}.keep",
             on_click=_keep,
-            args=(room, poll, student, key),
+            args=(room, poll, student),
         )
 
 
-def _keep(room: Classroom, poll: Poll, student: Student, key: str) -> None:
-    """Keep what stands in the widget; what speaks against it is told."""
-    value = st.session_state.get(key)
+def _keep(room: Classroom, poll: Poll, student: Student) -> None:
+    """Keep what stands in the widget; what speaks against it is told beside it."""
+    value, told = st.session_state.get(_key(poll)), f"{_key(poll)}.told"
+    st.session_state[told] = ""
     try:
         if not value:
             raise ClassError(_("Say what you expect first."))
         polls.answer(room, poll.id, student.id, value)
     except AdvlabError as error:
-        st.toast(plain_text(str(error)), icon=":material/info:")
+        st.session_state[told] = str(error)  # a callback of a fragment draws nothing itself
 
 
 def _challenge(room: Classroom, challenge: Challenge, student: Student) -> None:
