@@ -416,5 +416,6 @@ def _margin_title(records: Sequence[AttackRecord]) -> str:
 
 
 def _short(values: np.ndarray) -> list[float]:
-    """Four significant digits: less to send, more than a pixel can show."""
-    return [float(f"{v:.4g}") for v in np.asarray(values, dtype=float)]
+    """Four significant digits: less to send, more than a pixel can show. What is below 1 stays so."""
+    found = [(v, float(f"{v:.4g}")) for v in np.asarray(values, dtype=float)]
+    return [0.9999 if v < 1.0 <= rounded else rounded for v, rounded in found]

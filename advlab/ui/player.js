@@ -15,6 +15,9 @@ function node(tag, name, text) {
 // A text with its places filled: "{n} tokens" and {n: 3}.
 const filled = (text, places) => text.replace(/\{(\w+)\}/g, (all, name) => places[name] ?? all);
 
+// A number and its sign of a share stay on one line.
+const unbroken = (text) => text.replace(/([<>]) (?=\d)/g, "$1\u00a0").replace(/(\d) %/g, "$1\u00a0%");
+
 function drawn(tag, values, text) {
   const made = document.createElementNS(SVG, tag);
   for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
@@ -26,7 +29,9 @@ function written(value, share) {
   if (value === null) return "";
   if (share) {
     const p = 100 * value;
-    return (p > 0 && p < 0.1 ? "< 0.1" : p >= 10 || p === 0 ? p.toFixed(0) : p.toFixed(1)) + " %";
+    if (p > 99.9 && p < 100) return "> 99.9 %";
+    const whole = p === 0 || (p >= 10 && p <= 99) || p >= 100;  // beside 0 and 100 a decimal tells
+    return (p > 0 && p < 0.1 ? "< 0.1" : p.toFixed(whole ? 0 : 1)) + " %";
   }
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -44,9 +49,10 @@ function alike(value, mode) {
   return text.replace("-", "−") + (mode.share ? " %" : "");
 }
 
-function ticks(from, to, most) {
-  const rough = (to - from) / most, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((k) => k * power).find((s) => s >= rough) || rough;
+// Marks of an axis at round numbers; `whole`: what is counted has no halves.
+function ticks(from, to, most, whole) {
+  const rough = Math.max((to - from) / most, whole ? 1 : 0), power = 10 ** Math.floor(Math.log10(rough));
+  const step = (whole ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10]).map((k) => k * power).find((s) => s >= rough) || rough;
   const found = [];
   for (let v = Math.ceil(from / step) * step; v <= to + 1e-9 * step; v += step) {
     found.push(Math.abs(v) < 1e-9 * step ? 0 : v);
@@ -77,7 +83,8 @@ function chartOf(chart, reel, show) {
           chart.share ? `${Math.round(100 * v)} %` : written(v, false)),
       );
     }
-    for (const v of ticks(first, last, Math.max(3, Math.floor(width / 110)))) {
+    const most = Math.max(3, Math.floor(width / 110));
+    for (const v of ticks(first, last, most, reel.x.every(Number.isInteger))) {
       svg.append(drawn("text", { ...text, x: px(v), y: HEIGHT - FOOT + 15, "text-anchor": "middle" },
         String(Number(v.toPrecision(6)))));
     }
@@ -119,15 +126,19 @@ function chartOf(chart, reel, show) {
     const x = px(reel.x[frame]), right = x < width - 90;
     cursor.setAttribute("x1", x);
     cursor.setAttribute("x2", x);
-    // numbers keep 14 px between them, the higher value above
+    // numbers keep 14 px between them, the higher value above, and all stay above the axis
     const known = chart.series.map((line) => line.y[frame] !== null);  // where there is a value yet
     dots.forEach((dot, i) => { dot.style.display = numbers[i].style.display = known[i] ? "" : "none"; });
     const order = chart.series.map((line, i) => [py(line.y[frame]), i]).filter(([, i]) => known[i])
       .sort((a, b) => a[0] - b[0]);
-    let before = -Infinity;
-    for (const [y, i] of order) {
-      const at = Math.max(y - 5, before + 14, 12);
-      before = at;
+    let before = -Infinity, below = HEIGHT - FOOT - 4;
+    const heights = order.map(([y]) => (before = Math.max(y - 5, before + 14, 12)));
+    for (let k = heights.length - 1; k >= 0; k--) {
+      heights[k] = Math.min(heights[k], below);
+      below = heights[k] - 14;
+    }
+    for (const [k, [y, i]] of order.entries()) {
+      const at = heights[k];
       dots[i].setAttribute("cx", x);
       dots[i].setAttribute("cy", y);
       numbers[i].setAttribute("x", right ? x + 9 : x - 9);
@@ -182,8 +193,8 @@ function headOf(panel, reel) {
 
   function move(frame, mode) {
     const now = panel.said[frame], flipped = panel.flipped && panel.flipped[frame];
-    says.replaceChildren(panel.before && now !== panel.before ? `${panel.before} → ` : "",
-      node("span", flipped ? "flipped" : "", now));
+    says.replaceChildren(panel.before && now !== panel.before ? `${unbroken(panel.before)} → ` : "",
+      node("span", flipped ? "flipped" : "", unbroken(now)));
     for (const [mark, t] of marks) {
       const length = panel.bars[mode.key][frame][t], share = Math.min(Math.abs(length) / mode.full, 1);
       mark.style.background = `color-mix(in srgb, ${panel.colour} ${Math.round(60 * share)}%, transparent)`;
