@@ -120,9 +120,11 @@ def _layer_shares(found: Layers, perturbed: bool) -> tuple[np.ndarray, np.ndarra
     return norms / np.where(whole > 0, whole, 1), rolled
 
 
-def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = False) -> Columns:
-    """One row a word and a last one for the special tokens: its share of each layer."""
-    columns: Columns = {"word": [*words, _("(special tokens)")]}
+def layer_columns(
+    found: Layers, words: Sequence[str], rest: str, *, perturbed: bool = False
+) -> Columns:
+    """One row a word and a last one for the `rest` of the tokens: its share of each layer."""
+    columns: Columns = {"word": [*words, f"({rest})"]}
     shares, rolled = _layer_shares(found, perturbed)
     for k, row in enumerate(shares):
         name = _("gradient, layer {k}", k=k) if k else _("gradient, embeddings")
@@ -135,6 +137,7 @@ def layer_columns(found: Layers, words: Sequence[str], *, perturbed: bool = Fals
 def layers(
     found: Layers,
     words: Sequence[str],
+    rest: str,
     *,
     perturbed: bool = False,
     scale: tuple[float, float] | None = None,
@@ -142,10 +145,10 @@ def layers(
     """Gradient norms at each layer's input, as shares of the layer, and attention rollout.
 
     Shares, because the size of a gradient grows or shrinks from layer to layer for all words alike.
-    `scale` (from `layer_limits`) is shared by several models. Deep models get the two below each
-    other, so that every cell keeps its number.
+    `rest` names the tokens that are no words. `scale` (from `layer_limits`) is shared by several
+    models. Deep models get the two below each other, so that every cell keeps its number.
     """
-    names = [*(label(w, 16) for w in words), _("special tokens")]
+    names = [*(label(w, 16) for w in words), rest]
     shares, rolled = _layer_shares(found, perturbed)
     tops = scale or layer_limits([found], perturbed=perturbed)
     parts = [(_("Gradient norm"), shares, 0)]

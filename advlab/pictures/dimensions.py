@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from advlab.language import _
 from advlab.pictures.attributions import rows_down
-from advlab.pictures.sentences import percent, signed
+from advlab.pictures.sentences import of_text, percent, signed
 from advlab.pictures.style import DIVERGING, label
 from advlab.pictures.tables import Columns
 from advlab.records import AttackRecord
@@ -27,10 +27,14 @@ def delta_limit(record: AttackRecord) -> float:
 
 
 def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
-    """Tokens by the dimensions with most of δ, and each token's share that these leave out."""
+    """Tokens by the dimensions with most of δ, and each token's share that these leave out.
+
+    What δ is never added to, as the tokens of a written answer, has no row.
+    """
     limit = limit or delta_limit(record)
-    dims, names = delta_order(record), [label(t, 14) for t in record.tokens]
-    values = record.delta[:, dims].astype(float)
+    rows = of_text(record)
+    dims, names = delta_order(record), [label(record.tokens[t], 14) for t in rows]
+    values = record.delta[np.ix_(rows, dims)].astype(float)
     figure = make_subplots(
         rows=1,
         cols=2,
@@ -60,7 +64,7 @@ def delta(record: AttackRecord, limit: float | None = None) -> go.Figure:
         row=1,
         col=1,
     )
-    figure.add_trace(_rest(residual(record)), row=1, col=2)
+    figure.add_trace(_rest(residual(record)[rows]), row=1, col=2)
     marks = list(range(0, len(dims), 8))
     figure.update_xaxes(
         row=1,

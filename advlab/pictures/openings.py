@@ -38,9 +38,10 @@ def perturbation(record: AttackRecord) -> str:
             names=names,
         )
     return _(
-        "δ is spread: only {half} of {free} tokens together hold half of ‖δ‖².",
+        "{half} of {free} tokens together hold half of ‖δ‖²; evenly spread it would take {even}.",
         half=half,
         free=free,
+        even=-(-free // 2),
     )
 
 

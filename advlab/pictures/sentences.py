@@ -11,8 +11,8 @@ import numpy as np
 
 from advlab.language import N_, _, in_a_row, listing
 from advlab.pictures.jumps import jump
-from advlab.pictures.style import UNITS
-from advlab.pictures.wording import named, reference_of, said, written
+from advlab.pictures.style import UNITS, short
+from advlab.pictures.wording import listed, named, reference_of, said, written
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
 
@@ -325,8 +325,15 @@ def completeness_sentence(found: Saliency) -> str:
     )
 
 
-def remainder_sentence(maps: Sequence[Saliency]) -> str:
-    """How much of each signed method falls on special tokens, which are no words."""
+def rest_of(record: AttackRecord) -> str:
+    """What the tokens are that belong to no word of the text: a question may be among them."""
+    if record.segment is None or not np.isin(record.segment[record.word_of < 0], list(KINDS)).any():
+        return _("special tokens")
+    return _("other tokens")
+
+
+def remainder_sentence(record: AttackRecord, maps: Sequence[Saliency]) -> str:
+    """How much of each signed method falls on tokens that are no words of the text."""
     parts = [
         _(
             "{method} {clean} clean, {perturbed} perturbed, {unit}",
@@ -338,7 +345,15 @@ def remainder_sentence(maps: Sequence[Saliency]) -> str:
         for s in maps
         if s.signed and not s.withheld
     ]
-    return _("Left on special tokens: {parts}.", parts=_("; ").join(parts)) if parts else ""
+    if not parts:
+        return ""
+    where = [_("special tokens")]
+    have = set() if record.segment is None else set(record.segment.tolist())
+    if 1 in have:
+        where.append(f"“{short(record.beside)}”")
+    if 2 in have:
+        where.append(_("the answer's own tokens"))
+    return _("Left on {where}: {parts}.", where=listed(where), parts=_("; ").join(parts))
 
 
 def unit_of(found: Saliency) -> str:

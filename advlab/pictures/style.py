@@ -49,12 +49,20 @@ def label(text: str, limit: int = 24) -> str:
 
 
 def short(text: str, limit: int = LONGEST) -> str:
-    """A text on one line, its middle left out where it is long: both ends tell names apart."""
+    """A text on one line, its middle left out where it is long: both ends tell names apart.
+
+    It is cut between words, where one ends within the last half of what there is room for.
+    """
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
-    head = (limit - 1) * 2 // 3
-    return f"{text[:head].rstrip()}…{text[len(text) - (limit - 1 - head) :].lstrip()}"
+    room = (limit - 1) * 2 // 3
+    head, tail = text[:room], text[len(text) - (limit - 1 - room) :]
+    if text[room] != " " and " " in head[len(head) // 2 :]:
+        head = head[: head.rindex(" ")]
+    if text[len(text) - len(tail) - 1] != " " and " " in tail[: len(tail) // 2]:
+        tail = tail[tail.index(" ") :]
+    return f"{head.rstrip()}…{tail.lstrip()}"
 
 
 def side(i: int, name: str = "") -> str:

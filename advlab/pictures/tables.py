@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from advlab.language import _
-from advlab.pictures.sentences import exit_share, norm_share, token_kinds
+from advlab.pictures.sentences import exit_share, norm_share, rest_of, token_kinds
 from advlab.pictures.wording import reference_of
 from advlab.records import AttackRecord, Frames, Saliency
 from advlab.records.estimates import rank_correlation
@@ -47,13 +47,13 @@ def saliency_columns(
     rows: str = "words",
     titles: Sequence[str] | None = None,
 ) -> Columns:
-    """Clean and perturbed per method: one row a word and a last one for the special tokens.
+    """Clean and perturbed per method: one row a word and a last one for all other tokens.
 
     With `rows="tokens"` one row a token, the special ones too. `titles` stand for the methods'
     names, as where one method starts from several baselines.
     """
     tokens = rows == "tokens"
-    names = record.tokens if tokens else (*record.words, _("(special tokens)"))
+    names = record.tokens if tokens else (*record.words, f"({rest_of(record)})")
     table: Columns = {"token" if tokens else "word": list(names)}
     for s, title in zip(maps, titles or [_(s.title) or s.method for s in maps], strict=True):
         for version, one in s.versions:

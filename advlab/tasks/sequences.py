@@ -244,10 +244,7 @@ def greedy(
 
 # kind -> its title and meaning, of one written token
 EXPLAINED = {
-    "margin": (
-        N_("token against its rival"),
-        N_("the logit of a written token minus that of a foil"),
-    ),
+    "margin": (N_("token margin"), N_("the logit of a written token minus that of a foil")),
     "token": (N_("written token"), N_("the log-probability of one token, behind those before it")),
 }
 

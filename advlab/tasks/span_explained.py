@@ -114,9 +114,8 @@ def _chosen(answer: str | int | None, spans: Tensor, batch: Batch, longest: int)
 
 
 def _short(text: str, limit: int = 48) -> str:
-    """An answer for people: a span that runs over sentences is told by its two ends."""
-    return (
-        text
-        if len(text) <= limit
-        else f"{text[: limit // 2].rstrip()} … {text[-limit // 3 :].lstrip()}"
-    )
+    """An answer for people: a span that runs over sentences is told by the words at its two ends."""
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit // 2].rsplit(" ", 1)[0], text[-limit // 3 :].split(" ", 1)[-1]
+    return f"{head.rstrip()} … {tail.lstrip()}"

@@ -123,14 +123,14 @@ def test_gradients_times_activations_are_captums_layer_gradient() -> None:
 def test_the_table_of_the_layers_holds_what_the_picture_shows() -> None:
     found, record = case("bert")
     shown = layers(found)
-    columns = attributions.layer_columns(shown, record.words)
+    columns = attributions.layer_columns(shown, record.words, "special tokens")
     assert columns["word"] == [*record.words, "(special tokens)"]
     assert set(map(len, columns.values())) == {len(record.words) + 1}
     assert sum(columns["gradient, layer 1"]) == pytest.approx(1.0)
     assert columns["rollout, layer 2"] == pytest.approx(shown.rollout_clean[-1])  # type: ignore[index]
     for figure in (
-        attributions.layers(shown, record.words),
-        attributions.layers(deep(shown), record.words),
+        attributions.layers(shown, record.words, "special tokens"),
+        attributions.layers(deep(shown), record.words, "special tokens"),
     ):
         assert all(heat.texttemplate for heat in figure.data)
 

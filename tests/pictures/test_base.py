@@ -25,7 +25,7 @@ def every_figure(found: Sample) -> dict[str, go.Figure]:
         "scores": answers.predictions(asked),
         "saliency": attributions(found),
         "saliency change": attributions(found, shown="difference", rows="tokens"),
-        "layers": heatmaps.layers(sample_layers(record), record.words),
+        "layers": heatmaps.layers(sample_layers(record), record.words, "special tokens"),
         "delta": dimensions.delta(record),
         "plane": planes.plane_figure(record, found.planes[0]),
         "lens": planes.plane_figure(record, found.planes[0], lens=True),
@@ -87,7 +87,7 @@ def test_the_change_of_an_attribution_is_perturbed_minus_clean():
 
 def test_gradients_through_layers_are_shares_of_their_layer():
     record = sample_record()
-    figure = heatmaps.layers(sample_layers(record), record.words)
+    figure = heatmaps.layers(sample_layers(record), record.words, "special tokens")
     for heat in figure.data:
         np.testing.assert_allclose(np.asarray(heat.z).sum(0), 1.0)
 

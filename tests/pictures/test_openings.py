@@ -49,6 +49,10 @@ def test_perturbation_opens_with_the_words_that_hold_half_of_delta():
     )
     two = openings.perturbation(on(record, 0.4, 0.3, 0.3))
     assert two == f"2 of {len(names)} tokens hold 70 % of ‖δ‖²: ‘{names[0]}’ and ‘{names[1]}’."
+    many = openings.perturbation(on(record, *[0.125] * 8))
+    assert "spread:" not in many  # a few of many tokens are not spread
+    assert many.startswith(f"4 of {len(names)} tokens together hold half of ‖δ‖²")
+    assert many.endswith(f"it would take {-(-len(names) // 2)}.")
     assert "zero" in openings.perturbation(still(record)) or "gradient" in openings.perturbation(
         still(record)
     )

@@ -19,7 +19,7 @@ from victims import subword_tokenizer
 from advlab.attacks import PGD
 from advlab.explain.explore import analyse, explore
 from advlab.model.victim import Victim
-from advlab.pictures import answers, sentences, tables
+from advlab.pictures import answers, dimensions, sentences, tables
 from advlab.pictures.alignment import alignment, alignment_columns, alignment_sentence
 from advlab.pictures.chips import aligned, chips, cut
 from advlab.pictures.findings import finding
@@ -27,8 +27,8 @@ from advlab.pictures.jumps import jump
 from advlab.pictures.reel import sweep
 from advlab.pictures.spans import spans
 from advlab.pictures.style import short
-from advlab.pictures.wording import chance_of, said
-from advlab.records import AttackRecord, Scale
+from advlab.pictures.wording import chance_of, listed, said
+from advlab.records import AttackRecord, Attribution, Saliency, Scale
 from advlab.tasks import build_task
 
 TEXT = "the film was slow. the acting was wonderful, and i felt it. a dull plot."
@@ -67,6 +67,11 @@ def written_record(kind: str) -> AttackRecord:
         else (shared_translator("t5"), PAIRS[0].text)
     )
     return explore(victim, text, attack=PGD(6.0, steps=6), points=5, draws=3)
+
+
+def signed_map(record: AttackRecord) -> Saliency:
+    one = Attribution(np.zeros(len(record.tokens)), np.zeros(len(record.words)))
+    return Saliency("input_x_gradient", "margin", one, one, signed=True)
 
 
 RECORDS = {
@@ -113,6 +118,34 @@ def test_a_long_answer_keeps_both_ends() -> None:
     assert len(short(text)) <= 48
     assert short(text).startswith("your ticket")
     assert short(text).endswith("hotel.")
+
+
+def test_a_long_answer_is_cut_between_words() -> None:
+    text = "your ticket from bern to lyon on monday at four is booked."
+    for limit in range(24, 60):
+        assert set(short(text, limit).replace("…", " ").split()) <= set(text.split())
+        assert len(short(text, limit)) <= limit
+        assert len(short("a" * 80, limit)) == limit  # a name without blanks
+
+
+@pytest.mark.parametrize(
+    ("task", "also"), [("qa", ["“what was dull?”"]), ("translation", []), ("dialogue", [])]
+)
+def test_what_is_left_on_other_tokens_names_them(task: str, also: list[str]) -> None:
+    record = RECORDS[task]()
+    left = sentences.remainder_sentence(record, [signed_map(record)])
+    if 2 in record.segment.tolist():
+        also = [*also, "the answer's own tokens"]
+    assert left.startswith("Left on " + listed(["special tokens", *also]) + ": ")
+    assert sentences.rest_of(record) == ("other tokens" if also else "special tokens")
+
+
+@pytest.mark.parametrize("task", RECORDS)
+def test_dimensions_are_drawn_for_the_tokens_that_delta_may_be_on(task: str) -> None:
+    record = RECORDS[task]()
+    rows = len(dimensions.delta(record).data[0].z)
+    assert rows == len(sentences.of_text(record))
+    assert rows < len(record.tokens)
 
 
 @pytest.mark.parametrize("task", RECORDS)

@@ -244,7 +244,7 @@ def _maps(results: Sequence[Result], sets: list[list[Saliency]], controls: Contr
             spread = sentences.spread_sentence(m, result.record.words)
             if spread:
                 said(spread)
-        said(sentences.remainder_sentence(sets[i]))
+        said(sentences.remainder_sentence(result.record, sets[i]))
         if fold := folded(f"saliency{i}.numbers"):
             with fold:
                 table(
@@ -380,8 +380,9 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
         if isinstance(one, str):
             said(one)
             continue
+        rest = sentences.rest_of(result.record)
         chart(
-            attributions.layers(one, result.record.words, perturbed=moved, scale=scale),
+            attributions.layers(one, result.record.words, rest, perturbed=moved, scale=scale),
             f"layers{i}",
             _(
                 "Share of each word in the gradient of the {target}, and in attention, by layer",
@@ -399,7 +400,7 @@ def _layers(results: Sequence[Result], controls: Controls) -> None:
         if fold := folded(f"layers{i}.numbers"):
             with fold:
                 table(
-                    attributions.layer_columns(one, result.record.words, perturbed=moved),
+                    attributions.layer_columns(one, result.record.words, rest, perturbed=moved),
                     f"layers_table{i}",
                     _("Share of each word by layer"),
                 )

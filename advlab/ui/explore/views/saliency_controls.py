@@ -109,7 +109,7 @@ def _of(results: Sequence[Result]) -> Any:
     """Which answer, or which token of a written one, is explained; "" is the task's own choice."""
     record = results[0].record
     if written(record):
-        options, titles = _tokens(results), {"": _("the token nearest to change")}
+        options, titles = _tokens(results), {"": _("nearest to change")}
     elif named(record):
         options = [
             n
