@@ -175,7 +175,8 @@ def distances(
             showlegend=False,
             marker={"symbol": "x", "size": 12, "color": AHEAD},
             text=[f"{label(found.becomes, 14)}, {number(found.exit)} × δ"],
-            textposition="top left",
+            # it stands where there is room: one near the left edge would cover the axis's numbers
+            textposition="top left" if found.exit > right / 2 else "bottom right",
             cliponaxis=False,
             hovertemplate=_("from here on it reads as another token<extra></extra>"),
         )

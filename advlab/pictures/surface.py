@@ -59,6 +59,8 @@ def surface(found: Surface, limit: float | None = None) -> go.Figure:
         (_("along δ (1 is δ)"), _("random direction {seed}", seed=found.seed + 1)),
         7,
     )
+    # none at the right edge, where the bar of colours stands on a phone
+    figure.update_xaxes(tickvals=[-1, -0.5, 0, 0.5, 1])
     finish(figure, 380)
     figure.update_layout(margin={"t": 6})
     return figure

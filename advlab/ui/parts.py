@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -38,6 +39,11 @@ def section(title: str, how: str, *terms: str, key: str | None = None) -> Iterat
         yield
 
 
+def unbroken(text: str) -> str:
+    """A share with its sign on one line: ‘< 0.1 %’ has blanks that no line ends at."""
+    return re.sub(r"([<>]) (?=\d)", "\\1\u00a0", re.sub(r"(\d) %", "\\1\u00a0%", text))
+
+
 def said(text: str, *, large: bool = False, hover: str = "") -> None:
     """A sentence with nothing in it read as markup; right-to-left text keeps its direction.
 
@@ -46,9 +52,8 @@ def said(text: str, *, large: bool = False, hover: str = "") -> None:
     if text.strip():
         size = "1.2rem;font-weight:600" if large else "1rem"
         style = f"font-size:{size};margin:0 0 .4rem;overflow-wrap:anywhere"
-        st.html(
-            f'<p dir="auto" title="{html.escape(hover)}" style="{style}">{html.escape(text)}</p>'
-        )
+        title, shown = html.escape(hover), html.escape(unbroken(text))
+        st.html(f'<p dir="auto" title="{title}" style="{style}">{shown}</p>')
 
 
 def pointed(look: Look) -> None:
@@ -58,7 +63,7 @@ def pointed(look: Look) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(
             '<p dir="auto" style="margin:0;overflow-wrap:anywhere">'
-            f"<strong>{_('Next:')} </strong>{html.escape(look.text)}</p>",
+            f"<strong>{_('Next:')} </strong>{html.escape(unbroken(look.text))}</p>",
             width="content",
         )
         view = _(look.view)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -176,6 +177,10 @@ def test_every_picture_draws_and_says_something() -> None:
         landscape.context(record, spots),
     ):
         assert len(figure.to_json()) > 500
+    far = replace(far, exit=2.0, becomes="x", t=np.linspace(0, 4, len(far.t)))
+    for reach, place in (((4.0, 3.0), "bottom right"), ((2.5, 3.0), "top left")):
+        # the name of the next word stands away from the nearer edge of the picture
+        assert landscape.distances(far, "a", reach=reach).data[-1].textposition == place
     for columns in (
         surface.surface_columns(found),
         landscape.line_columns(line),
