@@ -71,6 +71,7 @@ def add_row(
         name=label(name_of(grid, row), 48),
         line={"color": colour, "width": 2.5, "dash": list(DASHES)[k % len(DASHES)]},
         marker={"symbol": SHAPES[k % len(SHAPES)], "size": 8},
+        cliponaxis=False,  # the mark at ε = 0 is whole
         customdata=[str(r) for r in found],
         hovertemplate="ε = %{x:g}: %{customdata}<extra></extra>",
     )

@@ -19,6 +19,7 @@ def test_curves_show_each_rows_rates_and_the_majority(measured) -> None:
     for line, row in zip(lines, found.rows, strict=True):
         np.testing.assert_allclose(line.y, [row.clean.value, *(r.value for r in row.robust)])
         assert (np.diff(np.asarray(line.y)) <= 0).all()
+        assert line.cliponaxis is False  # the mark at ε = 0 stands on the axis
     assert figure.layout.shapes[0].y0 == pytest.approx(found.majority)
 
 
