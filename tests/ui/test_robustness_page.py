@@ -71,6 +71,14 @@ def test_a_first_look_is_one_click_away_and_says_how_long_it_takes(two_models: P
     # what is kept is shown at once by the next visit
     again = AppTest.from_file(file, default_timeout=120).run()
     assert "How much is left" in [h.value for h in again.subheader]
+    # for other models it is not taken silently, and theirs is a click away
+    models = next(m for m in app.multiselect if m.label == "Models")
+    assert "The settings have changed" not in captions
+    models.set_value(models.value[:1]).run()
+    assert "The settings have changed" in " ".join(c.value for c in app.caption)
+    next(b for b in app.button if b.key == "robustness.look").click().run()
+    assert "The settings have changed" not in " ".join(c.value for c in app.caption)
+    assert list(app.dataframe[0].value["model"]) == ["first (folder)"]
 
 
 def test_a_grid_takes_as_long_as_its_passes_at_the_pace_of_the_models_training() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +27,7 @@ from advlab.studies.parts import word_counts
 from advlab.tasks import TASKS
 from advlab.tasks.quoted import Quotes
 from advlab.ui import plain_text
-from advlab.ui.compare.measure import MOST_TEXTS, Choice, outcomes, victims_for
+from advlab.ui.compare.measure import MOST_TEXTS, Choice, outcomes, settings_told, victims_for
 from advlab.ui.models import LOCAL
 from advlab.ui.train.presets import pass_seconds, rounded
 
@@ -141,8 +141,8 @@ def first_look(choice: Choice, progress: Progress, kept: Outcomes | None = None)
     return take(few, [PGD(max(RADII))], RADII, progress, kept=kept, checks=False)
 
 
-def first_look_button(choice: Choice) -> None:
-    """A first look where none was taken by itself, and how long it takes."""
+def first_look_button(choice: Choice, key: Mapping[str, Any]) -> None:
+    """A first look for settings (`key`) where none was taken by itself, and how long it takes."""
     seconds = seconds_for(choice, FEW, [PGD()], RADII)
     long = (
         _("at most about {rounded}", rounded=rounded(seconds)) if seconds else _("a minute or more")
@@ -160,7 +160,7 @@ def first_look_button(choice: Choice) -> None:
         found = first_look(choice, progress)
         place.empty()
         if found is not None:
-            st.session_state[SLOT] = ("", found, ())
+            st.session_state[SLOT] = ("", found, (), settings_told(key))
             st.rerun()
 
 

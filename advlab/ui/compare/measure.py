@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +187,17 @@ def tell(alarms: Sequence[Alarm]) -> None:
         st.caption(_("What these alarms mean"), help=explained("alarm", *names))
 
 
+def settings_told(key: Mapping[str, Any]) -> str:
+    """The settings of a measurement as one text, to be compared."""
+    return json.dumps(key, sort_keys=True)
+
+
+def is_of(page: str, key: Mapping[str, Any]) -> bool:
+    """Whether what a page shows was found for these settings, and not for earlier ones."""
+    kept = st.session_state.get(f"{prefix(page)}.found")
+    return kept is not None and kept[3] == settings_told(key)
+
+
 def measured(
     page: str,
     key: dict[str, Any],
@@ -205,7 +216,7 @@ def measured(
     None, and is asked once for each choice.
     """
     slot = f"{prefix(page)}.found"
-    wanted = json.dumps(key, sort_keys=True)
+    wanted = settings_told(key)
     kept = st.session_state.get(slot)
     pressed = st.button(_(label), type="primary", icon=":material/science:", key=f"{page}.go")
     asked, opened = f"{slot} asked {wanted}", f"{slot} opened {wanted}"
@@ -233,14 +244,14 @@ def measured(
             return None
         place.empty()
         if found is not None:
-            kept = st.session_state[slot] = (wanted if pressed else "", found, told)
+            kept = st.session_state[slot] = (wanted if pressed else "", found, told, wanted)
     if kept is None:
         if hint:
             st.caption(hint)
         return None
     if not kept[0]:
         st.caption(hint)
-    elif kept[0] != wanted:
+    if kept[3] != wanted:
         st.caption(_("The settings have changed since this was measured."))
     for sentence in kept[2]:
         st.caption(plain_text(sentence))

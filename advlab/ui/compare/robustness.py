@@ -16,7 +16,7 @@ from advlab.studies.parts import slices_of
 from advlab.studies.report import report
 from advlab.ui import KEEP, plain_text
 from advlab.ui.compare.grids import Measured, first_look_button, opened, quotes, seconds_for, take
-from advlab.ui.compare.measure import Choice, ask, measured, tell
+from advlab.ui.compare.measure import Choice, ask, is_of, measured, tell
 from advlab.ui.explore import request
 from advlab.ui.guide import guide, prefix
 from advlab.ui.models import LOCAL
@@ -50,10 +50,10 @@ def robustness_page() -> None:
         hint=_told(choice, attacks, eps, quote),
         opening=None if lesson else lambda progress: opened(choice, progress),
     )
+    if not lesson and not is_of("robustness", key):
+        first_look_button(choice, key)
     if found is not None:
         _results(found)
-    elif not lesson:
-        first_look_button(choice)
 
 
 def _told(choice: Choice, attacks: list[Attack], eps: list[float], quote: bool) -> str:
