@@ -155,7 +155,9 @@ def goal_sentence(record: AttackRecord) -> str:
     """Whether the goal is met, and what the model writes then."""
     goal = goal_named(record.goal)
     told = (
-        _("Meets its goal within {eps}: {goal}.", eps=at_eps(record.eps, record), goal=goal)
+        _("The text meets the goal as it stands, without δ: {goal}.", goal=goal)
+        if record.met_clean
+        else _("Meets its goal within {eps}: {goal}.", eps=at_eps(record.eps, record), goal=goal)
         if record.met
         else _("Misses its goal within {eps}: {goal}.", eps=at_eps(record.eps, record), goal=goal)
     )

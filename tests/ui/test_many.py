@@ -109,11 +109,19 @@ def test_how_many_sentences_meet_one_goal_is_counted(advlab_home: Path) -> None:
     widget(app, "text_input", "words").set_value("hund").run()
     assert not app.exception
     shown = app.dataframe[0].value
-    assert f"on {sum(shown['goal met'])} of 2 sentences the attack meets its goal" in page_text(app)
+    assert (
+        f"on {list(shown['goal met']).count('yes')} of 2 sentences the attack meets its goal"
+        in page_text(app)
+    )
     victim = shared_translator("bart")
     for text, met in zip(shown["text"], shown["goal met"], strict=True):
         attack = PGD(4.0, steps=10, unit="norm")
-        assert explore(victim, text, attack=attack, goal="keyword:hund").met == met
+        assert explore(victim, text, attack=attack, goal="keyword:hund").met == (met == "yes")
+    already = explore(victim, "a dog", attack=PGD(0.0), points=2).clean.answers[0].split()[0]
+    widget(app, "text_input", "words").set_value(already).run()
+    assert app.dataframe[0].value["goal met"][0] == "without δ"  # no merit of the attack
+    assert "2 more meet it as they stand, without δ" in page_text(app)
+    assert "no gradient" not in set(app.dataframe[0].value["outcome"])
     widget(app, "text_input", "words").set_value("").run()
     assert not app.exception
     assert any("word" in w.value for w in app.warning)  # what is lacking is said, once

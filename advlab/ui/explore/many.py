@@ -292,7 +292,9 @@ def _table(rows: Sequence[Finding], key: str) -> list[int]:
     share = st.column_config.NumberColumn(format="percent")
     length = st.column_config.NumberColumn(format=_("%.3f × mean norm"))
     columns = findings.columns(rows)
-    columns["outcome"] = [_(outcome) for outcome in columns["outcome"]]
+    for name in ("outcome", "goal met"):
+        if name in columns:
+            columns[name] = [_(value) for value in columns[name]]
     state: Any = st.dataframe(
         titled(columns),
         key=key,
