@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from advlab.language import _
+from advlab.language import N_, _, n_
 from advlab.pictures.base import finish
 from advlab.pictures.sentences import exit_share, number
 from advlab.pictures.style import SIDES, label, side
 from advlab.pictures.tables import Columns
-from advlab.pictures.wording import named
+from advlab.pictures.wording import goal_named, named
 from advlab.records import AttackRecord
 from advlab.records.measured import OUTCOMES, Finding
 
@@ -49,6 +49,9 @@ def finding(
         tokens=int(record.perturbable.sum()),
         eps=record.eps / scale,
         beside=record.beside,
+        goal=record.goal,
+        met=record.met,
+        met_clean=record.met_clean,
     )
 
 
@@ -68,6 +71,7 @@ def columns(found: Sequence[Finding]) -> Columns:
         **({"beside it": [f.beside for f in found]} if any(f.beside for f in found) else {}),
         "model": [f.model for f in found],
         "outcome": [f.outcome for f in found],
+        **({"goal met": [_goal_met(f) for f in found]} if any(f.goal for f in found) else {}),
         "flips at ε": [f.flip for f in found],
         "clean": [f.clean for f in found],
         "attacked": [f.attacked for f in found],
@@ -80,6 +84,12 @@ def columns(found: Sequence[Finding]) -> Columns:
         "noise flips": [f.noise for f in found],
         "tokens": [f.tokens for f in found],
     }
+
+
+def _goal_met(found: Finding) -> str:
+    if found.met_clean:
+        return N_("without δ")
+    return N_("yes") if found.met else N_("no")
 
 
 def sentence(name: str, found: Sequence[Finding]) -> str:
@@ -114,6 +124,28 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
         stuck=stuck,
         typical=typical,
         words=words,
+    )
+
+
+def goal_sentence(name: str, found: Sequence[Finding]) -> str:
+    """How often the attack got where it aimed; empty where it only raised the loss."""
+    aimed = [f for f in found if f.goal]
+    if not aimed:
+        return ""
+    before = sum(f.met_clean for f in aimed)
+    return _(
+        "{name}: on {met} of {n} sentences the attack meets its goal: {goal}.{before}",
+        name=name,
+        met=sum(f.met and not f.met_clean for f in aimed),
+        n=len(aimed) - before,
+        goal=goal_named(aimed[0].goal),
+        before=n_(
+            " {n} more meets it as it stands, without δ.",
+            " {n} more meet it as they stand, without δ.",
+            before,
+        )
+        if before
+        else "",
     )
 
 

@@ -116,13 +116,22 @@ class AttackRecord:
 
     @property
     def stuck(self) -> bool:
-        """Whether no step moved δ although it had room: no gradient came, the loss is flat here."""
+        """Whether no step moved δ although it had room: no gradient came, the loss is flat here.
+
+        A goal that is met leaves nothing to climb.
+        """
         return bool(
             self.eps > 0
+            and not self.met
             and len(self.path) > 1
             and self.perturbable.any()
             and (self.path == self.path[0]).all()
         )
+
+    @property
+    def met_clean(self) -> bool:
+        """Whether the text meets the goal as it stands, without δ."""
+        return self.met and not self.delta.any()
 
     @property
     def right(self) -> bool:
