@@ -12,7 +12,7 @@ from advlab.pictures.base import finish
 from advlab.pictures.sentences import exit_share, number
 from advlab.pictures.style import SIDES, label, side
 from advlab.pictures.tables import Columns
-from advlab.pictures.wording import named
+from advlab.pictures.wording import goal_named, named
 from advlab.records import AttackRecord
 from advlab.records.measured import OUTCOMES, Finding
 
@@ -49,6 +49,8 @@ def finding(
         tokens=int(record.perturbable.sum()),
         eps=record.eps / scale,
         beside=record.beside,
+        goal=record.goal,
+        met=record.met,
     )
 
 
@@ -68,6 +70,7 @@ def columns(found: Sequence[Finding]) -> Columns:
         **({"beside it": [f.beside for f in found]} if any(f.beside for f in found) else {}),
         "model": [f.model for f in found],
         "outcome": [f.outcome for f in found],
+        **({"goal met": [f.met for f in found]} if any(f.goal for f in found) else {}),
         "flips at ε": [f.flip for f in found],
         "clean": [f.clean for f in found],
         "attacked": [f.attacked for f in found],
@@ -114,6 +117,20 @@ def sentence(name: str, found: Sequence[Finding]) -> str:
         stuck=stuck,
         typical=typical,
         words=words,
+    )
+
+
+def goal_sentence(name: str, found: Sequence[Finding]) -> str:
+    """How often the attack got where it aimed; empty where it only raised the loss."""
+    aimed = [f for f in found if f.goal]
+    if not aimed:
+        return ""
+    return _(
+        "{name}: on {met} of {n} sentences the attack meets its goal: {goal}.",
+        name=name,
+        met=sum(f.met for f in aimed),
+        n=len(aimed),
+        goal=goal_named(aimed[0].goal),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from advlab.language import N_, _, in_a_row, listing
 from advlab.pictures.jumps import jump
 from advlab.pictures.style import UNITS
-from advlab.pictures.wording import named, reference_of, said, written
+from advlab.pictures.wording import goal_named, named, reference_of, said, written
 from advlab.records import AttackRecord, Saliency, Scale
 from advlab.records.estimates import rank_correlation
 
@@ -153,11 +153,7 @@ def attack_sentence(record: AttackRecord) -> str:
 
 def goal_sentence(record: AttackRecord) -> str:
     """Whether the goal is met, and what the model writes then."""
-    name, _colon, words = record.goal.partition(":")
-    goal = {
-        "other": _("no word of the answer stays in its place"),
-        "keyword": _("‘{words}’ appears in the answer", words=words.strip()),
-    }.get(name, record.goal)
+    goal = goal_named(record.goal)
     told = (
         _("Meets its goal within {eps}: {goal}.", eps=at_eps(record.eps, record), goal=goal)
         if record.met

@@ -57,3 +57,12 @@ def listed(names: Sequence[str]) -> str:
     if len(names) < 2:
         return "".join(names)
     return _("{first} and {last}", first=listing(names[:-1]), last=names[-1])
+
+
+def goal_named(goal: str) -> str:
+    """A goal as people read it."""
+    name, _colon, words = goal.partition(":")
+    return {
+        "other": _("no word of the answer stays in its place"),
+        "keyword": _("‘{words}’ appears in the answer", words=words.strip()),
+    }.get(name, goal)

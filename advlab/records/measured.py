@@ -188,3 +188,5 @@ class Finding:
     tokens: int
     eps: float  # the attack's
     beside: str = ""  # what was read with the text
+    goal: str = ""  # what the attack aimed at beside the loss, as the task names it
+    met: bool = False  # whether it got there

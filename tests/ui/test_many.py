@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import places
 import pytest
+from explore_pages import shown as page_text
 from explore_pages import widget
 from samples import robust_record, sample_record
+from streamlit.testing.v1 import AppTest
 from task_cases import case
+from translators import shared_translator
 from victims import TEXTS, shared_victim
 
 from advlab.attacks import PGD
 from advlab.explain.explore import explore
 from advlab.pictures import findings
-from advlab.ui.explore.many import link, request_of
+from advlab.ui.explore.many import OWN_TEXTS, link, request_of
 from advlab.ui.explore.request import Request
+
+MANY = str(places.ROOT / "pages" / "explore" / "many.py")
 
 
 def test_a_row_says_what_the_record_says() -> None:
@@ -58,11 +64,7 @@ def test_the_line_rises_by_one_sentence_at_each_flip() -> None:
 
 
 def test_the_page_attacks_every_line_and_keeps_explores_numbers(two_models) -> None:
-
-    from streamlit.testing.v1 import AppTest
-
-    file = str(places.ROOT / "pages" / "explore" / "many.py")
-    app = AppTest.from_file(file, default_timeout=60)
+    app = AppTest.from_file(MANY, default_timeout=60)
     app.session_state["many.count"] = 3  # of the data's sentences, at first
     app.run()
     assert not app.exception
@@ -91,3 +93,27 @@ def test_a_row_opens_the_question_that_it_is_about() -> None:
     for row, question in zip(rows, questions, strict=True):
         assert link(request_of(row, asked))["beside"] == question
     assert "beside it" not in findings.columns([findings.finding(sample_record())])
+
+
+def test_how_many_sentences_meet_one_goal_is_counted(advlab_home: Path) -> None:
+    shared_translator("bart").save(advlab_home / "models" / "bart")
+    app = AppTest.from_file(MANY, default_timeout=60)
+    app.session_state["many.source"] = OWN_TEXTS
+    app.session_state["many.text"] = "a dog\na big dog"
+    app.session_state["many.settings"] = True  # the fold is open
+    app.run()
+    assert not app.exception
+    assert "goal met" not in app.dataframe[0].value
+    widget(app, "number_input", "eps").set_value(4.0)
+    widget(app, "selectbox", "goal").set_value("keyword").run()
+    widget(app, "text_input", "words").set_value("hund").run()
+    assert not app.exception
+    shown = app.dataframe[0].value
+    assert f"on {sum(shown['goal met'])} of 2 sentences the attack meets its goal" in page_text(app)
+    victim = shared_translator("bart")
+    for text, met in zip(shown["text"], shown["goal met"], strict=True):
+        attack = PGD(4.0, steps=10, unit="norm")
+        assert explore(victim, text, attack=attack, goal="keyword:hund").met == met
+    widget(app, "text_input", "words").set_value("").run()
+    assert not app.exception
+    assert any("word" in w.value for w in app.warning)  # what is lacking is said, once

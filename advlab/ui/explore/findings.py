@@ -42,12 +42,12 @@ class Question(NamedTuple):
 MOST = 512  # models with one attack and seed whose findings are kept
 
 
-def findings(model: str, attack: Attack, seed: int) -> dict[Question, Finding]:
+def findings(model: str, attack: Attack, seed: int, goal: str = "") -> dict[Question, Finding]:
     """What was found so far under these; `attack_all` adds to it. AdvlabError without the model."""
     victim = load_victim(model)
     key = {"model": model, "weights": victim.hash, "title": victim.name, "seed": seed}
     key |= {"names": victim.head, "tokenizer": victim.tokenizer_hash}
-    return _kept(json.dumps(key | {"attack": attack_settings(attack)}))
+    return _kept(json.dumps(key | {"attack": attack_settings(attack), "goal": goal}))
 
 
 def attack_all(
@@ -56,10 +56,11 @@ def attack_all(
     attack: Attack,
     seed: int,
     progress: Progress = lambda share, what: None,
+    goal: str = "",
 ) -> list[Finding | Problem]:
     """One finding a text, in order. Stopped half-way, it goes on from there the next time."""
     try:
-        known = findings(model, attack, seed)
+        known = findings(model, attack, seed, goal)
     except AdvlabError as error:
         return [Problem(str(error))]
     found: list[Finding | Problem] = []
@@ -69,7 +70,7 @@ def attack_all(
             _("Attacking {done} of {n_questions}", done=done + 1, n_questions=len(questions)),
         )
         if question not in known:
-            made = _attacked(model, question, attack, seed)
+            made = _attacked(model, question, attack, seed, goal)
             if isinstance(made, Problem):
                 found.append(made)
                 continue
@@ -78,7 +79,9 @@ def attack_all(
     return found
 
 
-def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Finding | Problem:
+def _attacked(
+    model: str, question: Question, attack: Attack, seed: int, goal: str
+) -> Finding | Problem:
     """As Explore attacks the sentence, on the model's own prediction: so a wrong one is told apart."""
     from advlab.explain.explore import explore
 
@@ -86,7 +89,7 @@ def _attacked(model: str, question: Question, attack: Attack, seed: int) -> Find
     try:
         check_work(attack, text, 1)
         with borrow(model) as victim:
-            record = explore(victim, text, beside=beside, attack=attack, seed=seed)
+            record = explore(victim, text, beside=beside, attack=attack, seed=seed, goal=goal)
             known = own_name(victim.head, truth) if truth and victim.head else truth
             exact = None
             if known is not None:

@@ -18,6 +18,7 @@ from advlab.records.measured import Finding
 from advlab.settings import plain
 from advlab.ui import plain_text
 from advlab.ui.explore.address import remembered
+from advlab.ui.explore.asked import ask_goal
 from advlab.ui.explore.examples import ANY, dataset_of, sources_for, words_of
 from advlab.ui.explore.findings import Question, attack_all
 from advlab.ui.explore.form import KEEP, attack_controls
@@ -75,8 +76,11 @@ def many_page() -> None:
         format_func=lambda i: _("none") if i is None else titles[i],
         index=others.index(pair[1]) if pair[1] in others else 0,
     )
-    fold = st.expander(_("Attack settings, seed"), icon=":material/tune:")
+    fold = st.expander(
+        _("Attack settings, seed"), icon=":material/tune:", key="many.settings", on_change="rerun"
+    )
     attack, seed = attack_controls(columns[2:5], fold, Request.of(known), turn)
+    goal = ask_goal(fold, a, {}, turn)  # one for all the sentences, so none comes from Explore
     models = tuple(m for m in (a, b) if m)
     texts = _choose(models)
     if attack is None:
@@ -85,7 +89,7 @@ def many_page() -> None:
         st.info(_("Type some sentences, one a line, or choose data."), icon=":material/edit:")
         return
     requests = [
-        Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed, beside=e.beside)
+        Request(e.text.strip()[:LIMIT], e.answer, models, attack, seed, beside=e.beside, goal=goal)
         for e in texts
     ]
     found, notes = _attacked(requests, models)
@@ -209,7 +213,7 @@ def _attacked(
                 _("Attacking {done} of {every}; any change stops it …", done=done + 1, every=every),
             )
 
-        rows = attack_all(m, texts, requests[0].attack, requests[0].seed, told)
+        rows = attack_all(m, texts, requests[0].attack, requests[0].seed, told, requests[0].goal)
         found[m] = [row for row in rows if isinstance(row, Finding)]
         notes += [row.message for row in rows if isinstance(row, Problem)]
     place.empty()
@@ -221,6 +225,8 @@ def _results(
 ) -> None:
     for name, rows in zip(names, found.values(), strict=True):
         said(findings.sentence(name, rows))
+        if aimed := findings.goal_sentence(name, rows):
+            said(aimed)
     st.markdown(_("**How soon they flip**"))
     chart(
         findings.histogram(names, list(found.values())),
