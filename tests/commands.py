@@ -19,6 +19,8 @@ import pytest
 
 from advlab.cli.main import main
 
+SHORT = ("--epochs", "1", "--eval-limit", "16", "--batch-size", "16", "--max-length", "24")
+
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> tuple[str, str]:
     """Standard output and standard error of a command that ends with `status`."""
@@ -36,6 +38,10 @@ def json_of(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     out, _ = said(capsys, *words, "--json")
     assert out.count("\n") == 1
     return json.loads(out, parse_constant=pytest.fail)
+
+
+def ids(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    return {row["name"]: row["id"] for row in json_of(capsys, "runs")["runs"]}
 
 
 # with torch and the commands loaded once, from which each process is forked: to load them anew takes
@@ -83,6 +89,13 @@ class Command:
         out, err = (file.read_text() for file in self._files)
         shutil.rmtree(self._said)
         return status, out, err
+
+
+def advlab(*words: str, home: Path) -> tuple[int, str, str]:
+    """Status, standard output and standard error of a command in a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADVLAB_HOME", str(home))
+        return Command(*words).ended()
 
 
 def _carry_out(

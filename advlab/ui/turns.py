@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from advlab.errors import SettingError
 from advlab.language import _
@@ -190,12 +189,13 @@ def goes_on(work: str) -> bool:
 def _waits(context: ScriptRunContext) -> bool:
     """Whether a click in a part of the page waits until this run is over.
 
-    Streamlit has no public way to ask. What a timer asks for may wait.
+    Streamlit has no public way to ask: where another version keeps it elsewhere, clicks wait as they
+    do in any app of its. What a timer asks for may wait.
     """
     requests = context.script_requests
-    if requests is None or requests._state != ScriptRequestType.RERUN:
+    asked = getattr(requests, "_rerun_data", None)
+    if asked is None or getattr(getattr(requests, "_state", None), "name", "") != "RERUN":
         return False
-    asked = requests._rerun_data
     pressed = asked.widget_states is not None and any(
         state.trigger_value for state in asked.widget_states.widgets
     )

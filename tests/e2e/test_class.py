@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 from browser import KNOWN, ROOT, START_LIMIT, settled
 from playwright.sync_api import Browser, Page, expect
+from victims import shared_victim
 
-from advlab.classroom import Classroom
+from advlab.classroom import Classroom, polls
 from advlab.runs.config import RunConfig
 from advlab.runs.queue import Store
 
@@ -171,3 +172,30 @@ def test_a_class_from_the_door_to_the_export(browser: Browser, served: Server) -
     assert "Traceback" not in log
     told = re.findall(r"/teach/\S+", log)
     assert len(told) == 2  # at each start, to whoever started it, and never again
+
+
+def test_the_teachers_question_does_not_wait_for_a_page_that_computes(
+    browser: Browser, served: Server
+) -> None:
+    store = Store(served.room.root)
+    run = store.open_here(RunConfig("A model of the class"))
+    shared_victim("bert").save(run.folder.model)
+    store.finish(run.id, run.attempt, "done")
+    errors: list[str] = []
+    with ExitStack() as stack:
+        cleo = window(browser, stack, errors)
+        join(cleo, served, "Cleo")
+        cleo.get_by_role("link", name="Many sentences").first.click()
+        count = cleo.get_by_role("spinbutton", name="How many")
+        count.fill("500")  # minutes of work
+        count.press("Enter")
+        working = cleo.get_by_text(re.compile(r"Attacking \d+ of 500"))
+        expect(working).to_be_visible(timeout=60_000)
+        asked = polls.ask(served.room, "Will it flip?", ["soon", "late"])
+        expect(cleo.get_by_text("Will it flip?")).to_be_visible(timeout=20_000)
+        cleo.get_by_text("soon", exact=True).click()
+        cleo.get_by_role("button", name="Keep my prediction").click()
+        expect(cleo.get_by_text("Your prediction is kept: soon")).to_be_visible(timeout=20_000)
+        assert list(polls.answers(served.room, asked.id).values()) == ["soon"]
+        expect(working).to_be_visible(timeout=20_000)  # and the work goes on
+    assert not errors

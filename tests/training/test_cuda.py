@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from short_runs import config_for, of_kind, run, stop_after
 from task_cases import KINDS, case
-from test_loop import config_for, of_kind, run, stop_after
 from victims import TEXTS, examples_for, labelled, make_victim, write_reviews
 
 from advlab.attacks import ATTACKS, PGD, build_attack

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from explore_pages import TEXTS
+from runs_in_states import quiet_server, saved_model
 from streamlit.components.v2 import manifest_scanner
+
+__all__ = ["quiet_server", "saved_model"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from advlab.classroom.room import Classroom
 
 COOKIE = "advlab_class"
-WANTED = (
-    "advlab_wanted"  # cookie: the page that was asked for before a login, which leads to the first
-)
+WANTED = "advlab_wanted"  # cookie: the page that was asked for, since a login leads to the first
 LOGIN_TIME = 600  # seconds that a login may take
 DAYS = 120  # for which a cookie is kept
 FORM = 4096  # bytes of what is typed at the door
