@@ -50,6 +50,12 @@ def test_the_page_measures_and_a_second_time_reads_what_the_first_wrote(two_mode
     assert [f.stat().st_mtime_ns for f in files] == stamps
     told_again = " ".join(c.value for c in again.caption).replace("\\", "")
     assert "Texts: 10, drawn at random, of the " in told_again
+    # of other texts than those that are chosen at first, and it says so
+    assert "The settings have changed since this was measured." in told_again
+    assert any(b.key == "robustness.look" for b in again.button)
+    widget(again, "number_input", "count").set_value(10)
+    widget(again, "text_input", "eps").set_value("0.1 0.5").run()
+    assert "The settings have changed" not in " ".join(c.value for c in again.caption)
 
 
 def test_a_first_look_is_one_click_away_and_says_how_long_it_takes(two_models: Path) -> None:

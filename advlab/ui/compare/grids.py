@@ -123,16 +123,21 @@ def without_seed(model: str) -> str:
 # ---- what the page opens with ----------------------------------------------------------------
 
 
-def opened(choice: Choice, progress: Progress) -> Measured | None:
-    """What was measured last, else a first look, where that is kept or takes a moment only."""
-    found = _last(choice)
-    if found is not None:
-        return found
+def opened(
+    choice: Choice, key: Mapping[str, Any], progress: Progress
+) -> tuple[Measured | None, Mapping[str, Any]]:
+    """What was measured last, else a first look, where that is kept or takes a moment only.
+
+    With the settings that it is of: the last may be of other models than the chosen ones (`key`).
+    """
+    last = _last(choice)
+    if last is not None:
+        return last
     with suppress(NotKeptError):
-        return first_look(choice, progress, OnlyKept(outcomes().folder))
+        return first_look(choice, progress, OnlyKept(outcomes().folder)), key
     seconds = seconds_for(choice, FEW, [PGD()], RADII)
     quick = seconds is not None and seconds <= PATIENCE
-    return first_look(choice, progress) if quick else None
+    return first_look(choice, progress) if quick else None, key
 
 
 def first_look(choice: Choice, progress: Progress, kept: Outcomes | None = None) -> Measured | None:
@@ -202,8 +207,8 @@ def _note(settings: dict[str, Any], alarms: Sequence[Alarm]) -> None:
     write_aside(home() / LAST, json.dumps(known).encode())
 
 
-def _last(choice: Choice) -> Measured | None:
-    """The last measurement, where all its models are still there and all of it is kept."""
+def _last(choice: Choice) -> tuple[Measured, Mapping[str, Any]] | None:
+    """The last measurement and its settings, where its models are there and all of it is kept."""
     try:
         known = json.loads((home() / LAST).read_bytes())
         settings = known["settings"]
@@ -225,4 +230,4 @@ def _last(choice: Choice) -> Measured | None:
         )
     except (OSError, ValueError, TypeError, KeyError, AdvlabError, NotKeptError):
         return None  # nothing was measured, or models and texts are others now
-    return None if found is None else replace(found, alarms=alarms)
+    return None if found is None else (replace(found, alarms=alarms), settings)

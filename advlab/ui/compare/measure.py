@@ -187,6 +187,9 @@ def tell(alarms: Sequence[Alarm]) -> None:
         st.caption(_("What these alarms mean"), help=explained("alarm", *names))
 
 
+Opening = tuple[Any, Mapping[str, Any]]  # what is shown first, and the settings that it is of
+
+
 def settings_told(key: Mapping[str, Any]) -> str:
     """The settings of a measurement as one text, to be compared."""
     return json.dumps(key, sort_keys=True)
@@ -206,14 +209,14 @@ def measured(
     label: str = N_("Measure"),
     hint: str = "",
     choice: Choice | None = None,
-    opening: Callable[[Progress], Any] | None = None,
+    opening: Callable[[Progress], Opening] | None = None,
 ) -> Any:
     """What `work` found for these settings, or for the last ones measured; None before that.
 
     `work` gets a function that shows progress; a click anywhere stops it there, and finished parts
     are read back when it is asked for again. Errors are shown, not raised. Of a `choice` it is said
-    which texts were used. `opening`: what is shown before anything was measured here; it may be
-    None, and is asked once for each choice.
+    which texts were used. `opening`: what is shown before anything was measured here, and the
+    settings that it is of; it may be None, and is asked once for each choice.
     """
     slot = f"{prefix(page)}.found"
     wanted = settings_told(key)
@@ -225,7 +228,7 @@ def measured(
     first = first or goes_on(opened)
     if pressed or first:
         st.session_state[f"{slot}.for"] = wanted  # what is stopped is not begun again by itself
-        place = st.empty()
+        place, of = st.empty(), wanted
 
         def progress(share: float, what: str) -> None:
             turn.give_way()
@@ -236,15 +239,19 @@ def measured(
             place.progress(0.0, _("Waiting for a turn …"))
             with under_way(asked if pressed else opened), TURNS.turn(limit=None) as turn:
                 progress(0.0, _("Loading"))
-                found = work(progress) if pressed or opening is None else opening(progress)
-                told = choice.told() if choice and found is not None else ()
+                if pressed or opening is None:
+                    found = work(progress)
+                else:
+                    found, settings = opening(progress)
+                    of = settings_told(settings)
+                told = choice.told() if choice and found is not None and of == wanted else ()
         except AdvlabError as error:
             place.empty()
             st.error(plain_text(str(error)), icon=":material/error:")
             return None
         place.empty()
         if found is not None:
-            kept = st.session_state[slot] = (wanted if pressed else "", found, told, wanted)
+            kept = st.session_state[slot] = (wanted if pressed else "", found, told, of)
     if kept is None:
         if hint:
             st.caption(hint)

@@ -48,7 +48,7 @@ def robustness_page() -> None:
             choice, attacks, eps, progress, last=None if lesson else key, quote=quote
         ),
         hint=_told(choice, attacks, eps, quote),
-        opening=None if lesson else lambda progress: opened(choice, progress),
+        opening=None if lesson else lambda progress: opened(choice, key, progress),
     )
     if not lesson and not is_of("robustness", key):
         first_look_button(choice, key)
