@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,11 @@ import streamlit as st
 from explore_pages import TEXTS
 from runs_in_states import quiet_server, saved_model
 from streamlit.components.v2 import manifest_scanner
+
+from advlab.classroom import Classroom
+from advlab.classroom.scheduler import FairScheduler
+from advlab.runs import jobs
+from advlab.ui.classroom import session
 
 __all__ = ["quiet_server", "saved_model"]
 
@@ -61,3 +66,21 @@ def empty_caches():
     yield
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+class Asleep(FairScheduler):
+    """What is queued stays queued."""
+
+    def start(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def room(advlab_home: Path) -> Iterator[Classroom]:
+    """A class that this process serves."""
+    room = Classroom(advlab_home)
+    session.open_room(room)
+    jobs.use_scheduler(Asleep(room.root, room.spaces))
+    yield room
+    jobs.use_scheduler(None)
+    session.open_room(None)

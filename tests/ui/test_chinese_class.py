@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from leftovers import english, said
@@ -18,7 +17,6 @@ from test_chinese_pages import COLOURS, KNOWN
 from advlab.classroom import Classroom, challenges, polls, progress
 from advlab.classroom.challenges import kinds
 from advlab.classroom.room import TEACHER
-from advlab.classroom.scheduler import FairScheduler
 from advlab.language import speak
 from advlab.lessons import progress as steps
 from advlab.lessons.course import names
@@ -36,19 +34,9 @@ OWN = re.compile(
 )
 
 
-class Asleep(FairScheduler):
-    """What is queued stays queued."""
-
-    def start(self) -> None:
-        """Do nothing."""
-
-
-@pytest.fixture
-def room(advlab_home: Path) -> Iterator[Classroom]:
-    """A class with two students, one of them at work."""
-    room = Classroom(advlab_home)
-    session.open_room(room)
-    jobs.use_scheduler(Asleep(room.root, room.spaces))
+@pytest.fixture(autouse=True)
+def in_chinese(room: Classroom) -> Iterator[None]:
+    """Two students, one of them at work, and a reader of Chinese."""
     for name in ("小李", "老王"):
         room.join(room.code, name)
     with inside(room.space_of(room.students()[0].id)):
@@ -56,9 +44,7 @@ def room(advlab_home: Path) -> Iterator[Classroom]:
         jobs.submit(RunConfig("我的"))
     assert progress.last(room.space_of(room.students()[0].id).root)
     with speak("zh"):  # AppTest names the choices of widgets outside the page
-        yield room
-    jobs.use_scheduler(None)
-    session.open_room(None)
+        yield
 
 
 def page_of(who: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from places import ROOT
 from streamlit.testing.v1 import AppTest
 
 from advlab.classroom import Classroom, polls
 from advlab.classroom.room import TEACHER
-from advlab.classroom.scheduler import FairScheduler
 from advlab.runs import jobs
 from advlab.runs.config import RunConfig
 from advlab.runs.spaces import inside
 from advlab.ui.classroom import session
 from advlab.ui.classroom.teacher import for_students
-
-
-class Asleep(FairScheduler):
-    """What is queued stays queued."""
-
-    def start(self) -> None:
-        """Do nothing."""
-
-
-@pytest.fixture
-def room(advlab_home: Path) -> Iterator[Classroom]:
-    room = Classroom(advlab_home)
-    session.open_room(room)
-    jobs.use_scheduler(Asleep(room.root, room.spaces))
-    yield room
-    jobs.use_scheduler(None)
-    session.open_room(None)
 
 
 def page_of(
