@@ -115,8 +115,9 @@ class TrainConfig:
     )
     short_first: float = setting(
         0.0,
-        "Part of training, within the first epoch, in which only the shortest third of the texts is "
-        "read (easy first: Bengio et al. 2009; by length: Platanios et al. 2019, arXiv:1903.09848)",
+        "Part of training, within the first epoch, in which only the shortest ninth of the texts is "
+        "read, again and again (easy first: Bengio et al. 2009; by length: Platanios et al. 2019, "
+        "arXiv:1903.09848; few texts repeated: Charton and Kempe 2024, arXiv:2410.07041)",
         unit="fraction of steps",
         low=0.0,
         high=1.0,

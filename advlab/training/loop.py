@@ -40,6 +40,7 @@ from advlab.training.watches import Alarm, CollapseWatch, OverfittingWatch
 REPORT_EVERY = 0.5  # seconds between step events
 CHECKPOINT_EVERY = 20.0  # seconds between checkpoints inside an epoch
 ANEW = N_("started again from the beginning: no whole checkpoint was there")
+SHORT = 9  # one text of so many is short
 ALIKE = 3  # answers whose lengths differ by less than so many tokens stand in one batch
 STOPPED = {"pause": "paused", "cancel": "cancelled"}  # how a run ends that is asked to
 
@@ -71,14 +72,14 @@ def epoch_batches(
     """Places of the examples, batch by batch: shuffled, then sorted by size within 50 batches.
 
     Padding stays small and the order random. Depends on seed and epoch alone, so that a resumed run
-    meets the same batches. Instead of the first `short` of them the shortest third of the examples is
+    meets the same batches. Instead of the first `short` of them the shortest ninth of the examples is
     met, as often as need be.
     """
     generator = random.Random(f"{seed}/{epoch}")
     batches = _shuffled(sizes, range(len(sizes)), batch_size, generator)
     if not short:
         return batches
-    shortest = sorted(range(len(sizes)), key=lambda i: sizes[i])[: math.ceil(len(sizes) / 3)]
+    shortest = sorted(range(len(sizes)), key=lambda i: sizes[i])[: math.ceil(len(sizes) / SHORT)]
     first: list[list[int]] = []
     while len(first) < short:
         first += _shuffled(sizes, shortest, batch_size, generator)

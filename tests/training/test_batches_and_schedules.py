@@ -46,11 +46,13 @@ def test_short_texts_come_first_as_often_as_need_be() -> None:
     usual, eased = epoch_batches(lengths, 32, 0, 0), epoch_batches(lengths, 32, 0, 0, short=25)
     assert eased == epoch_batches(lengths, 32, 0, 0, short=25)
     assert eased[25:] == usual[25:]
-    longest_of_third = sorted(lengths)[959 // 3]
+    longest_of_ninth = sorted(lengths)[959 // 9]
     met = Counter(i for batch in eased[:25] for i in batch)
-    assert max(lengths[i] for i in met) <= longest_of_third < max(lengths)
-    assert len(met) == 320
-    assert set(met.values()) == {2, 3}  # 25 batches of 32, of 320 texts
+    assert max(lengths[i] for i in met) <= longest_of_ninth < max(lengths)
+    assert len(met) == 107
+    # 25 batches for 107 texts: four in a pass, the last of 11
+    assert sum(met.values()) == 6 * 107 + 32
+    assert set(met.values()) == {6, 7}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
