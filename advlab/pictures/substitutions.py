@@ -93,7 +93,7 @@ def swap_sentence(record: AttackRecord, found: Substitutions) -> str:
     flips = int(found.reading.broken.sum())
     rho = rank_correlation(found.estimates, found.rises)
     order = (
-        _(" Estimates and real changes agree in order by ρ = {rho:.2f}.", rho=rho)
+        _(" Estimates and real changes agree in order by ρ = {rho:.2f}.", rho=rho).replace("-", "−")
         if rho is not None
         else ""
     )

@@ -95,6 +95,7 @@ def table(columns: tables.Columns, key: str, alt: str, **column_config: Any) -> 
     st.dataframe(
         titled(columns),
         key=key,
+        placeholder="–",
         alt=alt,
         hide_index=True,
         column_config=titled(column_config) or None,

@@ -25,7 +25,7 @@ def test_no_page_lets_markdown_through_as_html():
     for file in [
         ROOT / "app.py",
         *(ROOT / "pages").rglob("*.py"),
-        *(ROOT / "advlab/ui").glob("*.py"),
+        *(ROOT / "advlab/ui").rglob("*.py"),
     ]:
         text = file.read_text(encoding="utf-8")
         assert "unsafe_allow_html" not in text, file
@@ -40,3 +40,12 @@ def test_no_list_to_choose_from_escapes_what_it_shows_as_it_is():
                 lists = node.func.attr in ("selectbox", "multiselect")
                 given = [ast.unparse(k.value) for k in node.keywords if k.arg == "format_func"]
                 assert not (lists and "plain_text" in " ".join(given)), (path.name, node.lineno)
+
+
+def test_every_table_shows_a_dash_where_nothing_was_measured():
+    """Streamlit writes “None”, which looks like a value."""
+    for path in sorted((ROOT / "advlab" / "ui").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".dataframe"):
+                shown = [ast.unparse(k.value) for k in node.keywords if k.arg == "placeholder"]
+                assert shown == ["'–'"], (path, node.lineno)

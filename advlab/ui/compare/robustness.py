@@ -337,6 +337,7 @@ def _examples(found: Measured) -> None:
             hide_index=True,
             on_select="rerun",
             selection_mode="single-cell",
+            placeholder="–",
             alt=_("The smallest ε that breaks each text"),
             column_config={_("text"): st.column_config.TextColumn(width="large")},
         )

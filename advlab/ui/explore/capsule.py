@@ -146,7 +146,9 @@ def _figures(found: Capsule) -> None:
             }
         )
     left, right = st.columns(2)
-    left.dataframe(rows, hide_index=True, alt=_("What the capsule says of the sentence"))
+    left.dataframe(
+        rows, hide_index=True, placeholder="–", alt=_("What the capsule says of the sentence")
+    )
     settings: dict[str, Any] = {
         _("saved"): found.made,
         _("model"): found.model,
@@ -162,6 +164,7 @@ def _figures(found: Capsule) -> None:
         {_("setting"): list(settings), _("value"): [str(v) for v in settings.values()]},
         hide_index=True,
         height=240,
+        placeholder="–",
         alt=_("Settings in the capsule"),
     )
     if found.changed:
@@ -207,6 +210,7 @@ def _check(found: Capsule) -> None:
             for c in verdict.checks
         ],
         hide_index=True,
+        placeholder="–",
         alt=_("Every check of the capsule"),
     )
     for name, (saved, here) in versions_differ(found).items():

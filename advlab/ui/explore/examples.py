@@ -178,6 +178,7 @@ def _table(
             _("text"): st.column_config.TextColumn(width="large"),
             _("flips at ε"): st.column_config.NumberColumn(format=_("%.3f × mean norm")),
         },
+        placeholder="–",
         alt=_("Test texts with their answers and what the attack does to them"),
     )
 

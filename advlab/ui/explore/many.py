@@ -301,6 +301,7 @@ def _table(rows: Sequence[Finding], key: str) -> list[int]:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="–",
         alt=_("One row a sentence and model"),
         column_config=titled(
             {

@@ -108,6 +108,7 @@ def _compared(request: Request, results: Sequence[Result]) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder="–",
         alt=_("The pinned sentence beside the current one"),
         column_config={
             _("text"): st.column_config.TextColumn(width="medium"),

@@ -173,6 +173,7 @@ def usable(config: DataConfig, guessed: Guess | None = None) -> bool:
         | {_("class") if data.head else _("answer"): [e.answer or "" for e in sample]},
         hide_index=True,
         height="content",
+        placeholder="–",
         alt=_("The first training texts with their answers"),
         column_config={_("text"): st.column_config.TextColumn(width="large")},
     )

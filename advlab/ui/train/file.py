@@ -210,6 +210,7 @@ def _preview(guessed: Guess) -> None:
         },
         hide_index=True,
         height="content",
+        placeholder="–",
         alt=_("The first rows of the file as they are read"),
     )
 

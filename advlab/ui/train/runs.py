@@ -228,7 +228,9 @@ def compare(infos: Sequence[RunInfo]) -> None:
     rows = differences(infos)
     if rows:
         st.markdown(_("**Settings that differ**"))
-        st.dataframe(rows, hide_index=True, alt=_("Settings in which the runs differ"))
+        st.dataframe(
+            rows, hide_index=True, placeholder="–", alt=_("Settings in which the runs differ")
+        )
 
 
 def differences(infos: Sequence[RunInfo]) -> list[dict[str, str]]:
