@@ -41,8 +41,17 @@ def run(args: argparse.Namespace) -> int:
     base = checked_base(args.base_path)
     check_port(args.host, args.port)
     browser = not args.no_browser
+    print(f"\n  advlab is at {address(args.host, args.port, base)}; Ctrl+C ends it\n", flush=True)
     serve(port=args.port, host=args.host, browser=browser, allow=args.allow_host, base=base)
     return 0
+
+
+def address(host: str, port: int, base: str) -> str:
+    """Where a browser on this machine finds the app."""
+    from advlab.ui.hosts import EVERYWHERE
+
+    name = "localhost" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}" + (f"/{base}" if base else "")
 
 
 def base_flag(parser: argparse.ArgumentParser) -> None:

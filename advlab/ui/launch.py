@@ -155,7 +155,8 @@ def serve(
     `host`: the address to listen on; anything but this machine's own is a decision about who may
     train here. `allow`: names that the server answers to besides (`AllowedHosts`). `browser`: open
     one. `base`: the path below which a proxy shows the app, as lab or course/lab. `room`: the class
-    that is served, in its own home; see `advlab.ui.classroom`.
+    that is served, in its own home; see `advlab.ui.classroom`. Prints nothing: whoever calls tells the
+    address.
     """
     few_threads()
     memory.few_pools()
@@ -173,6 +174,9 @@ def serve(
         "server.address": host,
         "server.headless": not browser,
         "server.disconnectedSessionTTL": memory.SESSION_LEFT,
+        # Streamlit's greeting: a class's address is another one, and where it greets, its pages offer
+        # whoever has a coding agent to install skills for programming with Streamlit
+        "logger.hideWelcomeMessage": True,
         # the middleware is stricter, and guards more than websockets
         "server.allowedHosts": ["*"],
         "server.corsAllowedOrigins": [f"https://{n}" for n in all_added(allow) if "*" not in n],
@@ -193,7 +197,6 @@ def serve(
     doors: list[BaseRoute] = []
     if room is not None:
         settings["server.maxUploadSize"] = room.limits.upload
-        settings["logger.hideWelcomeMessage"] = True  # its address is not the students'
         gate, doors = _class(room, f"/{base}" if base else "")
         guards.append(gate)
     app = st.App(script, lifespan=lifespan, middleware=guards, routes=doors)
