@@ -13,7 +13,6 @@ from advlab.cli.app import address
 # as on the machine of somebody who has a coding agent; nothing listens
 STARTED = """
 import streamlit
-from streamlit import config
 from streamlit.web import skills
 from advlab.cli.main import main
 
